@@ -1,0 +1,85 @@
+import { isIPv4 } from "node:net";
+import { z } from "zod";
+
+const domainName = /^(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
+
+/** An IPv4 address as a number, so that two can be compared; NaN for anything else. */
+function ipv4(address: string): number {
+    return isIPv4(address) ? address.split(".").reduce((sum, octet) => sum * 256 + Number(octet), 0) : Number.NaN;
+}
+
+/** Whether MetalLB takes `text` as a range of addresses: `first-last` (inclusive) or a CIDR. */
+function isAddressRange(text: string): boolean {
+    const [network = "", prefix, ...rest] = text.split("/");
+    if (prefix !== undefined) {
+        return rest.length === 0 && isIPv4(network) && /^\d{1,2}$/.test(prefix) && Number(prefix) <= 32;
+    }
+    const [first = "", last = "", ...more] = text.split("-");
+    return more.length === 0 && ipv4(first) <= ipv4(last);
+}
+
+const httpUrl = z.url({ protocol: /^https?$/, error: 'a URL that starts with "https://" or "http://"' });
+
+const absolutePath = z.string().regex(/^\/\S*$/, 'an absolute path, for instance "/export/media"');
+
+const duration = z
+    .string()
+    .regex(/^([1-9]\d*)(s|m|h)$/, 'a whole number of seconds, minutes or hours, for instance "10m"');
+
+/**
+ * Everything a stack configures, under the keys `hearth:<name>`. The message of each check says what is accepted: it
+ * ends up after "accepted:" in the error that lists every mistake.
+ */
+export const settingsSchema = z.strictObject({
+    /** The home's DNS domain: every service is at <service>.<domain>. */
+    domain: z.string().regex(domainName, 'a lower-case DNS name, for instance "home.example.com"'),
+    /** The cluster's folder under clusters/. */
+    cluster: z
+        .string()
+        .regex(/^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/, 'the name of a folder under clusters/, for instance "home"')
+        .default("home"),
+    /** An existing cluster: a path to a kubeconfig, relative to Pulumi.yaml, or the contents of one (as a secret). */
+    kubeconfig: z.string().min(1, "a path to a kubeconfig, or the contents of one"),
+    /** The Git repository that Argo CD follows. */
+    repository: z.strictObject({
+        /** HTTP(S) URL, as Argo CD reaches it. */
+        url: httpUrl,
+        /** The branch to follow. */
+        revision: z.string().min(1, "the name of a branch").default("main"),
+    }),
+    /** Where upstream Helm charts come from. */
+    charts: z
+        .strictObject({
+            /** One Helm repository that mirrors all upstream charts, for a home without access to theirs. */
+            repository: httpUrl.optional(),
+        })
+        .default({}),
+    /** Addresses of Services of type LoadBalancer. */
+    loadBalancer: z.strictObject({
+        /** Ranges that MetalLB hands out from, each `first-last` or a CIDR; outside of what DHCP hands out. */
+        addresses: z
+            .array(
+                z
+                    .string()
+                    .refine(
+                        isAddressRange,
+                        'an IPv4 range as "192.168.1.240-192.168.1.250" or a CIDR as "192.168.1.240/28"',
+                    ),
+            )
+            .min(1, "at least one range of addresses"),
+    }),
+    /** The export that holds media and everything large. */
+    nfs: z.strictObject({
+        /** Host name or address of the NFS server. */
+        server: z.string().regex(/^[A-Za-z0-9]([A-Za-z0-9.:-]*[A-Za-z0-9])?$/, "a host name or an IP address"),
+        /** Absolute path of the export. */
+        path: absolutePath,
+    }),
+    /** How long a tier may take from its first sync until all of its Applications are Synced and Healthy. */
+    tierTimeout: duration.default("10m"),
+    /** Secrets that a chart requires: chart name → key → value. What a chart needs stands in its secrets.yaml. */
+    secrets: z.record(z.string(), z.record(z.string(), z.string().min(1, "a value that is not empty"))).default({}),
+});
+
+/** The stack's configuration, validated. */
+export type Settings = z.output<typeof settingsSchema>;
