@@ -41,3 +41,8 @@ export const releases = {
         version: "10.8.0",
     },
 } as const satisfies Record<string, UpstreamChart>;
+
+/** The arguments of a `helm.v3.Release` that say which chart it installs. */
+export function chartSource({ chart, repository, version }: UpstreamChart, mirror: string | undefined) {
+    return { chart, version, repositoryOpts: { repo: mirror ?? repository } };
+}

@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { findMistakes } from "./mistakes";
 import { type Settings, settingsSchema } from "./schema";
@@ -64,9 +65,12 @@ export function loadSettings(): Settings {
         keys.filter((key) => key.startsWith(prefix)).map((key) => key.slice(prefix.length));
     const all = pulumi.runtime.allConfig();
     const encrypted: string[] = JSON.parse(pulumi.runtime.getConfig(secretKeysKey) ?? "[]");
-    return parseSettings({
+    const settings = parseSettings({
         stack: pulumi.getStack(),
         values: Object.fromEntries(unprefixed(Object.keys(all)).map((key) => [key, all[prefix + key] ?? ""])),
         secretKeys: new Set([...alwaysSecret, ...unprefixed(encrypted)]),
     });
+    // A path is relative to Pulumi.yaml, which is where the program runs; contents have more than one line.
+    const { kubeconfig } = settings;
+    return { ...settings, kubeconfig: kubeconfig.includes("\n") ? kubeconfig : resolve(kubeconfig) };
 }

@@ -1,0 +1,102 @@
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { basename, join } from "node:path";
+import * as pulumi from "@pulumi/pulumi";
+import { parse } from "yaml";
+import { z } from "zod";
+
+/** The tiers, in the order in which they start. */
+export const tiers = [1, 2, 3] as const;
+
+/** Where an Application stands in the order: tier 2 starts when all of tier 1 is Synced and Healthy. */
+export type Tier = (typeof tiers)[number];
+
+const source = z.looseObject({ repoURL: z.string(), targetRevision: z.string() });
+const gitSource = source.extend({
+    path: z.string().regex(/^charts\/[a-z0-9-]+$/, "charts/<chart>"),
+    helm: z.looseObject({ valuesObject: z.looseObject({ global: z.looseObject({ domain: z.string() }) }) }),
+});
+const chartSource = source.extend({ chart: z.string() });
+
+const manifestSchema = z.looseObject({
+    apiVersion: z.literal("argoproj.io/v1alpha1"),
+    kind: z.literal("Application"),
+    metadata: z.looseObject({
+        name: z.string(),
+        namespace: z.literal("argocd"),
+        annotations: z
+            .object({ "argocd.argoproj.io/sync-wave": z.enum(["1", "2", "3"], 'the tier: "1", "2" or "3"') })
+            .catchall(z.string()),
+    }),
+    spec: z.looseObject({
+        destination: z.looseObject({ namespace: z.string() }),
+        sources: z.tuple([gitSource], chartSource),
+    }),
+});
+
+/** The manifest of an Argo CD Application, as far as the program looks into it; the rest is carried along. */
+export type ApplicationManifest = z.output<typeof manifestSchema>;
+
+/** One service of the home, as its file under clusters/<cluster>/apps states it. */
+export interface Application {
+    /** Name of the Application and of its chart's folder under charts/. */
+    readonly name: string;
+    /** The namespace that its chart is deployed to. */
+    readonly namespace: string;
+    readonly tier: Tier;
+    /** The complete manifest, with this repository's literal defaults. */
+    readonly manifest: ApplicationManifest;
+}
+
+function mistakesOf(file: string, directory: string, charts: string): string[] | Application {
+    let document: unknown;
+    try {
+        document = parse(readFileSync(join(directory, file), "utf8"));
+    } catch (error) {
+        return [error instanceof Error ? (error.message.split("\n", 1)[0] ?? "") : String(error)];
+    }
+    const { data: manifest, error } = manifestSchema.safeParse(document);
+    if (error) {
+        return error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`);
+    }
+    const name = manifest.metadata.name;
+    const chart = basename(manifest.spec.sources[0].path);
+    const mistakes = [
+        ...(name === basename(file, ".yaml") ? [] : [`metadata.name is "${name}": name the file ${name}.yaml`]),
+        ...(chart === name
+            ? []
+            : [`spec.sources.0.path is "charts/${chart}": the chart of "${name}" is charts/${name}`]),
+        ...(existsSync(join(charts, chart, "Chart.yaml")) ? [] : [`charts/${chart}/Chart.yaml is not there`]),
+    ];
+    if (mistakes.length > 0) {
+        return mistakes;
+    }
+    const tier = Number(manifest.metadata.annotations["argocd.argoproj.io/sync-wave"]) as Tier;
+    return { name, namespace: manifest.spec.destination.namespace, tier, manifest };
+}
+
+/**
+ * Reads the Applications of a cluster, ordered by name.
+ *
+ * @param root the repository's top folder
+ * @param cluster name of a folder under clusters/
+ * @throws pulumi.RunError that lists every mistake in every file
+ */
+export function readApplications(root: string, cluster: string): Application[] {
+    const directory = join(root, "clusters", cluster, "apps");
+    if (!existsSync(directory)) {
+        throw new pulumi.RunError(
+            `clusters/${cluster}/apps is not there: hearth:cluster must name a folder under clusters/ of this checkout`,
+        );
+    }
+    const results = readdirSync(directory)
+        .filter((file) => file.endsWith(".yaml"))
+        .sort()
+        .map((file) => ({ file, result: mistakesOf(file, directory, join(root, "charts")) }));
+    const mistakes = results.flatMap(({ file, result }) =>
+        Array.isArray(result) ? result.map((mistake) => `  clusters/${cluster}/apps/${file}: ${mistake}`) : [],
+    );
+    if (mistakes.length > 0) {
+        throw new pulumi.RunError(["Mistakes in the Application manifests:", ...mistakes].join("\n"));
+    }
+    return results.flatMap(({ result }) => (Array.isArray(result) ? [] : [result]));
+}

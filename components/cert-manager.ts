@@ -1,0 +1,61 @@
+import * as kubernetes from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+import { chartSource, releases } from "./releases";
+import { retryUntilWebhookAnswers } from "./webhook-retry";
+
+/** Arguments of {@link CertManager}. */
+export interface CertManagerArgs {
+    /** Namespace of the release, which exists already. */
+    readonly namespace: pulumi.Input<string>;
+    /** URL of a Helm repository that takes the upstream one's place. */
+    readonly chartRepository?: string;
+}
+
+/**
+ * cert-manager, and the self-signed issuer from which charts/cert-manager makes the home's own CA. It is done when the
+ * webhook has admitted that issuer and the controller has made it ready, so that whoever depends on it can create
+ * issuers and certificates. https://cert-manager.io
+ */
+export class CertManager extends pulumi.ComponentResource {
+    constructor(name: string, args: CertManagerArgs, opts?: pulumi.ComponentResourceOptions) {
+        super("hearth:components:CertManager", name, args, opts);
+
+        const release = new kubernetes.helm.v3.Release(
+            name,
+            {
+                ...chartSource(releases.certManager, args.chartRepository),
+                name: "cert-manager",
+                namespace: args.namespace,
+                values: {
+                    // Kept on uninstall: with the CRDs, every certificate of the home would go.
+                    crds: { enabled: true, keep: true },
+                    global: { priorityClassName: "infrastructure" },
+                },
+            },
+            { parent: this },
+        );
+        new kubernetes.apiextensions.CustomResource(
+            `${name}-selfsigned`,
+            {
+                apiVersion: "cert-manager.io/v1",
+                kind: "ClusterIssuer",
+                metadata: { name: "selfsigned", annotations: { "pulumi.com/waitFor": "condition=Ready" } },
+                spec: { selfSigned: {} },
+            },
+            {
+                parent: this,
+                dependsOn: release,
+                hooks: {
+                    onError: [
+                        retryUntilWebhookAnswers(
+                            `${name}-webhook`,
+                            "cert-manager",
+                            "Look with: kubectl describe clusterissuer selfsigned",
+                        ),
+                    ],
+                },
+            },
+        );
+        this.registerOutputs({});
+    }
+}

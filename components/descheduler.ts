@@ -1,0 +1,30 @@
+import * as kubernetes from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+import { chartSource, releases } from "./releases";
+
+/** Arguments of {@link Descheduler}. */
+export interface DeschedulerArgs {
+    /** URL of a Helm repository that takes the upstream one's place. */
+    readonly chartRepository?: string;
+}
+
+/**
+ * The descheduler: moves pods away from where the scheduler would not put them today, for instance after a node that
+ * was down is back. https://github.com/kubernetes-sigs/descheduler
+ */
+export class Descheduler extends pulumi.ComponentResource {
+    constructor(name: string, args: DeschedulerArgs, opts?: pulumi.ComponentResourceOptions) {
+        super("hearth:components:Descheduler", name, args, opts);
+        new kubernetes.helm.v3.Release(
+            name,
+            {
+                ...chartSource(releases.descheduler, args.chartRepository),
+                name: "descheduler",
+                namespace: "kube-system",
+                values: { kind: "CronJob", schedule: "*/10 * * * *" },
+            },
+            { parent: this },
+        );
+        this.registerOutputs({});
+    }
+}

@@ -1,0 +1,46 @@
+import * as kubernetes from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+import { chartSource, releases } from "./releases";
+
+/** Arguments of {@link NfsCsi}. */
+export interface NfsCsiArgs {
+    /** Host name or address of the NFS server. */
+    readonly server: pulumi.Input<string>;
+    /** Absolute path of the export on the server. */
+    readonly path: pulumi.Input<string>;
+    /** URL of a Helm repository that takes the upstream one's place. */
+    readonly chartRepository?: string;
+}
+
+/** The NFS CSI driver, and the StorageClass `nfs`. https://github.com/kubernetes-csi/csi-driver-nfs */
+export class NfsCsi extends pulumi.ComponentResource {
+    constructor(name: string, args: NfsCsiArgs, opts?: pulumi.ComponentResourceOptions) {
+        super("hearth:components:NfsCsi", name, args, opts);
+
+        const release = new kubernetes.helm.v3.Release(
+            name,
+            {
+                ...chartSource(releases.nfsCsi, args.chartRepository),
+                name: "csi-driver-nfs",
+                // The driver mounts on the hosts: kube-system is where Kubernetes expects such pods.
+                namespace: "kube-system",
+                values: { controller: { priorityClassName: "system-cluster-critical" } },
+            },
+            { parent: this },
+        );
+        new kubernetes.storage.v1.StorageClass(
+            `${name}-class`,
+            {
+                metadata: { name: "nfs" },
+                provisioner: "nfs.csi.k8s.io",
+                parameters: { server: args.server, share: args.path },
+                // Deleting a claim by mistake must not delete a family's pictures.
+                reclaimPolicy: "Retain",
+                allowVolumeExpansion: true,
+                mountOptions: ["nfsvers=4.1", "hard", "noatime"],
+            },
+            { parent: this, dependsOn: release },
+        );
+        this.registerOutputs({});
+    }
+}

@@ -1,0 +1,63 @@
+import { stringify } from "yaml";
+import type { Settings } from "../config/settings";
+import type { Application, ApplicationManifest } from "./applications";
+
+/** One value of an Application manifest that the stack's config sets, as a JSON Patch (RFC 6902) operation. */
+export interface Override {
+    readonly op: "replace";
+    /** A JSON Pointer (RFC 6901). */
+    readonly path: string;
+    readonly value: string;
+}
+
+/** The overrides that every Application gets: all of them have this repository as their first source. */
+export function commonOverrides({ repository, domain }: Settings): Override[] {
+    return [
+        { op: "replace", path: "/spec/sources/0/repoURL", value: repository.url },
+        { op: "replace", path: "/spec/sources/0/targetRevision", value: repository.revision },
+        { op: "replace", path: "/spec/sources/0/helm/valuesObject/global/domain", value: domain },
+    ];
+}
+
+/** The overrides of an Application's upstream charts, where the stack names a mirror. */
+export function mirrorOverrides({ charts }: Settings, { manifest }: Application): Override[] {
+    const mirror = charts.repository;
+    if (mirror === undefined) {
+        return [];
+    }
+    return manifest.spec.sources
+        .slice(1)
+        .map((_, index) => ({ op: "replace", path: `/spec/sources/${index + 1}/repoURL`, value: mirror }));
+}
+
+function replace(target: object, [key = "", ...rest]: string[], value: string): void {
+    if (rest.length === 0) {
+        Reflect.set(target, key, value);
+    } else {
+        replace(Reflect.get(target, key), rest, value);
+    }
+}
+
+/** A copy of an Application's manifest with the stack's values in place of the literal defaults. */
+export function overriddenManifest(application: Application, settings: Settings): ApplicationManifest {
+    const manifest = structuredClone(application.manifest);
+    for (const { path, value } of [...commonOverrides(settings), ...mirrorOverrides(settings, application)]) {
+        replace(manifest, path.slice(1).split("/"), value);
+    }
+    return manifest;
+}
+
+/** The same overrides as kustomize patches, for the root Application. */
+export function kustomizePatches(applications: readonly Application[], settings: Settings) {
+    const patch = (overrides: Override[], name?: string) => ({
+        target: { group: "argoproj.io", version: "v1alpha1", kind: "Application", ...(name && { name }) },
+        patch: stringify(overrides),
+    });
+    return [
+        patch(commonOverrides(settings)),
+        ...applications.flatMap((application) => {
+            const overrides = mirrorOverrides(settings, application);
+            return overrides.length > 0 ? [patch(overrides, application.name)] : [];
+        }),
+    ];
+}

@@ -1,0 +1,67 @@
+import * as kubernetes from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+import type { Settings } from "../config/settings";
+import { reportFailure } from "./application-failure";
+import type { Application } from "./applications";
+import { gateAnnotations } from "./gate";
+import { kustomizePatches } from "./overrides";
+
+/** Arguments of {@link RootApplication}. */
+export interface RootApplicationArgs {
+    /** All Applications of the home, as they stand in the checkout. */
+    readonly applications: readonly Application[];
+    /** Full hash of the commit that the root Application has to be on. */
+    readonly revision: pulumi.Input<string>;
+    /** The stack's configuration. */
+    readonly settings: Settings;
+}
+
+/**
+ * The Application of Applications: from now on Argo CD keeps clusters/<cluster> as it is in Git. Its patches put the
+ * stack's values where the manifests carry literal defaults, as the tiers do.
+ */
+export class RootApplication extends pulumi.ComponentResource {
+    constructor(name: string, args: RootApplicationArgs, opts?: pulumi.ComponentResourceOptions) {
+        super("hearth:components:RootApplication", name, {}, opts);
+        const { applications, settings } = args;
+        new kubernetes.apiextensions.CustomResource(
+            name,
+            {
+                apiVersion: "argoproj.io/v1alpha1",
+                kind: "Application",
+                metadata: {
+                    name: "root",
+                    namespace: "argocd",
+                    annotations: pulumi
+                        .output(args.revision)
+                        .apply((revision) => gateAnnotations(".status.sync.revision", revision)),
+                },
+                spec: {
+                    project: "home",
+                    destination: { server: "https://kubernetes.default.svc", namespace: "argocd" },
+                    source: {
+                        repoURL: settings.repository.url,
+                        targetRevision: settings.repository.revision,
+                        path: `clusters/${settings.cluster}`,
+                        kustomize: { patches: kustomizePatches(applications, settings) },
+                    },
+                    syncPolicy: {
+                        automated: { prune: true, selfHeal: false },
+                        syncOptions: ["ServerSideApply=true"],
+                        retry: {
+                            limit: 5,
+                            refresh: true,
+                            backoff: { duration: "5s", factor: 2, maxDuration: "1m" },
+                        },
+                    },
+                },
+            },
+            {
+                parent: this,
+                customTimeouts: { create: settings.tierTimeout, update: settings.tierTimeout },
+                hooks: { onError: [reportFailure(`${name}-failure`, "the root Application", settings.kubeconfig)] },
+            },
+        );
+        this.registerOutputs({});
+    }
+}

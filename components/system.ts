@@ -1,0 +1,65 @@
+import * as pulumi from "@pulumi/pulumi";
+import type { Settings } from "../config/settings";
+import { ArgoCD } from "./argocd";
+import { CertManager } from "./cert-manager";
+import { Descheduler } from "./descheduler";
+import { MetalLB } from "./metallb";
+import { Namespaces, type PodSecurity } from "./namespaces";
+import { NfsCsi } from "./nfs-csi";
+import { PriorityClasses } from "./priority-classes";
+import { releases } from "./releases";
+
+/** Arguments of {@link System}. */
+export interface SystemArgs {
+    /** The stack's configuration. */
+    readonly settings: Settings;
+    /** Namespaces of the home's services → their Pod Security level. */
+    readonly serviceNamespaces: Readonly<Record<string, PodSecurity>>;
+    /** Path of the values file of the argo-cd chart. */
+    readonly argocdValuesFile: string;
+}
+
+/** What must be there before Argo CD takes over: namespaces, priority classes and five Helm releases, side by side. */
+export class System extends pulumi.ComponentResource {
+    constructor(name: string, args: SystemArgs, opts?: pulumi.ComponentResourceOptions) {
+        super("hearth:components:System", name, {}, opts);
+        const { charts, loadBalancer, nfs, repository } = args.settings;
+        const chartRepository = charts.repository;
+
+        const first = [
+            new Namespaces(
+                "namespaces",
+                {
+                    namespaces: {
+                        ...args.serviceNamespaces,
+                        argocd: "restricted",
+                        "cert-manager": "restricted",
+                        "metallb-system": "privileged", // the speaker answers ARP on the host's network
+                    },
+                },
+                { parent: this },
+            ),
+            new PriorityClasses("priority-classes", {}, { parent: this }),
+        ];
+        const opt = { parent: this, dependsOn: first };
+        new MetalLB(
+            "metallb",
+            { namespace: "metallb-system", addresses: loadBalancer.addresses, chartRepository },
+            opt,
+        );
+        new CertManager("cert-manager", { namespace: "cert-manager", chartRepository }, opt);
+        new NfsCsi("nfs-csi", { ...nfs, chartRepository }, opt);
+        new Descheduler("descheduler", { chartRepository }, opt);
+        new ArgoCD(
+            "argocd",
+            {
+                namespace: "argocd",
+                valuesFile: args.argocdValuesFile,
+                sourceRepositories: [repository.url, chartRepository ?? releases.argocd.repository],
+                chartRepository,
+            },
+            opt,
+        );
+        this.registerOutputs({});
+    }
+}

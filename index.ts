@@ -1,0 +1,54 @@
+import * as kubernetes from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+import { readApplications } from "./components/applications";
+import { serviceNamespaces } from "./components/chart-metadata";
+import { GitSource } from "./components/git-source";
+import { RootApplication } from "./components/root-application";
+import { checkGivenSecrets, readSecretDeclarations } from "./components/secret-declarations";
+import { Secrets } from "./components/secrets";
+import { System } from "./components/system";
+import { Tier } from "./components/tier";
+import { loadSettings } from "./config/settings";
+
+const settings = loadSettings();
+const applications = readApplications(__dirname, settings.cluster);
+const declarations = readSecretDeclarations(
+    __dirname,
+    applications.map((each) => each.name),
+);
+checkGivenSecrets(declarations, settings.secrets, pulumi.getStack());
+
+const provider = new kubernetes.Provider("home", {
+    kubeconfig: pulumi.secret(settings.kubeconfig),
+    // The same cluster, though its kubeconfig may change: nothing is replaced for a new address or certificate.
+    clusterIdentifier: settings.cluster,
+    // A run that was cut short, or a state that was lost, must not stop the next run.
+    upsertExistingObjects: true,
+});
+
+const system = new System(
+    "system",
+    {
+        settings,
+        serviceNamespaces: serviceNamespaces(__dirname, applications),
+        argocdValuesFile: "charts/gitops/argo-cd.values.yaml",
+    },
+    { provider },
+);
+const secrets = new Secrets(
+    "secrets",
+    {
+        declarations,
+        given: settings.secrets,
+        namespaces: Object.fromEntries(applications.map(({ name, namespace }) => [name, namespace])),
+    },
+    { provider, dependsOn: system },
+);
+const { url, revision: branch } = settings.repository;
+const gitSource = new GitSource("git-source", { url, branch }, { provider, dependsOn: system });
+
+const common = { applications, settings, revision: gitSource.revision };
+const tier1 = new Tier("tier-1", { tier: 1, ...common }, { provider, dependsOn: [system, secrets, gitSource] });
+const tier2 = new Tier("tier-2", { tier: 2, ...common }, { provider, dependsOn: tier1 });
+const tier3 = new Tier("tier-3", { tier: 3, ...common }, { provider, dependsOn: tier2 });
+new RootApplication("root", common, { provider, dependsOn: tier3 });
