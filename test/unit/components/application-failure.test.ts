@@ -1,0 +1,55 @@
+import { explainFailure } from "../../../components/application-failure";
+
+describe("why an Application is not ready", () => {
+    test("names the Application, its tier, its state, the reason and the next command", () => {
+        const text = explainFailure("jellyfin", "tier 3", {
+            sync: { status: "Synced", revisions: ["0123456789abcdef"] },
+            health: { status: "Degraded", message: 'Deployment "jellyfin" exceeded its progress deadline' },
+        });
+        expect(text).toMatch(/Application jellyfin \(tier 3\) .* sync Synced at 0123456, health Degraded/);
+        expect(text).toContain('Deployment "jellyfin" exceeded its progress deadline');
+        expect(text).toContain("kubectl -n argocd describe application jellyfin");
+    });
+
+    test("a sync that Argo CD gave up: its message stands in the operation, not in the sync status", () => {
+        const text = explainFailure("garage", "tier 2", {
+            sync: { status: "OutOfSync" },
+            health: { status: "Healthy" },
+            operationState: { phase: "Failed", message: "one or more objects failed to apply (retried 5 times)." },
+        });
+        expect(text).toContain("last sync Failed: one or more objects failed to apply (retried 5 times).");
+    });
+
+    test("a chart that does not render", () => {
+        const text = explainFailure("garage", "tier 2", {
+            sync: { status: "Unknown" },
+            health: { status: "Healthy" },
+            conditions: [{ type: "ComparisonError", message: "values don't meet the specifications of the schema" }],
+        });
+        expect(text).toContain("ComparisonError: values don't meet the specifications of the schema");
+    });
+
+    test("the resource that is not healthy, and the one that is OutOfSync, but not those that are fine", () => {
+        const text = explainFailure("arr", "tier 3", {
+            sync: { status: "OutOfSync" },
+            health: { status: "Progressing" },
+            resources: [
+                { kind: "Deployment", name: "sonarr", status: "Synced", health: { status: "Healthy" } },
+                {
+                    kind: "Deployment",
+                    name: "radarr",
+                    status: "Synced",
+                    health: { status: "Progressing", message: "0 of 1" },
+                },
+                { kind: "ConfigMap", name: "radarr", status: "OutOfSync" },
+            ],
+        });
+        expect(text).toContain("Deployment radarr is Progressing: 0 of 1");
+        expect(text).toContain("ConfigMap radarr is OutOfSync");
+        expect(text).not.toContain("sonarr");
+    });
+
+    test("an Application that Argo CD has not looked at", () => {
+        expect(explainFailure("arr", "tier 3", undefined)).toContain("is its application controller running?");
+    });
+});

@@ -1,0 +1,122 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parse, stringify } from "yaml";
+import { readApplications } from "../../../components/applications";
+import { kustomizePatches, overriddenManifest } from "../../../components/overrides";
+import type { Settings } from "../../../config/settings";
+
+const manifest = (name: string, tier: string, extra: object[] = []) => ({
+    apiVersion: "argoproj.io/v1alpha1",
+    kind: "Application",
+    metadata: { name, namespace: "argocd", annotations: { "argocd.argoproj.io/sync-wave": tier } },
+    spec: {
+        project: "home",
+        destination: { server: "https://kubernetes.default.svc", namespace: name },
+        sources: [
+            {
+                repoURL: "https://git.home.arpa/hearth/hearth.git",
+                targetRevision: "main",
+                path: `charts/${name}`,
+                helm: { valuesObject: { global: { domain: "home.arpa" } } },
+            },
+            ...extra,
+        ],
+    },
+});
+
+const settings: Settings = {
+    domain: "home.example.com",
+    cluster: "home",
+    kubeconfig: "/dev/null",
+    repository: { url: "https://git.example.com/home.git", revision: "trunk" },
+    charts: { repository: "http://127.0.0.1:8080" },
+    loadBalancer: { addresses: ["10.0.0.1-10.0.0.9"] },
+    nfs: { server: "nas", path: "/export" },
+    tierTimeout: "10m",
+    secrets: {},
+};
+
+let root: string;
+
+beforeEach(() => {
+    root = mkdtempSync(join(tmpdir(), "hearth-applications-"));
+    mkdirSync(join(root, "clusters/home/apps"), { recursive: true });
+});
+
+afterEach(() => rmSync(root, { recursive: true }));
+
+function add(name: string, content: unknown, { chart = name } = {}): void {
+    mkdirSync(join(root, "charts", chart), { recursive: true });
+    writeFileSync(join(root, "charts", chart, "Chart.yaml"), `name: ${chart}\n`);
+    writeFileSync(
+        join(root, "clusters/home/apps", `${name}.yaml`),
+        typeof content === "string" ? content : stringify(content),
+    );
+}
+
+describe("reading the Applications of a cluster", () => {
+    test("takes name, namespace and tier from the manifest", () => {
+        add("jellyfin", manifest("jellyfin", "3"));
+        add("database", manifest("database", "1"));
+        expect(readApplications(root, "home")).toMatchObject([
+            { name: "database", namespace: "database", tier: 1 },
+            { name: "jellyfin", namespace: "jellyfin", tier: 3 },
+        ]);
+    });
+
+    test("a cluster that has no folder", () => {
+        expect(() => readApplications(root, "cabin")).toThrow(/clusters\/cabin\/apps is not there/);
+    });
+
+    test("every mistake of every file in one error", () => {
+        add("a", manifest("a", "4"));
+        add("b", manifest("other", "1"), { chart: "other" });
+        add("c", "kind: [");
+        expect(() => readApplications(root, "home")).toThrow(
+            /apps\/a\.yaml: .*sync-wave: the tier: "1", "2" or "3"[\s\S]*apps\/b\.yaml: metadata\.name is "other"[\s\S]*apps\/c\.yaml: /,
+        );
+    });
+
+    test("an Application whose chart is not there", () => {
+        add("a", manifest("a", "1"));
+        rmSync(join(root, "charts/a"), { recursive: true });
+        expect(() => readApplications(root, "home")).toThrow(/charts\/a\/Chart\.yaml is not there/);
+    });
+});
+
+describe("the stack's values in place of the literal defaults", () => {
+    const upstream = { repoURL: "https://argoproj.github.io/argo-helm", chart: "argo-cd", targetRevision: "10.8.0" };
+
+    test("repository, branch, domain and the mirror of upstream charts", () => {
+        add("gitops", manifest("gitops", "2", [upstream]));
+        const [application] = readApplications(root, "home");
+        const { spec } = overriddenManifest(application as never, settings);
+        expect(spec.sources).toEqual([
+            expect.objectContaining({
+                repoURL: "https://git.example.com/home.git",
+                targetRevision: "trunk",
+                helm: { valuesObject: { global: { domain: "home.example.com" } } },
+            }),
+            { ...upstream, repoURL: "http://127.0.0.1:8080" },
+        ]);
+        expect(application?.manifest.spec.sources[0].targetRevision).toBe("main");
+    });
+
+    test("the root Application's patches say the same", () => {
+        add("gitops", manifest("gitops", "2", [upstream]));
+        add("jellyfin", manifest("jellyfin", "3"));
+        const [common, mirror, ...more] = kustomizePatches(readApplications(root, "home"), settings);
+        expect(common?.target).not.toHaveProperty("name");
+        expect(parse(common?.patch ?? "")).toEqual([
+            { op: "replace", path: "/spec/sources/0/repoURL", value: "https://git.example.com/home.git" },
+            { op: "replace", path: "/spec/sources/0/targetRevision", value: "trunk" },
+            { op: "replace", path: "/spec/sources/0/helm/valuesObject/global/domain", value: "home.example.com" },
+        ]);
+        expect(mirror?.target).toMatchObject({ kind: "Application", name: "gitops" });
+        expect(parse(mirror?.patch ?? "")).toEqual([
+            { op: "replace", path: "/spec/sources/1/repoURL", value: "http://127.0.0.1:8080" },
+        ]);
+        expect(more).toEqual([]);
+    });
+});

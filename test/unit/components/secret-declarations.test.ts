@@ -1,0 +1,80 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { checkGivenSecrets, readSecretDeclarations } from "../../../components/secret-declarations";
+
+let root: string;
+
+beforeEach(() => {
+    root = mkdtempSync(join(tmpdir(), "hearth-secrets-"));
+});
+
+afterEach(() => rmSync(root, { recursive: true }));
+
+function declare(chart: string, yaml: string): void {
+    mkdirSync(join(root, "charts", chart), { recursive: true });
+    writeFileSync(join(root, "charts", chart, "secrets.yaml"), yaml);
+}
+
+const generated = "{description: a password, generate: {length: 32, alphabet: alphanumeric}}";
+
+describe("reading what charts declare", () => {
+    test("required, generated and shared secrets", () => {
+        declare("database", `secrets: {jellyfin: ${generated}}`);
+        declare("jellyfin", "secrets: {password: {description: shared, from: {chart: database, key: jellyfin}}}");
+        declare("cert-manager", "secrets: {token: {description: a token, required: true}}");
+        const charts = ["database", "jellyfin", "cert-manager", "glance"];
+        expect(Object.keys(readSecretDeclarations(root, charts))).toEqual(["database", "jellyfin", "cert-manager"]);
+    });
+
+    test.each([
+        [
+            "neither required nor generated",
+            "secrets: {a: {description: x}}",
+            /charts\/x\/secrets\.yaml: secrets\.a: accepted: a description and one of/,
+        ],
+        [
+            "too short to be a secret",
+            "secrets: {a: {description: x, generate: {length: 2, alphabet: hex}}}",
+            /secrets\.a/,
+        ],
+        [
+            "shared from nowhere",
+            "secrets: {a: {description: x, from: {chart: y, key: z}}}",
+            /charts\/y\/secrets\.yaml declares no "z" of its own/,
+        ],
+        [
+            "shared from one that is shared",
+            "secrets: {a: {description: x, from: {chart: x, key: a}}}",
+            /declares no "a" of its own/,
+        ],
+    ])("refuses a secret that is %s", (_, yaml, message) => {
+        declare("x", yaml);
+        expect(() => readSecretDeclarations(root, ["x"])).toThrow(message);
+    });
+});
+
+describe("comparing with the stack's config", () => {
+    const declarations = {
+        "cert-manager": { token: { description: "API token of the DNS provider", required: true as const } },
+        database: { admin: { description: "x", generate: { length: 32, alphabet: "hex" as const } } },
+    };
+
+    test("a generated secret may be given, to keep one that exists", () => {
+        const given = { "cert-manager": { token: "t" }, database: { admin: "kept" } };
+        expect(() => checkGivenSecrets(declarations, given, "home")).not.toThrow();
+    });
+
+    test("lists what is missing, for what it is, and the command to type", () => {
+        expect(() => checkGivenSecrets(declarations, {}, "home")).toThrow(
+            /cert-manager\.token: API token of the DNS provider\n\s+pulumi config set --stack home --secret --path 'hearth:secrets\.cert-manager\.token'/,
+        );
+    });
+
+    test("lists what no chart asks for, without its value", () => {
+        const check = () =>
+            checkGivenSecrets(declarations, { "cert-manager": { token: "t" }, old: { key: "hunter2" } }, "home");
+        expect(check).toThrow(/that no chart asks for:\n {2}old\.key\n\s+pulumi config rm/);
+        expect(check).not.toThrow(/hunter2/);
+    });
+});

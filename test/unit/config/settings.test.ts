@@ -1,0 +1,135 @@
+import { parseSettings } from "../../../config/settings";
+
+/** A config as a real home has it, the way Pulumi hands it out: plain texts, and JSON for structured values. */
+const good = {
+    domain: "home.example.com",
+    kubeconfig: "kubeconfig.yaml",
+    repository: JSON.stringify({ url: "https://git.home.example.com/home/hearth.git" }),
+    loadBalancer: JSON.stringify({ addresses: ["192.168.1.240-192.168.1.250"] }),
+    nfs: JSON.stringify({ server: "nas.home.example.com", path: "/export/media" }),
+};
+
+const parse = (changes: Record<string, string | undefined>) =>
+    parseSettings({
+        stack: "home",
+        values: Object.fromEntries(
+            Object.entries({ ...good, ...changes }).flatMap(([key, value]) =>
+                value === undefined ? [] : [[key, value]],
+            ),
+        ),
+        secretKeys: new Set(["kubeconfig", "secrets"]),
+    });
+
+const errorOf = (changes: Record<string, string | undefined>): string => {
+    try {
+        parse(changes);
+    } catch (error) {
+        return (error as Error).message;
+    }
+    throw new Error("the config was accepted");
+};
+
+describe("a config that is right", () => {
+    test("gets the documented defaults", () => {
+        expect(parse({})).toMatchObject({
+            cluster: "home",
+            repository: { revision: "main" },
+            charts: {},
+            tierTimeout: "10m",
+            secrets: {},
+        });
+    });
+
+    test.each([
+        ["a CIDR for the load balancer", { loadBalancer: '{"addresses":["192.168.1.240/28"]}' }],
+        ["several ranges", { loadBalancer: '{"addresses":["10.0.0.1-10.0.0.9","10.0.1.0/24"]}' }],
+        ["a mirror of the upstream charts", { charts: '{"repository":"http://127.0.0.1:8080"}' }],
+        ["an NFS server by address", { nfs: '{"server":"192.168.1.5","path":"/tank"}' }],
+        ["the contents of a kubeconfig", { kubeconfig: "apiVersion: v1\nkind: Config\n" }],
+        ["secrets by chart and key", { secrets: '{"cert-manager":{"api-token":"x"}}' }],
+        ["a longer time for a tier", { tierTimeout: "1h" }],
+    ])("accepts %s", (_, changes) => {
+        expect(() => parse(changes)).not.toThrow();
+    });
+});
+
+describe("a config that is wrong says where, what was found and what is accepted", () => {
+    test.each([
+        ["a missing domain", { domain: undefined }, /hearth:domain: found nothing; accepted: a text/],
+        [
+            "an upper-case domain",
+            { domain: "Home.Example" },
+            /hearth:domain: found "Home.Example"; accepted: a lower-case DNS name/,
+        ],
+        ["a domain without a dot", { domain: "home" }, /hearth:domain: found "home"/],
+        [
+            "a range that ends before it begins",
+            { loadBalancer: '{"addresses":["10.0.0.9-10.0.0.1"]}' },
+            /hearth:loadBalancer.addresses\[0\]: found "10.0.0.9-10.0.0.1"; accepted: an IPv4 range/,
+        ],
+        [
+            "an address that does not exist",
+            { loadBalancer: '{"addresses":["10.0.0.300-10.0.0.310"]}' },
+            /addresses\[0\]/,
+        ],
+        ["a CIDR that does not exist", { loadBalancer: '{"addresses":["10.0.0.0/33"]}' }, /addresses\[0\]/],
+        ["one address without a range", { loadBalancer: '{"addresses":["10.0.0.1"]}' }, /addresses\[0\]/],
+        [
+            "no range at all",
+            { loadBalancer: '{"addresses":[]}' },
+            /hearth:loadBalancer.addresses: found \[\]; accepted: at least one range/,
+        ],
+        ["a text in place of a list", { loadBalancer: '{"addresses":"10.0.0.1-10.0.0.9"}' }, /accepted: a list/],
+        [
+            "a repository by SSH",
+            { repository: '{"url":"git@example.com:home.git"}' },
+            /hearth:repository.url: found "git@example.com:home.git"; accepted: a URL/,
+        ],
+        [
+            "a relative NFS path",
+            { nfs: '{"server":"nas","path":"export"}' },
+            /hearth:nfs.path: found "export"; accepted: an absolute path/,
+        ],
+        ["a missing NFS server", { nfs: '{"path":"/export"}' }, /hearth:nfs.server: found nothing/],
+        [
+            "a misspelt key",
+            { domian: "x" },
+            /hearth:domian: found a key that is not known; accepted: did you mean "domain"\?/,
+        ],
+        [
+            "a misspelt nested key",
+            { nfs: '{"server":"nas","path":"/e","pth":"/f"}' },
+            /hearth:nfs.pth: .*did you mean "path"\?/,
+        ],
+        [
+            "a key that is like none",
+            { wireguard: "x" },
+            /hearth:wireguard: found a key that is not known; accepted: domain, cluster,/,
+        ],
+        [
+            "a time without a unit",
+            { tierTimeout: "10" },
+            /hearth:tierTimeout: found "10"; accepted: a whole number of seconds/,
+        ],
+        ["a text in place of a map", { nfs: "nas:/export" }, /hearth:nfs: found "nas:\/export"; accepted: a map/],
+        ["broken JSON", { nfs: '{"server":' }, /hearth:nfs: found .* accepted: a map/],
+        ["a cluster that is no folder name", { cluster: "../home" }, /hearth:cluster: found "..\/home"/],
+        [
+            "an empty secret",
+            { secrets: '{"database":{"password":""}}' },
+            /hearth:secrets.database.password: found a secret; accepted: a value that is not empty/,
+        ],
+    ])("%s", (_, changes, message) => {
+        expect(errorOf(changes)).toMatch(message);
+    });
+
+    test("all mistakes at once, with the command that sets a value", () => {
+        const error = errorOf({ domain: "home", nfs: '{"server":"nas","path":"export"}', domian: "x" });
+        expect(error).toMatch(/^3 mistakes in the config of stack home \(Pulumi\.home\.yaml\):/);
+        expect(error).toMatch(/pulumi config set --stack home --path 'hearth:domain' <value>$/);
+    });
+
+    test("never prints a secret", () => {
+        expect(errorOf({ secrets: '{"database":"hunter2"}' })).not.toContain("hunter2");
+    });
+});
