@@ -30,21 +30,21 @@ export function mirrorOverrides({ charts }: Settings, { manifest }: Application)
         .map((_, index) => ({ op: "replace", path: `/spec/sources/${index + 1}/repoURL`, value: mirror }));
 }
 
-function replace(target: object, [key = "", ...rest]: string[], value: string): void {
-    if (rest.length === 0) {
-        Reflect.set(target, key, value);
-    } else {
-        replace(Reflect.get(target, key), rest, value);
+function replaced(target: unknown, [key, ...rest]: readonly string[], value: string): unknown {
+    if (key === undefined) {
+        return value;
     }
+    return Array.isArray(target)
+        ? target.map((item, index) => (String(index) === key ? replaced(item, rest, value) : item))
+        : { ...Object(target), [key]: replaced(Object(target)[key], rest, value) };
 }
 
 /** A copy of an Application's manifest with the stack's values in place of the literal defaults. */
 export function overriddenManifest(application: Application, settings: Settings): ApplicationManifest {
-    const manifest = structuredClone(application.manifest);
-    for (const { path, value } of [...commonOverrides(settings), ...mirrorOverrides(settings, application)]) {
-        replace(manifest, path.slice(1).split("/"), value);
-    }
-    return manifest;
+    return [...commonOverrides(settings), ...mirrorOverrides(settings, application)].reduce(
+        (manifest, { path, value }) => replaced(manifest, path.slice(1).split("/"), value) as ApplicationManifest,
+        application.manifest,
+    );
 }
 
 /** The same overrides as kustomize patches, for the root Application. */

@@ -58,6 +58,7 @@ export class RootApplication extends pulumi.ComponentResource {
             },
             {
                 parent: this,
+                dependsOn: opts?.dependsOn,
                 customTimeouts: { create: settings.tierTimeout, update: settings.tierTimeout },
                 hooks: { onError: [reportFailure(`${name}-failure`, "the root Application", settings.kubeconfig)] },
             },

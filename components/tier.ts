@@ -44,6 +44,9 @@ export class Tier extends pulumi.ComponentResource {
                 },
                 {
                     parent: this,
+                    // The tier waits already, and its children with it; this puts the edges into the state too, for
+                    // whatever reads the graph there.
+                    dependsOn: opts?.dependsOn,
                     customTimeouts: { create: settings.tierTimeout, update: settings.tierTimeout },
                     hooks: { onError: [failure] },
                 },

@@ -1,0 +1,74 @@
+import * as pulumi from "@pulumi/pulumi";
+import type { RegisterResourceRequest } from "@pulumi/pulumi/proto/resource_pb";
+
+/** One resource as a component registered it. */
+export interface Registered {
+    readonly type: string;
+    readonly name: string;
+    readonly urn: string;
+    /** Plain JSON: secrets as the wire has them. */
+    readonly inputs: Record<string, unknown>;
+    /** URN of its parent. */
+    readonly parent: string;
+    /** URNs of everything it waits for. */
+    readonly dependencies: readonly string[];
+}
+
+type Callback = (error: Error | null, response: unknown) => void;
+
+/** What is patched of the SDK's MockMonitor. */
+interface Monitor {
+    registerResource(request: RegisterResourceRequest, callback: Callback): unknown;
+    registerErrorHook(request: unknown, callback: Callback): void;
+}
+
+/**
+ * Puts Pulumi's mocks in place of the engine. They show neither parents nor dependencies and know no error hooks
+ * (3.236.0), so the mock monitor is extended by both.
+ *
+ * @returns the list that fills with what is registered; calls of functions are unexpected and throw
+ */
+export async function mockEngine(): Promise<Registered[]> {
+    const registered: Registered[] = [];
+    await pulumi.runtime.setMocks(
+        {
+            newResource: ({ type, name, inputs }) =>
+                type === "random:index/randomPassword:RandomPassword"
+                    ? { id: name, state: { ...inputs, result: `generated-${name}` } }
+                    : { id: name, state: inputs },
+            call: ({ token }) => {
+                throw new Error(`unexpected call of ${token}`);
+            },
+        },
+        "hearth",
+        "test",
+    );
+    const monitor = pulumi.runtime.getMonitor() as unknown as Monitor;
+    const register = monitor.registerResource.bind(monitor);
+    monitor.registerResource = (request, callback) =>
+        register(request, (error, response) => {
+            registered.push({
+                type: request.getType(),
+                name: request.getName(),
+                urn: (response as { getUrn(): string }).getUrn(),
+                inputs: request.getObject()?.toJavaScript() ?? {},
+                parent: request.getParent(),
+                dependencies: request.getDependenciesList(),
+            });
+            callback(error, response);
+        });
+    monitor.registerErrorHook = (_, callback) => callback(null, {});
+    return registered;
+}
+
+/** The inputs of the registered resources of one type, by name. */
+export function byType(registered: readonly Registered[], type: string): Record<string, Record<string, unknown>> {
+    return Object.fromEntries(
+        registered.filter((each) => each.type === type).map(({ name, inputs }) => [name, inputs]),
+    );
+}
+
+/** Waits until everything that was started has been registered. */
+export async function settled(): Promise<void> {
+    await pulumi.runtime.disconnect();
+}

@@ -1,0 +1,76 @@
+import { System } from "../../../components/system";
+import { parseSettings } from "../../../config/settings";
+import { byType, mockEngine, type Registered, settled } from "./mocks";
+
+const settings = (charts = "{}") =>
+    parseSettings({
+        stack: "test",
+        values: {
+            domain: "home.arpa",
+            kubeconfig: "/dev/null",
+            repository: '{"url":"https://git.home.arpa/home.git"}',
+            charts,
+            loadBalancer: '{"addresses":["10.0.0.1-10.0.0.9"]}',
+            nfs: '{"server":"nas","path":"/export"}',
+        },
+        secretKeys: new Set(),
+    });
+
+const release = "kubernetes:helm.sh/v3:Release";
+
+async function system(charts?: string): Promise<Registered[]> {
+    const registered = await mockEngine();
+    new System("system", {
+        settings: settings(charts),
+        serviceNamespaces: { jellyfin: "restricted", qbittorrent: "privileged" },
+        argocdValuesFile: "charts/gitops/argo-cd.values.yaml",
+    });
+    await settled();
+    return registered;
+}
+
+test("each namespace enforces its Pod Security level", async () => {
+    const namespaces = byType(await system(), "kubernetes:core/v1:Namespace");
+    const level = (name: string) => (namespaces[name]?.["metadata"] as { labels: object })?.labels;
+    expect(level("jellyfin")).toEqual({ "pod-security.kubernetes.io/enforce": "restricted" });
+    expect(level("qbittorrent")).toEqual({ "pod-security.kubernetes.io/enforce": "privileged" });
+    expect(level("metallb-system")).toEqual({ "pod-security.kubernetes.io/enforce": "privileged" });
+    expect(level("argocd")).toEqual({ "pod-security.kubernetes.io/enforce": "restricted" });
+});
+
+test("five releases, each pinned and from its own upstream repository", async () => {
+    const releases = byType(await system(), release);
+    expect(Object.keys(releases).sort()).toEqual(["argocd", "cert-manager", "descheduler", "metallb", "nfs-csi"]);
+    for (const inputs of Object.values(releases)) {
+        expect(inputs["version"]).toMatch(/^v?\d+\.\d+\.\d+$/);
+        expect(inputs["repositoryOpts"]).toEqual({ repo: expect.stringMatching(/^https:/) });
+    }
+});
+
+test("a mirror takes every upstream repository's place, and Argo CD may use it", async () => {
+    const registered = await system('{"repository":"http://127.0.0.1:1"}');
+    for (const inputs of Object.values(byType(registered, release))) {
+        expect(inputs["repositoryOpts"]).toEqual({ repo: "http://127.0.0.1:1" });
+    }
+    const project = byType(registered, "kubernetes:argoproj.io/v1alpha1:AppProject")["argocd-project"];
+    expect(project?.["spec"]).toMatchObject({ sourceRepos: ["https://git.home.arpa/home.git", "http://127.0.0.1:1"] });
+});
+
+test("MetalLB hands out the stack's addresses, and announces that very pool", async () => {
+    const registered = await system();
+    expect(byType(registered, "kubernetes:metallb.io/v1beta1:IPAddressPool")["metallb-pool"]).toMatchObject({
+        metadata: { name: "home", namespace: "metallb-system" },
+        spec: { addresses: ["10.0.0.1-10.0.0.9"] },
+    });
+    expect(byType(registered, "kubernetes:metallb.io/v1beta1:L2Advertisement")["metallb-advertisement"]).toMatchObject({
+        spec: { ipAddressPools: ["home"] },
+    });
+});
+
+test("the StorageClass nfs points at the stack's server and keeps data", async () => {
+    expect(byType(await system(), "kubernetes:storage.k8s.io/v1:StorageClass")["nfs-csi-class"]).toMatchObject({
+        metadata: { name: "nfs" },
+        parameters: { server: "nas", share: "/export" },
+        reclaimPolicy: "Retain",
+    });
+});

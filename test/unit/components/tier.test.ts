@@ -1,0 +1,96 @@
+import type { Application } from "../../../components/applications";
+import { Tier } from "../../../components/tier";
+import { parseSettings } from "../../../config/settings";
+import { byType, mockEngine, settled } from "./mocks";
+
+const settings = parseSettings({
+    stack: "test",
+    values: {
+        domain: "home.example.com",
+        kubeconfig: "/dev/null",
+        repository: '{"url":"https://git.home.arpa/home.git","revision":"trunk"}',
+        loadBalancer: '{"addresses":["10.0.0.1-10.0.0.9"]}',
+        nfs: '{"server":"nas","path":"/export"}',
+        tierTimeout: "3m",
+    },
+    secretKeys: new Set(),
+});
+
+const application = (name: string, tier: 1 | 2 | 3): Application => ({
+    name,
+    namespace: name,
+    tier,
+    manifest: {
+        apiVersion: "argoproj.io/v1alpha1",
+        kind: "Application",
+        metadata: { name, namespace: "argocd", annotations: { "argocd.argoproj.io/sync-wave": `${tier}` } },
+        spec: {
+            destination: { namespace: name },
+            sources: [
+                {
+                    repoURL: "literal",
+                    targetRevision: "main",
+                    path: `charts/${name}`,
+                    helm: { valuesObject: { global: { domain: "home.arpa" } } },
+                },
+            ],
+        },
+    },
+});
+
+test("a tier registers its own Applications, gated on revision, sync and health", async () => {
+    const registered = await mockEngine();
+    const applications = [application("database", 1), application("garage", 2), application("jellyfin", 3)];
+    new Tier("tier-2", { tier: 2, applications, settings, revision: "c0ffee" });
+    await settled();
+
+    const found = byType(registered, "kubernetes:argoproj.io/v1alpha1:Application");
+    expect(Object.keys(found)).toEqual(["garage"]);
+    expect(found["garage"]?.["metadata"]).toMatchObject({
+        annotations: {
+            "argocd.argoproj.io/sync-wave": "2",
+            "pulumi.com/waitFor": JSON.stringify([
+                "jsonpath={.status.sync.revisions[0]}=c0ffee",
+                "jsonpath={.status.sync.status}=Synced",
+                "jsonpath={.status.health.status}=Healthy",
+            ]),
+        },
+    });
+    expect(found["garage"]?.["spec"]).toMatchObject({
+        sources: [{ repoURL: "https://git.home.arpa/home.git", targetRevision: "trunk" }],
+    });
+});
+
+test("no Application of a tier starts without waiting, directly or not, for every one of the tier before", async () => {
+    const registered = await mockEngine();
+    const applications = ([1, 2, 3] as const).flatMap((tier) => [
+        application(`a${tier}`, tier),
+        application(`b${tier}`, tier),
+        application(`c${tier}`, tier),
+    ]);
+    const common = { applications, settings, revision: "c0ffee" };
+    const tier1 = new Tier("tier-1", { tier: 1, ...common });
+    const tier2 = new Tier("tier-2", { tier: 2, ...common }, { dependsOn: tier1 });
+    new Tier("tier-3", { tier: 3, ...common }, { dependsOn: tier2 });
+    await settled();
+
+    const byUrn = new Map(registered.map((each) => [each.urn, each]));
+    const waitsFor = (urn: string, seen = new Set<string>()): Set<string> => {
+        for (const dependency of byUrn.get(urn)?.dependencies ?? []) {
+            if (!seen.has(dependency)) {
+                waitsFor(dependency, seen.add(dependency));
+            }
+        }
+        return seen;
+    };
+    const urnsOf = (tier: number) =>
+        applications
+            .filter((each) => each.tier === tier)
+            .map(({ name }) => registered.find((each) => each.name === name)?.urn ?? name);
+    for (const tier of [2, 3]) {
+        for (const urn of urnsOf(tier)) {
+            expect([...waitsFor(urn)]).toEqual(expect.arrayContaining(urnsOf(tier - 1)));
+        }
+    }
+    expect([...waitsFor(urnsOf(1)[0] ?? "")]).toEqual([]);
+});
