@@ -1,0 +1,23 @@
+{{/* What a Job and a CronJob have in common. */}}
+{{- define "common.jobSpec" -}}
+backoffLimit: {{ .workload.backoffLimit | default 6 }}
+template:
+  {{- include "common.podTemplate" . | nindent 2 }}
+{{- end -}}
+
+{{/*
+A Job cannot be changed. Its name ends in a checksum of what it does, so a change is a new Job, which runs, and the old
+one is pruned. What it does must therefore be fit to run again.
+*/}}
+{{- define "common.job" -}}
+{{- $spec := include "common.jobSpec" . -}}
+apiVersion: batch/v1
+kind: Job
+metadata:
+  name: {{ .name }}-{{ $spec | sha256sum | trunc 8 }}
+  namespace: {{ .root.Release.Namespace }}
+  labels:
+    {{- include "common.labels" . | nindent 4 }}
+spec:
+  {{- $spec | nindent 2 }}
+{{- end -}}

@@ -1,0 +1,149 @@
+{{/* Closed by default: nothing reaches the chart's pods, and they reach the cluster's DNS alone. */}}
+{{- define "common.networkpolicy.closed" -}}
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata:
+  name: closed
+  namespace: {{ .Release.Namespace }}
+  labels:
+    {{- include "common.labels" (dict "root" . "name" .Chart.Name) | nindent 4 }}
+spec:
+  podSelector:
+    matchLabels:
+      app.kubernetes.io/part-of: {{ .Chart.Name }}
+  policyTypes:
+    - Ingress
+    - Egress
+  egress:
+    - to:
+        - namespaceSelector:
+            matchLabels:
+              kubernetes.io/metadata.name: kube-system
+          podSelector:
+            matchLabels:
+              k8s-app: kube-dns
+      ports:
+        - port: 53
+          protocol: UDP
+        - port: 53
+          protocol: TCP
+{{- end -}}
+
+{{/* What one workload adds: who may reach it (the ingress controller and Prometheus, as far as it has use for them). */}}
+{{- define "common.networkpolicy" -}}
+{{- $root := .root -}}
+{{- $network := .workload.network | default dict -}}
+{{- $from := $network.from | default list -}}
+{{- with .workload.ingress -}}
+  {{- $from = append $from (dict "namespace" "kube-system" "workload" "traefik" "ports" (list (.port | default "http"))) -}}
+{{- end -}}
+{{- with .workload.metrics -}}
+  {{- $from = append $from (dict "namespace" "monitoring" "ports" (list .port)) -}}
+{{- end -}}
+{{- $to := $network.to | default list -}}
+{{- if or $from $to -}}
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata:
+  name: {{ .name }}
+  namespace: {{ .root.Release.Namespace }}
+  labels:
+    {{- include "common.labels" . | nindent 4 }}
+spec:
+  podSelector:
+    matchLabels:
+      {{- include "common.selector" . | nindent 6 }}
+  policyTypes:
+    {{- if $from }}
+    - Ingress
+    {{- end }}
+    {{- if $to }}
+    - Egress
+    {{- end }}
+  {{- with $from }}
+  ingress:
+    {{- range . }}
+    - from:
+        {{- include "common.networkpolicy.peers" . | trim | nindent 8 }}
+      {{- include "common.networkpolicy.ports" . | nindent 6 }}
+    {{- end }}
+  {{- end }}
+  {{- with $to }}
+  egress:
+    {{- range . }}
+    - to:
+        {{- include "common.networkpolicy.peers" . | trim | nindent 8 }}
+      {{- include "common.networkpolicy.ports" . | nindent 6 }}
+    {{- end }}
+  {{- end }}
+{{- end -}}
+{{- end -}}
+
+{{/* One peer of `from` or `to` as Kubernetes writes it. */}}
+{{- define "common.networkpolicy.peers" -}}
+{{- if .internet }}
+- ipBlock:
+    cidr: 0.0.0.0/0
+    except:
+      - 10.0.0.0/8
+      - 100.64.0.0/10
+      - 169.254.0.0/16
+      - 172.16.0.0/12
+      - 192.168.0.0/16
+- ipBlock:
+    cidr: ::/0
+    except:
+      - fc00::/7
+      - fe80::/10
+{{- end }}
+{{- if .lan }}
+- ipBlock:
+    cidr: 10.0.0.0/8
+- ipBlock:
+    cidr: 172.16.0.0/12
+- ipBlock:
+    cidr: 192.168.0.0/16
+- ipBlock:
+    cidr: fc00::/7
+{{- end }}
+{{- with .cidr }}
+- ipBlock:
+    cidr: {{ . }}
+{{- end }}
+{{- if .anywhere }}
+- ipBlock:
+    cidr: 0.0.0.0/0
+- ipBlock:
+    cidr: ::/0
+{{- end }}
+{{- if .cluster }}
+- namespaceSelector: {}
+{{- end }}
+{{- if or .namespace .workload }}
+{{- with .namespace }}
+- namespaceSelector:
+    matchLabels:
+      kubernetes.io/metadata.name: {{ . }}
+  {{- with $.workload }}
+  podSelector:
+    matchLabels:
+      app.kubernetes.io/name: {{ . }}
+  {{- end }}
+{{- else }}
+- podSelector:
+    matchLabels:
+      app.kubernetes.io/name: {{ .workload }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{- define "common.networkpolicy.ports" -}}
+{{- with .ports -}}
+ports:
+  {{- range . }}
+  {{- $parts := splitList "/" (toString .) }}
+  - port: {{ first $parts }}
+    protocol: {{ eq (len $parts) 2 | ternary (last $parts) "TCP" }}
+  {{- end }}
+{{- end -}}
+{{- end -}}

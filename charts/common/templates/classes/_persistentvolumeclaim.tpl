@@ -1,0 +1,37 @@
+{{/* "true" where a workload has a claim that only one pod can mount. */}}
+{{- define "common.hasClaim" -}}
+{{- $found := false -}}
+{{- range .volumes -}}
+  {{- if or (and (hasKey . "claim") (ne (.claim.access | default "ReadWriteOnce") "ReadWriteMany")) (hasKey . "claimOf") -}}
+    {{- $found = true -}}
+  {{- end -}}
+{{- end -}}
+{{- if $found -}}true{{- end -}}
+{{- end -}}
+
+{{/*
+A claim outlives its chart: neither Helm nor Argo CD deletes it, unless it says `keep: false`.
+Takes (root, name, volume, claim) and (workload) where it belongs to one.
+*/}}
+{{- define "common.persistentvolumeclaim" -}}
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata:
+  name: {{ .volume }}
+  namespace: {{ .root.Release.Namespace }}
+  labels:
+    {{- include "common.labels" . | nindent 4 }}
+  {{- if ne (toString .claim.keep) "false" }}
+  annotations:
+    argocd.argoproj.io/sync-options: Prune=false,Delete=false
+    helm.sh/resource-policy: keep
+  {{- end }}
+spec:
+  accessModes:
+    - {{ .claim.access | default "ReadWriteOnce" }}
+  storageClassName: {{ .claim.class | default .root.Values.common.global.claimClass }}
+  volumeMode: Filesystem
+  resources:
+    requests:
+      storage: {{ .claim.size }}
+{{- end -}}

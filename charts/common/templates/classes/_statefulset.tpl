@@ -1,0 +1,21 @@
+{{/*
+Its claims are objects of their own, not volumeClaimTemplates, which cannot be changed: so a volume grows with a commit.
+*/}}
+{{- define "common.statefulset" -}}
+apiVersion: apps/v1
+kind: StatefulSet
+metadata:
+  name: {{ .name }}
+  namespace: {{ .root.Release.Namespace }}
+  labels:
+    {{- include "common.labels" . | nindent 4 }}
+spec:
+  replicas: {{ .workload.replicas }}
+  revisionHistoryLimit: 3
+  serviceName: {{ .name }}
+  selector:
+    matchLabels:
+      {{- include "common.selector" . | nindent 6 }}
+  template:
+    {{- include "common.podTemplate" . | nindent 4 }}
+{{- end -}}

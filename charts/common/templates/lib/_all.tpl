@@ -1,0 +1,49 @@
+{{/*
+Everything that a chart's values describe. A chart's only template is usually one line:
+
+    {{ include "common.all" . }}
+*/}}
+{{- define "common.all" -}}
+{{- include "common.validate" . -}}
+{{- $root := . -}}
+{{- $usesMedia := false -}}
+{{- $objects := list -}}
+{{- if .Values.workloads -}}
+  {{- $objects = append $objects (include "common.networkpolicy.closed" .) -}}
+{{- end -}}
+{{- range $name, $_ := .Values.configs -}}
+  {{- $objects = append $objects (include "common.configmap" (dict "root" $root "name" $name)) -}}
+{{- end -}}
+{{- range $name, $_ := .Values.workloads -}}
+  {{- $context := dict "root" $root "name" $name -}}
+  {{- include "common.workload" $context -}}
+  {{- $workload := $context.workload -}}
+  {{- if ne (toString $workload.enabled) "false" -}}
+    {{- if include "common.usesMedia" $workload -}}{{- $usesMedia = true -}}{{- end -}}
+    {{- $objects = append $objects (include "common.serviceaccount" $context) -}}
+    {{- if $workload.permissions -}}
+      {{- $objects = append $objects (include "common.clusterrole" $context) -}}
+    {{- end -}}
+    {{- range $volume, $spec := $workload.volumes -}}
+      {{- with $spec.claim -}}
+        {{- $objects = append $objects (include "common.persistentvolumeclaim" (merge (dict "volume" (include "common.claimName" (dict "name" $name "volume" $volume)) "claim" .) $context)) -}}
+      {{- end -}}
+    {{- end -}}
+    {{- $objects = append $objects (include (printf "common.%s" (lower $workload.kind)) $context) -}}
+    {{- $objects = append $objects (include "common.service" $context) -}}
+    {{- if $workload.ingress -}}
+      {{- $objects = append $objects (include "common.ingress" $context) -}}
+    {{- end -}}
+    {{- $objects = append $objects (include "common.networkpolicy" $context) -}}
+  {{- end -}}
+{{- end -}}
+{{- if $usesMedia -}}
+  {{- $media := .Values.common.global.media -}}
+  {{- $claim := dict "size" $media.size "class" $media.storageClass "access" "ReadWriteMany" -}}
+  {{- $objects = append $objects (include "common.persistentvolumeclaim" (dict "root" . "name" .Chart.Name "volume" "media" "claim" $claim)) -}}
+{{- end -}}
+{{- range compact $objects }}
+---
+{{ . }}
+{{- end }}
+{{- end -}}

@@ -1,0 +1,135 @@
+{{/* One container. Takes (root, name: the workload's, workload, container: its name, spec, init: whether it ends). */}}
+{{- define "common.container" -}}
+{{- $root := .root -}}
+{{- $container := .container -}}
+{{- $security := deepCopy $root.Values.common.container.securityContext -}}
+{{- include "common.merge" (dict "into" $security "from" (.spec.securityContext | default dict)) -}}
+{{- if not (or $security.capabilities.drop $security.capabilities.add) -}}
+  {{- /* The API server drops an empty list, and Argo CD would see a difference. */ -}}
+  {{- $_ := unset $security "capabilities" -}}
+{{- end -}}
+name: {{ $container }}
+image: {{ include "common.image" .spec.image }}
+imagePullPolicy: IfNotPresent
+{{- with .spec.command }}
+command:
+  {{- range . }}
+  - {{ tpl . $root | quote }}
+  {{- end }}
+{{- end }}
+{{- with .spec.args }}
+args:
+  {{- range . }}
+  - {{ tpl . $root | quote }}
+  {{- end }}
+{{- end }}
+{{- with .spec.workingDir }}
+workingDir: {{ . }}
+{{- end }}
+{{- if .spec.sidecar }}
+restartPolicy: Always
+{{- end }}
+env:
+  {{- include "common.env" (dict "root" $root "env" (.spec.env | default dict)) | trim | nindent 2 }}
+{{- with .spec.ports }}
+ports:
+  {{- range $port, $value := . }}
+  {{- $spec := include "common.port" $value | fromYaml }}
+  - name: {{ $port }}
+    containerPort: {{ $spec.port }}
+    protocol: {{ $spec.protocol }}
+    {{- with $spec.hostPort }}
+    hostPort: {{ . }}
+    {{- end }}
+  {{- end }}
+{{- end }}
+{{- with .spec.health }}
+{{- include "common.probes" . | nindent 0 }}
+{{- end }}
+{{- with .spec.lifecycle }}
+lifecycle:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+resources:
+  {{- toYaml .spec.resources | nindent 2 }}
+securityContext:
+  {{- toYaml $security | nindent 2 }}
+{{- with include "common.mounts" (merge (dict "writable" (not $security.readOnlyRootFilesystem)) .) }}
+volumeMounts:
+  {{- . | trim | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{/* repository:tag, and the digest where there is one. */}}
+{{- define "common.image" -}}
+{{ .repository }}:{{ .tag }}{{ with .digest }}@{{ . }}{{ end }}
+{{- end -}}
+
+{{/* A port's short form (a number) as its long one. */}}
+{{- define "common.port" -}}
+{{- $spec := kindIs "map" . | ternary . (dict "port" .) -}}
+{{- toYaml (merge (deepCopy $spec) (dict "protocol" "TCP")) -}}
+{{- end -}}
+
+{{/* Environment variables: a text (a template), a key of the chart's Secret, or a field of the pod. Takes (root, env). */}}
+{{- define "common.env" -}}
+{{- $root := .root -}}
+{{- range $variable, $value := merge (dict) .env (dict "TZ" $root.Values.common.global.timezone) }}
+- name: {{ $variable }}
+  {{- if not (kindIs "map" $value) }}
+  value: {{ tpl (toString $value) $root | quote }}
+  {{- else if $value.secret }}
+  valueFrom:
+    secretKeyRef:
+      name: {{ include "common.secretName" $root }}
+      key: {{ $value.secret }}
+  {{- else }}
+  valueFrom:
+    fieldRef:
+      apiVersion: v1
+      fieldPath: {{ $value.field }}
+  {{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* The three probes, from one statement of what healthy means. */}}
+{{- define "common.probes" -}}
+{{- $health := . -}}
+{{- $startup := int ($health.startup | default 60) -}}
+{{- $probe := include "common.probe" $health -}}
+startupProbe:
+  {{- $probe | nindent 2 }}
+  periodSeconds: 5
+  timeoutSeconds: {{ $health.timeout | default 5 }}
+  failureThreshold: {{ max 1 (div $startup 5) }}
+livenessProbe:
+  {{- $probe | nindent 2 }}
+  periodSeconds: 30
+  timeoutSeconds: {{ $health.timeout | default 5 }}
+  failureThreshold: 3
+readinessProbe:
+  {{- if $health.readyPath }}
+  {{- include "common.probe" (merge (dict "path" $health.readyPath) (omit $health "path")) | nindent 2 }}
+  {{- else }}
+  {{- $probe | nindent 2 }}
+  {{- end }}
+  periodSeconds: 10
+  timeoutSeconds: {{ $health.timeout | default 5 }}
+  failureThreshold: 3
+{{- end -}}
+
+{{- define "common.probe" -}}
+{{- if .command -}}
+exec:
+  command:
+    {{- toYaml .command | nindent 4 }}
+{{- else if .path -}}
+httpGet:
+  path: {{ .path }}
+  port: {{ .port | default "http" }}
+  scheme: {{ .scheme | default "HTTP" }}
+{{- else -}}
+tcpSocket:
+  port: {{ .port | default "http" }}
+{{- end -}}
+{{- end -}}

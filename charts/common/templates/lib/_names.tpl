@@ -1,0 +1,34 @@
+{{/*
+Names and labels. A namespace holds one chart, so an object is called as its workload, without a prefix.
+*/}}
+
+{{/* The home's DNS domain. */}}
+{{- define "common.domain" -}}
+{{ .Values.common.global.domain }}
+{{- end -}}
+
+{{/* The Secret that the Pulumi program writes for this chart. */}}
+{{- define "common.secretName" -}}
+{{ .Chart.Name }}-secrets
+{{- end -}}
+
+{{/* What selects a workload's pods. Never changes: a Deployment's selector is immutable. Takes (root, name). */}}
+{{- define "common.selector" -}}
+app.kubernetes.io/name: {{ .name }}
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+{{- end -}}
+
+{{/* The labels of every object. Takes (root, name) and, for a workload's own objects, (workload). */}}
+{{- define "common.labels" -}}
+{{ include "common.selector" . }}
+app.kubernetes.io/part-of: {{ .root.Chart.Name }}
+app.kubernetes.io/managed-by: {{ .root.Release.Service }}
+{{- with .workload }}
+app.kubernetes.io/version: {{ .image.tag | trunc 63 | quote }}
+{{- end }}
+{{- end -}}
+
+{{/* Name of the claim behind a volume. Takes (name, volume). */}}
+{{- define "common.claimName" -}}
+{{ .name }}-{{ .volume }}
+{{- end -}}

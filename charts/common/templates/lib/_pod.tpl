@@ -1,0 +1,89 @@
+{{/* A pod template's metadata and spec. Takes (root, name, workload). */}}
+{{- define "common.podTemplate" -}}
+{{- $context := . -}}
+{{- $root := .root -}}
+{{- $workload := .workload -}}
+{{- include "common.containers" . -}}
+{{- $annotations := dict -}}
+{{- range $volume, $spec := $workload.volumes -}}
+  {{- with $spec.configMap -}}
+    {{- $_ := set $annotations (printf "checksum/%s" .) (include "common.configData" (dict "root" $root "name" .) | sha256sum) -}}
+  {{- end -}}
+{{- end -}}
+{{- with $workload.metrics -}}
+  {{- $_ := set $annotations "prometheus.io/scrape" "true" -}}
+  {{- $_ := set $annotations "prometheus.io/port" (toString .port) -}}
+  {{- $_ := set $annotations "prometheus.io/path" (.path | default "/metrics") -}}
+{{- end -}}
+metadata:
+  labels:
+    {{- include "common.labels" . | nindent 4 }}
+  {{- with $annotations }}
+  annotations:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+spec:
+  serviceAccountName: {{ .name }}
+  automountServiceAccountToken: {{ hasKey $workload "permissions" }}
+  enableServiceLinks: false
+  priorityClassName: {{ $workload.priorityClass }}
+  {{- with $workload.hostNetwork }}
+  hostNetwork: {{ . }}
+  dnsPolicy: ClusterFirstWithHostNet
+  {{- end }}
+  {{- with $workload.hostPID }}
+  hostPID: {{ . }}
+  {{- end }}
+  {{- with $workload.hostname }}
+  hostname: {{ . }}
+  {{- end }}
+  {{- with $workload.terminationGracePeriodSeconds }}
+  terminationGracePeriodSeconds: {{ . }}
+  {{- end }}
+  {{- if has $workload.kind (list "CronJob" "Job") }}
+  restartPolicy: OnFailure
+  {{- end }}
+  securityContext:
+    {{- toYaml $workload.podSecurityContext | nindent 4 }}
+    {{- if include "common.usesMedia" $workload }}
+    supplementalGroups:
+      - {{ int $root.Values.common.global.media.group }}
+    {{- end }}
+  affinity:
+    nodeAffinity:
+      requiredDuringSchedulingIgnoredDuringExecution:
+        nodeSelectorTerms:
+          - matchExpressions:
+              - key: kubernetes.io/arch
+                operator: In
+                values:
+                  {{- toYaml $workload.architectures | nindent 18 }}
+  {{- with $workload.nodeSelector }}
+  nodeSelector:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with $workload.tolerations }}
+  tolerations:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with $workload.init }}
+  initContainers:
+    {{- range $container, $spec := . }}
+    - {{ include "common.container" (merge (dict "container" $container "spec" $spec) $context) | indent 6 | trim }}
+    {{- end }}
+  {{- end }}
+  containers:
+    - {{ include "common.container" (merge (dict "container" .name "spec" (get .containers .name)) $context) | indent 6 | trim }}
+    {{- range $container, $spec := $workload.sidecars }}
+    - {{ include "common.container" (merge (dict "container" $container "spec" $spec) $context) | indent 6 | trim }}
+    {{- end }}
+  volumes:
+    {{- include "common.volumes" . | trim | nindent 4 }}
+{{- end -}}
+
+{{/* "true" where a workload mounts the shared export. */}}
+{{- define "common.usesMedia" -}}
+{{- range .volumes -}}
+  {{- if hasKey . "media" -}}true{{- end -}}
+{{- end -}}
+{{- end -}}

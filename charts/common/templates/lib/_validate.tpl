@@ -1,0 +1,100 @@
+{{/*
+Checks the values against schema/values.schema.json (and the chart's own schema.json, which adds top-level keys), and
+fails with every mistake in words. Helm applies a values.schema.json to the chart that it lies in, never to the charts
+that use a library, and its messages do not say what is accepted.
+*/}}
+
+{{- define "common.validate" -}}
+{{- $schema := .Subcharts.common.Files.Get "schema/values.schema.json" | mustFromJson -}}
+{{- with .Files.Get "schema.json" -}}
+  {{- $_ := set $schema "properties" (merge (mustFromJson .).properties $schema.properties) -}}
+{{- end -}}
+{{- $found := dict "mistakes" list -}}
+{{- include "common.validate.value" (dict "schema" $schema "value" (omit .Values "common") "path" "" "defs" (get $schema "$defs") "found" $found) -}}
+{{- with $found.mistakes -}}
+  {{- fail (printf "\n\nThe values of chart %s have %d mistake(s):\n%s\n" $.Chart.Name (len .) (join "\n" .)) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* JSON Schema's name of a value's type. */}}
+{{- define "common.validate.type" -}}
+{{- if kindIs "map" . -}}object
+{{- else if kindIs "slice" . -}}array
+{{- else if kindIs "string" . -}}string
+{{- else if kindIs "bool" . -}}boolean
+{{- else if eq (toString (floor .)) (toString (float64 .)) -}}integer
+{{- else -}}number
+{{- end -}}
+{{- end -}}
+
+{{/* What a schema accepts, in words. */}}
+{{- define "common.validate.accepted" -}}
+{{- $words := list -}}
+{{- if .enum -}}
+  {{- $words = append $words (printf "one of %s" (join ", " .enum)) -}}
+{{- else if .type -}}
+  {{- $words = append $words (kindIs "slice" .type | ternary (join " or " (.type | default list)) (toString .type)) -}}
+{{- end -}}
+{{- with .description -}}
+  {{- $words = append $words (printf "(%s)" (trimSuffix "." .)) -}}
+{{- end -}}
+{{- join " " $words -}}
+{{- end -}}
+
+{{- define "common.validate.report" -}}
+{{- $_ := set .found "mistakes" (append .found.mistakes (printf "  - %s: %s" (.path | default "(top level)") .message)) -}}
+{{- end -}}
+
+{{- define "common.validate.value" -}}
+{{- $schema := .schema -}}
+{{- $defs := .defs -}}
+{{- $found := .found -}}
+{{- $path := .path -}}
+{{- $value := .value -}}
+{{- with index $schema "$ref" -}}
+  {{- $own := omit $schema "$ref" -}}
+  {{- $schema = merge $own (index $defs (trimPrefix "#/$defs/" .)) -}}
+{{- end -}}
+{{- $accepted := include "common.validate.accepted" $schema -}}
+{{- if not (kindIs "invalid" $value) -}}
+  {{- $type := include "common.validate.type" $value -}}
+  {{- $types := $schema.type | default $type -}}
+  {{- if not (kindIs "slice" $types) -}}{{- $types = list $types -}}{{- end -}}
+  {{- if not (or (has $type $types) (and (eq $type "integer") (has "number" $types))) -}}
+    {{- include "common.validate.report" (dict "found" $found "path" $path "message" (printf "is the %s %s; accepted: %s" $type (toJson $value) $accepted)) -}}
+  {{- else if and $schema.enum (not (has $value $schema.enum)) -}}
+    {{- include "common.validate.report" (dict "found" $found "path" $path "message" (printf "is %s; accepted: %s" (toJson $value) $accepted)) -}}
+  {{- else if and $schema.pattern (eq $type "string") (not (regexMatch $schema.pattern $value)) -}}
+    {{- include "common.validate.report" (dict "found" $found "path" $path "message" (printf "is %s; accepted: %s" (toJson $value) $accepted)) -}}
+  {{- else if eq $type "array" -}}
+    {{- range $index, $item := $value -}}
+      {{- include "common.validate.value" (dict "schema" ($schema.items | default dict) "value" $item "path" (printf "%s[%d]" $path $index) "defs" $defs "found" $found) -}}
+    {{- end -}}
+  {{- else if eq $type "object" -}}
+    {{- $properties := $schema.properties | default dict -}}
+    {{- range $key := $schema.required | default list -}}
+      {{- if kindIs "invalid" (get $value $key | default nil) -}}
+        {{- $missing := get $properties $key | default dict -}}
+        {{- with index $missing "$ref" -}}
+          {{- $missing = merge (omit $missing "$ref") (index $defs (trimPrefix "#/$defs/" .)) -}}
+        {{- end -}}
+        {{- if not (hasKey $value $key) -}}
+          {{- include "common.validate.report" (dict "found" $found "path" (printf "%s.%s" $path $key | trimPrefix ".") "message" (printf "is missing; accepted: %s" (include "common.validate.accepted" $missing))) -}}
+        {{- end -}}
+      {{- end -}}
+    {{- end -}}
+    {{- range $key, $item := $value -}}
+      {{- $at := printf "%s.%s" $path $key | trimPrefix "." -}}
+      {{- if and $schema.propertyNames (not (regexMatch $schema.propertyNames.pattern $key)) -}}
+        {{- include "common.validate.report" (dict "found" $found "path" $at "message" (printf "is no valid name; accepted: %s" $schema.propertyNames.description)) -}}
+      {{- else if hasKey $properties $key -}}
+        {{- include "common.validate.value" (dict "schema" (get $properties $key) "value" $item "path" $at "defs" $defs "found" $found) -}}
+      {{- else if kindIs "map" $schema.additionalProperties -}}
+        {{- include "common.validate.value" (dict "schema" $schema.additionalProperties "value" $item "path" $at "defs" $defs "found" $found) -}}
+      {{- else if eq (toString $schema.additionalProperties) "false" -}}
+        {{- include "common.validate.report" (dict "found" $found "path" $at "message" (printf "is no known key; accepted here: %s" (join ", " (keys $properties | sortAlpha)))) -}}
+      {{- end -}}
+    {{- end -}}
+  {{- end -}}
+{{- end -}}
+{{- end -}}

@@ -1,0 +1,73 @@
+{{/* The volumes of a workload's pods. Takes (root, name, workload). */}}
+{{- define "common.volumes" -}}
+{{- $root := .root -}}
+{{- $name := .name -}}
+{{- range $volume, $spec := .workload.volumes }}
+- name: {{ $volume }}
+  {{- if hasKey $spec "claim" }}
+  persistentVolumeClaim:
+    claimName: {{ include "common.claimName" (dict "name" $name "volume" $volume) }}
+  {{- else if hasKey $spec "claimOf" }}
+  persistentVolumeClaim:
+    claimName: {{ include "common.claimName" (dict "name" $spec.claimOf.workload "volume" ($spec.claimOf.volume | default $volume)) }}
+  {{- else if hasKey $spec "media" }}
+  persistentVolumeClaim:
+    claimName: media
+  {{- else if hasKey $spec "configMap" }}
+  configMap:
+    name: {{ $spec.configMap }}
+    defaultMode: {{ if $spec.executable }}365{{ else }}292{{ end }}
+  {{- else if hasKey $spec "secret" }}
+  secret:
+    secretName: {{ $spec.secret.name | default (include "common.secretName" $root) }}
+    defaultMode: 288
+    {{- with $spec.secret.items }}
+    items:
+      {{- range $key, $path := . }}
+      - key: {{ $key }}
+        path: {{ $path }}
+      {{- end }}
+    {{- end }}
+  {{- else if hasKey $spec "host" }}
+  hostPath:
+    path: {{ $spec.host.path }}
+    type: {{ $spec.host.type | default "Directory" }}
+  {{- else }}
+  emptyDir: {{ toJson $spec.empty }}
+  {{- end }}
+{{- end }}
+- name: tmp
+  emptyDir: {}
+{{- end -}}
+
+{{/*
+The mounts of one container: each volume's `mount` in the main container, and `mounts` in those it names; /tmp where
+the root filesystem is read-only. Takes (root, name, workload, container, writable).
+*/}}
+{{- define "common.mounts" -}}
+{{- $container := .container -}}
+{{- $main := eq .container .name -}}
+{{- $taken := false -}}
+{{- range $volume, $spec := .workload.volumes }}
+{{- $places := list }}
+{{- if $main }}{{ $places = $spec.mount | default list }}{{ end }}
+{{- with get ($spec.mounts | default dict) $container }}{{ $places = . }}{{ end }}
+{{- if not (kindIs "slice" $places) }}{{ $places = list $places }}{{ end }}
+{{- range $place := $places }}
+{{- $where := kindIs "map" $place | ternary $place (dict "path" $place) }}
+{{- if eq $where.path "/tmp" }}{{ $taken = true }}{{ end }}
+- name: {{ $volume }}
+  mountPath: {{ $where.path }}
+  {{- with $where.subPath }}
+  subPath: {{ . }}
+  {{- end }}
+  {{- if or $where.readOnly (hasKey $spec "configMap") (hasKey $spec "secret") }}
+  readOnly: true
+  {{- end }}
+{{- end }}
+{{- end }}
+{{- if not (or .writable $taken) }}
+- name: tmp
+  mountPath: /tmp
+{{- end }}
+{{- end -}}
