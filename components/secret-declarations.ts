@@ -7,6 +7,7 @@ import { z } from "zod";
 const declarationSchema = z.union(
     [
         z.strictObject({ description: z.string(), required: z.literal(true) }),
+        z.strictObject({ description: z.string(), optional: z.literal(true) }),
         z.strictObject({
             description: z.string(),
             generate: z.strictObject({
@@ -16,7 +17,7 @@ const declarationSchema = z.union(
         }),
         z.strictObject({ description: z.string(), from: z.strictObject({ chart: z.string(), key: z.string() }) }),
     ],
-    "a description and one of: required: true, generate: {length, alphabet}, from: {chart, key}",
+    "a description and one of: required: true, optional: true, generate: {length, alphabet}, from: {chart, key}",
 );
 
 const fileSchema = z.strictObject({ secrets: z.record(z.string(), declarationSchema) });

@@ -36,6 +36,9 @@ export class Secrets extends pulumi.ComponentResource {
 
         const data: Record<string, Record<string, pulumi.Output<string>>> = {};
         for (const { chart, key, declaration } of declared) {
+            if ("optional" in declaration && args.given[chart]?.[key] === undefined) {
+                continue;
+            }
             const value = own.get(
                 "from" in declaration ? `${declaration.from.chart}.${declaration.from.key}` : `${chart}.${key}`,
             );

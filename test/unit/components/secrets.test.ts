@@ -14,6 +14,7 @@ test("one Secret per chart: given, generated and shared values", async () => {
             jellyfin: {
                 password: { description: "x", from: { chart: "database", key: "jellyfin" } },
                 token: { description: "x", required: true },
+                feature: { description: "x", optional: true },
             },
         },
         given: { jellyfin: { token: "hunter2" } },
