@@ -12,7 +12,7 @@ export interface NfsCsiArgs {
     readonly chartRepository?: string;
 }
 
-/** The NFS CSI driver, and the StorageClass `nfs`. https://github.com/kubernetes-csi/csi-driver-nfs */
+/** The NFS CSI driver, and the StorageClasses `nfs` and `media`. https://github.com/kubernetes-csi/csi-driver-nfs */
 export class NfsCsi extends pulumi.ComponentResource {
     constructor(name: string, args: NfsCsiArgs, opts?: pulumi.ComponentResourceOptions) {
         super("hearth:components:NfsCsi", name, args, opts);
@@ -28,19 +28,28 @@ export class NfsCsi extends pulumi.ComponentResource {
             },
             { parent: this },
         );
-        new kubernetes.storage.v1.StorageClass(
-            `${name}-class`,
-            {
-                metadata: { name: "nfs" },
-                provisioner: "nfs.csi.k8s.io",
-                parameters: { server: args.server, share: args.path },
-                // Deleting a claim by mistake must not delete a family's pictures.
-                reclaimPolicy: "Retain",
-                allowVolumeExpansion: true,
-                mountOptions: ["nfsvers=4.1", "hard", "noatime"],
-            },
-            { parent: this, dependsOn: release },
-        );
+        const { server, path: share } = args;
+        const classes = {
+            // A directory of its own for each claim.
+            nfs: { server, share },
+            // One directory for every claim, so that downloads and media are one file system and hardlinks work.
+            media: { server, share, subDir: "media", onDelete: "retain" },
+        };
+        for (const [className, parameters] of Object.entries(classes)) {
+            new kubernetes.storage.v1.StorageClass(
+                className,
+                {
+                    metadata: { name: className },
+                    provisioner: "nfs.csi.k8s.io",
+                    parameters,
+                    // Deleting a claim by mistake must not delete a family's pictures.
+                    reclaimPolicy: "Retain",
+                    allowVolumeExpansion: true,
+                    mountOptions: ["nfsvers=4.1", "hard", "noatime"],
+                },
+                { parent: this, dependsOn: release },
+            );
+        }
         this.registerOutputs({});
     }
 }

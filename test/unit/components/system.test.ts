@@ -67,10 +67,11 @@ test("MetalLB hands out the stack's addresses, and announces that very pool", as
     });
 });
 
-test("the StorageClass nfs points at the stack's server and keeps data", async () => {
-    expect(byType(await system(), "kubernetes:storage.k8s.io/v1:StorageClass")["nfs-csi-class"]).toMatchObject({
-        metadata: { name: "nfs" },
-        parameters: { server: "nas", share: "/export" },
+test("the StorageClasses point at the stack's server and keep data; media is one directory for all", async () => {
+    const { nfs, media } = byType(await system(), "kubernetes:storage.k8s.io/v1:StorageClass");
+    expect(nfs).toMatchObject({ parameters: { server: "nas", share: "/export" }, reclaimPolicy: "Retain" });
+    expect(media).toMatchObject({
+        parameters: { server: "nas", share: "/export", subDir: "media", onDelete: "retain" },
         reclaimPolicy: "Retain",
     });
 });
