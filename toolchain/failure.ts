@@ -1,0 +1,34 @@
+/**
+ * Something that the user can put right. It is shown as its message alone, without a stack trace: what happened, where,
+ * and what to do next.
+ */
+export class Failure extends Error {
+    override readonly name = "Failure";
+
+    /** @param exitCode of the command that ends with this failure */
+    constructor(
+        message: string,
+        readonly exitCode = 1,
+    ) {
+        super(message);
+    }
+}
+
+/** The text for the user: a failure's own words, or the whole stack of a defect. */
+export function describe(error: unknown): string {
+    if (error instanceof Failure) {
+        return error.message;
+    }
+    return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
+/** Runs a command's main function; a failure ends it with its message and its exit code. */
+export function runMain(command: string, main: () => Promise<number>): void {
+    main().then(
+        (exitCode) => process.exit(exitCode),
+        (error: unknown) => {
+            process.stderr.write(`${command}: ${describe(error)}\n`);
+            process.exit(error instanceof Failure ? error.exitCode : 1);
+        },
+    );
+}

@@ -1,0 +1,139 @@
+import {
+    existsSync,
+    lstatSync,
+    mkdirSync,
+    readdirSync,
+    renameSync,
+    rmSync,
+    statfsSync,
+    statSync,
+    symlinkSync,
+} from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { Failure } from "./failure";
+import { cacheDirectory, findOnPath, isExecutable } from "./paths";
+import { run } from "./run";
+import { builtPath, type GoTool, linkerFlags, toolVersion } from "./tools";
+
+/** What a cold build of everything takes, mostly in Go's own build and module caches. Gigabytes. */
+const coldBuildGigabytes = 6;
+
+/** Whether the program at the path runs and is the pinned release. */
+async function isPinnedRelease(path: string, tool: GoTool): Promise<boolean> {
+    try {
+        const { exitCode, output } = await run(path, tool.versionArguments, { timeout: 20_000 });
+        if (tool.prints) {
+            return exitCode === 0 && output.includes(tool.prints);
+        }
+        const release = toolVersion(tool).slice(1).replaceAll(".", "\\.");
+        return exitCode === 0 && new RegExp(`(^|[^0-9.])${release}($|[^0-9.-])`).test(output);
+    } catch (error) {
+        if (error instanceof Failure) {
+            throw error;
+        }
+        return false;
+    }
+}
+
+/** Whether a tool is in the cache. A link to one on PATH counts until the file behind it is replaced. */
+export function isBuilt(name: string, tool: GoTool): boolean {
+    const path = builtPath(name, tool);
+    if (!isExecutable(path)) {
+        return false;
+    }
+    const entry = lstatSync(path);
+    return !entry.isSymbolicLink() || statSync(path).ctimeMs <= entry.mtimeMs;
+}
+
+/**
+ * Takes a tool from PATH if it is exactly the pinned release there. The answer is remembered as a link in the cache.
+ *
+ * @returns whether it was
+ */
+export async function takeFromPath(name: string, tool: GoTool): Promise<boolean> {
+    const found = findOnPath(name);
+    if (!found || !(await isPinnedRelease(found, tool))) {
+        return false;
+    }
+    const path = builtPath(name, tool);
+    mkdirSync(dirname(path), { recursive: true });
+    rmSync(path, { force: true });
+    symlinkSync(found, path);
+    return true;
+}
+
+/** @throws Failure when the disk has too little room for building this share of all tools */
+export function checkDisk(share: number): void {
+    mkdirSync(cacheDirectory, { recursive: true });
+    const { bavail, bsize } = statfsSync(cacheDirectory);
+    const free = (bavail * bsize) / 1e9;
+    const needed = Math.max(1, coldBuildGigabytes * share);
+    if (free < needed) {
+        throw new Failure(
+            `building the tools needs about ${needed.toFixed(1)} GB, and the disk of ${cacheDirectory} has ` +
+                `${free.toFixed(1)} GB free. Make room, or set XDG_CACHE_HOME and GOCACHE to a disk that has it.`,
+        );
+    }
+}
+
+/** The lines of Go's output that say why, without the progress of downloads. */
+function reason(output: string): string {
+    const lines = output.split("\n").filter((line) => line.trim() !== "" && !/^go: (downloading|finding) /.test(line));
+    const relevant = lines.filter((line) => !line.startsWith("#")).slice(0, 3);
+    return relevant.map((line) => line.trim()).join(" | ");
+}
+
+function explain(name: string, tool: GoTool, output: string): Failure {
+    const what = `${name} ${toolVersion(tool)} cannot be built`;
+    if (/no space left on device/i.test(output)) {
+        return new Failure(`${what}: the disk is full. Make room (about ${coldBuildGigabytes} GB), and run it again.`);
+    }
+    if (/requires go >=/.test(output)) {
+        return new Failure(`${what}: ${reason(output)}. Install that Go, or set GOTOOLCHAIN=auto, and run it again.`);
+    }
+    if (/dial tcp|no such host|timeout|connection refused|40[34]|50[0-9]|proxy|module lookup disabled/i.test(output)) {
+        return new Failure(
+            `${what}: the Go module ${tool.module} cannot be had: ${reason(output)}. ` +
+                "Check the network and `go env GOPROXY`, and run it again: what is built is kept.",
+        );
+    }
+    return new Failure(`${what}: ${reason(output)}`);
+}
+
+/**
+ * Builds a tool into the cache. It appears there whole or not at all.
+ *
+ * @throws Failure that says why it cannot be built
+ */
+export async function build(name: string, tool: GoTool): Promise<void> {
+    const path = builtPath(name, tool);
+    const directory = dirname(path);
+    mkdirSync(directory, { recursive: true });
+    const temporary = join(directory, `.${basename(path)}.${process.pid}.new`);
+    for (const leftover of readdirSync(directory).filter((entry) => entry.endsWith(".new"))) {
+        rmSync(join(directory, leftover), { force: true });
+    }
+    try {
+        const { exitCode, output } = await run(
+            "go",
+            ["build", "-mod=readonly", "-trimpath", "-ldflags", linkerFlags(tool), "-o", temporary, tool.package],
+            {
+                cwd: join(__dirname, tool.folder),
+                env: { ...process.env, CGO_ENABLED: "0", GOWORK: "off", GOFLAGS: "" },
+            },
+        );
+        if (exitCode !== 0 || !existsSync(temporary)) {
+            throw explain(name, tool, output);
+        }
+        if (!(await isPinnedRelease(temporary, tool))) {
+            throw new Failure(
+                `${name} was built and does not run as ${toolVersion(tool)}: ` +
+                    `try \`${path} ${tool.versionArguments.join(" ")}\` and \`go clean -cache\``,
+            );
+        }
+        rmSync(path, { force: true });
+        renameSync(temporary, path);
+    } finally {
+        rmSync(temporary, { force: true });
+    }
+}

@@ -1,0 +1,77 @@
+import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { processIdentity } from "./process-identity";
+
+/** Who holds a lock. */
+export interface LockHolder {
+    readonly pid: number;
+    /** As {@link processIdentity} tells. */
+    readonly identity: string | undefined;
+}
+
+/** The running process that holds a lock; undefined when nobody does, or nobody does any more. */
+export function lockHolder(path: string): LockHolder | undefined {
+    try {
+        const holder: LockHolder = JSON.parse(readFileSync(path, "utf8"));
+        const identity = processIdentity(holder.pid);
+        return identity !== undefined && identity === holder.identity ? holder : undefined;
+    } catch {
+        return undefined;
+    }
+}
+
+/**
+ * Takes a lock if it is free. A lock whose holder was killed is free.
+ *
+ * @param path of the lock file
+ * @returns what releases it, or undefined when another process holds it
+ */
+export function tryLock(path: string): (() => void) | undefined {
+    mkdirSync(dirname(path), { recursive: true });
+    const mine = `${path}.${process.pid}`;
+    const holder: LockHolder = { pid: process.pid, identity: processIdentity(process.pid) };
+    // Written aside and linked: the file never exists without its holder in it.
+    writeFileSync(mine, JSON.stringify(holder));
+    try {
+        for (let attempt = 0; attempt < 3; attempt++) {
+            try {
+                linkSync(mine, path);
+                return () => rmSync(path, { force: true });
+            } catch (error) {
+                if ((error as NodeJS.ErrnoException).code !== "EEXIST") {
+                    throw error;
+                }
+                if (lockHolder(path)) {
+                    return undefined;
+                }
+                rmSync(path, { force: true });
+            }
+        }
+        return undefined;
+    } finally {
+        rmSync(mine, { force: true });
+    }
+}
+
+/**
+ * Runs the body while holding a lock, after whoever holds it now.
+ *
+ * @param onWait called once with the holder when there is one
+ */
+export async function withLock<T>(path: string, onWait: (holder: LockHolder) => void, body: () => Promise<T>) {
+    let release = tryLock(path);
+    for (let told = false; !release; release = tryLock(path)) {
+        const holder = lockHolder(path);
+        if (holder && !told) {
+            onWait(holder);
+            told = true;
+        }
+        await delay(200);
+    }
+    try {
+        return await body();
+    } finally {
+        release();
+    }
+}

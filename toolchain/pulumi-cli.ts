@@ -1,0 +1,56 @@
+import { copyFileSync, linkSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { isExecutable, pulumiDirectory } from "./paths";
+import { run } from "./run";
+import { builtPath, pulumiTools } from "./tools";
+
+/** Milliseconds for Pulumi's site to answer; the launcher says "Installing" once it did. */
+const answerLimit = 20_000;
+/** Milliseconds for the whole download. */
+const downloadLimit = 600_000;
+
+/** Whether `npx pulumi` has its CLI, be it Pulumi's own or a built one. */
+export function hasPulumi(): boolean {
+    return isExecutable(join(pulumiDirectory, "pulumi"));
+}
+
+/**
+ * Lets the npm launcher download Pulumi's own CLI, which is the better one to have.
+ *
+ * @returns whether it could: without a route to Pulumi's site it fails quickly
+ */
+export async function downloadPulumi(): Promise<boolean> {
+    const unanswered = new AbortController();
+    const timer = setTimeout(() => unanswered.abort(), answerLimit);
+    const { exitCode } = await run(
+        process.execPath,
+        [join(__dirname, "..", "node_modules", "pulumi", "run.js"), "version"],
+        {
+            timeout: downloadLimit,
+            signal: unanswered.signal,
+            env: { ...process.env, PULUMI_SKIP_UPDATE_CHECK: "true" },
+            onOutput: (text) => {
+                if (text.includes("Installing")) {
+                    clearTimeout(timer);
+                }
+            },
+        },
+    );
+    clearTimeout(timer);
+    return exitCode === 0 && hasPulumi();
+}
+
+/** Puts the built CLI and language host where the npm launcher looks. The CLI comes last: its presence means both. */
+export function installBuiltPulumi(): void {
+    mkdirSync(pulumiDirectory, { recursive: true });
+    for (const [name, tool] of Object.entries(pulumiTools)) {
+        const temporary = join(pulumiDirectory, `.${name}.${process.pid}.new`);
+        rmSync(temporary, { force: true });
+        try {
+            linkSync(builtPath(name, tool), temporary);
+        } catch {
+            copyFileSync(builtPath(name, tool), temporary);
+        }
+        renameSync(temporary, join(pulumiDirectory, name));
+    }
+}

@@ -1,0 +1,31 @@
+#!/bin/sh
+# Makes a fresh clone ready, before `npm start` and `npm test`: checks what must be there, installs the packages, builds
+# the tools. Costs next to nothing when all of it is done. Needs no package itself.
+set -eu
+cd "$(dirname "$0")/.."
+
+missing() {
+    echo "setup: $1" >&2
+    exit 1
+}
+
+command -v node > /dev/null || missing "Node.js is missing: install release 20.11 or newer from https://nodejs.org"
+node_version=$(node --version)
+node_major=${node_version#v}
+node_minor=${node_major#*.}
+node_major=${node_major%%.*}
+node_minor=${node_minor%%.*}
+if [ "$node_major" -lt 20 ] || { [ "$node_major" -eq 20 ] && [ "$node_minor" -lt 11 ]; }; then
+    missing "Node.js $node_version is too old: install release 20.11 or newer from https://nodejs.org"
+fi
+command -v git > /dev/null || missing "git is missing: install it (Debian, Ubuntu: sudo apt-get install git)"
+command -v go > /dev/null || missing "Go is missing: install release 1.26 or newer from https://go.dev/dl/"
+
+# npm writes this file last: an installation that was cut short is done again.
+installed=node_modules/.package-lock.json
+if [ ! -f "$installed" ] || [ -n "$(find package-lock.json -newer "$installed")" ]; then
+    echo "Installing the packages of package-lock.json" >&2
+    npm ci || missing "npm could not install the packages: see its message above, and run it again"
+fi
+
+exec node --import tsx toolchain/build.ts

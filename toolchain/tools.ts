@@ -1,0 +1,192 @@
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { Failure } from "./failure";
+import { cacheDirectory, findOnPath, isExecutable, pulumiDirectory } from "./paths";
+
+/** A program that Go builds from a pinned module. */
+export interface GoTool {
+    /** Folder under toolchain/ with the go.mod and go.sum that pin it. */
+    readonly folder: string;
+    /** The module of the pinned version. */
+    readonly module: string;
+    /** The package to build. */
+    readonly package: string;
+    /** Variables to set at link time, so that the program knows its version. */
+    readonly variables: (version: string) => Readonly<Record<string, string>>;
+    /** Arguments that make it print its version and end. */
+    readonly versionArguments: readonly string[];
+    /** What these print, when that is not the version. */
+    readonly prints?: string;
+}
+
+function kubernetes(command: string, ...versionArguments: string[]): GoTool {
+    return {
+        folder: "kubernetes",
+        module: "k8s.io/kubernetes",
+        package: `k8s.io/kubernetes/cmd/${command}`,
+        variables: (version) => ({
+            "k8s.io/component-base/version.gitVersion": version,
+            "k8s.io/component-base/version.gitMajor": version.replace(/^v(\d+).*/, "$1"),
+            "k8s.io/component-base/version.gitMinor": version.replace(/^v\d+\.(\d+).*/, "$1"),
+        }),
+        versionArguments,
+    };
+}
+
+function kwok(command: string): GoTool {
+    return {
+        folder: "kwok",
+        module: "sigs.k8s.io/kwok",
+        package: `sigs.k8s.io/kwok/cmd/${command}`,
+        variables: (version) => ({ "sigs.k8s.io/kwok/pkg/consts.Version": version.slice(1) }),
+        versionArguments: ["--version"],
+    };
+}
+
+/** The Kubernetes release whose API both Helms assume when they render without a cluster. */
+const renderedFor = { major: "1", minor: "36" };
+
+/** The tools of every machine. Quick ones first: a mistake in the set-up shows early. */
+export const goTools = {
+    kustomize: {
+        folder: "kustomize",
+        module: "sigs.k8s.io/kustomize/kustomize/v5",
+        package: "sigs.k8s.io/kustomize/kustomize/v5",
+        variables: (version) => ({ "sigs.k8s.io/kustomize/api/provenance.version": version }),
+        versionArguments: ["version"],
+    },
+    etcd: {
+        folder: "etcd",
+        module: "go.etcd.io/etcd/server/v3",
+        package: "go.etcd.io/etcd/server/v3",
+        variables: () => ({}),
+        versionArguments: ["--version"],
+    },
+    "kube-apiserver": kubernetes("kube-apiserver", "--version"),
+    "kube-controller-manager": kubernetes("kube-controller-manager", "--version"),
+    "kube-scheduler": kubernetes("kube-scheduler", "--version"),
+    kubectl: kubernetes("kubectl", "version", "--client"),
+    kwok: kwok("kwok"),
+    kwokctl: kwok("kwokctl"),
+    // Pulumi's side: the official kubernetes plugin embeds Helm 3.
+    helm: {
+        folder: "helm3",
+        module: "helm.sh/helm/v3",
+        package: "helm.sh/helm/v3/cmd/helm",
+        variables: (version) => ({
+            "helm.sh/helm/v3/internal/version.version": version,
+            "helm.sh/helm/v3/pkg/lint/rules.k8sVersionMajor": renderedFor.major,
+            "helm.sh/helm/v3/pkg/lint/rules.k8sVersionMinor": renderedFor.minor,
+            "helm.sh/helm/v3/pkg/chartutil.k8sVersionMajor": renderedFor.major,
+            "helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor": renderedFor.minor,
+        }),
+        versionArguments: ["version", "--short"],
+    },
+    // Argo CD's side: its repo server renders with Helm 4.
+    helm4: {
+        folder: "helm4",
+        module: "helm.sh/helm/v4",
+        package: "helm.sh/helm/v4/cmd/helm",
+        variables: (version) => ({
+            "helm.sh/helm/v4/internal/version.version": version,
+            "helm.sh/helm/v4/pkg/chart/common.k8sVersionMajor": renderedFor.major,
+            "helm.sh/helm/v4/pkg/chart/common.k8sVersionMinor": renderedFor.minor,
+        }),
+        versionArguments: ["version", "--short"],
+    },
+    // One program that is application controller, repo server or API server by the name it is called by.
+    argocd: {
+        folder: "argo-cd",
+        module: "github.com/argoproj/argo-cd/v3",
+        package: "github.com/argoproj/argo-cd/v3/cmd",
+        variables: (version) => ({ "github.com/argoproj/argo-cd/v3/common.version": version.slice(1) }),
+        versionArguments: ["version", "--client", "--short"],
+    },
+} satisfies Record<string, GoTool>;
+
+/** Pulumi's CLI and its language host, built where Pulumi's own download cannot be had. */
+export const pulumiTools = {
+    "pulumi-language-nodejs": {
+        folder: "pulumi-language-nodejs",
+        // The last release of the SDK that still holds the language host; newer engines speak the same protocol to it.
+        module: "github.com/pulumi/pulumi/sdk/v3",
+        package: "github.com/pulumi/pulumi/sdk/v3/nodejs/cmd/pulumi-language-nodejs",
+        variables: (version) => ({ "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version": version.slice(1) }),
+        versionArguments: ["--help"],
+        prints: "Usage of",
+    },
+    pulumi: {
+        folder: "pulumi",
+        module: "github.com/pulumi/pulumi/pkg/v3",
+        package: "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",
+        variables: (version) => ({ "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version": version.slice(1) }),
+        versionArguments: ["version"],
+    },
+} satisfies Record<string, GoTool>;
+
+/** Every tool that the toolchain provides. */
+export type ToolName = keyof typeof goTools | keyof typeof pulumiTools | "redis-server";
+
+/** The pinned version of a tool, as its go.mod states it, with the leading v. */
+export function toolVersion(tool: GoTool): string {
+    const file = join(__dirname, tool.folder, "go.mod");
+    const line = readFileSync(file, "utf8")
+        .split("\n")
+        .find((each) => each.replace(/^\s*(require )?/, "").startsWith(`${tool.module} v`));
+    const version = line?.match(/ (v\S+)/)?.[1];
+    if (!version) {
+        throw new Failure(`${file} requires no version of ${tool.module}`);
+    }
+    return version;
+}
+
+/** Arguments for Go's linker. */
+export function linkerFlags(tool: GoTool): string {
+    const variables = Object.entries(tool.variables(toolVersion(tool)));
+    return ["-s", "-w", ...variables.map(([name, value]) => `-X ${name}=${value}`)].join(" ");
+}
+
+/**
+ * Where a built tool is kept: a folder per content, so that checkouts with other pins share the cache. The release of
+ * Go is left out: a new one is no reason to build for a quarter of an hour.
+ */
+export function builtPath(name: string, tool: GoTool): string {
+    const hash = createHash("sha256");
+    for (const file of ["go.mod", "go.sum"]) {
+        hash.update(readFileSync(join(__dirname, tool.folder, file)));
+    }
+    hash.update(JSON.stringify([tool.package, linkerFlags(tool), process.platform, process.arch]));
+    return join(cacheDirectory, "tools", `${name}-${hash.digest("hex").slice(0, 16)}`, name);
+}
+
+/** Where installing Redis leaves its server under the name that makes it one. */
+export const installedRedis = join(cacheDirectory, "tools", "redis-server");
+
+/** The path of redis-server, or undefined when there is none. */
+export function redisPath(): string | undefined {
+    return findOnPath("redis-server") ?? (isExecutable(installedRedis) ? installedRedis : undefined);
+}
+
+function candidate(name: ToolName): string | undefined {
+    if (name === "redis-server") {
+        return redisPath();
+    }
+    if (name in pulumiTools) {
+        return join(pulumiDirectory, name);
+    }
+    return builtPath(name, goTools[name as keyof typeof goTools]);
+}
+
+/**
+ * The absolute path of a tool.
+ *
+ * @throws Failure when it is not there: `npm run setup` builds what is missing
+ */
+export function tool(name: ToolName): string {
+    const path = candidate(name);
+    if (path === undefined || !isExecutable(path)) {
+        throw new Failure(`${name} is missing: run \`npm run setup\`, which builds what is missing.`);
+    }
+    return path;
+}
