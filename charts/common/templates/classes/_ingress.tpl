@@ -16,6 +16,9 @@ metadata:
     hearth/icon: {{ .icon | quote }}
     hearth/group: {{ .group | quote }}
     {{- end }}
+    {{- /* Gatus checks the health endpoint through the Ingress. */}}
+    {{- $health := .workload.health | default dict }}
+    gatus.home-operations.com/endpoint: {{ dict "path" ($health.path | default "/") "conditions" (list "[STATUS] < 400") | toJson | quote }}
     {{- with $ingress.annotations }}
     {{- tpl (toYaml .) $.root | nindent 4 }}
     {{- end }}

@@ -1,4 +1,4 @@
-{{/* Closed by default: nothing reaches the chart's pods, and they reach the cluster's DNS alone. */}}
+{{/* Closed by default: nothing reaches the chart's pods, and they reach nothing. */}}
 {{- define "common.networkpolicy.closed" -}}
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
@@ -14,22 +14,12 @@ spec:
   policyTypes:
     - Ingress
     - Egress
-  egress:
-    - to:
-        - namespaceSelector:
-            matchLabels:
-              kubernetes.io/metadata.name: kube-system
-          podSelector:
-            matchLabels:
-              k8s-app: kube-dns
-      ports:
-        - port: 53
-          protocol: UDP
-        - port: 53
-          protocol: TCP
 {{- end -}}
 
-{{/* What one workload adds: who may reach it (the ingress controller and Prometheus, as far as it has use for them). */}}
+{{/*
+What one workload opens: who may reach it (besides the ingress controller, Prometheus and the home's network, as far as
+it has use for them), and what it reaches besides the cluster's DNS.
+*/}}
 {{- define "common.networkpolicy" -}}
 {{- $root := .root -}}
 {{- $network := .workload.network | default dict -}}
@@ -40,7 +30,17 @@ spec:
 {{- with .workload.metrics -}}
   {{- $from = append $from (dict "namespace" "monitoring" "ports" (list .port)) -}}
 {{- end -}}
+{{- $lan := list -}}
+{{- range $port, $value := include "common.servicePorts" . | fromYaml -}}
+  {{- if $value.lan -}}{{- $lan = append $lan (printf "%s/%s" $port $value.protocol) -}}{{- end -}}
+{{- end -}}
+{{- with $lan -}}
+  {{- $from = append $from (dict "anywhere" true "ports" .) -}}
+{{- end -}}
 {{- $to := $network.to | default list -}}
+{{- if not .workload.nameservers -}}
+  {{- $to = append $to (dict "namespace" "kube-system" "labels" (dict "k8s-app" "kube-dns") "ports" (list "53/UDP" 53)) -}}
+{{- end -}}
 {{- if or $from $to -}}
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
@@ -116,6 +116,9 @@ spec:
 - ipBlock:
     cidr: ::/0
 {{- end }}
+{{- if .chart }}
+- podSelector: {}
+{{- end }}
 {{- if .cluster }}
 - namespaceSelector: {}
 {{- end }}
@@ -124,10 +127,10 @@ spec:
 - namespaceSelector:
     matchLabels:
       kubernetes.io/metadata.name: {{ . }}
-  {{- with $.workload }}
+  {{- with $.labels | default ($.workload | empty | ternary dict (dict "app.kubernetes.io/name" $.workload)) }}
   podSelector:
     matchLabels:
-      app.kubernetes.io/name: {{ . }}
+      {{- toYaml . | nindent 6 }}
   {{- end }}
 {{- else }}
 - podSelector:

@@ -1,12 +1,14 @@
-{{/* One Service for each workload, with every port of its containers that does not say `service: false`. */}}
-{{- define "common.service" -}}
+{{/*
+Every port of a workload's containers that does not say `service: false`, by name, in its long form.
+Takes (root, name, workload).
+*/}}
+{{- define "common.servicePorts" -}}
 {{- include "common.containers" . -}}
-{{- $service := .workload.service | default dict -}}
-{{- $ports := dict -}}
 {{- $containers := merge (dict) .containers -}}
 {{- range $container, $spec := .workload.init -}}
   {{- if $spec.sidecar -}}{{- $_ := set $containers $container $spec -}}{{- end -}}
 {{- end -}}
+{{- $ports := dict -}}
 {{- range $container, $spec := $containers -}}
   {{- range $port, $value := $spec.ports -}}
     {{- if hasKey $ports $port -}}
@@ -18,6 +20,12 @@
     {{- end -}}
   {{- end -}}
 {{- end -}}
+{{- toYaml $ports -}}
+{{- end -}}
+
+{{/* The Service of a workload, for the cluster and for its Ingress. */}}
+{{- define "common.service" -}}
+{{- $ports := include "common.servicePorts" . | fromYaml -}}
 {{- if $ports -}}
 apiVersion: v1
 kind: Service
@@ -26,29 +34,46 @@ metadata:
   namespace: {{ .root.Release.Namespace }}
   labels:
     {{- include "common.labels" . | nindent 4 }}
-  {{- with $service.annotations }}
+spec:
+  type: ClusterIP
+  {{- include "common.service.ports" (dict "ports" $ports "context" .) | nindent 2 }}
+{{- end -}}
+{{- end -}}
+
+{{/* A second Service with the ports that say `lan: true`: at an address of the home's network. */}}
+{{- define "common.service.lan" -}}
+{{- $ports := dict -}}
+{{- range $port, $value := include "common.servicePorts" . | fromYaml -}}
+  {{- if $value.lan -}}{{- $_ := set $ports $port $value -}}{{- end -}}
+{{- end -}}
+{{- if $ports -}}
+apiVersion: v1
+kind: Service
+metadata:
+  name: {{ .name }}-lan
+  namespace: {{ .root.Release.Namespace }}
+  labels:
+    {{- include "common.labels" . | nindent 4 }}
+  {{- with .workload.address }}
   annotations:
-    {{- toYaml . | nindent 4 }}
+    metallb.io/loadBalancerIPs: {{ . }}
   {{- end }}
 spec:
-  type: {{ $service.type | default "ClusterIP" }}
-  {{- with $service.loadBalancerIP }}
-  loadBalancerIP: {{ . }}
-  {{- end }}
-  {{- with $service.externalTrafficPolicy }}
-  externalTrafficPolicy: {{ . }}
-  {{- end }}
-  {{- if $service.headless }}
-  clusterIP: None
-  {{- end }}
-  selector:
-    {{- include "common.selector" . | nindent 4 }}
-  ports:
-    {{- range $port, $long := $ports }}
-    - name: {{ $port }}
-      port: {{ $long.servicePort | default $long.port }}
-      targetPort: {{ $port }}
-      protocol: {{ $long.protocol }}
-    {{- end }}
+  type: LoadBalancer
+  # The program sees the client's own address.
+  externalTrafficPolicy: Local
+  {{- include "common.service.ports" (dict "ports" $ports "context" .) | nindent 2 }}
 {{- end -}}
+{{- end -}}
+
+{{- define "common.service.ports" -}}
+selector:
+  {{- include "common.selector" .context | nindent 2 }}
+ports:
+  {{- range $port, $value := .ports }}
+  - name: {{ $port }}
+    port: {{ $value.servicePort | default $value.port }}
+    targetPort: {{ $port }}
+    protocol: {{ $value.protocol }}
+  {{- end }}
 {{- end -}}

@@ -31,6 +31,7 @@ Everything that a chart's values describe. A chart's only template is usually on
     {{- end -}}
     {{- $objects = append $objects (include (printf "common.%s" (lower $workload.kind)) $context) -}}
     {{- $objects = append $objects (include "common.service" $context) -}}
+    {{- $objects = append $objects (include "common.service.lan" $context) -}}
     {{- if $workload.ingress -}}
       {{- $objects = append $objects (include "common.ingress" $context) -}}
     {{- end -}}

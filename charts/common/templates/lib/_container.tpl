@@ -128,6 +128,11 @@ httpGet:
   path: {{ .path }}
   port: {{ .port | default "http" }}
   scheme: {{ .scheme | default "HTTP" }}
+  {{- with .host }}
+  httpHeaders:
+    - name: Host
+      value: {{ . }}
+  {{- end }}
 {{- else -}}
 tcpSocket:
   port: {{ .port | default "http" }}

@@ -4,6 +4,11 @@
 {{- $root := .root -}}
 {{- $workload := .workload -}}
 {{- include "common.containers" . -}}
+{{- $security := deepCopy $workload.podSecurityContext -}}
+{{- if and (include "common.usesMedia" $workload) $security.runAsUser -}}
+  {{- /* What one program writes to the shared export, the others have to change. */ -}}
+  {{- $_ := set $security "runAsGroup" (int $root.Values.common.global.media.group) -}}
+{{- end -}}
 {{- $annotations := dict -}}
 {{- range $volume, $spec := $workload.volumes -}}
   {{- with $spec.configMap -}}
@@ -31,6 +36,12 @@ spec:
   hostNetwork: {{ . }}
   dnsPolicy: ClusterFirstWithHostNet
   {{- end }}
+  {{- with $workload.nameservers }}
+  dnsPolicy: None
+  dnsConfig:
+    nameservers:
+      {{- toYaml . | nindent 6 }}
+  {{- end }}
   {{- with $workload.hostPID }}
   hostPID: {{ . }}
   {{- end }}
@@ -44,11 +55,7 @@ spec:
   restartPolicy: OnFailure
   {{- end }}
   securityContext:
-    {{- toYaml $workload.podSecurityContext | nindent 4 }}
-    {{- if include "common.usesMedia" $workload }}
-    supplementalGroups:
-      - {{ int $root.Values.common.global.media.group }}
-    {{- end }}
+    {{- toYaml $security | nindent 4 }}
   affinity:
     nodeAffinity:
       requiredDuringSchedulingIgnoredDuringExecution:

@@ -21,6 +21,9 @@
   secret:
     secretName: {{ $spec.secret.name | default (include "common.secretName" $root) }}
     defaultMode: 288
+    {{- if $spec.secret.name }}
+    optional: true
+    {{- end }}
     {{- with $spec.secret.items }}
     items:
       {{- range $key, $path := . }}
