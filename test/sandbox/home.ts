@@ -1,0 +1,199 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { dirname, join, resolve } from "node:path";
+import { tool } from "../../toolchain/tools";
+
+const repository = resolve(__dirname, "../..");
+
+/** How a command ended. */
+export interface Outcome {
+    readonly code: number | null;
+    /** What it printed on both streams, in order. */
+    readonly output: string;
+}
+
+/** A resource in an exported Pulumi state, as far as the tests look into it. */
+export interface StateResource {
+    readonly urn: string;
+    readonly type: string;
+    readonly parent?: string;
+    readonly dependencies?: readonly string[];
+    readonly initErrors?: readonly string[];
+}
+
+/** An Argo CD Application, as far as the tests look into it. */
+export interface LiveApplication {
+    readonly metadata: { readonly name: string; readonly annotations: Record<string, string> };
+    readonly status?: {
+        readonly sync?: { readonly status?: string; readonly revision?: string; readonly revisions?: string[] };
+        readonly health?: { readonly status?: string };
+    };
+}
+
+async function freePort(): Promise<number> {
+    return new Promise((resolvePort, reject) => {
+        const server = createServer().once("error", reject);
+        server.listen(0, "127.0.0.1", () => {
+            const address = server.address();
+            server.close(() => resolvePort(typeof address === "object" && address ? address.port : 0));
+        });
+    });
+}
+
+/**
+ * A copy of the work tree, as committed files of a repository of its own, with a sandbox of its own: what a test breaks
+ * there breaks nothing else.
+ */
+export class Home {
+    readonly kubeconfig: string;
+
+    private constructor(readonly root: string) {
+        this.kubeconfig = join(root, ".sandbox/kubeconfig");
+    }
+
+    static async create(): Promise<Home> {
+        const home = new Home(mkdtempSync(join(tmpdir(), "hearth-home-")));
+        const files = (await home.run("git", ["-C", repository, "ls-files", "-z", "-co", "--exclude-standard"])).output;
+        for (const file of files.split("\0").filter(Boolean)) {
+            mkdirSync(join(home.root, dirname(file)), { recursive: true });
+            cpSync(join(repository, file), join(home.root, file), { force: true });
+        }
+        symlinkSync(join(repository, "node_modules"), join(home.root, "node_modules"));
+        const [git, charts] = [await freePort(), await freePort()];
+        home.edit("Pulumi.sandbox.yaml", (text) =>
+            text
+                .replace(/(url: http:\/\/127\.0\.0\.1:)\d+/, `$1${git}`)
+                .replace(/(repository: http:\/\/127\.0\.0\.1:)\d+/, `$1${charts}`),
+        );
+        writeFileSync(join(home.root, ".git-exclude"), "node_modules\n");
+        await home.git("init", "--quiet", "--initial-branch=main");
+        await home.git("config", "core.excludesFile", join(home.root, ".git-exclude"));
+        await home.git("config", "user.email", "test@home.arpa");
+        await home.git("config", "user.name", "test");
+        await home.commit("a home of its own");
+        return home;
+    }
+
+    /** Writes a file of the home. */
+    write(file: string, content: string): void {
+        mkdirSync(dirname(join(this.root, file)), { recursive: true });
+        writeFileSync(join(this.root, file), content);
+    }
+
+    /** Changes a file of the home. */
+    edit(file: string, change: (text: string) => string): void {
+        const before = readFileSync(join(this.root, file), "utf8");
+        const after = change(before);
+        if (after === before) {
+            throw new Error(`the edit changes nothing in ${file}`);
+        }
+        writeFileSync(join(this.root, file), after);
+    }
+
+    /** Removes a file of the home. */
+    removeFile(file: string): void {
+        rmSync(join(this.root, file));
+    }
+
+    /** Commits everything and returns the commit's full hash. */
+    async commit(message: string): Promise<string> {
+        await this.git("add", "--all");
+        await this.git("commit", "--quiet", "--message", message);
+        return (await this.git("rev-parse", "HEAD")).output.trim();
+    }
+
+    /** `npm start` without the set-up, which the tests' own start has done. */
+    async start(): Promise<Outcome> {
+        return this.run("npm", ["run", "--silent", "--ignore-scripts", "start"]);
+    }
+
+    /** Ends the sandbox and removes the home. */
+    async remove(): Promise<void> {
+        const { code, output } = await this.run("npm", ["run", "--silent", "stop"]);
+        if (code !== 0) {
+            throw new Error(`npm stop ended with ${code}:\n${output}`);
+        }
+        rmSync(this.root, { recursive: true });
+    }
+
+    /** `npx pulumi` as a person would type it, for the stack of the sandbox. */
+    async pulumi(...args: string[]): Promise<Outcome> {
+        return this.run("npx", ["pulumi", ...args, "--stack", "sandbox", "--non-interactive"]);
+    }
+
+    /** Pushes the home's main to where its Argo CD looks. */
+    async push(): Promise<void> {
+        const url = /url: (http:\S+)/.exec(readFileSync(join(this.root, "Pulumi.sandbox.yaml"), "utf8"))?.[1] ?? "";
+        await this.git("push", "--quiet", url, "main");
+    }
+
+    /** The parsed answer of `kubectl get … --output json`. */
+    async get<T>(...args: string[]): Promise<T> {
+        const { code, output } = await this.run(tool("kubectl"), [
+            "--kubeconfig",
+            this.kubeconfig,
+            "get",
+            ...args,
+            "--output=json",
+        ]);
+        if (code !== 0) {
+            throw new Error(output);
+        }
+        return JSON.parse(output);
+    }
+
+    /** The Applications that exist, by name. */
+    async applications(): Promise<Map<string, LiveApplication>> {
+        const { items } = await this.get<{ items: LiveApplication[] }>(
+            "--namespace=argocd",
+            "applications.argoproj.io",
+        );
+        return new Map(items.map((item) => [item.metadata.name, item]));
+    }
+
+    /** The resources in the stack's state. */
+    async state(): Promise<StateResource[]> {
+        const { output } = await this.pulumi("stack", "export");
+        return JSON.parse(output.slice(output.indexOf("{"))).deployment.resources ?? [];
+    }
+
+    private async git(...args: string[]): Promise<Outcome> {
+        const outcome = await this.run("git", args);
+        if (outcome.code !== 0) {
+            throw new Error(`git ${args.join(" ")}: ${outcome.output}`);
+        }
+        return outcome;
+    }
+
+    private async run(command: string, args: string[]): Promise<Outcome> {
+        return new Promise((resolveOutcome, reject) => {
+            const child: ChildProcess = spawn(command, args, {
+                cwd: this.root,
+                env: {
+                    ...process.env,
+                    PULUMI_CONFIG_PASSPHRASE: "sandbox",
+                    PULUMI_SKIP_UPDATE_CHECK: "true",
+                    npm_config_loglevel: "error",
+                },
+                stdio: ["ignore", "pipe", "pipe"],
+            });
+            let output = "";
+            const add = (chunk: Buffer) => {
+                output += chunk.toString();
+            };
+            child.stdout?.on("data", add);
+            child.stderr?.on("data", add);
+            child.once("error", reject);
+            // `exit`, not `close`: the sandbox's own processes may hold the streams open.
+            child.once("exit", (code) => resolveOutcome({ code, output }));
+        });
+    }
+}
+
+/** Whether an Application is Synced and Healthy on a commit. */
+export function isReady({ status }: LiveApplication, revision: string): boolean {
+    const at = status?.sync?.revisions?.[0] ?? status?.sync?.revision;
+    return status?.sync?.status === "Synced" && status.health?.status === "Healthy" && at === revision;
+}

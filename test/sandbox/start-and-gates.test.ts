@@ -1,0 +1,200 @@
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { Home, isReady, type LiveApplication, type StateResource } from "./home";
+
+/** Two cores, a fresh cluster and every Application: minutes, in milliseconds. */
+const limit = 15 * 60_000;
+
+const tierOf = ({ metadata }: LiveApplication) => metadata.annotations["argocd.argoproj.io/sync-wave"];
+
+let home: Home;
+let revision: string;
+
+beforeAll(async () => {
+    home = await Home.create();
+    // Every home of these tests gives up on a tier after two minutes, not ten.
+    home.edit("Pulumi.sandbox.yaml", (text) => text.replace("config:\n", "config:\n  hearth:tierTimeout: 2m\n"));
+    // No node has this label: the pod stays Pending, and the Application Progressing.
+    home.write(
+        "charts/garage/templates/never-ready.yaml",
+        [
+            "apiVersion: apps/v1",
+            "kind: Deployment",
+            "metadata: { name: never-ready }",
+            "spec:",
+            "  selector: { matchLabels: { app: never-ready } }",
+            "  template:",
+            "    metadata: { labels: { app: never-ready } }",
+            "    spec:",
+            "      nodeSelector: { hearth/no-such-node: here }",
+            "      securityContext: { runAsNonRoot: true, runAsUser: 1000, seccompProfile: { type: RuntimeDefault } }",
+            "      containers:",
+            "        - name: never-ready",
+            "          image: example.com/never:1",
+            "          securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: [ALL] } }",
+            "",
+        ].join("\n"),
+    );
+    await home.commit("garage: a pod that no node takes");
+}, limit);
+
+afterAll(async () => home.remove(), limit);
+
+describe("a tier-2 chart that never becomes healthy", () => {
+    test(
+        "ends `npm start` with an error that names the app, why, and what to do next",
+        async () => {
+            const { code, output } = await home.start();
+            expect(output).toMatch(/Application garage \(tier 2\) did not become Synced and Healthy in time/);
+            expect(output).toMatch(/Deployment never-ready is Progressing/);
+            expect(output).toContain("kubectl -n argocd describe application garage");
+            expect(code).not.toBe(0);
+        },
+        limit,
+    );
+
+    test("no Application of tier 3 exists, and no root Application", async () => {
+        const applications = await home.applications();
+        expect([...applications.values()].filter((each) => tierOf(each) === "3")).toEqual([]);
+        expect(applications.has("root")).toBe(false);
+        expect(applications.has("garage")).toBe(true);
+    });
+
+    test(
+        "once the fix is pushed, the same command goes on and finishes",
+        async () => {
+            home.removeFile("charts/garage/templates/never-ready.yaml");
+            revision = await home.commit("garage: without the pod that no node takes");
+            const { code, output } = await home.start();
+            expect({ code, output }).toMatchObject({ code: 0 });
+            const applications = await home.applications();
+            const expected = readdirSync(join(home.root, "clusters/home/apps")).map((file) =>
+                file.replace(".yaml", ""),
+            );
+            expect([...applications.keys()].sort()).toEqual([...expected, "root"].sort());
+            expect([...applications.values()].filter((each) => !isReady(each, revision))).toEqual([]);
+            for (const name of expected) {
+                expect(output).toMatch(new RegExp(`\\b${name}\\b.*Synced.*Healthy.*${revision.slice(0, 7)}`));
+            }
+        },
+        limit,
+    );
+});
+
+describe("a home that is up", () => {
+    test(
+        "a second `npm start` changes nothing",
+        async () => {
+            const { code, output } = await home.start();
+            expect({ code, output }).toMatchObject({ code: 0 });
+            expect(output).toMatch(/\d+ unchanged/);
+            expect(output).not.toMatch(/\d+ (created|updated|deleted|replaced)/);
+        },
+        limit,
+    );
+
+    test(
+        "`npx pulumi preview` by hand sees no change",
+        async () => {
+            const { code, output } = await home.pulumi("preview", "--expect-no-changes");
+            expect({ code, output }).toMatchObject({ code: 0 });
+        },
+        limit,
+    );
+
+    test(
+        "in the state, each Application depends on every one of the tier before",
+        async () => {
+            const resources = await home.state();
+            const byUrn = new Map(resources.map((each) => [each.urn, each]));
+            const reachable = (from: StateResource, seen = new Set<string>()): Set<string> => {
+                for (const urn of from.dependencies ?? []) {
+                    const next = byUrn.get(urn);
+                    if (next && !seen.has(urn)) {
+                        reachable(next, seen.add(urn));
+                    }
+                }
+                return seen;
+            };
+            const applications = await home.applications();
+            const ofTier = (tier: string) =>
+                resources.filter(({ type, urn }) => {
+                    const live = applications.get(urn.split("::").at(-1) ?? "");
+                    return type === "kubernetes:argoproj.io/v1alpha1:Application" && live && tierOf(live) === tier;
+                });
+            for (const [tier, before] of [
+                ["2", "1"],
+                ["3", "2"],
+            ] as const) {
+                const needed = ofTier(before).map(({ urn }) => urn);
+                expect(needed.length).toBeGreaterThan(0);
+                for (const each of ofTier(tier)) {
+                    expect([...reachable(each)]).toEqual(expect.arrayContaining(needed));
+                }
+            }
+        },
+        limit,
+    );
+
+    test(
+        "nothing in the state is left unfinished",
+        async () => {
+            expect((await home.state()).filter(({ initErrors = [] }) => initErrors.length > 0)).toEqual([]);
+        },
+        limit,
+    );
+});
+
+describe("a change to an Application that is Synced and Healthy", () => {
+    test(
+        "the gate waits for the new revision: when `pulumi up` ends, the change is there",
+        async () => {
+            home.write("charts/glance/templates/marker.yaml", marker("first"));
+            revision = await home.commit("glance: a marker");
+            await home.push();
+            const { code, output } = await home.pulumi("up", "--yes", "--skip-preview", "--parallel", "64");
+            expect({ code, output }).toMatchObject({ code: 0 });
+            const applications = await home.applications();
+            expect([...applications.values()].filter((each) => !isReady(each, revision))).toEqual([]);
+            const configMap = await home.get<{ data: object }>("--namespace=glance", "configmap/marker");
+            expect(configMap.data).toEqual({ marker: "first" });
+        },
+        limit,
+    );
+});
+
+describe("an Application that is Healthy but OutOfSync", () => {
+    test(
+        "does not open the gate, and the error says what Argo CD could not do",
+        async () => {
+            // The API server refuses to change an immutable ConfigMap; a ConfigMap has no health that could suffer.
+            home.write("charts/garage/templates/marker.yaml", marker("first"));
+            await home.commit("garage: a marker");
+            await home.push();
+            expect(await home.pulumi("up", "--yes", "--skip-preview", "--parallel", "64")).toMatchObject({ code: 0 });
+
+            home.write("charts/garage/templates/marker.yaml", marker("second"));
+            revision = await home.commit("garage: another marker");
+            await home.push();
+            const { code, output } = await home.pulumi("up", "--yes", "--skip-preview", "--parallel", "64");
+            expect(code).not.toBe(0);
+            expect(output).toMatch(
+                /Application garage \(tier 2\) did not become Synced and Healthy in time: sync OutOfSync/,
+            );
+            expect(output).toMatch(/health Healthy/);
+            expect(output).toMatch(/immutable/);
+            const applications = await home.applications();
+            // Argo CD's own polling may bring tier 3 to the new revision; what counts is that Pulumi left it alone.
+            const tier3 = [...applications.values()].filter((each) => tierOf(each) === "3");
+            expect(tier3.length).toBeGreaterThan(0);
+            for (const { metadata } of tier3) {
+                expect(metadata.annotations["pulumi.com/waitFor"]).not.toContain(revision);
+            }
+        },
+        limit,
+    );
+});
+
+function marker(text: string): string {
+    return `apiVersion: v1\nkind: ConfigMap\nmetadata: { name: marker }\nimmutable: true\ndata: { marker: ${text} }\n`;
+}
