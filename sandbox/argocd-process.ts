@@ -1,0 +1,135 @@
+import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
+import { delimiter, dirname, join } from "node:path";
+import { findOnPath } from "../toolchain/paths";
+import { tool } from "../toolchain/tools";
+import type { KubeApi } from "./kube-api";
+import { link, ownTool } from "./links";
+import type { SandboxPaths } from "./paths";
+import type { ProcessSpec } from "./supervisor";
+import { emptyDirectories, expand, resolveEnvironment, type Workload } from "./workload";
+
+/** The workloads of Argo CD that run as real processes, by their label app.kubernetes.io/name, in starting order. */
+export const argocdComponents = [
+    "argocd-redis",
+    "argocd-repo-server",
+    "argocd-application-controller",
+    "argocd-server",
+] as const;
+
+/** One of Argo CD's workloads. */
+export type ArgocdComponent = (typeof argocdComponents)[number];
+
+/** Free ports of loopback that take the place of the Services' addresses. */
+export type ArgocdPorts = Record<
+    "redis" | "repoServer" | "repoServerMetrics" | "controllerMetrics" | "server" | "serverMetrics",
+    number
+>;
+
+/** What differs from the pod: addresses, and where the API server is. Later flags win over the chart's. */
+function adaptation(component: ArgocdComponent, paths: SandboxPaths, ports: ArgocdPorts): string[] {
+    const redis = ["--redis", `127.0.0.1:${ports.redis}`];
+    const repoServer = ["--repo-server", `127.0.0.1:${ports.repoServer}`, "--repo-server-plaintext"];
+    const cluster = ["--kubeconfig", paths.kubeconfig, "--namespace", "argocd"];
+    const listen = ["--address", "127.0.0.1", "--metrics-address", "127.0.0.1"];
+    switch (component) {
+        case "argocd-redis":
+            return ["--bind", "127.0.0.1", "--port", String(ports.redis)];
+        case "argocd-repo-server":
+            return [
+                ...["--port", String(ports.repoServer), "--metrics-port", String(ports.repoServerMetrics)],
+                ...[...listen, ...redis, "--disable-tls", "--client-ca-path", ""],
+            ];
+        case "argocd-application-controller":
+            return ["--metrics-port", String(ports.controllerMetrics), ...redis, ...repoServer, ...cluster];
+        case "argocd-server":
+            return [
+                ...["--port", String(ports.server), "--metrics-port", String(ports.serverMetrics)],
+                ...[...listen, ...redis, ...repoServer, ...cluster],
+            ];
+    }
+}
+
+/** The folder of the commands that the repo server's image has: Helm 4 under the name helm, among others. */
+function repoServerCommands(paths: SandboxPaths): string {
+    const directory = join(paths.bin, "repo-server");
+    link(tool("helm4"), join(directory, "helm"));
+    link(tool("kustomize"), join(directory, "kustomize"));
+    // Argo CD asks for a commit's signature through this; none is asked for here, so none is found.
+    const wrapper = join(directory, "git-verify-wrapper.sh");
+    mkdirSync(directory, { recursive: true });
+    writeFileSync(wrapper, '#!/bin/sh\ngit verify-commit "$1" 2>&1 || :\n');
+    chmodSync(wrapper, 0o755);
+    return directory;
+}
+
+/** What a pod's environment has from its image, and a proxy that the machine may need to reach the outside. */
+function baseEnvironment(paths: SandboxPaths, home: string, temporary: string): NodeJS.ProcessEnv {
+    const own = ["127.0.0.1", "localhost"].join(",");
+    const passed = Object.fromEntries(
+        ["HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR"].flatMap((name) =>
+            process.env[name] === undefined ? [] : [[name, process.env[name]]],
+        ),
+    );
+    const noProxy = [process.env["NO_PROXY"] ?? process.env["no_proxy"], own].filter(Boolean).join(",");
+    const git = findOnPath("git");
+    return {
+        ...passed,
+        NO_PROXY: noProxy,
+        no_proxy: noProxy,
+        PATH: [repoServerCommands(paths), ...(git ? [dirname(git)] : []), "/usr/local/bin", "/usr/bin", "/bin"].join(
+            delimiter,
+        ),
+        HOME: home,
+        TMPDIR: temporary,
+        KUBECONFIG: paths.kubeconfig,
+        ARGOCD_FAKE_IN_CLUSTER: "true",
+        ARGOCD_GPG_ENABLED: "false",
+    };
+}
+
+/**
+ * How to run a workload of Argo CD as a process: arguments and environment of its own pod, with other addresses.
+ *
+ * @throws MissingReference when a ConfigMap or Secret that it needs is not there yet
+ */
+export async function argocdProcess(
+    component: ArgocdComponent,
+    workload: Workload,
+    paths: SandboxPaths,
+    ports: ArgocdPorts,
+    api: KubeApi,
+): Promise<ProcessSpec> {
+    const container = workload.spec.template.spec.containers[0];
+    if (!container) {
+        throw new Error(`${component} has no container`);
+    }
+    const directory = join(paths.argocd, component);
+    const folders = [...emptyDirectories(workload, container)].map(
+        ([mountPath, volume]) => [mountPath, join(directory, volume)] as const,
+    );
+    const onDisk = (path: string) => {
+        const mount = folders.find(([mountPath]) => path === mountPath || path.startsWith(`${mountPath}/`));
+        return mount ? mount[1] + path.slice(mount[0].length) : path;
+    };
+    const inPod = await resolveEnvironment(api, workload, container);
+    const env = Object.fromEntries(Object.entries(inPod).map(([name, value]) => [name, onDisk(value)]));
+    const home = join(directory, "home");
+    const temporary = join(directory, "tmp");
+    for (const folder of [home, temporary, ...folders.map(([, folder]) => folder)]) {
+        mkdirSync(folder, { recursive: true });
+    }
+    const redis = component === "argocd-redis";
+    // The image's entry point names the program in the first argument; Redis' image knows its own.
+    const args = [...(container.command ?? []), ...(container.args ?? [])].slice(redis ? 0 : 1);
+    return {
+        program: redis ? ownTool(paths, "redis-server", component) : ownTool(paths, "argocd", component),
+        args: [...args.map((each) => expand(each, env)), ...adaptation(component, paths, ports)],
+        env: {
+            ...baseEnvironment(paths, home, temporary),
+            ...env,
+            ARGOCD_PLUGINSOCKFILEPATH: join(directory, "plugins"),
+        },
+        cwd: directory,
+        logFile: join(paths.logs, `${component}.log`),
+    };
+}

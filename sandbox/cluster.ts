@@ -1,0 +1,139 @@
+import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { basename, join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { Failure } from "../toolchain/failure";
+import { run } from "../toolchain/run";
+import { tool } from "../toolchain/tools";
+import { writeFileAtomically } from "./files";
+import { kubeApi } from "./kube-api";
+import { clusterDirectory, clusterName, writeKubeconfig, writeKwokConfig } from "./kwok-config";
+import { ownTool } from "./links";
+import { endProcesses, ownProcesses } from "./own-processes";
+import { type SandboxPaths, sandboxPaths } from "./paths";
+import { removeStackState } from "./stack-state";
+
+/** What starting the cluster came to. */
+export type ClusterStart = "created" | "started" | "running";
+
+const manifests = join(__dirname, "manifests");
+
+async function kwokctl(paths: SandboxPaths, ...args: string[]): Promise<void> {
+    const { exitCode, output } = await run(ownTool(paths, "kwokctl"), [...args, "--name", clusterName], {
+        // Its own folder for kubectl's and kwokctl's caches too: nothing is written to the user's home.
+        env: { ...process.env, KWOK_WORKDIR: paths.kwok, HOME: join(paths.directory, "home") },
+        timeout: 120_000,
+    });
+    if (exitCode !== 0) {
+        const last = output.trim().split("\n").at(-1) ?? "";
+        throw new Failure(
+            `the control plane did not start: ${last}\n` +
+                `Its logs are in ${join(clusterDirectory(paths), "logs")}. ` +
+                "`npm stop -- --delete` removes the sandbox, and `npm start` makes a new one.",
+        );
+    }
+}
+
+async function kubectl(paths: SandboxPaths, ...args: string[]): Promise<void> {
+    const { exitCode, output } = await run(tool("kubectl"), ["--kubeconfig", paths.kubeconfig, ...args], {
+        timeout: 60_000,
+    });
+    if (exitCode !== 0) {
+        throw new Failure(`kubectl ${args.join(" ")}: ${output.trim()}`);
+    }
+}
+
+/** Whether every component runs as kwokctl recorded it. Its records outlive a reboot, and then name strangers. */
+function runsAsRecorded(paths: SandboxPaths): boolean {
+    const directory = clusterDirectory(paths);
+    const pids = join(directory, "pids");
+    if (!existsSync(pids)) {
+        return false;
+    }
+    const recorded = readdirSync(pids).map((file) => `${basename(file, ".pid")} ${readFileSync(join(pids, file))}`);
+    const running = ownProcesses(paths)
+        .filter(({ path }) => path.startsWith(`${directory}/bin/`))
+        .map(({ pid, path }) => `${basename(path)} ${pid}`);
+    return running.length >= 5 && recorded.sort().join() === running.sort().join();
+}
+
+async function isReady(paths: SandboxPaths): Promise<boolean> {
+    const api = kubeApi(paths.kubeconfig);
+    try {
+        return (await api.get("/readyz")) === "ok";
+    } catch {
+        return false;
+    } finally {
+        api.close();
+    }
+}
+
+/** Ends the control plane and forgets which processes it was. */
+async function endControlPlane(paths: SandboxPaths): Promise<void> {
+    await endProcesses(paths, ({ path }) => path.startsWith(`${paths.kwok}/`) || basename(path) === "kwokctl");
+    rmSync(join(clusterDirectory(paths), "pids"), { recursive: true, force: true });
+}
+
+/** The API server answers before its first namespaces exist. */
+async function waitForNamespace(paths: SandboxPaths, name: string): Promise<void> {
+    const api = kubeApi(paths.kubeconfig);
+    try {
+        for (const deadline = Date.now() + 30_000; Date.now() < deadline; await delay(50)) {
+            if (await api.get(`/api/v1/namespaces/${name}/serviceaccounts/default`).catch(() => undefined)) {
+                return;
+            }
+        }
+        throw new Failure(`the API server has no namespace ${name} after 30 s: see ${clusterDirectory(paths)}/logs`);
+    } finally {
+        api.close();
+    }
+}
+
+async function create(paths: SandboxPaths): Promise<void> {
+    // What they hold is thrown away: nothing is gained by asking first.
+    await endProcesses(paths, () => true, 0);
+    for (const leftover of [paths.kwok, paths.kubeconfig, paths.argocd]) {
+        rmSync(leftover, { recursive: true, force: true });
+    }
+    // Before there is a cluster: a state that describes another one must never meet it.
+    removeStackState(paths.root);
+    const kubeconfig = join(paths.directory, "kwok.kubeconfig");
+    await kwokctl(
+        paths,
+        "create",
+        "cluster",
+        "--config",
+        writeKwokConfig(paths),
+        "--kubeconfig",
+        kubeconfig,
+        "--wait",
+        "60s",
+    );
+    writeKubeconfig(paths);
+    await waitForNamespace(paths, "kube-system");
+    await kubectl(paths, "create", "-f", join(manifests, "nodes.yaml"), "-f", join(manifests, "k3s.yaml"));
+    writeFileAtomically(paths.clusterMarker, JSON.stringify({ created: new Date().toISOString() }));
+}
+
+/**
+ * Starts the cluster of a checkout's sandbox: creates it, starts it again, or finds it running. A creation that was cut
+ * short is done anew.
+ *
+ * @throws Failure when a component does not start, or a tool is missing
+ */
+export async function startCluster(projectRoot: string): Promise<ClusterStart> {
+    const paths = sandboxPaths(projectRoot);
+    const complete = [paths.clusterMarker, paths.kubeconfig, clusterDirectory(paths)].every(existsSync);
+    if (!complete) {
+        rmSync(paths.clusterMarker, { force: true });
+        await create(paths);
+        return "created";
+    }
+    if (runsAsRecorded(paths) && (await isReady(paths))) {
+        return "running";
+    }
+    await endControlPlane(paths);
+    writeKwokConfig(paths);
+    await kwokctl(paths, "start", "cluster", "--wait", "60s");
+    await waitForNamespace(paths, "kube-system");
+    return "started";
+}

@@ -1,0 +1,94 @@
+import { spawn } from "node:child_process";
+import { mkdirSync, openSync } from "node:fs";
+import { basename, join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { Failure } from "../toolchain/failure";
+import { throwIfInterrupted } from "../toolchain/run";
+import { daemonFingerprint } from "./fingerprint";
+import { endProcesses } from "./own-processes";
+import type { SandboxPaths } from "./paths";
+import type { SandboxSettings } from "./settings";
+
+/** What the daemon's Git server answers to GET /healthz. */
+export interface DaemonHealth {
+    /** The .sandbox folder that it serves. */
+    readonly directory: string;
+    /** What it was started from. */
+    readonly fingerprint: string;
+}
+
+/** What the daemon reports once to the command that starts it. */
+export type DaemonMessage = { readonly ready: true } | { readonly failure: string };
+
+/** The name by which the daemon is known as the sandbox's own. */
+const daemonName = "hearth-sandbox";
+/** Milliseconds for the daemon to be ready; the first time it packages the charts. */
+const readyLimit = 120_000;
+
+async function isCurrent(paths: SandboxPaths, { gitPort }: SandboxSettings, fingerprint: string): Promise<boolean> {
+    try {
+        const response = await fetch(`http://127.0.0.1:${gitPort}/healthz`, { signal: AbortSignal.timeout(2_000) });
+        const health = (await response.json()) as DaemonHealth;
+        return health.directory === paths.directory && health.fingerprint === fingerprint;
+    } catch {
+        return false;
+    }
+}
+
+/** Ends the daemon, and what a daemon that was killed left behind. The control plane goes on. */
+export async function stopDaemon(paths: SandboxPaths): Promise<void> {
+    const notControlPlane = ({ path }: { path: string }) => !path.startsWith(`${paths.kwok}/`);
+    // It ends its own processes, in order; what is left after it has nobody to wait for.
+    await endProcesses(paths, ({ path }) => basename(path) === daemonName, 12_000);
+    await endProcesses(paths, notControlPlane);
+}
+
+/**
+ * Starts the daemon, or finds it running. One that was started from other code or settings is replaced.
+ *
+ * @throws Failure when it does not come up, with its own words
+ */
+export async function startDaemon(paths: SandboxPaths, settings: SandboxSettings): Promise<"started" | "running"> {
+    const fingerprint = daemonFingerprint(paths);
+    if (await isCurrent(paths, settings, fingerprint)) {
+        return "running";
+    }
+    await stopDaemon(paths);
+    throwIfInterrupted();
+    mkdirSync(paths.logs, { recursive: true });
+    const logFile = join(paths.logs, "daemon.log");
+    const output = openSync(logFile, "a");
+    const loader = pathToFileURL(require.resolve("tsx")).href;
+    const child = spawn(
+        process.execPath,
+        ["--import", loader, join(__dirname, "daemon.ts"), paths.root, fingerprint],
+        // A session of its own: Ctrl-C and a closed terminal do not reach it.
+        {
+            argv0: join(paths.bin, daemonName),
+            cwd: paths.root,
+            detached: true,
+            stdio: ["ignore", output, output, "ipc"],
+        },
+    );
+    try {
+        await new Promise<void>((resolve, reject) => {
+            const fail = (why: string) => reject(new Failure(why));
+            const timer = setTimeout(
+                () =>
+                    fail(`the sandbox's background process is not ready after ${readyLimit / 1000} s: see ${logFile}`),
+                readyLimit,
+            );
+            child.once("error", (error) => fail(error.message));
+            child.once("exit", (code) => fail(`the sandbox's background process ended (${code}): see ${logFile}`));
+            child.once("message", (message: DaemonMessage) => {
+                clearTimeout(timer);
+                return "ready" in message ? resolve() : fail(message.failure);
+            });
+        });
+    } catch (error) {
+        await stopDaemon(paths);
+        throw error;
+    }
+    child.unref();
+    return "started";
+}

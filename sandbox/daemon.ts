@@ -1,0 +1,63 @@
+import { describe } from "../toolchain/failure";
+import { startArgoCD } from "./argocd";
+import { prepareCharts, serveChartRepository } from "./chart-repository";
+import { startControllers } from "./controllers/index";
+import type { DaemonHealth, DaemonMessage } from "./daemon-control";
+import { serveRepository } from "./git-server";
+import type { Closeable } from "./http-server";
+import { sandboxPaths } from "./paths";
+import { readSandboxSettings } from "./settings";
+
+/** Milliseconds for everything to end in peace. */
+const closeLimit = 8_000;
+
+function log(line: string): void {
+    process.stdout.write(`${new Date().toISOString()} ${line}\n`);
+}
+
+function tell(message: DaemonMessage): void {
+    if (process.connected) {
+        process.send?.(message, () => process.disconnect());
+    }
+}
+
+/**
+ * The sandbox's background process: everything that is not the control plane. It reports to the command that started it
+ * whether it is ready, and lives on without it.
+ */
+async function main(root: string, fingerprint: string): Promise<void> {
+    const paths = sandboxPaths(root);
+    const settings = readSandboxSettings(root);
+    const parts: Closeable[] = [];
+    const end = async (exitCode: number) => {
+        setTimeout(() => process.exit(exitCode), closeLimit).unref();
+        await Promise.allSettled(parts.reverse().map((part) => part.close()));
+        log("ended");
+        process.exit(exitCode);
+    };
+    for (const signal of ["SIGTERM", "SIGINT"] as const) {
+        process.once(signal, () => void end(0));
+    }
+    // A terminal that closes is no reason to end.
+    process.on("SIGHUP", () => {});
+    try {
+        const health = (): DaemonHealth => ({ directory: paths.directory, fingerprint });
+        parts.push(await serveRepository(paths, settings, health));
+        await prepareCharts(paths.charts);
+        parts.push(await serveChartRepository(settings.chartsPort, paths.charts));
+        const { KubeConfig } = await import("@kubernetes/client-node");
+        const kubeConfig = new KubeConfig();
+        kubeConfig.loadFromFile(paths.kubeconfig);
+        parts.push(await startControllers(kubeConfig, log));
+        parts.push(await startArgoCD(paths, log));
+    } catch (error) {
+        log(describe(error));
+        tell({ failure: describe(error) });
+        await end(1);
+    }
+    log("ready");
+    tell({ ready: true });
+}
+
+const [root = ".", fingerprint = ""] = process.argv.slice(2);
+void main(root, fingerprint);

@@ -1,0 +1,10 @@
+import { mkdirSync, renameSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
+
+/** Writes a file whole or not at all, readable by its owner alone. */
+export function writeFileAtomically(path: string, content: string): void {
+    mkdirSync(dirname(path), { recursive: true });
+    const temporary = `${path}.${process.pid}.new`;
+    writeFileSync(temporary, content, { mode: 0o600 });
+    renameSync(temporary, path);
+}

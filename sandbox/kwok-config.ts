@@ -1,0 +1,87 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { parse, stringify } from "yaml";
+import { writeFileAtomically } from "./files";
+import { ownTool } from "./links";
+import type { SandboxPaths } from "./paths";
+
+/** Name of the cluster for kwokctl. */
+export const clusterName = "hearth";
+
+/** The ranges that k3s uses; kwokctl's own Service range is full after 254 Services. */
+const ranges = { services: "10.43.0.0/16", pods: "10.42.0.0/16" };
+
+/** kwokctl's folder of the cluster. */
+export function clusterDirectory(paths: SandboxPaths): string {
+    return join(paths.kwok, "clusters", clusterName);
+}
+
+/** Writes kwokctl's configuration, which replaces a user's own, and returns its path. */
+export function writeKwokConfig(paths: SandboxPaths): string {
+    const path = join(paths.directory, "kwok.yaml");
+    const extraArgs = (values: Record<string, string>) =>
+        Object.entries(values).map(([key, value]) => ({ key, value, override: false }));
+    writeFileAtomically(
+        path,
+        stringify({
+            apiVersion: "config.kwok.x-k8s.io/v1alpha1",
+            kind: "KwokctlConfiguration",
+            options: {
+                runtime: "binary",
+                // etcd and the kubelets' stand-in ask for no password.
+                bindAddress: "127.0.0.1",
+                disableQPSLimits: true,
+                etcdBinary: ownTool(paths, "etcd"),
+                kubeApiserverBinary: ownTool(paths, "kube-apiserver"),
+                kubeControllerManagerBinary: ownTool(paths, "kube-controller-manager"),
+                kubeSchedulerBinary: ownTool(paths, "kube-scheduler"),
+                kwokControllerBinary: ownTool(paths, "kwok"),
+            },
+            componentsPatches: [
+                { name: "kube-apiserver", extraArgs: extraArgs({ "service-cluster-ip-range": ranges.services }) },
+                {
+                    name: "kube-controller-manager",
+                    extraArgs: extraArgs({
+                        "service-cluster-ip-range": ranges.services,
+                        "cluster-cidr": ranges.pods,
+                        "allocate-node-cidrs": "true",
+                    }),
+                },
+            ],
+        }),
+    );
+    return path;
+}
+
+/** Writes the kubeconfig with the certificates in it, so that it can be handed to Pulumi or copied elsewhere. */
+export function writeKubeconfig(paths: SandboxPaths): void {
+    const directory = clusterDirectory(paths);
+    const encoded = (file: string) => readFileSync(join(directory, "pki", file)).toString("base64");
+    const { clusters } = parse(readFileSync(join(directory, "kubeconfig.yaml"), "utf8"));
+    const name = "hearth-sandbox";
+    const content = {
+        apiVersion: "v1",
+        kind: "Config",
+        "current-context": name,
+        contexts: [{ name, context: { cluster: name, user: name } }],
+        clusters: [
+            {
+                name,
+                cluster: {
+                    server: clusters[0].cluster.server,
+                    "certificate-authority-data": encoded("ca.crt"),
+                },
+            },
+        ],
+        users: [
+            {
+                name,
+                user: {
+                    "client-certificate-data": encoded("admin.crt"),
+                    "client-key-data": encoded("admin.key"),
+                },
+            },
+        ],
+    };
+    writeFileAtomically(paths.kubeconfig, stringify(content, { lineWidth: 0 }));
+}

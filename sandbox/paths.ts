@@ -1,0 +1,51 @@
+import { realpathSync } from "node:fs";
+import { join } from "node:path";
+
+/** Where the sandbox of a checkout keeps everything: one folder that Git ignores. */
+export interface SandboxPaths {
+    /** The checkout. */
+    readonly root: string;
+    /** `.sandbox` in it. */
+    readonly directory: string;
+    /** Administrator's access to the cluster; readable by its owner alone. */
+    readonly kubeconfig: string;
+    /** One file for each process. */
+    readonly logs: string;
+    /**
+     * Links to the programs that the sandbox runs. What is started through a path in {@link directory} is the
+     * sandbox's own, and is found by it.
+     */
+    readonly bin: string;
+    /** KWOK_WORKDIR. */
+    readonly kwok: string;
+    /** Bare repositories, by the path of their URL. */
+    readonly git: string;
+    /** The chart repository. */
+    readonly charts: string;
+    /** What Argo CD's processes have in place of their pods' emptyDir volumes. */
+    readonly argocd: string;
+    /** Written when the cluster is complete; without it, it is made anew. */
+    readonly clusterMarker: string;
+    /** Held by the command that starts or stops the sandbox. */
+    readonly lock: string;
+}
+
+/** The paths of a checkout's sandbox. */
+export function sandboxPaths(projectRoot: string): SandboxPaths {
+    // Processes are known by their path, so it has to be the same however the checkout was reached.
+    const root = realpathSync(projectRoot);
+    const directory = join(root, ".sandbox");
+    return {
+        root,
+        directory,
+        kubeconfig: join(directory, "kubeconfig"),
+        logs: join(directory, "logs"),
+        bin: join(directory, "bin"),
+        kwok: join(directory, "kwok"),
+        git: join(directory, "git"),
+        charts: join(directory, "charts"),
+        argocd: join(directory, "argocd"),
+        clusterMarker: join(directory, "cluster.json"),
+        lock: join(directory, "lock"),
+    };
+}

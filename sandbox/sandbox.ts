@@ -1,0 +1,93 @@
+import { rmSync } from "node:fs";
+import { Failure } from "../toolchain/failure";
+import { tryLock } from "../toolchain/lock";
+import { type ClusterStart, startCluster } from "./cluster";
+import { startDaemon, stopDaemon } from "./daemon-control";
+import { type Push, pushCheckout } from "./git-repository";
+import { endProcesses, ownProcesses } from "./own-processes";
+import { type SandboxPaths, sandboxPaths } from "./paths";
+import { readSandboxSettings } from "./settings";
+import { removeStackState } from "./stack-state";
+
+/** What starting the sandbox came to. */
+export interface SandboxStart {
+    readonly paths: SandboxPaths;
+    readonly cluster: ClusterStart;
+    readonly daemon: "started" | "running";
+    readonly push: Push;
+}
+
+/**
+ * Runs the body while no other command starts, stops or deploys the sandbox of this checkout.
+ *
+ * @throws Failure when one does
+ */
+export async function exclusively<T>(projectRoot: string, body: () => Promise<T>): Promise<T> {
+    const { lock } = sandboxPaths(projectRoot);
+    const release = tryLock(lock);
+    if (!release) {
+        throw new Failure("another `npm start` or `npm stop` works on this sandbox: let it finish, then run it again");
+    }
+    try {
+        return await body();
+    } finally {
+        release();
+    }
+}
+
+/**
+ * Starts what is not running of a checkout's sandbox: the control plane, then Git server, chart repository, controllers
+ * and Argo CD; and brings the checkout's commit to its repository. The Pulumi program is not run.
+ *
+ * @param tell takes a line for the user as each part is there
+ * @throws Failure when a part cannot start
+ */
+export async function startSandbox(
+    projectRoot: string,
+    tell: (line: string) => void = () => {},
+): Promise<SandboxStart> {
+    const paths = sandboxPaths(projectRoot);
+    const settings = readSandboxSettings(paths.root);
+    const timed = async <T>(what: (result: T) => string, body: () => Promise<T>): Promise<T> => {
+        const start = Date.now();
+        const result = await body();
+        tell(`${what(result)} (${((Date.now() - start) / 1000).toFixed(1)} s)`);
+        return result;
+    };
+    const cluster = await timed(
+        (result) => `Cluster ${result}: 1 server, 3 agents`,
+        () => startCluster(projectRoot),
+    );
+    const push = await timed(
+        ({ revision }) => `Repository at ${revision.slice(0, 7)}`,
+        () => pushCheckout(paths, settings),
+    );
+    push.notes.forEach(tell);
+    const daemon = await timed(
+        (result) => `Git server, chart repository, controllers and Argo CD ${result}`,
+        () => startDaemon(paths, settings),
+    );
+    return { paths, cluster, daemon, push };
+}
+
+/**
+ * Ends everything that the sandbox started, and nothing else. What the cluster holds is kept for the next start.
+ *
+ * @returns how many processes ended
+ */
+export async function stopSandbox(projectRoot: string): Promise<number> {
+    const paths = sandboxPaths(projectRoot);
+    const before = ownProcesses(paths).length;
+    await stopDaemon(paths);
+    // etcd writes ahead what it acknowledges: insisting loses nothing, and the API server takes long to end in peace.
+    await endProcesses(paths, () => true, 2_000);
+    return before;
+}
+
+/** Stops the sandbox and forgets it, with the state of its stack. */
+export async function deleteSandbox(projectRoot: string): Promise<void> {
+    const paths = sandboxPaths(projectRoot);
+    await stopSandbox(projectRoot);
+    removeStackState(paths.root);
+    rmSync(paths.directory, { recursive: true, force: true });
+}
