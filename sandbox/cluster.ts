@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { basename, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { Failure } from "../toolchain/failure";
@@ -8,7 +8,7 @@ import { writeFileAtomically } from "./files";
 import { kubeApi } from "./kube-api";
 import { clusterDirectory, clusterName, writeKubeconfig, writeKwokConfig } from "./kwok-config";
 import { ownTool } from "./links";
-import { endProcesses, ownProcesses } from "./own-processes";
+import { endProcesses, type OwnProcess, ownProcesses } from "./own-processes";
 import { type SandboxPaths, sandboxPaths } from "./paths";
 import { removeStackState } from "./stack-state";
 
@@ -69,8 +69,12 @@ async function isReady(paths: SandboxPaths): Promise<boolean> {
 
 /** Ends the control plane and forgets which processes it was. */
 async function endControlPlane(paths: SandboxPaths): Promise<void> {
-    await endProcesses(paths, ({ path }) => path.startsWith(`${paths.kwok}/`) || basename(path) === "kwokctl");
-    rmSync(join(clusterDirectory(paths), "pids"), { recursive: true, force: true });
+    const isControlPlane = ({ path }: OwnProcess) => path.startsWith(`${paths.kwok}/`) || basename(path) === "kwokctl";
+    // etcd writes ahead what it acknowledges: insisting loses nothing.
+    await endProcesses(paths, isControlPlane, 1_000);
+    const pids = join(clusterDirectory(paths), "pids");
+    rmSync(pids, { recursive: true, force: true });
+    mkdirSync(pids, { recursive: true });
 }
 
 /** The API server answers before its first namespaces exist. */

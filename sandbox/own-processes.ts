@@ -30,6 +30,11 @@ function* everyCommandLine(): Generator<{ pid: number; commandLine: string }> {
     }
 }
 
+/** The command line of a running process, its parts in one text; undefined when there is no such process. */
+export function commandLineOf(pid: number): string | undefined {
+    return [...everyCommandLine()].find((each) => each.pid === pid)?.commandLine.replaceAll("\0", " ");
+}
+
 /**
  * The sandbox's processes, as they are: known by the path they were started by, which no other program has. A list in a
  * file could be lost, cut short, or name a number that has since been given to a stranger.

@@ -1,4 +1,4 @@
-import { rmSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { Failure } from "../toolchain/failure";
 import { tryLock } from "../toolchain/lock";
 import { type ClusterStart, startCluster } from "./cluster";
@@ -56,13 +56,22 @@ export async function startSandbox(
     };
     const cluster = await timed(
         (result) => `Cluster ${result}: 1 server, 3 agents`,
-        () => startCluster(projectRoot),
+        () =>
+            startCluster(projectRoot).catch(async (error: unknown) => {
+                // Half a cluster is of no use to anyone, and the next start makes it anew.
+                if (!existsSync(paths.clusterMarker)) {
+                    await endProcesses(paths, () => true, 0);
+                }
+                throw error;
+            }),
     );
     const push = await timed(
         ({ revision }) => `Repository at ${revision.slice(0, 7)}`,
         () => pushCheckout(paths, settings),
     );
-    push.notes.forEach(tell);
+    for (const note of push.notes) {
+        tell(note);
+    }
     const daemon = await timed(
         (result) => `Git server, chart repository, controllers and Argo CD ${result}`,
         () => startDaemon(paths, settings),

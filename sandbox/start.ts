@@ -1,0 +1,52 @@
+import { join, relative, resolve } from "node:path";
+import { runMain } from "../toolchain/failure";
+import { endGracefully, throwIfInterrupted } from "../toolchain/run";
+import { applicationsTable, readApplicationObjects } from "./applications-table";
+import { kubeApi } from "./kube-api";
+import type { SandboxPaths } from "./paths";
+import { byHand, pulumiUp } from "./pulumi";
+import { exclusively, startSandbox } from "./sandbox";
+import { stack } from "./stack-state";
+
+const root = resolve(__dirname, "..");
+
+function tell(line: string): void {
+    process.stdout.write(`${line}\n`);
+}
+
+async function showResult(paths: SandboxPaths): Promise<void> {
+    const api = kubeApi(paths.kubeconfig);
+    const short = (path: string) => relative(process.cwd(), path) || ".";
+    try {
+        tell(`\n${applicationsTable(await readApplicationObjects(api))}\n`);
+    } finally {
+        api.close();
+    }
+    tell(`Cluster   kubectl --kubeconfig ${short(paths.kubeconfig)} get pods --all-namespaces`);
+    tell(`Logs      ${short(paths.logs)}/ and ${short(join(paths.kwok, "clusters/hearth/logs"))}/`);
+    tell(`By hand   ${byHand} preview --stack ${stack}`);
+    tell("End       npm stop");
+}
+
+/** `npm start`: the sandbox, then the Pulumi program on it. */
+async function main(): Promise<number> {
+    endGracefully();
+    return exclusively(root, async () => {
+        const start = Date.now();
+        const { paths } = await startSandbox(root, tell);
+        throwIfInterrupted();
+        const exitCode = await pulumiUp(root);
+        if (exitCode !== 0) {
+            process.stderr.write(
+                `\nstart: pulumi up ended with exit code ${exitCode}. The sandbox goes on running: put right what is ` +
+                    `said above and run \`npm start\` again; it goes on from here. Logs: ${relative(process.cwd(), paths.logs)}/\n`,
+            );
+            return exitCode;
+        }
+        await showResult(paths);
+        tell(`\nDone in ${((Date.now() - start) / 1000).toFixed(1)} s.`);
+        return 0;
+    });
+}
+
+runMain("start", main);

@@ -1,0 +1,34 @@
+import { resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { Failure, runMain } from "../toolchain/failure";
+import { deleteSandbox, exclusively, stopSandbox } from "./sandbox";
+
+const root = resolve(__dirname, "..");
+
+function readArguments(): { remove: boolean } {
+    try {
+        const { values } = parseArgs({ options: { delete: { type: "boolean", default: false } } });
+        return { remove: values.delete };
+    } catch (error) {
+        const what = error instanceof Error ? error.message : String(error);
+        throw new Failure(`${what}\nUsage: npm stop [-- --delete]`);
+    }
+}
+
+/** `npm stop`: ends what `npm start` started; with --delete, forgets the cluster and its stack's state too. */
+async function main(): Promise<number> {
+    const { remove } = readArguments();
+    return exclusively(root, async () => {
+        const ended = await stopSandbox(root);
+        const what = ended === 0 ? "The sandbox is not running" : `Ended the sandbox's ${ended} processes`;
+        if (remove) {
+            await deleteSandbox(root);
+            process.stdout.write(`${what}; its cluster and the state of its stack are deleted.\n`);
+        } else {
+            process.stdout.write(`${what}; \`npm start\` goes on where it was, \`npm stop -- --delete\` forgets it.\n`);
+        }
+        return 0;
+    });
+}
+
+runMain("stop", main);
