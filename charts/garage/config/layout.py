@@ -60,7 +60,7 @@ def create_bucket(name):
     if bucket is None:
         bucket = call("CreateBucket", {"globalAlias": name})
         print(f"bucket {name}: created")
-    key = (SECRETS / f"{name}-key").read_text().strip()
+    key = "GK" + (SECRETS / f"{name}-key").read_text().strip()
     if call(f"GetKeyInfo?id={key}", missing_is_none=True) is None:
         secret = (SECRETS / f"{name}-secret").read_text().strip()
         call("ImportKey", {"name": name, "accessKeyId": key, "secretAccessKey": secret})

@@ -16,9 +16,11 @@ metadata:
     hearth/icon: {{ .icon | quote }}
     hearth/group: {{ .group | quote }}
     {{- end }}
-    {{- /* Gatus checks the health endpoint through the Ingress. */}}
+    {{- /* Gatus checks what is at the Ingress: the health endpoint, where that is on the same port. */}}
     {{- $health := .workload.health | default dict }}
-    gatus.home-operations.com/endpoint: {{ dict "path" ($health.path | default "/") "conditions" (list "[STATUS] < 400") | toJson | quote }}
+    {{- $same := eq ($health.port | default "http" | toString) ($ingress.port | default "http") }}
+    {{- $check := dict "path" (and $same $health.path | default "/") "conditions" (list "[STATUS] < 400") }}
+    gatus.home-operations.com/endpoint: {{ toRawJson $check | squote }}
     {{- with $ingress.annotations }}
     {{- tpl (toYaml .) $.root | nindent 4 }}
     {{- end }}

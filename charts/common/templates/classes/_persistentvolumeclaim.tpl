@@ -24,6 +24,8 @@ metadata:
   {{- if ne (toString .claim.keep) "false" }}
   annotations:
     argocd.argoproj.io/sync-options: Prune=false,Delete=false
+    # A claim that is kept is no difference between cluster and Git.
+    argocd.argoproj.io/compare-options: IgnoreExtraneous
     helm.sh/resource-policy: keep
   {{- end }}
 spec:

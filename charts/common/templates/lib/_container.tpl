@@ -38,7 +38,8 @@ ports:
   - name: {{ $port }}
     containerPort: {{ $spec.port }}
     protocol: {{ $spec.protocol }}
-    {{- with $spec.hostPort }}
+    {{- /* In the node's network, the API server fills it in, and Argo CD would see a difference. */}}
+    {{- with $spec.hostPort | default (empty $.workload.hostNetwork | ternary 0 $spec.port) }}
     hostPort: {{ . }}
     {{- end }}
   {{- end }}
