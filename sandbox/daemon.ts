@@ -1,6 +1,7 @@
 import { describe } from "../toolchain/failure";
 import { startArgoCD } from "./argocd";
-import { prepareCharts, serveChartRepository } from "./chart-repository";
+import { prepareCharts } from "./chart-packages";
+import { serveChartRepository } from "./chart-repository";
 import { startControllers } from "./controllers/index";
 import type { DaemonHealth, DaemonMessage } from "./daemon-control";
 import { serveRepository } from "./git-server";
