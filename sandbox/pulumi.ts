@@ -30,6 +30,7 @@ async function pulumi(root: string, args: readonly string[]): Promise<number> {
             PULUMI_BACKEND_URL: `file://${join(root, ".state")}`,
             PULUMI_CONFIG_PASSPHRASE: "sandbox",
             PULUMI_SKIP_UPDATE_CHECK: "true",
+            PULUMI_SUPPRESS_NEO_LINK: "true",
         },
     });
     const interrupt = () => child.kill("SIGINT");

@@ -4,7 +4,7 @@ import { build, checkDisk, isBuilt, takeFromPath } from "./go-build";
 import { withLock } from "./lock";
 import { cacheDirectory } from "./paths";
 import { Progress } from "./progress";
-import { downloadPulumi, hasPulumi, installBuiltPulumi } from "./pulumi-cli";
+import { downloadPulumi, hasPulumi, installBuiltPulumi, takePulumiFromPath } from "./pulumi-cli";
 import { hasRedis, installRedis } from "./redis";
 import { endGracefully, throwIfInterrupted } from "./run";
 import { type GoTool, goTools, pulumiTools, toolVersion } from "./tools";
@@ -21,7 +21,7 @@ async function complete(): Promise<void> {
         await new Progress(1).step("installing Redis", installRedis);
     }
     const wanted: [string, GoTool][] = Object.entries(goTools);
-    const needsPulumi = !hasPulumi();
+    const needsPulumi = !hasPulumi() && !(await takePulumiFromPath());
     if (needsPulumi && !(await new Progress(1).step("looking for Pulumi's own download", downloadPulumi))) {
         process.stderr.write("Pulumi's site cannot be reached from here: its CLI is built instead.\n");
         wanted.push(...Object.entries(pulumiTools));

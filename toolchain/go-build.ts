@@ -19,7 +19,7 @@ import { builtPath, type GoTool, linkerFlags, toolVersion } from "./tools";
 const coldBuildGigabytes = 6;
 
 /** Whether the program at the path runs and is the pinned release. */
-async function isPinnedRelease(path: string, tool: GoTool): Promise<boolean> {
+export async function isPinnedRelease(path: string, tool: GoTool): Promise<boolean> {
     try {
         const { exitCode, output } = await run(path, tool.versionArguments, { timeout: 20_000 });
         if (tool.prints) {
@@ -52,7 +52,8 @@ export function isBuilt(name: string, tool: GoTool): boolean {
  */
 export async function takeFromPath(name: string, tool: GoTool): Promise<boolean> {
     const found = findOnPath(name);
-    if (!found || !(await isPinnedRelease(found, tool))) {
+    // What does not tell its version cannot be known to be the right one.
+    if (!found || tool.prints || !(await isPinnedRelease(found, tool))) {
         return false;
     }
     const path = builtPath(name, tool);

@@ -1,6 +1,7 @@
-import { copyFileSync, linkSync, mkdirSync, renameSync, rmSync } from "node:fs";
-import { join } from "node:path";
-import { isExecutable, pulumiDirectory } from "./paths";
+import { copyFileSync, linkSync, mkdirSync, realpathSync, renameSync, rmSync, symlinkSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { isPinnedRelease } from "./go-build";
+import { findOnPath, isExecutable, pulumiDirectory } from "./paths";
 import { run } from "./run";
 import { builtPath, pulumiTools } from "./tools";
 
@@ -38,6 +39,28 @@ export async function downloadPulumi(): Promise<boolean> {
     );
     clearTimeout(timer);
     return exitCode === 0 && hasPulumi();
+}
+
+/**
+ * Takes Pulumi's own CLI from PATH, with the language host beside it, if it is exactly the pinned release.
+ *
+ * @returns whether it was
+ */
+export async function takePulumiFromPath(): Promise<boolean> {
+    const found = findOnPath("pulumi");
+    const language = found && join(dirname(realpathSync(found)), "pulumi-language-nodejs");
+    if (!found || !language || !isExecutable(language) || !(await isPinnedRelease(found, pulumiTools.pulumi))) {
+        return false;
+    }
+    mkdirSync(pulumiDirectory, { recursive: true });
+    for (const [name, target] of [
+        ["pulumi-language-nodejs", language],
+        ["pulumi", realpathSync(found)],
+    ] as const) {
+        rmSync(join(pulumiDirectory, name), { force: true });
+        symlinkSync(target, join(pulumiDirectory, name));
+    }
+    return true;
 }
 
 /** Puts the built CLI and language host where the npm launcher looks. The CLI comes last: its presence means both. */
