@@ -1,0 +1,107 @@
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { parse } from "yaml";
+import { charts, chartsDirectory } from "./workspace";
+
+const clusterDirectory = resolve(__dirname, "../../clusters/home");
+const applications = readdirSync(join(clusterDirectory, "apps")).map((file) => file.replace(/\.yaml$/, ""));
+
+/** An Application, as far as every one of them is alike. */
+interface Application {
+    readonly metadata: { readonly annotations: Readonly<Record<string, string>> };
+    readonly spec: { readonly destination: unknown; readonly sources: readonly Readonly<Record<string, unknown>>[] };
+}
+
+const read = (path: string): unknown => parse(readFileSync(path, "utf8"));
+const application = (name: string) => read(join(clusterDirectory, "apps", `${name}.yaml`)) as Application;
+const chartFile = (chart: string, file: string) => readFileSync(join(chartsDirectory, chart, file), "utf8");
+
+test("there are 27, one for each chart", () => {
+    expect(applications).toHaveLength(27);
+    expect(applications.sort()).toEqual([...charts].sort());
+});
+
+test("kustomization.yaml lists every one of them, and nothing else", () => {
+    const { resources } = read(join(clusterDirectory, "kustomization.yaml")) as { resources: string[] };
+
+    expect(resources).toEqual(applications.map((name) => `apps/${name}.yaml`));
+});
+
+test("each is in its tier", () => {
+    const tier = (wave: string) =>
+        applications.filter((name) => application(name).metadata.annotations["argocd.argoproj.io/sync-wave"] === wave);
+
+    expect(tier("1")).toEqual(["cert-manager", "database"]);
+    expect(tier("2")).toEqual(["garage", "gitops", "monitoring", "pangolin"]);
+    expect(tier("3")).toHaveLength(21);
+});
+
+test.each(applications)("%s has the shape that the program and the root Application rely on", (name) => {
+    const { sources, ...spec } = application(name).spec;
+
+    expect(application(name)).toMatchObject({
+        apiVersion: "argoproj.io/v1alpha1",
+        kind: "Application",
+        metadata: {
+            name,
+            namespace: "argocd",
+            annotations: { "argocd.argoproj.io/manifest-generate-paths": `/charts/${name};/charts/common` },
+            finalizers: ["resources-finalizer.argocd.argoproj.io"],
+        },
+    });
+    expect(spec).toEqual({
+        project: "home",
+        destination: { server: "https://kubernetes.default.svc", namespace: name },
+        syncPolicy: {
+            automated: { prune: true, selfHeal: false },
+            syncOptions: ["ServerSideApply=true"],
+            retry: { limit: 5, refresh: true, backoff: { duration: "5s", factor: 2, maxDuration: "1m" } },
+        },
+    });
+    expect(sources[0]).toMatchObject({
+        repoURL: "https://git.home.arpa/hearth/hearth.git",
+        targetRevision: "main",
+        path: `charts/${name}`,
+        helm: { valuesObject: { global: { domain: "home.arpa" } } },
+    });
+    expect(sources).toHaveLength(name === "gitops" ? 2 : 1);
+});
+
+describe.each(charts)("chart %s", (chart) => {
+    test("is an application over the library, with a description", () => {
+        expect(parse(chartFile(chart, "Chart.yaml"))).toMatchObject({
+            apiVersion: "v2",
+            name: chart,
+            type: "application",
+            description: expect.stringMatching(/^[A-Za-z].*\.$/),
+            dependencies: [{ name: "common", version: "0.x.x", repository: "file://../common" }],
+        });
+    });
+
+    test("states the Pod Security level of its namespace, with the reason where it is not restricted", () => {
+        const text = chartFile(chart, "Chart.yaml");
+        const { annotations } = parse(text) as { annotations: Record<string, string> };
+
+        expect(["restricted", "baseline", "privileged"]).toContain(annotations["hearth/pod-security"]);
+        if (annotations["hearth/pod-security"] !== "restricted") {
+            expect(text).toMatch(/\n {2}# [^\n]+(\n {2}# [^\n]+)*\n {2}hearth\/pod-security:/);
+        }
+    });
+
+    test("tells Renovate where each version comes from", () => {
+        const lines = chartFile(chart, "values.yaml").split("\n");
+        let repository = "";
+        lines.forEach((line, index) => {
+            repository = /^\s+repository: (\S+)$/.exec(line)?.[1] ?? repository;
+            if (/^\s+tag: /.test(line)) {
+                const [, name] = /^\s+# renovate: datasource=docker depName=(\S+)$/.exec(lines[index - 1] ?? "") ?? [];
+                expect(name).toMatch(chart === "arr" ? /^ghcr\.io\/home-operations\/[a-z]+$/ : /./);
+                expect(chart === "arr" ? name : repository).toBe(name);
+            }
+        });
+    });
+
+    test("has no file of a built dependency in Git's way", () => {
+        expect(existsSync(join(chartsDirectory, chart, "values.schema.json"))).toBe(false);
+    });
+});

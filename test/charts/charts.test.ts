@@ -1,0 +1,291 @@
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { parse } from "yaml";
+import { containers, type Manifest, ofKind, workloads } from "./manifest";
+import { charts, chartsDirectory, helms, inParallel, parseManifests, Workspace } from "./workspace";
+
+const goldenDirectory = join(__dirname, "golden");
+const updateGolden = process.env["UPDATE_GOLDEN"] === "1";
+
+/** What a chart's secrets.yaml declares. */
+interface Declarations {
+    readonly secrets: Readonly<Record<string, { readonly from?: { readonly chart: string; readonly key: string } }>>;
+}
+
+function declaredSecrets(chart: string): Declarations["secrets"] {
+    const path = join(chartsDirectory, chart, "secrets.yaml");
+    return existsSync(path) ? (parse(readFileSync(path, "utf8")) as Declarations).secrets : {};
+}
+
+/** Rendered text by Helm and chart. */
+const texts = new Map<string, string>();
+
+/** What Argo CD would apply. */
+function rendered(chart: string): Manifest[] {
+    return parseManifests(texts.get(`helm4 ${chart}`) ?? "");
+}
+
+beforeAll(async () => {
+    const workspaces = helms.map((helm) => ({ helm, workspace: new Workspace(helm) }));
+    try {
+        const all = workspaces.flatMap((each) => charts.map((chart) => ({ ...each, chart })));
+        await inParallel(all, async ({ helm, workspace, chart }) => {
+            texts.set(`${helm} ${chart}`, await workspace.template(chart));
+        });
+    } finally {
+        for (const { workspace } of workspaces) {
+            workspace.remove();
+        }
+    }
+}, 120_000);
+
+describe.each(charts)("chart %s", (chart) => {
+    test("means the same to Helm 3 and Helm 4", () => {
+        const byName = (manifests: Manifest[]) =>
+            Object.fromEntries(manifests.map((each) => [`${each.kind} ${each.metadata.name}`, each]));
+
+        expect(byName(parseManifests(texts.get(`helm ${chart}`) ?? ""))).toEqual(byName(rendered(chart)));
+    });
+
+    test("renders its golden file (UPDATE_GOLDEN=1 npx jest --selectProjects charts writes it)", () => {
+        const path = join(goldenDirectory, `${chart}.yaml`);
+        const text = `${(texts.get(`helm4 ${chart}`) ?? "").trim().replace(/\n+---\n/g, "\n---\n")}\n`;
+        if (updateGolden) {
+            mkdirSync(goldenDirectory, { recursive: true });
+            writeFileSync(path, text);
+        }
+
+        expect(text).toBe(existsSync(path) ? readFileSync(path, "utf8") : "");
+    });
+
+    test("names every object once, in a namespace, with the standard labels", () => {
+        const clusterWide = ["ClusterRole", "ClusterRoleBinding", "ClusterIssuer"];
+        const objects = rendered(chart);
+
+        expect(
+            new Set(objects.map(({ kind, metadata }) => `${kind} ${metadata.namespace} ${metadata.name}`)).size,
+        ).toBe(objects.length);
+        for (const { kind, metadata } of objects) {
+            expect(metadata.name).toMatch(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/);
+            // Argo CD's page is where Argo CD is.
+            const namespace = metadata.name === "argocd-server" ? "argocd" : chart;
+            expect(metadata.namespace).toBe(clusterWide.includes(kind) ? undefined : namespace);
+            expect(metadata.labels).toMatchObject({
+                "app.kubernetes.io/name": expect.any(String),
+                "app.kubernetes.io/instance": chart,
+                "app.kubernetes.io/part-of": chart,
+                "app.kubernetes.io/managed-by": "Helm",
+            });
+        }
+    });
+
+    test("pins every image to a release, with its registry", () => {
+        for (const { container } of containers(rendered(chart))) {
+            expect(container.image).toMatch(
+                /^[a-z0-9.-]+\.[a-z]+\/[a-z0-9/._-]+:[\w.-]*\d[\w.-]*(@sha256:[0-9a-f]{64})?$/,
+            );
+            expect(container.image).not.toMatch(/:(latest|stable|nightly|develop)/);
+        }
+    });
+
+    test("gives every container requests and a limit of memory, as Kubernetes writes quantities", () => {
+        for (const { container } of containers(rendered(chart))) {
+            const { requests, limits } = container.resources ?? {};
+            expect(requests?.["cpu"]?.toString()).toMatch(/^\d+m?$/);
+            expect(requests?.["memory"]).toMatch(/^\d+[MGT]i$/);
+            expect(limits?.["memory"]).toMatch(/^\d+[MGT]i$/);
+            for (const quantity of [...Object.values(requests ?? {}), ...Object.values(limits ?? {})]) {
+                // 1024Mi comes back as 1Gi, and 1000m as 1: Argo CD would see a difference.
+                const [, number = "", unit = ""] = /^(\d+)(\D*)$/.exec(String(quantity)) ?? [];
+                expect(Number(number) % (unit === "m" ? 1000 : 1024)).not.toBe(unit === "" ? -1 : 0);
+            }
+        }
+    });
+
+    test("knows of every container that stays whether it is healthy", () => {
+        for (const { container, stays } of containers(rendered(chart))) {
+            // gatus-sidecar has neither a port nor a command that would tell.
+            if (stays && container.name !== "discovery") {
+                expect([
+                    container.name,
+                    container.startupProbe,
+                    container.livenessProbe,
+                    container.readinessProbe,
+                ]).toEqual([container.name, expect.anything(), expect.anything(), expect.anything()]);
+            }
+        }
+    });
+
+    test("keeps to the restricted Pod Security level, apart from what its values say", () => {
+        for (const { template, name } of workloads(rendered(chart))) {
+            const binds = ofKind(rendered(chart), "ClusterRoleBinding").some(({ subjects }) =>
+                subjects?.some((subject) => subject.name === template.spec?.serviceAccountName),
+            );
+            expect({ name, token: template.spec?.automountServiceAccountToken }).toEqual({ name, token: binds });
+            expect(template.spec?.enableServiceLinks).toBe(false);
+            expect(template.spec?.securityContext?.seccompProfile).toEqual({ type: "RuntimeDefault" });
+            expect(template.spec?.priorityClassName).toMatch(/^(infrastructure|platform|apps)$/);
+        }
+        for (const { container } of containers(rendered(chart))) {
+            if (!container.securityContext?.privileged) {
+                expect(container.securityContext).toMatchObject({
+                    allowPrivilegeEscalation: false,
+                    capabilities: { drop: ["ALL"] },
+                });
+            }
+        }
+    });
+
+    test("says which architectures its images exist for", () => {
+        for (const { template } of workloads(rendered(chart))) {
+            const terms =
+                template.spec?.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution
+                    ?.nodeSelectorTerms;
+            expect(terms).toEqual([
+                {
+                    matchExpressions: [
+                        {
+                            key: "kubernetes.io/arch",
+                            operator: "In",
+                            values: expect.arrayContaining([expect.any(String)]),
+                        },
+                    ],
+                },
+            ]);
+        }
+    });
+
+    test("has no secret in plain text: the chart's Secret holds what it declares, and it declares what it uses", () => {
+        const objects = rendered(chart);
+        const used = new Set<string>();
+        let all = false;
+        expect(objects.filter(({ kind }) => kind === "Secret")).toEqual([]);
+        for (const { container } of containers(objects)) {
+            for (const { name, value, valueFrom } of container.env ?? []) {
+                if (valueFrom?.secretKeyRef) {
+                    expect(valueFrom.secretKeyRef.name).toBe(`${chart}-secrets`);
+                    used.add(valueFrom.secretKeyRef.key);
+                } else if (/(password|secret|token|_key|apikey)$/i.test(name)) {
+                    // $(OTHER) is the value of another variable, which comes from the Secret.
+                    expect(value ?? "").toMatch(/\$\(|^$/);
+                }
+            }
+        }
+        for (const { template } of workloads(objects)) {
+            for (const { secret } of template.spec?.volumes ?? []) {
+                if (secret?.secretName === `${chart}-secrets`) {
+                    all ||= secret.items === undefined;
+                    for (const { key } of secret.items ?? []) {
+                        used.add(key);
+                    }
+                }
+            }
+        }
+        const declared = Object.keys(declaredSecrets(chart));
+
+        expect([...used].filter((key) => !declared.includes(key))).toEqual([]);
+        // The token of a DNS provider is used once Let's Encrypt is set up.
+        expect(declared.filter((key) => !all && !used.has(key) && key !== "dns-token")).toEqual([]);
+    });
+
+    test("takes secrets of other charts that exist", () => {
+        for (const { from } of Object.values(declaredSecrets(chart))) {
+            if (from) {
+                expect(Object.keys(declaredSecrets(from.chart))).toContain(from.key);
+            }
+        }
+    });
+
+    test("has Services with one port for each name, that lead to ports of one workload's pods", () => {
+        const objects = rendered(chart);
+        for (const service of ofKind(objects, "Service")) {
+            const ports = service.spec?.ports ?? [];
+            expect(new Set(ports.map(({ name }) => name)).size).toBe(ports.length);
+            expect(new Set(ports.map(({ port, protocol }) => `${port}/${protocol}`)).size).toBe(ports.length);
+            const selected = workloads(objects).filter(({ template }) =>
+                Object.entries(service.spec?.selector ?? { none: "" }).every(
+                    ([key, value]) => template.metadata?.labels?.[key] === value,
+                ),
+            );
+            expect(selected).toHaveLength(1);
+            const named = containers(objects)
+                .filter(({ workload }) => workload.name === selected[0]?.name)
+                .flatMap(({ container }) => container.ports ?? []);
+            for (const { targetPort, protocol } of ports) {
+                expect(named).toContainEqual(expect.objectContaining({ name: targetPort, protocol }));
+            }
+        }
+    });
+
+    test("has Ingresses with a certificate, that lead to a port of a Service", () => {
+        const objects = rendered(chart);
+        for (const ingress of ofKind(objects, "Ingress")) {
+            expect(ingress.spec?.ingressClassName).toBe("traefik");
+            expect(ingress.metadata.annotations?.["cert-manager.io/cluster-issuer"]).toBe("internal-ca");
+            for (const { host, http } of ingress.spec?.rules ?? []) {
+                expect(host).toMatch(/^[a-z0-9-]+\.home\.arpa$/);
+                expect(ingress.spec?.tls?.flatMap(({ hosts }) => hosts)).toContain(host);
+                for (const { backend } of http?.paths ?? []) {
+                    if (backend.service?.name !== "argocd-server") {
+                        const service = ofKind(objects, "Service").find(
+                            ({ metadata }) => metadata.name === backend.service?.name,
+                        );
+                        expect(service?.spec?.ports?.map(({ name }) => name)).toContain(backend.service?.port?.name);
+                    }
+                }
+            }
+        }
+    });
+
+    test("has claims that a pod binds, and that survive the chart's removal unless they can be made again", () => {
+        const objects = rendered(chart);
+        const mounted = workloads(objects).flatMap(({ template, ends }) =>
+            (template.spec?.volumes ?? []).map((volume) => ({
+                claim: volume.persistentVolumeClaim?.claimName,
+                ends,
+            })),
+        );
+        const claims = ofKind(objects, "PersistentVolumeClaim");
+        for (const { metadata, spec } of claims) {
+            // local-path waits for the first pod, and Argo CD with it.
+            const waits = spec?.storageClassName === "local-path";
+            expect(mounted).toContainEqual({ claim: metadata.name, ends: waits ? false : expect.any(Boolean) });
+            expect(spec?.accessModes).toEqual([waits ? "ReadWriteOnce" : "ReadWriteMany"]);
+        }
+        for (const { claim } of mounted) {
+            expect([undefined, ...claims.map(({ metadata }) => metadata.name)]).toContain(claim);
+        }
+    });
+
+    test("restarts a pod when a ConfigMap that it mounts changes", () => {
+        for (const { template } of workloads(rendered(chart))) {
+            for (const { configMap } of template.spec?.volumes ?? []) {
+                if (configMap) {
+                    expect(template.metadata?.annotations).toHaveProperty([`checksum/${configMap.name}`]);
+                }
+            }
+        }
+    });
+});
+
+test("every Ingress of the home has a host of its own", () => {
+    const hosts = charts
+        .flatMap((chart) => ofKind(rendered(chart), "Ingress"))
+        .flatMap(({ spec }) => spec?.rules?.map(({ host }) => host));
+
+    expect(hosts.length).toBeGreaterThan(20);
+    expect(new Set(hosts).size).toBe(hosts.length);
+});
+
+test("every database that exists has a password, and every app that uses one has a database", () => {
+    const values = parse(readFileSync(join(chartsDirectory, "database", "values.yaml"), "utf8")) as {
+        databases: Record<string, unknown>;
+    };
+    const passwords = Object.keys(values.databases).map((name) => `${name}-password`);
+    const used = charts.flatMap((chart) =>
+        Object.values(declaredSecrets(chart)).flatMap(({ from }) => (from?.chart === "database" ? [from.key] : [])),
+    );
+
+    expect(Object.keys(declaredSecrets("database"))).toEqual(expect.arrayContaining(passwords));
+    expect(used.sort()).toEqual(passwords.sort());
+});

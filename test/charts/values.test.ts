@@ -1,0 +1,288 @@
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { ofKind, workloads } from "./manifest";
+import { charts, helms, inParallel, Workspace } from "./workspace";
+
+/** Example values of real use: global.yaml for every chart, and <chart>.yaml where there is more to set. */
+const examples = join(__dirname, "examples");
+
+const workspaces = Object.fromEntries(helms.map((helm) => [helm, new Workspace(helm)]));
+
+afterAll(() => {
+    for (const workspace of Object.values(workspaces)) {
+        workspace.remove();
+    }
+});
+
+const workspace = (helm: string): Workspace => {
+    const found = workspaces[helm];
+    if (!found) {
+        throw new Error(`no workspace for ${helm}`);
+    }
+    return found;
+};
+
+/** Values that somebody could write by mistake, the key that the message has to name, and what it has to accept. */
+const mistakes: readonly [what: string, chart: string, values: object, key: string, accepted: string][] = [
+    ["an unknown key at the top", "jellyfin", { workload: {} }, "workload:", "accepted here: configs, defaults"],
+    [
+        "a misspelt key of a workload",
+        "jellyfin",
+        { workloads: { jellyfin: { imagee: "x" } } },
+        "workloads.jellyfin.imagee:",
+        "health, hostNetwork",
+    ],
+    [
+        "a misspelt key of a port",
+        "syncthing",
+        { workloads: { syncthing: { ports: { sync: { prot: 1 } } } } },
+        "workloads.syncthing.ports.sync.prot:",
+        "lan, port, protocol",
+    ],
+    [
+        "a text for a number",
+        "jellyfin",
+        { workloads: { seerr: { replicas: "two" } } },
+        "workloads.seerr.replicas:",
+        "accepted: integer",
+    ],
+    [
+        "a number for a text",
+        "jellyfin",
+        { workloads: { seerr: { image: { tag: 3 } } } },
+        "workloads.seerr.image.tag:",
+        "accepted: string (a released version",
+    ],
+    [
+        "an image without a version",
+        "jellyfin",
+        { workloads: { seerr: { image: { tag: "latest" } } } },
+        "workloads.seerr.image.tag:",
+        "a released version",
+    ],
+    [
+        "an image without a registry",
+        "jellyfin",
+        { workloads: { seerr: { image: { repository: "seerr" } } } },
+        "workloads.seerr.image.repository:",
+        "image with its registry",
+    ],
+    [
+        "an Ingress without a host",
+        "ntfy",
+        { workloads: { ntfy: { ingress: { host: null } } } },
+        "workloads.ntfy.ingress.host:",
+        "is missing; accepted: string (host name without the domain",
+    ],
+    [
+        "a host with its domain",
+        "ntfy",
+        { workloads: { ntfy: { ingress: { host: "ntfy.home.arpa" } } } },
+        "workloads.ntfy.ingress.host:",
+        "host name without the domain",
+    ],
+    [
+        "a list for an object",
+        "ntfy",
+        { workloads: { ntfy: { ingress: ["ntfy"] } } },
+        "workloads.ntfy.ingress:",
+        "accepted: object",
+    ],
+    [
+        "an unknown kind",
+        "ntfy",
+        { workloads: { ntfy: { kind: "ReplicaSet" } } },
+        "workloads.ntfy.kind:",
+        "one of Deployment, StatefulSet, DaemonSet, CronJob, Job",
+    ],
+    [
+        "an unknown architecture",
+        "ntfy",
+        { defaults: { architectures: ["x86"] } },
+        "defaults.architectures[0]:",
+        "one of amd64, arm64",
+    ],
+    [
+        "a quantity that Kubernetes would write differently",
+        "ntfy",
+        { workloads: { ntfy: { resources: { requests: { cpu: "1000m" } } } } },
+        "workloads.ntfy.resources.requests.cpu:",
+        "1500m",
+    ],
+    [
+        "a size without a unit",
+        "ntfy",
+        { workloads: { ntfy: { volumes: { data: { claim: { size: "5" } } } } } },
+        "workloads.ntfy.volumes.data.claim.size:",
+        "for instance 512Mi",
+    ],
+    [
+        "a volume with two sources",
+        "ntfy",
+        { workloads: { ntfy: { volumes: { data: { empty: {} } } } } },
+        "workloads.ntfy.volumes.data has 2 sources",
+        "exactly one of claim, claimOf",
+    ],
+    [
+        "a ConfigMap that is not there",
+        "ntfy",
+        { workloads: { ntfy: { volumes: { config: { configMap: "nfty" } } } } },
+        'workloads.ntfy.volumes.config.configMap is "nfty"',
+        "one of configs: ntfy",
+    ],
+    [
+        "two pods on one volume",
+        "ntfy",
+        { workloads: { ntfy: { replicas: 2 } } },
+        "workloads.ntfy.replicas is 2",
+        "a claim with access ReadWriteMany",
+    ],
+    [
+        "a volume that only a CronJob would bind",
+        "database",
+        { workloads: { dump: { volumes: { dumps: { claim: { class: "local-path", access: "ReadWriteOnce" } } } } } },
+        "workloads.dump.volumes.dumps:",
+        "class nfs",
+    ],
+    [
+        "a CronJob without a schedule",
+        "database",
+        { workloads: { dump: { schedule: null } } },
+        "workloads.dump.schedule is missing",
+        "as in crontab",
+    ],
+    [
+        "two containers with a port of the same name",
+        "database",
+        { workloads: { postgres: { sidecars: { exporter: { ports: { postgres: 9187 } } } } } },
+        'have a port named "postgres"',
+        "one port for each name",
+    ],
+    ["a domain without a dot", "ntfy", { global: { domain: "home" } }, "global.domain:", "for instance home.arpa"],
+    ["a misspelt global value", "ntfy", { global: { domian: "home.arpa" } }, "global.domian:", "clusterIssuer, domain"],
+    [
+        "a workload's name in capitals",
+        "ntfy",
+        { workloads: { Ntfy: {} } },
+        "workloads.Ntfy:",
+        "lower-case letters, digits and dashes",
+    ],
+    ["a workload without an image", "ntfy", { workloads: { other: {} } }, "workloads.other.image is missing", "object"],
+    [
+        "a chart's own value of the wrong type",
+        "database",
+        { databases: ["immich"] },
+        "databases:",
+        "accepted: object (Databases by name)",
+    ],
+    [
+        "a chart's own unknown key",
+        "database",
+        { databases: { immich: { extension: [] } } },
+        "databases.immich.extension:",
+        "extensions, namespace",
+    ],
+    ["an *arr without a port", "arr", { arrs: { lidarr: { tag: "2.0.0" } } }, "arrs.lidarr.port:", "accepted: integer"],
+    [
+        "Let's Encrypt without a provider",
+        "cert-manager",
+        { letsencrypt: { email: "me@example.com" } },
+        "letsencrypt.provider is empty",
+        "both e-mail and provider",
+    ],
+];
+
+describe.each(helms)("%s", (helm) => {
+    test.each(mistakes)("refuses %s (%s)", async (_what, chart, values, key, accepted) => {
+        const error = await workspace(helm)
+            .template(chart, "--set-json", `${Object.keys(values)[0]}=${JSON.stringify(Object.values(values)[0])}`)
+            .then(
+                () => "rendered",
+                ({ stderr }: { stderr: string }) => stderr,
+            );
+
+        expect(error).toContain(key);
+        expect(error).toContain(accepted);
+    });
+
+    test("tells of all mistakes at once", async () => {
+        const error = await workspace(helm)
+            .template("ntfy", "--set-json", 'workloads={"ntfy":{"replicas":"one","imagee":{}},"x":{"kind":1}}')
+            .catch(({ stderr }: { stderr: string }) => stderr);
+
+        expect(error).toContain("have 3 mistake(s)");
+    });
+});
+
+describe("with values of real use", () => {
+    const files = (chart: string) =>
+        ["global", chart]
+            .map((name) => join(examples, `${name}.yaml`))
+            .filter((path) => existsSync(path))
+            .flatMap((path) => ["--values", path]);
+
+    test("there is no example without a chart", () => {
+        const names = readdirSync(examples).map((name) => name.replace(".yaml", ""));
+
+        expect(names.filter((name) => name !== "global" && !charts.includes(name))).toEqual([]);
+    });
+
+    test("every chart renders, on the home's own domain and with its own issuer", async () => {
+        await inParallel(charts, async (chart) => {
+            for (const ingress of ofKind(await workspace("helm4").render(chart, ...files(chart)), "Ingress")) {
+                expect(ingress.spec?.rules?.[0]?.host).toMatch(/\.home\.example\.com$/);
+                expect(ingress.metadata.annotations?.["cert-manager.io/cluster-issuer"]).toBe("letsencrypt");
+            }
+        });
+    }, 60_000);
+
+    test("Jellyfin gets the node's GPU, and stays restricted", async () => {
+        const jellyfin = workloads(await workspace("helm").render("jellyfin", ...files("jellyfin"))).find(
+            ({ name }) => name === "jellyfin",
+        );
+        const [container] = jellyfin?.template.spec?.containers ?? [];
+
+        expect(container?.resources?.limits).toEqual({ memory: "4Gi", "gpu.intel.com/i915": 1 });
+        expect(jellyfin?.template.spec?.securityContext).toMatchObject({
+            runAsNonRoot: true,
+            supplementalGroups: [993],
+        });
+    });
+
+    test("a further *arr is a tag and a port", async () => {
+        const objects = await workspace("helm4").render("arr", ...files("arr"));
+
+        expect(objects.filter(({ metadata }) => metadata.name === "lidarr").map(({ kind }) => kind)).toEqual([
+            "NetworkPolicy",
+            "ServiceAccount",
+            "Service",
+            "Deployment",
+            "Ingress",
+        ]);
+    });
+
+    test("a ConfigMap that changes restarts its pods, and no other", async () => {
+        const before = workloads(await workspace("helm").render("database"));
+        const after = workloads(await workspace("helm").render("database", "--set", "keepDumps=3"));
+        const changed = after.filter(({ name, template }) => {
+            const old = before.find((each) => each.name === name);
+            return JSON.stringify(old?.template) !== JSON.stringify(template);
+        });
+
+        expect(changed.map(({ name }) => name)).toEqual(["dump"]);
+    });
+
+    test("a Job that does something else is another Job", async () => {
+        const name = async (...values: string[]) =>
+            ofKind(await workspace("helm").render("database", ...values), "Job").map(({ metadata }) => metadata.name);
+
+        expect(await name("--set", "keepDumps=3")).toEqual(await name());
+        expect(await name("--set-json", "databases.nextcloud={}")).not.toEqual(await name());
+    });
+
+    test("the examples say what they are for", () => {
+        for (const file of readdirSync(examples)) {
+            expect(readFileSync(join(examples, file), "utf8")).toMatch(/^# /);
+        }
+    });
+});

@@ -1,0 +1,93 @@
+import { execFile } from "node:child_process";
+import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { availableParallelism, tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { promisify } from "node:util";
+import { parseAllDocuments } from "yaml";
+import { tool } from "../../toolchain/tools";
+import type { Manifest } from "./manifest";
+
+const run = promisify(execFile);
+
+/** The folder charts/ of the checkout. */
+export const chartsDirectory = resolve(__dirname, "../../charts");
+
+/** Every chart that is an Application: all but the library. */
+export const charts = readdirSync(chartsDirectory, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && entry.name !== "common")
+    .map((entry) => entry.name);
+
+/** Pulumi installs with Helm 3, Argo CD renders with Helm 4: every chart has to mean the same to both. */
+export const helms = ["helm", "helm4"] as const;
+
+/** One of the two Helms, by the toolchain's name. */
+export type Helm = (typeof helms)[number];
+
+/** Runs `work` over `items`, as many at a time as there are processors. */
+export async function inParallel<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+    const queue = [...items];
+    const worker = async () => {
+        for (let item = queue.shift(); item !== undefined; item = queue.shift()) {
+            await work(item);
+        }
+    };
+    await Promise.all(Array.from({ length: availableParallelism() }, worker));
+}
+
+/** A copy of charts/ in which one Helm builds the dependencies, since it leaves an archive in the chart's folder. */
+export class Workspace {
+    private readonly directory = mkdtempSync(join(tmpdir(), "hearth-charts-"));
+
+    /** @param helm which Helm builds and renders */
+    constructor(private readonly helm: Helm) {
+        cpSync(chartsDirectory, this.directory, { recursive: true });
+    }
+
+    /**
+     * The output of `helm template`, with the release and the namespace that Argo CD uses.
+     *
+     * @param chart name of the chart
+     * @param values files and texts of values, in the order in which Helm merges them
+     * @throws when Helm fails, with what it said
+     */
+    async template(chart: string, ...values: readonly string[]): Promise<string> {
+        const path = join(this.directory, chart);
+        if (!existsSync(join(path, "charts"))) {
+            await this.call("dependency", "build", path);
+        }
+        const { stdout } = await this.call("template", chart, path, "--namespace", chart, ...values);
+        return stdout;
+    }
+
+    /** The objects that {@link template} renders. */
+    async render(chart: string, ...values: readonly string[]): Promise<Manifest[]> {
+        return parseManifests(await this.template(chart, ...values));
+    }
+
+    /** Deletes the copy. */
+    remove(): void {
+        rmSync(this.directory, { recursive: true, force: true });
+    }
+
+    /** Helm without the user's own settings: no repository, no plugin, no cluster. */
+    private call(...parameters: string[]) {
+        const home = join(this.directory, ".helm");
+        return run(tool(this.helm), parameters, {
+            env: {
+                PATH: process.env["PATH"],
+                HELM_CACHE_HOME: home,
+                HELM_CONFIG_HOME: home,
+                HELM_DATA_HOME: home,
+                KUBECONFIG: join(home, "none"),
+            },
+            maxBuffer: 64 * 1024 * 1024,
+        });
+    }
+}
+
+/** The objects in a stream of YAML documents. */
+export function parseManifests(text: string): Manifest[] {
+    return parseAllDocuments(text)
+        .map((document) => document.toJS() as Manifest | null)
+        .filter((manifest) => manifest !== null);
+}
