@@ -81,5 +81,7 @@ export async function pulumiUp(root: string): Promise<number> {
             return exitCode;
         }
     }
-    return pulumi(root, ["up", "--yes", "--skip-preview", "--suppress-permalink", "--stack", stack]);
+    // Waiting costs nothing: a whole tier of Applications waits at once, not as many as there are cores.
+    const parallel = ["--parallel", "64"];
+    return pulumi(root, ["up", "--yes", "--skip-preview", "--suppress-permalink", ...parallel, "--stack", stack]);
 }
