@@ -54,6 +54,7 @@ function repoServerCommands(paths: SandboxPaths): string {
     const directory = join(paths.bin, "repo-server");
     link(tool("helm4"), join(directory, "helm"));
     link(tool("kustomize"), join(directory, "kustomize"));
+    link(tool("argocd"), join(directory, "argocd"));
     // Argo CD asks for a commit's signature through this; none is asked for here, so none is found.
     const wrapper = join(directory, "git-verify-wrapper.sh");
     mkdirSync(directory, { recursive: true });
@@ -128,6 +129,8 @@ export async function argocdProcess(
             ...baseEnvironment(paths, home, temporary),
             ...env,
             ARGOCD_PLUGINSOCKFILEPATH: join(directory, "plugins"),
+            // Not the one in /tmp that another sandbox has too.
+            ARGOCD_ASK_PASS_SOCK: join(paths.argocd, "ask-pass.sock"),
         },
         cwd: directory,
         logFile: join(paths.logs, `${component}.log`),

@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { mkdirSync, openSync } from "node:fs";
+import { mkdirSync, openSync, readdirSync, renameSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { Failure } from "../toolchain/failure";
@@ -24,6 +24,8 @@ export type DaemonMessage = { readonly ready: true } | { readonly failure: strin
 const daemonName = "hearth-sandbox";
 /** Milliseconds for the daemon to be ready; the first time it packages the charts. */
 const readyLimit = 120_000;
+/** Bytes after which a log is set aside. */
+const longLog = 20_000_000;
 
 async function isCurrent(paths: SandboxPaths, { gitPort }: SandboxSettings, fingerprint: string): Promise<boolean> {
     try {
@@ -43,6 +45,17 @@ export async function stopDaemon(paths: SandboxPaths): Promise<void> {
     await endProcesses(paths, notControlPlane);
 }
 
+/** Keeps the logs from filling the disk: one long file before the current one. */
+function setAsideLongLogs(directory: string): void {
+    mkdirSync(directory, { recursive: true });
+    for (const name of readdirSync(directory).filter((each) => each.endsWith(".log"))) {
+        const file = join(directory, name);
+        if (statSync(file).size > longLog) {
+            renameSync(file, `${file}.old`);
+        }
+    }
+}
+
 /**
  * Starts the daemon, or finds it running. One that was started from other code or settings is replaced.
  *
@@ -55,7 +68,7 @@ export async function startDaemon(paths: SandboxPaths, settings: SandboxSettings
     }
     await stopDaemon(paths);
     throwIfInterrupted();
-    mkdirSync(paths.logs, { recursive: true });
+    setAsideLongLogs(paths.logs);
     const logFile = join(paths.logs, "daemon.log");
     const output = openSync(logFile, "a");
     const loader = pathToFileURL(require.resolve("tsx")).href;

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { builtPath, goTools } from "../toolchain/tools";
 import type { SandboxPaths } from "./paths";
@@ -7,10 +7,12 @@ import type { SandboxPaths } from "./paths";
 /** Changes with anything that a running daemon was started from: its code, its settings, its tools. */
 export function daemonFingerprint(paths: SandboxPaths): string {
     const hash = createHash("sha256");
-    for (const entry of readdirSync(__dirname, { recursive: true, encoding: "utf8" }).sort()) {
-        if (entry.endsWith(".ts")) {
-            hash.update(entry).update(readFileSync(join(__dirname, entry)));
-        }
+    const files = readdirSync(__dirname, { recursive: true, encoding: "utf8" })
+        // Pulumi runs the plugins, not the daemon.
+        .filter((file) => !file.startsWith("plugins") && statSync(join(__dirname, file)).isFile())
+        .sort();
+    for (const file of files) {
+        hash.update(file).update(readFileSync(join(__dirname, file)));
     }
     hash.update(readFileSync(join(paths.root, "Pulumi.sandbox.yaml")));
     for (const [name, tool] of Object.entries(goTools)) {
