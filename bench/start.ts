@@ -1,0 +1,109 @@
+import { spawn } from "node:child_process";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { cpus, totalmem } from "node:os";
+import { join, resolve } from "node:path";
+
+/**
+ * What `npm start` costs: `npx tsx bench/start.ts`. It deletes the sandbox of this checkout, starts it anew, starts it
+ * again with nothing changed, and runs `pulumi up` by hand; next to an empty Pulumi program's `up` in the same run.
+ * Prints a table and writes bench/results/start.json.
+ */
+const root = resolve(__dirname, "..");
+const results = join(root, "bench/results");
+
+interface Measured {
+    readonly what: string;
+    readonly seconds: number;
+    /** Largest sum of resident memory of all processes of this checkout's sandbox and of Pulumi, in MiB. */
+    readonly peakMiB: number;
+}
+
+/** Resident memory in MiB of every process whose command line names this checkout, the cache of tools or Pulumi. */
+function residentMiB(): number {
+    let total = 0;
+    for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
+        try {
+            const command = readFileSync(`/proc/${pid}/cmdline`, "utf8");
+            if (command.includes(root) || command.includes("pulumi") || command.includes("hearth")) {
+                const kib = /^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
+                total += Number(kib ?? 0) / 1024;
+            }
+        } catch {
+            // The process has ended since.
+        }
+    }
+    return total;
+}
+
+async function measure(what: string, command: string, args: string[], cwd = root): Promise<Measured> {
+    process.stderr.write(`${what} …\n`);
+    const start = process.hrtime.bigint();
+    let peakMiB = 0;
+    const sampling = setInterval(() => {
+        peakMiB = Math.max(peakMiB, residentMiB());
+    }, 250);
+    const output: string[] = [];
+    const code = await new Promise<number | null>((done, fail) => {
+        const child = spawn(command, args, {
+            cwd,
+            env: { ...process.env, PULUMI_CONFIG_PASSPHRASE: "sandbox", PULUMI_SKIP_UPDATE_CHECK: "true" },
+            stdio: ["ignore", "pipe", "pipe"],
+        });
+        child.stdout.on("data", (chunk: Buffer) => output.push(chunk.toString()));
+        child.stderr.on("data", (chunk: Buffer) => output.push(chunk.toString()));
+        child.once("error", fail);
+        child.once("exit", done);
+    });
+    clearInterval(sampling);
+    if (code !== 0) {
+        throw new Error(`${what} ended with ${code}:\n${output.join("")}`);
+    }
+    return { what, seconds: Number(process.hrtime.bigint() - start) / 1e9, peakMiB };
+}
+
+/** A project beside the sandbox's whose program is empty: the floor of every `pulumi up`. */
+function emptyProject(): string {
+    const directory = join(root, ".sandbox/empty-program");
+    mkdirSync(join(directory, ".state"), { recursive: true });
+    writeFileSync(
+        join(directory, "Pulumi.yaml"),
+        "name: empty\nruntime: { name: nodejs, options: { typescript: false } }\nbackend: { url: file://./.state }\n",
+    );
+    writeFileSync(join(directory, "package.json"), '{"main":"index.js"}\n');
+    writeFileSync(join(directory, "index.js"), 'require("@pulumi/pulumi");\n');
+    return directory;
+}
+
+async function main(): Promise<void> {
+    const npm = (...args: string[]) => ["npm", ["run", "--silent", ...args]] as const;
+    const up = ["pulumi", "up", "--yes", "--skip-preview", "--non-interactive", "--parallel", "64", "--stack"];
+    await measure("npm stop -- --delete", ...npm("stop", "--", "--delete"));
+    const measured = [
+        await measure("npm start, tools there, no cluster: until all Applications are Healthy", ...npm("start")),
+        await measure("npm start, nothing changed", ...npm("start")),
+        await measure("pulumi up by hand, nothing changed", "npx", [...up, "sandbox"]),
+        await measure("pulumi preview by hand, nothing changed", "npx", ["pulumi", "preview", "--stack", "sandbox"]),
+    ];
+    const empty = emptyProject();
+    await measure("empty program: stack", "npx", ["pulumi", "stack", "select", "--create", "sandbox"], empty);
+    await measure("empty program: first up", "npx", [...up, "sandbox"], empty);
+    measured.push(await measure("pulumi up of an empty program, nothing changed", "npx", [...up, "sandbox"], empty));
+
+    const machine = `${cpus().length} × ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB`;
+    const date = new Date().toISOString().slice(0, 10);
+    mkdirSync(results, { recursive: true });
+    writeFileSync(
+        join(results, "start.json"),
+        `${JSON.stringify({ date, machine, node: process.version, measured }, null, 2)}\n`,
+    );
+    console.log(`${machine}, Node ${process.version}, ${date}`);
+    console.log("seconds  peak MiB");
+    for (const { what, seconds, peakMiB } of measured) {
+        console.log(`${seconds.toFixed(1).padStart(7)}  ${peakMiB.toFixed(0).padStart(8)}  ${what}`);
+    }
+}
+
+main().catch((error: unknown) => {
+    console.error(error instanceof Error ? error.message : error);
+    process.exitCode = 1;
+});
