@@ -15,8 +15,11 @@ import { cacheDirectory, findOnPath, isExecutable } from "./paths";
 import { run } from "./run";
 import { builtPath, type GoTool, linkerFlags, toolVersion } from "./tools";
 
-/** What a cold build of everything takes, mostly in Go's own build and module caches. Gigabytes. */
-const coldBuildGigabytes = 6;
+/**
+ * What a cold build of everything takes, in gigabytes: 9 in Go's build cache, 4 in its module cache, 1 for the tools.
+ * `go clean -cache -modcache` gives back all but the last.
+ */
+const coldBuildGigabytes = 14;
 
 /** Whether the program at the path runs and is the pinned release. */
 export async function isPinnedRelease(path: string, tool: GoTool): Promise<boolean> {
@@ -71,7 +74,7 @@ export function checkDisk(share: number): void {
     const needed = Math.max(1, coldBuildGigabytes * share);
     if (free < needed) {
         throw new Failure(
-            `building the tools needs about ${needed.toFixed(1)} GB, and the disk of ${cacheDirectory} has ` +
+            `building the tools needs about ${needed.toFixed(1)} GB, mostly for Go's caches, and the disk of ${cacheDirectory} has ` +
                 `${free.toFixed(1)} GB free. Make room, or set XDG_CACHE_HOME and GOCACHE to a disk that has it.`,
         );
     }
@@ -87,7 +90,9 @@ function reason(output: string): string {
 function explain(name: string, tool: GoTool, output: string): Failure {
     const what = `${name} ${toolVersion(tool)} cannot be built`;
     if (/no space left on device/i.test(output)) {
-        return new Failure(`${what}: the disk is full. Make room (about ${coldBuildGigabytes} GB), and run it again.`);
+        return new Failure(
+            `${what}: the disk is full. Make room (all tools together take ${coldBuildGigabytes} GB), and run it again.`,
+        );
     }
     if (/requires go >=/.test(output)) {
         return new Failure(`${what}: ${reason(output)}. Install that Go, or set GOTOOLCHAIN=auto, and run it again.`);
