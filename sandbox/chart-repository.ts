@@ -1,22 +1,140 @@
-import { createReadStream } from "node:fs";
+import { createHash } from "node:crypto";
+import {
+    createReadStream,
+    existsSync,
+    mkdirSync,
+    readdirSync,
+    readFileSync,
+    renameSync,
+    rmSync,
+    statSync,
+} from "node:fs";
 import { basename, join } from "node:path";
+import { releases, type UpstreamChart } from "../components/releases";
+import { Failure } from "../toolchain/failure";
+import { run } from "../toolchain/run";
+import { tool } from "../toolchain/tools";
+import { chartModules, downloadChartModules, goModuleCharts } from "./charts/go-module-charts";
+import { packageChart } from "./charts/package";
+import { writeFileAtomically } from "./files";
 import { type Closeable, serveOnLoopback } from "./http-server";
 import { portInUse } from "./settings";
 
-/** Serves a folder of packaged charts with their index.yaml as an ordinary Helm repository. */
+/** Charts of our own, in place of those that no Go module holds. */
+const standIns = join(__dirname, "charts");
+
+/** Milliseconds for an upstream repository to answer. */
+const pullLimit = 20_000;
+
+/** Written when the repository is complete: what it was made from. */
+const marker = "made-from";
+
+/** Changes with anything that the packages are made from. */
+function fingerprint(): string {
+    const hash = createHash("sha256").update(JSON.stringify(releases));
+    const files = [
+        ...["go.mod", "go.sum"].map((file) => join(chartModules, file)),
+        ...readdirSync(standIns, { recursive: true, encoding: "utf8" })
+            .sort()
+            .map((entry) => join(standIns, entry)),
+    ];
+    for (const file of files.filter((each) => statSync(each).isFile())) {
+        hash.update(basename(file)).update(readFileSync(file));
+    }
+    return hash.digest("hex");
+}
+
+/** Helm with folders of its own, so that neither the user's repositories nor a full cache matter. */
+function helmEnvironment(work: string): NodeJS.ProcessEnv {
+    return {
+        ...process.env,
+        HELM_CACHE_HOME: join(work, "cache"),
+        HELM_CONFIG_HOME: join(work, "config"),
+        HELM_DATA_HOME: join(work, "data"),
+    };
+}
+
+/** Downloads a chart from where upstream publishes it; false when that cannot be reached. */
+async function pull({ chart, repository, version }: UpstreamChart, work: string, destination: string) {
+    const { exitCode } = await run(
+        tool("helm"),
+        ["pull", chart, "--repo", repository, "--version", version, "--destination", destination],
+        { env: helmEnvironment(join(work, `helm-${chart}`)), timeout: pullLimit },
+    );
+    return exitCode === 0;
+}
+
+async function make(work: string, destination: string): Promise<void> {
+    const wanted: UpstreamChart[] = Object.values(releases);
+    const pulled = await Promise.all(wanted.map((each) => pull(each, work, destination)));
+    const missing = wanted.filter((_, index) => !pulled[index]);
+    const inModules = missing.some(({ chart }) => goModuleCharts[chart]);
+    const modules = inModules ? await downloadChartModules() : new Map<string, string>();
+    for (const release of missing) {
+        const inModule = goModuleCharts[release.chart];
+        const source = inModule
+            ? join(modules.get(inModule.module) ?? "", inModule.folder)
+            : join(standIns, release.chart);
+        if (!existsSync(join(source, "Chart.yaml"))) {
+            throw new Failure(
+                `the chart ${release.chart} cannot be downloaded from ${release.repository}, and ${source} holds none: ` +
+                    "check the network, and run it again",
+            );
+        }
+        await packageChart(tool("helm"), release, source, work, destination);
+    }
+    const { exitCode, output } = await run(tool("helm"), ["repo", "index", destination]);
+    if (exitCode !== 0) {
+        throw new Failure(`the chart repository cannot be indexed: ${output.trim()}`);
+    }
+}
+
+/**
+ * Makes a Helm repository of every chart that the program installs, in a folder: downloaded where upstream's
+ * repositories can be reached, else packaged from the Go modules that hold them, else from a stand-in. Does nothing
+ * when the folder holds them.
+ *
+ * @throws Failure when a chart can be had from nowhere
+ */
+export async function prepareCharts(directory: string): Promise<void> {
+    const madeFrom = fingerprint();
+    const complete = join(directory, marker);
+    if (existsSync(complete) && readFileSync(complete, "utf8") === madeFrom) {
+        return;
+    }
+    const work = `${directory}.new`;
+    rmSync(work, { recursive: true, force: true });
+    const result = join(work, "result");
+    mkdirSync(result, { recursive: true });
+    try {
+        await make(work, result);
+        writeFileAtomically(join(result, marker), madeFrom);
+        rmSync(directory, { recursive: true, force: true });
+        renameSync(result, directory);
+    } finally {
+        rmSync(work, { recursive: true, force: true });
+    }
+}
+
+/**
+ * Serves the folder that {@link prepareCharts} made as a Helm repository, on loopback.
+ *
+ * @throws Failure when the port is in use
+ */
 export function serveChartRepository(port: number, directory: string): Promise<Closeable> {
     return serveOnLoopback(
         port,
         () => portInUse(port, "hearth:charts.repository"),
-        ({ url = "/" }, response) => {
-            const file = basename(new URL(url, "http://localhost").pathname);
-            if (!/^(index\.yaml|.+\.tgz)$/.test(file)) {
-                response.writeHead(404).end();
+        (request, response) => {
+            const name = new URL(request.url ?? "/", "http://127.0.0.1").pathname.slice(1);
+            const served = existsSync(directory) && readdirSync(directory).includes(name) && name !== marker;
+            if (!served) {
+                response.writeHead(404).end("The sandbox's chart repository holds nothing of this name.\n");
                 return;
             }
-            createReadStream(join(directory, file))
-                .once("error", () => response.writeHead(404).end())
-                .pipe(response);
+            const type = name.endsWith(".tgz") ? "application/gzip" : "text/yaml";
+            response.writeHead(200, { "content-type": type });
+            createReadStream(join(directory, name)).pipe(response);
         },
     );
 }

@@ -1,0 +1,51 @@
+import { join } from "node:path";
+import { Failure } from "../../toolchain/failure";
+import { run } from "../../toolchain/run";
+
+/** The folder of the go.mod that pins the modules. */
+export const chartModules = join(__dirname, "..", "..", "toolchain", "charts");
+
+/** Charts that upstream keeps in a Go module: the module, and the chart's folder in it. */
+export const goModuleCharts: Readonly<Record<string, { readonly module: string; readonly folder: string }>> = {
+    metallb: { module: "go.universe.tf/metallb", folder: "charts/metallb" },
+    "cert-manager": { module: "github.com/cert-manager/cert-manager", folder: "deploy/charts/cert-manager" },
+    descheduler: { module: "sigs.k8s.io/descheduler", folder: "charts/descheduler" },
+    "argo-cd": { module: "github.com/argoproj/argo-helm", folder: "charts/argo-cd" },
+};
+
+interface DownloadedModule {
+    readonly Path: string;
+    readonly Dir?: string;
+    readonly Error?: string;
+}
+
+/** Reads what `go mod download -json` prints: one JSON object after the other, between other lines. */
+export function parseDownloads(output: string): DownloadedModule[] {
+    return [...output.matchAll(/^\{$.*?^\}$/gms)].map(([text]) => JSON.parse(text));
+}
+
+/**
+ * Downloads the modules that hold charts, verified against Go's checksum database.
+ *
+ * @returns the folder of each module, by its path
+ * @throws Failure when one cannot be had
+ */
+export async function downloadChartModules(): Promise<Map<string, string>> {
+    const { exitCode, output } = await run("go", ["mod", "download", "-json"], {
+        cwd: chartModules,
+        env: { ...process.env, GOFLAGS: "", GOWORK: "off" },
+    });
+    const modules = parseDownloads(output);
+    const failed = modules.filter((each) => each.Error || !each.Dir);
+    if (exitCode !== 0 || failed.length > 0) {
+        const reasons = failed.map((each) => `${each.Path}: ${each.Error}`);
+        throw new Failure(
+            [
+                "the upstream Helm repositories cannot be reached, and the Go modules that hold the charts neither:",
+                ...(reasons.length > 0 ? reasons : [output.trim()]),
+                "Check the network and `go env GOPROXY`, and run it again.",
+            ].join("\n"),
+        );
+    }
+    return new Map(modules.map(({ Path, Dir = "" }) => [Path, Dir]));
+}
