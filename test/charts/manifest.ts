@@ -1,38 +1,31 @@
-import type {
-    V1ClusterRoleBinding,
-    V1ConfigMap,
-    V1Container,
-    V1CronJob,
-    V1DaemonSet,
-    V1Deployment,
-    V1Ingress,
-    V1Job,
-    V1ObjectMeta,
-    V1PersistentVolumeClaim,
-    V1PodTemplateSpec,
-    V1Service,
-    V1StatefulSet,
-} from "@kubernetes/client-node" with { "resolution-mode": "import" };
+type Client = typeof import("@kubernetes/client-node", { with: { "resolution-mode": "import" }});
+
+/** A class of the Kubernetes client, by name: the client is an ES module, and this one is not. */
+type Model<Name extends keyof Client> = Client[Name] extends abstract new (
+    ...parameters: never[]
+) => infer T
+    ? T
+    : never;
 
 /** An object as a chart renders it. */
 export interface Manifest {
     readonly apiVersion: string;
     readonly kind: string;
-    readonly metadata: V1ObjectMeta & { readonly name: string };
+    readonly metadata: Model<"V1ObjectMeta"> & { readonly name: string };
 }
 
 /** The kinds that the tests look into. */
 interface Kinds {
-    ClusterRoleBinding: V1ClusterRoleBinding;
-    ConfigMap: V1ConfigMap;
-    CronJob: V1CronJob;
-    DaemonSet: V1DaemonSet;
-    Deployment: V1Deployment;
-    Ingress: V1Ingress;
-    Job: V1Job;
-    PersistentVolumeClaim: V1PersistentVolumeClaim;
-    Service: V1Service;
-    StatefulSet: V1StatefulSet;
+    ClusterRoleBinding: Model<"V1ClusterRoleBinding">;
+    ConfigMap: Model<"V1ConfigMap">;
+    CronJob: Model<"V1CronJob">;
+    DaemonSet: Model<"V1DaemonSet">;
+    Deployment: Model<"V1Deployment">;
+    Ingress: Model<"V1Ingress">;
+    Job: Model<"V1Job">;
+    PersistentVolumeClaim: Model<"V1PersistentVolumeClaim">;
+    Service: Model<"V1Service">;
+    StatefulSet: Model<"V1StatefulSet">;
 }
 
 /** The objects of one kind, in the type of the Kubernetes client. */
@@ -47,7 +40,7 @@ export interface Workload {
     readonly namespace: string;
     /** Whether its pods end by themselves. */
     readonly ends: boolean;
-    readonly template: V1PodTemplateSpec;
+    readonly template: Model<"V1PodTemplateSpec">;
 }
 
 /** Every workload among some objects. */
@@ -73,7 +66,7 @@ export function workloads(manifests: readonly Manifest[]): Workload[] {
 /** A container of a workload, and whether it keeps running. */
 export interface RunningContainer {
     readonly workload: Workload;
-    readonly container: V1Container;
+    readonly container: Model<"V1Container">;
     /** Whether it should run for as long as the pod does. */
     readonly stays: boolean;
 }
