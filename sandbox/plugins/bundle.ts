@@ -1,0 +1,108 @@
+import { createHash } from "node:crypto";
+import {
+    chmodSync,
+    existsSync,
+    mkdirSync,
+    readdirSync,
+    readFileSync,
+    renameSync,
+    rmSync,
+    writeFileSync,
+} from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { build } from "esbuild";
+
+/** The plugins that have a stand-in here. */
+export const pluginNames = ["kubernetes", "command", "random"] as const;
+
+/** One of {@link pluginNames}. */
+export type PluginName = (typeof pluginNames)[number];
+
+/** Raised when bundling changes in a way that the sources do not show. */
+const format = 1;
+
+const moduleRequire = createRequire(__filename);
+
+function sources(folder: string): string[] {
+    return readdirSync(folder, { recursive: true, encoding: "utf8" })
+        .filter((file) => file.endsWith(".ts"))
+        .map((file) => join(folder, file))
+        .sort();
+}
+
+function packageVersion(name: string): string {
+    return (JSON.parse(readFileSync(moduleRequire.resolve(`${name}/package.json`), "utf8")) as { version: string })
+        .version;
+}
+
+/** The version of the npm package, which is the version of the plugin that it wants. */
+export function pluginVersion(name: PluginName): string {
+    return packageVersion(`@pulumi/${name}`);
+}
+
+/** Names the contents of a plugin's bundle: its sources, and the packages that go into it. */
+export function bundleHash(name: PluginName): string {
+    const hash = createHash("sha256");
+    for (const file of [...sources(join(__dirname, "shared")), ...sources(join(__dirname, name))]) {
+        hash.update(file.slice(__dirname.length)).update(readFileSync(file));
+    }
+    const packages = ["@grpc/grpc-js", "@pulumi/pulumi", "google-protobuf", "yaml", "esbuild"].map(packageVersion);
+    hash.update(JSON.stringify([format, process.version, pluginVersion(name), ...packages]));
+    return hash.digest("hex").slice(0, 16);
+}
+
+/**
+ * Bundles a stand-in into one file, for a fast start; does nothing when it is there.
+ *
+ * @param cache folder of bundles
+ * @returns path of the bundle
+ */
+export async function bundle(name: PluginName, cache: string): Promise<string> {
+    const file = join(cache, bundleHash(name), `${name}.cjs`);
+    if (existsSync(file)) {
+        return file;
+    }
+    mkdirSync(dirname(file), { recursive: true });
+    const temporary = `${file}.${process.pid}`;
+    try {
+        await build({
+            entryPoints: [join(__dirname, name, "main.ts")],
+            outfile: temporary,
+            bundle: true,
+            platform: "node",
+            format: "cjs",
+            target: `node${process.versions.node}`,
+            minify: true,
+            keepNames: true,
+            legalComments: "none",
+            logLevel: "error",
+        });
+        renameSync(temporary, file);
+    } finally {
+        rmSync(temporary, { force: true });
+    }
+    return file;
+}
+
+/** Quotes a word for the shell. */
+function quoted(word: string): string {
+    return `'${word.replaceAll("'", "'\\''")}'`;
+}
+
+/**
+ * Writes the program that the engine starts.
+ *
+ * @param environment variables that the stand-in reads
+ */
+export function writeLauncher(path: string, file: string, environment: Readonly<Record<string, string>>): void {
+    const assignments = Object.entries(environment).map(([name, value]) => `export ${name}=${quoted(value)}\n`);
+    const script = `#!/bin/sh\n${assignments.join("")}exec ${quoted(process.execPath)} ${quoted(file)} "$@"\n`;
+    if (existsSync(path) && readFileSync(path, "utf8") === script) {
+        return;
+    }
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(`${path}.${process.pid}`, script, { mode: 0o755 });
+    chmodSync(`${path}.${process.pid}`, 0o755);
+    renameSync(`${path}.${process.pid}`, path);
+}
