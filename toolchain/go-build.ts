@@ -97,7 +97,13 @@ function explain(name: string, tool: GoTool, output: string): Failure {
     if (/requires go >=/.test(output)) {
         return new Failure(`${what}: ${reason(output)}. Install that Go, or set GOTOOLCHAIN=auto, and run it again.`);
     }
-    if (/dial tcp|no such host|timeout|connection refused|40[34]|50[0-9]|proxy|module lookup disabled/i.test(output)) {
+    if (/SECURITY ERROR|checksum mismatch/.test(output)) {
+        return new Failure(
+            `${what}: what was downloaded is not what go.sum pins: ${reason(output)}. ` +
+                "Try `go clean -modcache` once; if it stays so, something on the way alters downloads.",
+        );
+    }
+    if (/dial tcp|no such host|timeout|TLS handshake|connection re|: (4|5)\d\d [A-Z]|lookup disabled/.test(output)) {
         return new Failure(
             `${what}: the Go module ${tool.module} cannot be had: ${reason(output)}. ` +
                 "Check the network and `go env GOPROXY`, and run it again: what is built is kept.",
@@ -133,8 +139,7 @@ export async function build(name: string, tool: GoTool): Promise<void> {
         }
         if (!(await isPinnedRelease(temporary, tool))) {
             throw new Failure(
-                `${name} was built and does not run as ${toolVersion(tool)}: ` +
-                    `try \`${path} ${tool.versionArguments.join(" ")}\` and \`go clean -cache\``,
+                `${name} was built but does not run as ${toolVersion(tool)}: run \`go clean -cache\` and then this again`,
             );
         }
         rmSync(path, { force: true });
