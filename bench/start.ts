@@ -75,7 +75,7 @@ function emptyProject(): string {
 }
 
 async function main(): Promise<void> {
-    const npm = (...args: string[]) => ["npm", ["run", "--silent", ...args]] as const;
+    const npm = (...args: string[]): [string, string[]] => ["npm", ["run", "--silent", ...args]];
     const up = ["pulumi", "up", "--yes", "--skip-preview", "--non-interactive", "--parallel", "64", "--stack"];
     await measure("npm stop -- --delete", ...npm("stop", "--", "--delete"));
     const measured = [

@@ -1,7 +1,6 @@
 import { describe } from "../toolchain/failure";
 import { startArgoCD } from "./argocd";
-import { prepareCharts } from "./chart-packages";
-import { serveChartRepository } from "./chart-repository";
+import { prepareCharts, serveChartRepository } from "./chart-repository";
 import { startControllers } from "./controllers/index";
 import type { DaemonHealth, DaemonMessage } from "./daemon-control";
 import { serveRepository } from "./git-server";
