@@ -154,13 +154,15 @@ class Parser {
         this.#space();
         const end = this.#integer();
         this.#space();
-        const step = this.#take(":") ? (this.#space(), this.#integer() ?? 1) : 1;
+        const hasStep = this.#take(":");
+        this.#space();
+        const step = hasStep ? (this.#integer() ?? 1) : 1;
         return (node) => sliced(node, start, end, step);
     }
 
     #or(): Test {
         const tests = [this.#and()];
-        while ((this.#space(), this.#take("||"))) {
+        while (this.#takeAfterSpace("||")) {
             tests.push(this.#and());
         }
         return (node, root) => tests.some((test) => test(node, root));
@@ -168,7 +170,7 @@ class Parser {
 
     #and(): Test {
         const tests = [this.#basic()];
-        while ((this.#space(), this.#take("&&"))) {
+        while (this.#takeAfterSpace("&&")) {
             tests.push(this.#basic());
         }
         return (node, root) => tests.every((test) => test(node, root));
@@ -290,6 +292,11 @@ class Parser {
         const found = this.#text.startsWith(token, this.#position);
         this.#position += found ? token.length : 0;
         return found;
+    }
+
+    #takeAfterSpace(token: string): boolean {
+        this.#space();
+        return this.#take(token);
     }
 
     #expect(token: string): void {
