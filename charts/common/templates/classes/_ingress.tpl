@@ -13,7 +13,6 @@ metadata:
     cert-manager.io/cluster-issuer: {{ $global.clusterIssuer }}
     {{- with $ingress.link }}
     hearth/title: {{ .title | quote }}
-    hearth/icon: {{ .icon | quote }}
     hearth/group: {{ .group | quote }}
     {{- end }}
     {{- /* Gatus checks what is at the Ingress: the health endpoint, where that is on the same port. */}}

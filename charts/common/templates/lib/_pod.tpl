@@ -8,6 +8,7 @@
 {{- if and (include "common.usesMedia" $workload) $security.runAsUser -}}
   {{- /* What one program writes to the shared export, the others have to change. */ -}}
   {{- $_ := set $security "runAsGroup" (int $root.Values.common.global.media.group) -}}
+  {{- $_ := set $security "fsGroup" (int $root.Values.common.global.media.group) -}}
 {{- end -}}
 {{- $annotations := dict -}}
 {{- range $volume, $spec := $workload.volumes -}}

@@ -5,12 +5,14 @@ that use a library, and its messages do not say what is accepted.
 */}}
 
 {{- define "common.validate" -}}
-{{- $schema := .Subcharts.common.Files.Get "schema/values.schema.json" | mustFromJson -}}
+{{- $defs := (.Subcharts.common.Files.Get "schema/values.schema.json" | mustFromJson | dig "$defs" dict) -}}
+{{- $schema := $defs.values -}}
+{{- $_ := set $schema "additionalProperties" false -}}
 {{- with .Files.Get "schema.json" -}}
   {{- $_ := set $schema "properties" (merge (mustFromJson .).properties $schema.properties) -}}
 {{- end -}}
 {{- $found := dict "mistakes" list -}}
-{{- include "common.validate.value" (dict "schema" $schema "value" (omit .Values "common") "path" "" "defs" (get $schema "$defs") "found" $found) -}}
+{{- include "common.validate.value" (dict "schema" $schema "value" (omit .Values "common") "path" "" "defs" $defs "found" $found) -}}
 {{- with $found.mistakes -}}
   {{- fail (printf "\n\nThe values of chart %s have %d mistake(s):\n%s\n" $.Chart.Name (len .) (join "\n" .)) -}}
 {{- end -}}
