@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parse } from "yaml";
 import { charts, chartsDirectory } from "./workspace";
@@ -95,14 +95,10 @@ describe.each(charts)("chart %s", (chart) => {
             if (/^\s+tag: /.test(line)) {
                 // Of an *arr, the chart makes the repository of the name.
                 const repository =
-                    at(index - 2, /^\s+repository: (\S+)$/) ?? `ghcr.io/home-operations/${at(index - 2, /^ {2}(\w+):$/)}`;
+                    at(index - 2, /^\s+repository: (\S+)$/) ??
+                    `ghcr.io/home-operations/${at(index - 2, /^ {2}(\w+):$/)}`;
                 expect(at(index - 1, /^\s+# renovate: datasource=docker depName=(\S+)$/)).toBe(repository);
             }
         });
-    });
-    });
-
-    test("has no file of a built dependency in Git's way", () => {
-        expect(existsSync(join(chartsDirectory, chart, "values.schema.json"))).toBe(false);
     });
 });
