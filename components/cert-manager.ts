@@ -1,12 +1,14 @@
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { chartSource, releases } from "./releases";
-import { retryUntilWebhookAnswers } from "./webhook-retry";
+import { waitFor } from "./wait";
 
 /** Arguments of {@link CertManager}. */
 export interface CertManagerArgs {
     /** Namespace of the release, which exists already. */
     readonly namespace: pulumi.Input<string>;
+    /** The cluster: path to a kubeconfig, or the contents of one. */
+    readonly kubeconfig: pulumi.Input<string>;
     /** URL of a Helm repository that takes the upstream one's place. */
     readonly chartRepository?: string;
 }
@@ -34,28 +36,20 @@ export class CertManager extends pulumi.ComponentResource {
             },
             { parent: this },
         );
-        new kubernetes.apiextensions.CustomResource(
-            `${name}-selfsigned`,
-            {
-                apiVersion: "cert-manager.io/v1",
-                kind: "ClusterIssuer",
-                metadata: { name: "selfsigned", annotations: { "pulumi.com/waitFor": "condition=Ready" } },
-                spec: { selfSigned: {} },
-            },
-            {
-                parent: this,
-                dependsOn: release,
-                hooks: {
-                    onError: [
-                        retryUntilWebhookAnswers(
-                            `${name}-webhook`,
-                            "cert-manager",
-                            "Look with: kubectl describe clusterissuer selfsigned",
-                        ),
-                    ],
-                },
-            },
+        const issuer = {
+            apiVersion: "cert-manager.io/v1",
+            kind: "ClusterIssuer",
+            metadata: { name: "selfsigned", annotations: { "pulumi.com/waitFor": "condition=Ready" } },
+            spec: { selfSigned: {} },
+        };
+        // The release is ready before its webhook can be reached; an issuer that comes too early is an error.
+        const webhook = waitFor(
+            `${name}-webhook`,
+            "webhook",
+            { kubeconfig: args.kubeconfig, limit: 300, input: { owner: "cert-manager", object: issuer } },
+            { parent: this, dependsOn: release },
         );
+        new kubernetes.apiextensions.CustomResource(`${name}-selfsigned`, issuer, { parent: this, dependsOn: webhook });
         this.registerOutputs({});
     }
 }

@@ -1,3 +1,8 @@
+import type * as command from "@pulumi/command";
+import * as pulumi from "@pulumi/pulumi";
+import type { Settings } from "../config/settings";
+import { waitFor } from "./wait";
+
 /**
  * Annotations that make Pulumi wait for an Argo CD Application, and Argo CD look at Git at once.
  *
@@ -17,4 +22,42 @@ export function gateAnnotations(revisionPath: string, revision: string): Record<
         // Argo CD takes this one off when it has refreshed; a new revision in waitFor brings it back.
         "argocd.argoproj.io/refresh": "normal",
     };
+}
+
+/** Arguments of {@link explainedGate}. */
+export interface GateArgs {
+    /** Names of the Applications that are waited for. */
+    readonly applications: readonly string[];
+    /** Where they stand, for the message: "tier 2". */
+    readonly where: string;
+    /** Full hash of the commit that each has to be on. */
+    readonly revision: pulumi.Input<string>;
+    /** The stack's configuration. */
+    readonly settings: Settings;
+}
+
+/**
+ * Watches the same Applications while Pulumi waits for each, and says why one is late: Pulumi's own error knows of a
+ * timeout only.
+ */
+export function explainedGate(
+    name: string,
+    { applications, where, revision, settings }: GateArgs,
+    opts: pulumi.CustomResourceOptions,
+): command.local.Command {
+    return waitFor(
+        name,
+        "applications",
+        {
+            kubeconfig: settings.kubeconfig,
+            limit: seconds(settings.tierTimeout),
+            input: pulumi.output(revision).apply((commit) => ({ applications, where, revision: commit })),
+        },
+        opts,
+    );
+}
+
+/** Seconds of a duration such as 90s, 10m or 1h. */
+export function seconds(duration: string): number {
+    return Number.parseInt(duration, 10) * ({ s: 1, m: 60, h: 3600 }[duration.slice(-1)] ?? Number.NaN);
 }

@@ -1,12 +1,14 @@
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { chartSource, releases } from "./releases";
-import { retryUntilWebhookAnswers } from "./webhook-retry";
+import { waitFor } from "./wait";
 
 /** Arguments of {@link MetalLB}. */
 export interface MetalLBArgs {
     /** Namespace of the release, which exists already; its pods need host networking. */
     readonly namespace: pulumi.Input<string>;
+    /** The cluster: path to a kubeconfig, or the contents of one. */
+    readonly kubeconfig: pulumi.Input<string>;
     /** Ranges of IPv4 addresses to hand out, each `first-last` or a CIDR. */
     readonly addresses: pulumi.Input<pulumi.Input<string>[]>;
     /** URL of a Helm repository that takes the upstream one's place. */
@@ -33,38 +35,36 @@ export class MetalLB extends pulumi.ComponentResource {
             { parent: this },
         );
 
-        const afterController: pulumi.CustomResourceOptions = {
-            parent: this,
-            dependsOn: release,
-            hooks: {
-                onError: [
-                    retryUntilWebhookAnswers(
-                        `${name}-webhook`,
-                        "MetalLB",
-                        "Check the ranges in hearth:loadBalancer.addresses.",
-                    ),
-                ],
-            },
+        const pool = {
+            apiVersion: "metallb.io/v1beta1",
+            kind: "IPAddressPool",
+            metadata: { name: "home", namespace: args.namespace },
+            spec: { addresses: args.addresses },
         };
-        const pool = new kubernetes.apiextensions.CustomResource(
-            `${name}-pool`,
+        // The release is ready before its webhook can be reached; a pool that comes too early is an error.
+        const webhook = waitFor(
+            `${name}-webhook`,
+            "webhook",
             {
-                apiVersion: "metallb.io/v1beta1",
-                kind: "IPAddressPool",
-                metadata: { name: "home", namespace: args.namespace },
-                spec: { addresses: args.addresses },
+                kubeconfig: args.kubeconfig,
+                limit: 300,
+                input: pulumi.output(pool).apply((object) => ({ owner: "MetalLB", object })),
             },
-            afterController,
+            { parent: this, dependsOn: release },
         );
+        const { metadata } = new kubernetes.apiextensions.CustomResource(`${name}-pool`, pool, {
+            parent: this,
+            dependsOn: webhook,
+        });
         new kubernetes.apiextensions.CustomResource(
             `${name}-advertisement`,
             {
                 apiVersion: "metallb.io/v1beta1",
                 kind: "L2Advertisement",
                 metadata: { name: "home", namespace: args.namespace },
-                spec: { ipAddressPools: [pool.metadata.name] },
+                spec: { ipAddressPools: [metadata.name] },
             },
-            afterController,
+            { parent: this, dependsOn: webhook },
         );
         this.registerOutputs({});
     }

@@ -1,9 +1,8 @@
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { Settings } from "../config/settings";
-import { reportFailure } from "./application-failure";
 import type { Application } from "./applications";
-import { gateAnnotations } from "./gate";
+import { explainedGate, gateAnnotations } from "./gate";
 import { kustomizePatches } from "./overrides";
 
 /** Arguments of {@link RootApplication}. */
@@ -60,8 +59,12 @@ export class RootApplication extends pulumi.ComponentResource {
                 parent: this,
                 dependsOn: opts?.dependsOn,
                 customTimeouts: { create: settings.tierTimeout, update: settings.tierTimeout },
-                hooks: { onError: [reportFailure(`${name}-failure`, "the root Application", settings.kubeconfig)] },
             },
+        );
+        explainedGate(
+            `${name}-gate`,
+            { applications: ["root"], where: "the Application of Applications", revision: args.revision, settings },
+            { parent: this, dependsOn: opts?.dependsOn },
         );
         this.registerOutputs({});
     }

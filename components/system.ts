@@ -23,7 +23,7 @@ export interface SystemArgs {
 export class System extends pulumi.ComponentResource {
     constructor(name: string, args: SystemArgs, opts?: pulumi.ComponentResourceOptions) {
         super("hearth:components:System", name, {}, opts);
-        const { charts, loadBalancer, nfs, repository } = args.settings;
+        const { charts, kubeconfig, loadBalancer, nfs, repository } = args.settings;
         const chartRepository = charts.repository;
 
         const first = [
@@ -44,10 +44,10 @@ export class System extends pulumi.ComponentResource {
         const opt = { parent: this, dependsOn: first };
         new MetalLB(
             "metallb",
-            { namespace: "metallb-system", addresses: loadBalancer.addresses, chartRepository },
+            { namespace: "metallb-system", kubeconfig, addresses: loadBalancer.addresses, chartRepository },
             opt,
         );
-        new CertManager("cert-manager", { namespace: "cert-manager", chartRepository }, opt);
+        new CertManager("cert-manager", { namespace: "cert-manager", kubeconfig, chartRepository }, opt);
         new NfsCsi("nfs-csi", { ...nfs, chartRepository }, opt);
         new Descheduler("descheduler", { chartRepository }, opt);
         new ArgoCD(

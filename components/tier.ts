@@ -1,9 +1,8 @@
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { Settings } from "../config/settings";
-import { reportFailure } from "./application-failure";
 import type { Application, Tier as TierNumber } from "./applications";
-import { gateAnnotations } from "./gate";
+import { explainedGate, gateAnnotations } from "./gate";
 import { overriddenManifest } from "./overrides";
 
 /** Arguments of {@link Tier}. */
@@ -26,9 +25,12 @@ export class Tier extends pulumi.ComponentResource {
     constructor(name: string, args: TierArgs, opts?: pulumi.ComponentResourceOptions) {
         super("hearth:components:Tier", name, { tier: args.tier }, opts);
         const { settings, tier } = args;
-        const failure = reportFailure(`${name}-failure`, `tier ${tier}`, settings.kubeconfig);
+        const applications = args.applications.filter((each) => each.tier === tier);
+        // The tier waits already, and its children with it; this puts the edges into the state too, for whatever reads
+        // the graph there.
+        const dependsOn = opts?.dependsOn;
 
-        for (const application of args.applications.filter((each) => each.tier === tier)) {
+        for (const application of applications) {
             const manifest = overriddenManifest(application, settings);
             new kubernetes.apiextensions.CustomResource(
                 application.name,
@@ -44,14 +46,21 @@ export class Tier extends pulumi.ComponentResource {
                 },
                 {
                     parent: this,
-                    // The tier waits already, and its children with it; this puts the edges into the state too, for
-                    // whatever reads the graph there.
-                    dependsOn: opts?.dependsOn,
+                    dependsOn,
                     customTimeouts: { create: settings.tierTimeout, update: settings.tierTimeout },
-                    hooks: { onError: [failure] },
                 },
             );
         }
+        explainedGate(
+            `${name}-gate`,
+            {
+                applications: applications.map((each) => each.name),
+                where: `tier ${tier}`,
+                revision: args.revision,
+                settings,
+            },
+            { parent: this, dependsOn },
+        );
         this.registerOutputs({});
     }
 }

@@ -61,6 +61,24 @@ test("a tier registers its own Applications, gated on revision, sync and health"
     });
 });
 
+test("a command beside them says why one is late; it learns of the cluster on standard input alone", async () => {
+    const registered = await mockEngine();
+    new Tier("tier-2", { tier: 2, applications: [application("garage", 2)], settings, revision: "c0ffee" });
+    await settled();
+
+    const gate = byType(registered, "command:local:Command")["tier-2-gate"];
+    expect(gate).toMatchObject({ create: expect.stringContaining("waits/applications"), logging: "none" });
+    expect(Object.keys(gate ?? {}).sort()).toEqual(["create", "logging", "stdin"]);
+    const stdin = gate?.["stdin"] as { value: string };
+    expect(JSON.parse(stdin.value)).toEqual({
+        kubeconfig: settings.kubeconfig,
+        limit: 180,
+        applications: ["garage"],
+        where: "tier 2",
+        revision: "c0ffee",
+    });
+});
+
 test("no Application of a tier starts without waiting, directly or not, for every one of the tier before", async () => {
     const registered = await mockEngine();
     const applications = ([1, 2, 3] as const).flatMap((tier) => [

@@ -1,4 +1,4 @@
-import { explainFailure } from "../../../components/application-failure";
+import { explainFailure, isReady } from "../../../components/application-status";
 
 describe("why an Application is not ready", () => {
     test("names the Application, its tier, its state, the reason and the next command", () => {
@@ -51,5 +51,20 @@ describe("why an Application is not ready", () => {
 
     test("an Application that Argo CD has not looked at", () => {
         expect(explainFailure("arr", "tier 3", undefined)).toContain("is its application controller running?");
+    });
+});
+
+describe("an Application is ready", () => {
+    const ready = { sync: { status: "Synced", revisions: ["c0ffee"] }, health: { status: "Healthy" } };
+
+    test.each([
+        ["Synced and Healthy on the commit", ready, true],
+        ["the same with one source", { ...ready, sync: { status: "Synced", revision: "c0ffee" } }, true],
+        ["Healthy but OutOfSync", { ...ready, sync: { ...ready.sync, status: "OutOfSync" } }, false],
+        ["Synced but Progressing", { ...ready, health: { status: "Progressing" } }, false],
+        ["on the commit before", { ...ready, sync: { ...ready.sync, revisions: ["badbeef"] } }, false],
+        ["not looked at", undefined, false],
+    ])("when it is %s: %#", (_, status, expected) => {
+        expect(isReady(status, "c0ffee")).toBe(expected);
     });
 });

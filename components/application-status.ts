@@ -1,5 +1,3 @@
-import * as pulumi from "@pulumi/pulumi";
-
 /** The parts of an Application's status that say why it is not ready. https://argo-cd.readthedocs.io */
 export interface ApplicationStatus {
     readonly sync?: { readonly status?: string; readonly revision?: string; readonly revisions?: readonly string[] };
@@ -12,6 +10,14 @@ export interface ApplicationStatus {
         readonly status?: string;
         readonly health?: { readonly status?: string; readonly message?: string };
     }[];
+}
+
+/** Whether an Application is Synced and Healthy on a commit, given by its full hash. */
+export function isReady(status: ApplicationStatus | undefined, revision: string): boolean {
+    const { sync, health } = status ?? {};
+    return (
+        sync?.status === "Synced" && health?.status === "Healthy" && (sync.revisions?.[0] ?? sync.revision) === revision
+    );
 }
 
 /**
@@ -48,48 +54,4 @@ export function explainFailure(name: string, where: string, status: ApplicationS
         `  kubectl -n argocd describe application ${name}`,
         "Push the fix and run `pulumi up` again: it goes on from here.",
     ].join("\n");
-}
-
-async function readStatus(kubeconfig: string, name: string): Promise<ApplicationStatus | undefined> {
-    // Loaded on failure only: it costs every other run a third of a second.
-    const { CustomObjectsApi, KubeConfig } = await import("@kubernetes/client-node");
-    const config = new KubeConfig();
-    if (kubeconfig.includes("\n")) {
-        config.loadFromString(kubeconfig);
-    } else {
-        config.loadFromFile(kubeconfig);
-    }
-    const application = await config.makeApiClient(CustomObjectsApi).getNamespacedCustomObject({
-        group: "argoproj.io",
-        version: "v1alpha1",
-        namespace: "argocd",
-        plural: "applications",
-        name,
-    });
-    return application.status;
-}
-
-/**
- * A hook that says why an Application did not become ready. It asks for no retry: the wait was long enough.
- *
- * @param hook unique name of the hook
- * @param where the Application stands, for instance "tier 2"
- * @param kubeconfig path or contents
- */
-export function reportFailure(hook: string, where: string, kubeconfig: pulumi.Input<string>): pulumi.ErrorHook {
-    const resolved = pulumi.output(kubeconfig);
-    return new pulumi.ErrorHook(hook, async ({ newInputs }) => {
-        const name: string = newInputs?.metadata?.name ?? "";
-        const explanation = new Promise<string>((resolve) => {
-            resolved.apply((value) =>
-                readStatus(value, name).then(
-                    (status) => resolve(explainFailure(name, where, status)),
-                    (error: unknown) =>
-                        resolve(`Application ${name} (${where}) failed, and the cluster does not say why: ${error}`),
-                ),
-            );
-        });
-        await pulumi.log.error(await explanation);
-        return false;
-    });
 }

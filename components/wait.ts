@@ -1,0 +1,41 @@
+import * as command from "@pulumi/command";
+import * as pulumi from "@pulumi/pulumi";
+
+/** Arguments of {@link waitFor}. */
+export interface WaitArgs {
+    /** Path to a kubeconfig, or the contents of one. */
+    readonly kubeconfig: pulumi.Input<string>;
+    /** Seconds until the wait gives up. */
+    readonly limit: number;
+    /** What else the wait is told, as JSON; a change of it makes the next run wait again. */
+    readonly input: pulumi.Input<object>;
+}
+
+/**
+ * A command that ends when the cluster is in a state that Pulumi's own waiting cannot describe, and whose error says
+ * why it is not.
+ *
+ * @param script name of a file in components/waits
+ */
+export function waitFor(
+    name: string,
+    script: "applications" | "webhook",
+    { kubeconfig, limit, input }: WaitArgs,
+    opts: pulumi.CustomResourceOptions,
+): command.local.Command {
+    // A little more than the wait's own limit, so that it is the wait which tells what is wrong.
+    const timeout = `${limit + 30}s`;
+    return new command.local.Command(
+        name,
+        {
+            create: `node --import tsx components/waits/${script}.mts`,
+            stdin: pulumi.secret(
+                pulumi
+                    .all([kubeconfig, input])
+                    .apply(([path, told]) => JSON.stringify({ kubeconfig: path, limit, ...told })),
+            ),
+            logging: command.local.Logging.None,
+        },
+        { ...opts, customTimeouts: { create: timeout, update: timeout } },
+    );
+}

@@ -1,0 +1,55 @@
+import { setTimeout } from "node:timers/promises";
+import { ApiException, type KubernetesObject, KubernetesObjectApi } from "@kubernetes/client-node";
+import { judgeAnswer } from "../webhook-answer.js";
+import { fail, loadKubeConfig, readInput, type WaitInput } from "./cluster.mjs";
+
+/** What this wait is told. */
+interface Input extends WaitInput {
+    /** Whose webhook it is, for the message: "MetalLB". */
+    readonly owner: string;
+    /** What the webhook is asked to admit, without creating it. */
+    readonly object: KubernetesObject;
+}
+
+/** Milliseconds between two questions. */
+const interval = 500;
+
+/** The message of a Status, which the client hands out as text. */
+function messageOf(body: unknown): string {
+    try {
+        return JSON.parse(String(body)).message ?? String(body);
+    } catch {
+        return String(body);
+    }
+}
+
+/** Waits until an operator's webhook answers, by asking the API server to admit an object in a dry run. */
+async function main(): Promise<void> {
+    const { kubeconfig, limit, owner, object } = await readInput<Input>();
+    const api = loadKubeConfig(kubeconfig).makeApiClient(KubernetesObjectApi);
+    const start = Date.now();
+    for (;;) {
+        const error = await api.create(object, undefined, "All").then(
+            () => undefined,
+            (reason: unknown) => reason,
+        );
+        const text = error instanceof ApiException ? messageOf(error.body) : String(error);
+        const answer = judgeAnswer(error === undefined ? undefined : text);
+        if (answer === "admitted") {
+            return;
+        }
+        if (answer === "refused") {
+            fail(`${owner} refuses the object ${object.kind} ${object.metadata?.name}:\n  ${text}`);
+        }
+        if (Date.now() - start > limit * 1_000) {
+            fail(
+                `The API server has not reached ${owner}'s webhook for ${limit} seconds, though its release is ready:\n` +
+                    `  ${text}\nDoes a network policy or a firewall keep the control plane from the webhook's pod? Look with:\n` +
+                    "  kubectl get validatingwebhookconfigurations,endpointslices --all-namespaces",
+            );
+        }
+        await setTimeout(interval);
+    }
+}
+
+main().catch((error: unknown) => fail(`The webhook cannot be asked: ${error}`));

@@ -1,0 +1,16 @@
+/** What an API server says while it cannot get a webhook's answer, as opposed to a webhook that refuses. */
+const unreachable =
+    /failed calling webhook|failed to call webhook|conversion webhook|no matches for kind|not found|connect|timed? ?out|ECONN|Unrecognized API version and kind|HTTP request failed/i;
+
+/**
+ * Judges the answer to a dry-run creation: an operator's webhook answers some seconds after its pod is ready (its
+ * certificate has to be injected, its endpoints to be programmed), or never, if a network policy is in the way.
+ *
+ * @param error text of the refusal; undefined when the object was admitted
+ */
+export function judgeAnswer(error: string | undefined): "admitted" | "refused" | "silent" {
+    if (error === undefined || /already exists/i.test(error)) {
+        return "admitted";
+    }
+    return /denied the request/i.test(error) || !unreachable.test(error) ? "refused" : "silent";
+}
