@@ -25,8 +25,8 @@ async function pulumi(root: string, args: readonly string[]): Promise<number> {
         stdio: [terminal ? "inherit" : "ignore", "inherit", "inherit"],
         env: {
             ...process.env,
-            // Its language host stands beside it.
-            PATH: [dirname(program), process.env["PATH"] ?? ""].join(delimiter),
+            // Its language host stands beside it; stand-ins for its plugins are where npm puts commands.
+            PATH: [dirname(program), join(root, "node_modules", ".bin"), process.env["PATH"] ?? ""].join(delimiter),
             PULUMI_BACKEND_URL: `file://${join(root, ".state")}`,
             PULUMI_CONFIG_PASSPHRASE: "sandbox",
             PULUMI_SKIP_UPDATE_CHECK: "true",

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { installPlugins } from "../sandbox/plugins/install";
 import { Failure, runMain } from "./failure";
 import { build, checkDisk, isBuilt, takeFromPath } from "./go-build";
 import { withLock } from "./lock";
@@ -58,6 +59,7 @@ async function main(): Promise<number> {
             throw new Failure("a tool vanished while others were built: run `npm run setup` again");
         }
     }
+    await installPlugins();
     return 0;
 }
 

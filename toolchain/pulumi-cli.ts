@@ -1,4 +1,15 @@
-import { copyFileSync, linkSync, mkdirSync, realpathSync, renameSync, rmSync, symlinkSync } from "node:fs";
+import {
+    copyFileSync,
+    existsSync,
+    linkSync,
+    mkdirSync,
+    readFileSync,
+    realpathSync,
+    renameSync,
+    rmSync,
+    symlinkSync,
+    writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { isPinnedRelease } from "./go-build";
 import { findOnPath, isExecutable, pulumiDirectory } from "./paths";
@@ -10,9 +21,19 @@ const answerLimit = 20_000;
 /** Milliseconds for the whole download. */
 const downloadLimit = 600_000;
 
-/** Whether `npx pulumi` has its CLI, be it Pulumi's own or a built one. */
+/** Names what was built, beside it; Pulumi's own CLI has no such file. */
+const builtMark = join(pulumiDirectory, ".built-by-hearth");
+
+function builtFrom(): string {
+    return Object.entries(pulumiTools)
+        .map(([name, tool]) => `${builtPath(name, tool)}\n`)
+        .join("");
+}
+
+/** Whether `npx pulumi` has its CLI: Pulumi's own, or one built from the present pins. */
 export function hasPulumi(): boolean {
-    return isExecutable(join(pulumiDirectory, "pulumi"));
+    const ready = isExecutable(join(pulumiDirectory, "pulumi"));
+    return ready && (!existsSync(builtMark) || readFileSync(builtMark, "utf8") === builtFrom());
 }
 
 /**
@@ -66,6 +87,7 @@ export async function takePulumiFromPath(): Promise<boolean> {
 /** Puts the built CLI and language host where the npm launcher looks. The CLI comes last: its presence means both. */
 export function installBuiltPulumi(): void {
     mkdirSync(pulumiDirectory, { recursive: true });
+    writeFileSync(builtMark, "");
     for (const [name, tool] of Object.entries(pulumiTools)) {
         const temporary = join(pulumiDirectory, `.${name}.${process.pid}.new`);
         rmSync(temporary, { force: true });
@@ -76,4 +98,5 @@ export function installBuiltPulumi(): void {
         }
         renameSync(temporary, join(pulumiDirectory, name));
     }
+    writeFileSync(builtMark, builtFrom());
 }
