@@ -62,6 +62,7 @@ function releaseStaleLocks(root: string): void {
         }
         if (here) {
             rmSync(file, { force: true });
+            rmSync(`${file}.attrs`, { force: true });
         }
     }
 }
