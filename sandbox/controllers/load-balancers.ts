@@ -40,7 +40,8 @@ export function loadBalancers(cluster: Cluster): Controller {
                 "app.kubernetes.io/component": "controller",
             });
             const namespace = controller?.metadata?.namespace;
-            if (namespace === undefined) {
+            if (namespace === undefined || pools.list().length === 0) {
+                // Without a configuration MetalLB has no opinion either.
                 return undefined;
             }
             const own = <T extends { metadata?: { namespace?: string } }>(objects: T[]) =>

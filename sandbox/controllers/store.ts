@@ -170,7 +170,8 @@ export async function reflect<T extends KubeObject>(
                 wait = backoff.first;
                 continue;
             }
-            if (!isRefusal(error, 404, 410)) {
+            // A new resource's storage says 429 until it is ready.
+            if (!isRefusal(error, 404, 410, 429)) {
                 log(`${store.resource.plural}: ${error instanceof Error ? error.message : error}`);
             }
             await pause();

@@ -1,0 +1,197 @@
+import { X509Certificate } from "node:crypto";
+import type { Certificate, Condition, Issuer } from "./cert-manager-types";
+import type { Cluster } from "./cluster";
+import { type IssuedSecret, issue, reasonToIssue, renewalTime, type SecretValues, secretAnnotations } from "./issuance";
+import { judgeIssuer, refusedByAcme, withCondition } from "./issuers";
+import type { V1Secret } from "./kubernetes-types";
+import { findAvailable } from "./labels";
+import { type Controller, forEach } from "./loop";
+import { resources } from "./resources";
+import { makeKey, type Signer, sign } from "./x509";
+
+/** The labels of cert-manager's own Deployment. */
+const controllerLabels = { "app.kubernetes.io/name": "cert-manager", "app.kubernetes.io/component": "controller" };
+
+const decode = (secret: V1Secret | undefined): SecretValues | undefined =>
+    secret &&
+    Object.fromEntries(
+        Object.entries(secret.data ?? {}).map(([key, value]) => [key, Buffer.from(value, "base64").toString()]),
+    );
+
+const same = (one: unknown, other: unknown) => JSON.stringify(one) === JSON.stringify(other);
+
+const isReady = ({ metadata, status }: Issuer) =>
+    status?.conditions?.some(
+        (each) => each.type === "Ready" && each.status === "True" && each.observedGeneration === metadata?.generation,
+    ) ?? false;
+
+/** The namespace of cert-manager's controller while its pods are ready. */
+export function certManagerNamespace(cluster: Cluster): string | undefined {
+    return findAvailable(cluster.store(resources.deployments).list(), controllerLabels)?.metadata?.namespace;
+}
+
+/** Who signs in Let's Encrypt's place, made anew with each start. */
+async function makePublicAuthority(): Promise<Signer> {
+    const key = await makeKey({ algorithm: "ECDSA" });
+    const contents = { commonName: "(STAND-IN) Let's Encrypt", isCA: true, duration: 10 * 365 * 86_400_000 };
+    return { key, certificate: await sign(contents, key) };
+}
+
+/** Decides on Issuers and ClusterIssuers, and issues Certificates, as cert-manager's controller does. */
+export function certificates(cluster: Cluster): Controller {
+    const objects = cluster.store(resources.certificates);
+    const issuers = cluster.store(resources.issuers);
+    const clusterIssuers = cluster.store(resources.clusterIssuers);
+    const secrets = cluster.store(resources.secrets);
+    const deployments = cluster.store(resources.deployments);
+    let publicAuthority: Promise<Signer> | undefined;
+
+    const judge = async (issuer: Issuer, namespace: string): Promise<void> => {
+        const { kind = "", metadata, status } = issuer;
+        const verdict = judgeIssuer(issuer, (name) => decode(secrets.get(namespace, name)));
+        const condition: Condition = { type: "Ready", ...verdict, observedGeneration: metadata?.generation };
+        const conditions = withCondition(status?.conditions ?? [], condition, new Date());
+        if (!same(conditions, status?.conditions)) {
+            const resource = kind === "Issuer" ? resources.issuers : resources.clusterIssuers;
+            await cluster.patch(resource, issuer, { status: { conditions } }, "status");
+        }
+        if (verdict.status === "False") {
+            const { reason, message } = verdict;
+            const component = `cert-manager-${kind.toLowerCase()}s`;
+            await cluster.note(issuer, { type: "Warning", reason, message, component });
+        }
+    };
+
+    /** Why a certificate cannot be issued now, or the issuer that issues it. */
+    const findIssuer = ({ metadata, spec }: Certificate): Issuer | { reason: string; message: string } => {
+        const { name, kind = "Issuer", group = "cert-manager.io" } = spec.issuerRef;
+        const namespace = metadata?.namespace ?? "";
+        const issuer = kind === "ClusterIssuer" ? clusterIssuers.get("", name) : issuers.get(namespace, name);
+        if (!issuer || group !== "cert-manager.io") {
+            const message = `Referenced "${kind}" not found: ${kind.toLowerCase()}.${group} "${name}" not found`;
+            return { reason: "IssuerNotFound", message };
+        }
+        if (!isReady(issuer)) {
+            const message = `Referenced issuer does not have a Ready status condition: ${kind} "${name}"`;
+            return { reason: "IssuerNotReady", message };
+        }
+        const refused = issuer.spec.acme && refusedByAcme(spec.dnsNames ?? []);
+        return refused ? { reason: "OrderFailed", message: refused } : issuer;
+    };
+
+    const write = async (certificate: Certificate, values: SecretValues): Promise<void> => {
+        const { metadata, spec } = certificate;
+        const { secretTemplate } = spec;
+        await cluster.apply(resources.secrets, {
+            metadata: {
+                name: spec.secretName,
+                namespace: metadata?.namespace,
+                labels: { ...secretTemplate?.labels, "controller.cert-manager.io/fao": "true" },
+                annotations: { ...secretTemplate?.annotations, ...secretAnnotations(certificate) },
+            },
+            type: "kubernetes.io/tls",
+            data: Object.fromEntries(
+                Object.entries(values).map(([key, value]) => [key, Buffer.from(value).toString("base64")]),
+            ),
+        } as V1Secret);
+    };
+
+    const setStatus = async (certificate: Certificate, status: Certificate["status"]): Promise<void> => {
+        if (!same({ ...certificate.status, ...status }, certificate.status)) {
+            await cluster.patch(resources.certificates, certificate, { status }, "status");
+        }
+    };
+
+    const conditionsOf = (
+        certificate: Certificate,
+        ...changes: Pick<Condition, "type" | "status" | "reason" | "message">[]
+    ) => {
+        const observedGeneration = certificate.metadata?.generation;
+        const kept = (certificate.status?.conditions ?? []).filter(({ type }) => type !== "Issuing");
+        return changes.reduce(
+            (all, change) => withCondition(all, { ...change, observedGeneration }, new Date()),
+            kept as Condition[],
+        );
+    };
+
+    /** @returns when the certificate is to be renewed, if it is there */
+    const reconcile = async (certificate: Certificate, namespace: string): Promise<Date | undefined> => {
+        const { metadata, spec } = certificate;
+        const component = "cert-manager-certificates-issuing";
+        const secret = secrets.get(metadata?.namespace ?? "", spec.secretName);
+        const values = decode(secret);
+        const held: IssuedSecret | undefined = values && { values, annotations: secret?.metadata?.annotations ?? {} };
+        const owner = held?.annotations["cert-manager.io/certificate-name"];
+        const reason = reasonToIssue(certificate, held, new Date());
+        if (!reason && values) {
+            const issued = new X509Certificate(values["tls.crt"] ?? "");
+            const renewal = renewalTime(certificate, issued);
+            const time = (date: Date) => date.toISOString().replace(/\.\d+/, "");
+            await setStatus(certificate, {
+                conditions: conditionsOf(certificate, {
+                    type: "Ready",
+                    status: "True",
+                    reason: "Ready",
+                    message: "Certificate is up to date and has not expired",
+                }),
+                notBefore: time(new Date(issued.validFrom)),
+                notAfter: time(new Date(issued.validTo)),
+                renewalTime: time(renewal),
+                revision: certificate.status?.revision ?? 1,
+            });
+            return renewal;
+        }
+        const rival =
+            owner !== undefined && owner !== metadata?.name
+                ? objects.get(metadata?.namespace ?? "", owner)?.spec.secretName === spec.secretName
+                : false;
+        const found = rival
+            ? { reason: "IncorrectCertificate", message: `Secret "${spec.secretName}" is Certificate "${owner}"'s` }
+            : findIssuer(certificate);
+        if (!("spec" in found)) {
+            const because = reason ?? found;
+            await setStatus(certificate, {
+                conditions: conditionsOf(
+                    certificate,
+                    { type: "Ready", status: "False", ...because },
+                    { type: "Issuing", status: "True", ...because },
+                ),
+            });
+            await cluster.note(certificate, { type: "Warning", ...found, component });
+            return undefined;
+        }
+        publicAuthority ??= makePublicAuthority();
+        const isCluster = found.kind === "ClusterIssuer";
+        const authority = decode(
+            secrets.get(isCluster ? namespace : (metadata?.namespace ?? ""), found.spec.ca?.secretName ?? ""),
+        );
+        await write(certificate, await issue(certificate, found, authority, await publicAuthority, values));
+        const message = "The certificate has been successfully issued";
+        await cluster.note(certificate, { type: "Normal", reason: "Issuing", message, component });
+        return reconcile(objects.get(metadata?.namespace ?? "", metadata?.name ?? "") ?? certificate, namespace);
+    };
+
+    return {
+        name: "certificates",
+        reads: [objects, issuers, clusterIssuers, secrets, deployments],
+        pass: async () => {
+            const namespace = certManagerNamespace(cluster);
+            if (namespace === undefined) {
+                return undefined;
+            }
+            await forEach(clusterIssuers.list(), (issuer) => judge(issuer, namespace));
+            await forEach(issuers.list(), (issuer) => judge(issuer, issuer.metadata?.namespace ?? ""));
+            const renewals: number[] = [];
+            await forEach(
+                objects.list().filter(({ metadata }) => !metadata?.deletionTimestamp),
+                async (certificate) => {
+                    const renewal = await reconcile(certificate, namespace);
+                    if (renewal) {
+                        renewals.push(renewal.getTime());
+                    }
+                },
+            );
+            return renewals.length > 0 ? Math.max(1000, Math.min(...renewals) - Date.now()) : undefined;
+        },
+    };
+}
