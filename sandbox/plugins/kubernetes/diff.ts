@@ -1,3 +1,4 @@
+import { detailedDiff, isWithin, mergePatch, parsePath } from "../shared/property-diff";
 import type { DiffRequest, DiffResponse } from "../shared/provider";
 import type { Properties } from "../shared/values";
 import { isJobReady } from "./await/job";
@@ -7,7 +8,6 @@ import { isPatchResource } from "./kinds";
 import { isAnnotated, isAutonamed, isNamed, isSameObject } from "./metadata";
 import { normalizeInputs } from "./normalize";
 import { apiVersionOf, gvkOf, kindOf, nameOf, namespaceOf, setMetadata } from "./objects";
-import { detailedDiff, isWithin, mergePatch, parsePath } from "./property-diff";
 import { isNamespaced, type Session, Unreachable } from "./session";
 
 async function isUnreadyJob({ cluster, host }: Session, urn: string, inputs: Properties, live: Properties) {

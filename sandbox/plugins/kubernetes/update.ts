@@ -1,3 +1,4 @@
+import { mergePatch } from "../shared/property-diff";
 import { InitializationFailed, type UpdateRequest } from "../shared/provider";
 import { containsUnknowns, type Properties } from "../shared/values";
 import { isForbidden } from "./api";
@@ -13,7 +14,6 @@ import { isPatchResource } from "./kinds";
 import { fieldManagerOf, timeoutOf } from "./metadata";
 import { normalizeInputs } from "./normalize";
 import { gvkOf, idOf, isCustomResourceDefinition, nameOf, setMetadata, stringAt } from "./objects";
-import { mergePatch } from "./property-diff";
 import { reachable, type Session, Unreachable } from "./session";
 
 interface Change {

@@ -1,6 +1,6 @@
+import { detailedDiff } from "../../shared/property-diff";
 import type { DiffRequest, DiffResponse } from "../../shared/provider";
 import { equal, isObject, type Properties, withoutSecrets } from "../../shared/values";
-import { detailedDiff } from "../property-diff";
 import { inputsOfState } from "./state";
 
 /**

@@ -1,5 +1,5 @@
-import type { DiffKind, PropertyDiff } from "../shared/provider";
-import { equal, isObject, type Properties, Unknown, type Value } from "../shared/values";
+import type { DiffKind, PropertyDiff } from "./provider";
+import { equal, isObject, type Properties, Unknown, type Value } from "./values";
 
 /**
  * The JSON merge patch (RFC 7386) that makes `to` of `from`: null deletes. A value that is not known yet counts as a
