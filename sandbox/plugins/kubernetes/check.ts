@@ -91,8 +91,8 @@ export async function check(session: Session, request: CheckRequest): Promise<Ch
             setMetadata(object, "namespace", session.namespace);
         }
     }
-    if (isCustomResourceDefinition(object) && !(session.cluster instanceof Unreachable)) {
-        session.cluster.discovery.announce(object);
+    if (isCustomResourceDefinition(object)) {
+        session.definitions.add(object);
     }
     annotateSecrets(object, news);
     return { inputs: object };

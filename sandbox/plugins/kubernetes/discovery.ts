@@ -1,6 +1,5 @@
 import type { Properties } from "../shared/values";
 import type { Api } from "./api";
-import { isNamespacedBuiltIn } from "./kinds";
 import { formatApiVersion, type GroupVersionKind, listAt, stringAt } from "./objects";
 
 /** Where objects of a kind are found. */
@@ -50,8 +49,6 @@ export class Discovery {
     readonly #api: Api;
     #mappings = new Map<string, Mapping>();
     #loading: Promise<void> | undefined;
-    /** Scopes of custom kinds that the program is about to define, by group and kind. */
-    readonly #announced = new Map<string, boolean>();
 
     constructor(api: Api) {
         this.#api = api;
@@ -108,19 +105,8 @@ export class Discovery {
         }
     }
 
-    /** Remembers the scope of a kind whose definition the program creates. */
-    announce(definition: Properties): void {
-        const spec = definition["spec"];
-        const key = `${stringAt(spec, "group")}/${stringAt(spec, "names", "kind")}`;
-        this.#announced.set(key, stringAt(spec, "scope") === "Namespaced");
-    }
-
-    /** Whether objects of a kind live in a namespace; undefined when nobody knows the kind yet. */
+    /** Whether objects of a kind live in a namespace; undefined when the API server does not have the kind. */
     async isNamespaced(gvk: GroupVersionKind): Promise<boolean | undefined> {
-        const announced = isNamespacedBuiltIn(gvk) ?? this.#announced.get(`${gvk.group}/${gvk.kind}`);
-        if (announced !== undefined) {
-            return announced;
-        }
         try {
             return (await this.mapping(gvk)).namespaced;
         } catch {

@@ -2,6 +2,7 @@ import type { Host } from "../shared/host";
 import { Cluster } from "./cluster";
 import type { Configuration } from "./configuration";
 import { connect } from "./credentials";
+import { Definitions } from "./definitions";
 import { isNamespacedBuiltIn } from "./kinds";
 import { type ActiveContext, activeContext, ambientKubeconfig, type Kubeconfig, readKubeconfig } from "./kubeconfig";
 import type { GroupVersionKind } from "./objects";
@@ -16,6 +17,8 @@ export interface Session {
     readonly cluster: Cluster | Unreachable;
     /** The kubeconfig in use, for Helm. */
     readonly kubeconfig: Kubeconfig | undefined;
+    /** Custom kinds that this run is about to define. */
+    readonly definitions: Definitions;
     /** Ends when the user cancels. */
     readonly signal: AbortSignal;
 }
@@ -48,7 +51,9 @@ async function reach(context: ActiveContext, kubeconfig: Kubeconfig): Promise<Cl
         await cluster.discovery.load();
         return cluster;
     } catch (error) {
-        return new Unreachable(`unable to load schema information from the API server: ${messageOf(error)}`);
+        // The official plugin asks for the schema first; its users know the failure by that address.
+        const message = messageOf(error).replace(/\/apis?": /, '/openapi/v2?timeout=32s": ');
+        return new Unreachable(`unable to load schema information from the API server: ${message}`);
     }
 }
 
@@ -57,7 +62,7 @@ async function reach(context: ActiveContext, kubeconfig: Kubeconfig): Promise<Cl
  * error yet: it is one when something is to be done there.
  */
 export async function openSession(configuration: Configuration, host: Host, signal: AbortSignal): Promise<Session> {
-    const common = { host, configuration, signal };
+    const common = { host, configuration, signal, definitions: new Definitions() };
     const namespace = configuration.namespace || "default";
     let kubeconfig: Kubeconfig;
     try {

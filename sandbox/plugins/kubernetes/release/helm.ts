@@ -120,8 +120,9 @@ export class Helm {
     }
 }
 
-/** The error in what helm writes: the text after "Error: ", without the warnings before it. */
+/** The error in what helm writes, without the warnings before it and without what only the command puts in front. */
 export function errorOf(stderr: string): string {
     const index = stderr.search(/^Error: /m);
-    return (index === -1 ? stderr : stderr.slice(index + "Error: ".length)).trim();
+    const error = index === -1 ? stderr : stderr.slice(index + "Error: ".length);
+    return error.replace(/^(INSTALLATION|UPGRADE) FAILED: /, "").trim();
 }

@@ -56,6 +56,14 @@ export function splitManifest(manifest: string): string[] {
     return manifest.split(/^---.*$/m).filter((document) => /^[^\s#]/m.test(document));
 }
 
+/** The CustomResourceDefinitions of a manifest. */
+export function definitionsIn(manifest: string): Properties[] {
+    return splitManifest(manifest)
+        .filter((document) => /^kind:\s*["']?CustomResourceDefinition/m.test(document))
+        .flatMap((document) => parseAllDocuments(document).map((each) => each.toJS() as Value))
+        .filter(isObject);
+}
+
 /** Names of a release's objects, grouped as the official plugin groups them: `Deployment.apps/apps/v1`. */
 export function resourceNames(manifest: string): Record<string, string[]> {
     const names = new Map<string, Set<string>>();

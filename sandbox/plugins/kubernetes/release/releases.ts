@@ -22,6 +22,7 @@ import { Charts } from "./chart";
 import { diffRelease } from "./diff";
 import { Helm } from "./helm";
 import { decodeRelease, encodeRelease, type Release, setDefaults } from "./inputs";
+import { definitionsIn } from "./manifest";
 import { annotateUnknowns, inputsOfState, releaseState, withStored } from "./state";
 import { findRelease, type StoredRelease } from "./storage";
 
@@ -63,7 +64,9 @@ export class Releases {
         const failures: CheckFailure[] = [];
         if (!containsUnknowns(given)) {
             try {
-                release.version = (await this.#charts.load(release)).version;
+                const chart = await this.#charts.load(release);
+                release.version = chart.version;
+                this.#session.definitions.addChart(() => this.#definitions(release, chart.path));
             } catch (error) {
                 const reason = `${messageOf(error)}; check the chart name and repository configuration.`;
                 failures.push({ property: "chart", reason });
@@ -168,6 +171,14 @@ export class Releases {
         if (information !== "") {
             host.log("warning", urn, `Helm uninstall returned information: ${JSON.stringify(information)}`);
         }
+    }
+
+    /** The custom kinds that a chart defines. */
+    async #definitions({ name, namespace, skipCrds, values }: Release, path: string): Promise<readonly Properties[]> {
+        const crds = skipCrds ? [] : ["--include-crds"];
+        const args = ["template", name || "release-name", path, "--values", "-", ...crds];
+        const { stdout } = await this.#helm.run(args, { namespace, input: JSON.stringify(values) });
+        return definitionsIn(stdout);
     }
 
     #run(args: readonly string[], { namespace, values }: Release) {
