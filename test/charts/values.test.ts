@@ -30,14 +30,14 @@ const mistakes: readonly [what: string, chart: string, values: object, key: stri
         "jellyfin",
         { workloads: { jellyfin: { imagee: "x" } } },
         "workloads.jellyfin.imagee:",
-        "health, hostNetwork",
+        "did you mean image?; accepted here: address, architectures",
     ],
     [
         "a misspelt key of a port",
         "syncthing",
         { workloads: { syncthing: { ports: { sync: { prot: 1 } } } } },
         "workloads.syncthing.ports.sync.prot:",
-        "lan, port, protocol",
+        "did you mean port?; accepted here: hostPort, lan, port, protocol",
     ],
     [
         "a text for a number",
@@ -159,7 +159,7 @@ const mistakes: readonly [what: string, chart: string, values: object, key: stri
         "one port for each name",
     ],
     ["a domain without a dot", "ntfy", { global: { domain: "home" } }, "global.domain:", "for instance home.arpa"],
-    ["a misspelt global value", "ntfy", { global: { domian: "home.arpa" } }, "global.domian:", "clusterIssuer, domain"],
+    ["a misspelt global value", "ntfy", { global: { domian: "home.arpa" } }, "global.domian:", "did you mean domain?"],
     [
         "a workload's name in capitals",
         "ntfy",

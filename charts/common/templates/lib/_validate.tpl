@@ -43,6 +43,28 @@ that use a library, and its messages do not say what is accepted.
 {{- join " " $words -}}
 {{- end -}}
 
+{{/* The known keys that are one slip away from a key: a letter too many, too few, another, or two swapped. */}}
+{{- define "common.validate.meant" -}}
+{{- $slips := include "common.validate.slips" .key | splitList " " -}}
+{{- $meant := list -}}
+{{- range $known := .known -}}
+  {{- range include "common.validate.slips" $known | splitList " " -}}
+    {{- if has . $slips -}}{{- $meant = append $meant $known -}}{{- end -}}
+  {{- end -}}
+{{- end -}}
+{{- with uniq $meant -}}, did you mean {{ join " or " . }}?{{- end -}}
+{{- end -}}
+
+{{/* A word, and the word without each of its letters. */}}
+{{- define "common.validate.slips" -}}
+{{- $word := . -}}
+{{- $slips := list $word -}}
+{{- range $index := until (len $word) -}}
+  {{- $slips = append $slips (printf "%s%s" (substr 0 $index $word) (substr (add1 $index | int) (len $word) $word)) -}}
+{{- end -}}
+{{- join " " $slips -}}
+{{- end -}}
+
 {{- define "common.validate.report" -}}
 {{- $_ := set .found "mistakes" (append .found.mistakes (printf "  - %s: %s" (.path | default "(top level)") .message)) -}}
 {{- end -}}
@@ -94,7 +116,7 @@ that use a library, and its messages do not say what is accepted.
       {{- else if kindIs "map" $schema.additionalProperties -}}
         {{- include "common.validate.value" (dict "schema" $schema.additionalProperties "value" $item "path" $at "defs" $defs "found" $found) -}}
       {{- else if eq (toString $schema.additionalProperties) "false" -}}
-        {{- include "common.validate.report" (dict "found" $found "path" $at "message" (printf "is no known key; accepted here: %s" (join ", " (keys $properties | sortAlpha)))) -}}
+        {{- include "common.validate.report" (dict "found" $found "path" $at "message" (printf "is no known key%s; accepted here: %s" (include "common.validate.meant" (dict "key" $key "known" (keys $properties | sortAlpha))) (join ", " (keys $properties | sortAlpha)))) -}}
       {{- end -}}
     {{- end -}}
   {{- end -}}
