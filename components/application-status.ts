@@ -12,6 +12,11 @@ export interface ApplicationStatus {
     }[];
 }
 
+/** The commit of this repository that an Application was last compared to; every Application has it as first source. */
+export function revisionOf({ sync }: ApplicationStatus = {}): string | undefined {
+    return sync?.revisions?.[0] ?? sync?.revision;
+}
+
 /** Whether an Application is Synced and Healthy on a commit, given by its full hash. */
 export function isReady(status: ApplicationStatus | undefined, revision: string): boolean {
     const { sync, health } = status ?? {};
@@ -29,7 +34,7 @@ export function isReady(status: ApplicationStatus | undefined, revision: string)
  */
 export function explainFailure(name: string, where: string, status: ApplicationStatus | undefined): string {
     const { sync, health, operationState: operation, conditions = [], resources = [] } = status ?? {};
-    const revision = (sync?.revisions?.[0] ?? sync?.revision)?.slice(0, 7);
+    const revision = revisionOf(status)?.slice(0, 7);
     const reasons = [
         ...(status === undefined ? ["Argo CD has not looked at it: is its application controller running?"] : []),
         ...(health?.message ? [`health: ${health.message}`] : []),

@@ -1,5 +1,7 @@
+import { readFileSync } from "node:fs";
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
+import { parse } from "yaml";
 import { chartSource, releases } from "./releases";
 
 /** Arguments of {@link ArgoCD}. */
@@ -32,9 +34,9 @@ export class ArgoCD extends pulumi.ComponentResource {
                 ...chartSource(releases.argocd, args.chartRepository),
                 name: "argocd",
                 namespace: args.namespace,
-                valueYamlFiles: [new pulumi.asset.FileAsset(args.valuesFile)],
+                values: parse(readFileSync(args.valuesFile, "utf8")),
             },
-            { parent: this, ignoreChanges: ["version", "valueYamlFiles"] },
+            { parent: this, ignoreChanges: ["version", "values"] },
         );
         const project = new kubernetes.apiextensions.CustomResource(
             `${name}-project`,

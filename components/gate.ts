@@ -4,7 +4,7 @@ import type { Settings } from "../config/settings";
 import { waitFor } from "./wait";
 
 /**
- * Annotations that make Pulumi wait for an Argo CD Application, and Argo CD look at Git at once.
+ * Annotation that makes Pulumi wait for an Argo CD Application.
  *
  * Health alone is not enough: an Application that is OutOfSync can be Healthy. Sync and health are not enough either:
  * right after a push both still describe the commit before. So the revision that they were compared to counts too.
@@ -12,15 +12,13 @@ import { waitFor } from "./wait";
  * @param revisionPath JSONPath of the revision of this repository in the Application's status
  * @param revision full hash of the commit that the Application has to be on
  */
-export function gateAnnotations(revisionPath: string, revision: string): Record<string, string> {
+export function gateAnnotation(revisionPath: string, revision: string): Record<string, string> {
     return {
         "pulumi.com/waitFor": JSON.stringify([
             `jsonpath={${revisionPath}}=${revision}`,
             "jsonpath={.status.sync.status}=Synced",
             "jsonpath={.status.health.status}=Healthy",
         ]),
-        // Argo CD takes this one off when it has refreshed; a new revision in waitFor brings it back.
-        "argocd.argoproj.io/refresh": "normal",
     };
 }
 
@@ -37,8 +35,8 @@ export interface GateArgs {
 }
 
 /**
- * Watches the same Applications while Pulumi waits for each, and says why one is late: Pulumi's own error knows of a
- * timeout only.
+ * Watches the same Applications while Pulumi waits for each: asks Argo CD to look at Git where it has not seen the
+ * commit, and says why one is late. Pulumi's own error knows of a timeout only.
  */
 export function explainedGate(
     name: string,

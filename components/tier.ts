@@ -2,7 +2,7 @@ import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { Settings } from "../config/settings";
 import type { Application, Tier as TierNumber } from "./applications";
-import { explainedGate, gateAnnotations } from "./gate";
+import { explainedGate, gateAnnotation } from "./gate";
 import { overriddenManifest } from "./overrides";
 
 /** Arguments of {@link Tier}. */
@@ -40,7 +40,7 @@ export class Tier extends pulumi.ComponentResource {
                         ...manifest.metadata,
                         annotations: pulumi.output(args.revision).apply((revision) => ({
                             ...manifest.metadata.annotations,
-                            ...gateAnnotations(".status.sync.revisions[0]", revision),
+                            ...gateAnnotation(".status.sync.revisions[0]", revision),
                         })),
                     },
                 },

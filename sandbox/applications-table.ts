@@ -40,7 +40,7 @@ export function secondsTaken({ metadata, status }: ApplicationObject): number | 
 /** The Applications by tier, then by name, one line each; the root Application, which has no tier, last. */
 export function applicationsTable(applications: readonly ApplicationObject[]): string {
     const tierOf = ({ metadata }: ApplicationObject) => metadata.annotations?.["argocd.argoproj.io/sync-wave"] ?? "-";
-    const order = (each: ApplicationObject) => `${tierOf(each) === "-" ? "~" : tierOf(each)} ${each.metadata.name}`;
+    const order = (each: ApplicationObject) => `${tierOf(each) === "-" ? "9" : tierOf(each)} ${each.metadata.name}`;
     const rows = applications
         .toSorted((a, b) => order(a).localeCompare(order(b), "en"))
         .map((each) => {

@@ -1,5 +1,11 @@
-import { CustomObjectsApi, type KubernetesObject, makeInformer } from "@kubernetes/client-node";
-import { type ApplicationStatus, explainFailure, isReady } from "../application-status.js";
+import {
+    CustomObjectsApi,
+    type KubernetesObject,
+    makeInformer,
+    PatchStrategy,
+    setHeaderOptions,
+} from "@kubernetes/client-node";
+import { type ApplicationStatus, explainFailure, isReady, revisionOf } from "../application-status.js";
 import { fail, loadKubeConfig, readInput, type WaitInput } from "./cluster.mjs";
 
 /** What this wait is told. */
@@ -16,7 +22,7 @@ interface Application extends KubernetesObject {
     readonly status?: ApplicationStatus;
 }
 
-/** Waits until Applications are ready on a commit; says of each that is not in time why it is not. */
+/** Waits until Applications are ready on a commit, which it has Argo CD look for at once; says of each that is not in time why it is not. */
 async function main(): Promise<void> {
     const { kubeconfig, limit, applications, where, revision } = await readInput<Input>();
     const config = loadKubeConfig(kubeconfig);
@@ -25,10 +31,25 @@ async function main(): Promise<void> {
     const path = `/apis/${resource.group}/${resource.version}/namespaces/${resource.namespace}/${resource.plural}`;
     const informer = makeInformer<Application>(config, path, () => api.listNamespacedCustomObject(resource));
 
+    // Argo CD polls Git every few minutes; it takes the annotation off when it has looked.
+    const refreshed = new Set<string>();
+    const refresh = async (name: string) => {
+        refreshed.add(name);
+        await api.patchNamespacedCustomObject(
+            { ...resource, name, body: { metadata: { annotations: { "argocd.argoproj.io/refresh": "normal" } } } },
+            setHeaderOptions("Content-Type", PatchStrategy.MergePatch),
+        );
+    };
+
     const statuses = new Map<string, ApplicationStatus | undefined>();
     const late = () => applications.filter((name) => !isReady(statuses.get(name), revision));
     const look = ({ metadata, status }: Application) => {
-        statuses.set(metadata?.name ?? "", status);
+        const name = metadata?.name ?? "";
+        statuses.set(name, status);
+        const seen = revisionOf(status);
+        if (applications.includes(name) && seen !== undefined && seen !== revision && !refreshed.has(name)) {
+            refresh(name).catch(() => refreshed.delete(name));
+        }
         if (late().length === 0) {
             process.exit(0);
         }
