@@ -23,6 +23,7 @@ export class Cluster {
     /** The last note on each object, so that passes that find the same say it once. */
     readonly #noted = new Map<string, string>();
     #events = 0;
+    #complaint: string | undefined;
 
     constructor(
         readonly api: Api,
@@ -36,7 +37,14 @@ export class Cluster {
 
     #follow<T extends KubeObject>(store: Store<T>): void {
         const definitions: Store<KubeObject> = this.#definitions as unknown as Store<KubeObject>;
-        this.#reflectors.push(reflect(this.api, this.watch, store, definitions, this.log, this.#abort.signal));
+        // Every resource says the same when the API server is away: once is enough.
+        const complain = (text?: string) => {
+            if (text !== undefined && text !== this.#complaint) {
+                this.log(`API server: ${text}`);
+            }
+            this.#complaint = text;
+        };
+        this.#reflectors.push(reflect(this.api, this.watch, store, definitions, complain, this.#abort.signal));
     }
 
     /** The copy of a resource's objects, which follows the API server from the first call on. */

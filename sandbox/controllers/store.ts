@@ -122,6 +122,9 @@ async function watchOnce<T extends KubeObject>(
     return expired ? undefined : last;
 }
 
+/** Takes what is wrong with the connection to the API server; called without a text when it is right again. */
+export type Complain = (text?: string) => void;
+
 /**
  * Fills a store and keeps it right until the signal aborts, through restarts of the API server and the coming and going
  * of the resource's definition.
@@ -133,7 +136,7 @@ export async function reflect<T extends KubeObject>(
     watch: Watch,
     store: Store<T>,
     definitions: Store<KubeObject>,
-    log: (line: string) => void,
+    complain: Complain,
     signal: AbortSignal,
 ): Promise<void> {
     const definition = `${store.resource.plural}.${store.resource.apiVersion.split("/")[0]}`;
@@ -146,6 +149,7 @@ export async function reflect<T extends KubeObject>(
         try {
             const { items, version } = await api.list(store.resource);
             store.replace(items);
+            complain();
             let next: string | undefined = version;
             while (next !== undefined && !signal.aborted) {
                 next = await watchOnce(watch, store, next, signal);
@@ -170,9 +174,9 @@ export async function reflect<T extends KubeObject>(
                 wait = backoff.first;
                 continue;
             }
-            // A new resource's storage says 429 until it is ready.
+            // A resource that comes or goes says these for a while.
             if (!isRefusal(error, 404, 410, 429)) {
-                log(`${store.resource.plural}: ${error instanceof Error ? error.message : error}`);
+                complain(error instanceof Error ? error.message : String(error));
             }
             await pause();
         }
