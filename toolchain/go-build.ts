@@ -1,23 +1,9 @@
-import {
-    copyFileSync,
-    lstatSync,
-    mkdirSync,
-    mkdtempSync,
-    readdirSync,
-    readFileSync,
-    renameSync,
-    rmSync,
-    statfsSync,
-    statSync,
-    symlinkSync,
-    writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
+import { lstatSync, mkdirSync, readdirSync, renameSync, rmSync, statfsSync, statSync, symlinkSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { Failure } from "./failure";
 import { cacheDirectory, findOnPath, isExecutable } from "./paths";
 import { run } from "./run";
-import { builtPath, type GoTool, linkerFlags, type SourceEdit, toolVersion } from "./tools";
+import { builtPath, type GoTool, linkerFlags, toolVersion } from "./tools";
 
 /**
  * What a cold build of everything takes, in gigabytes: 9 in Go's build cache, 4 in its module cache, 1 for the tools.
@@ -116,36 +102,6 @@ function explain(name: string, tool: GoTool, output: string): Failure {
     return new Failure(`${what}: ${reason(output)}`);
 }
 
-/** Go's view of nothing but the tool's own module. */
-const goEnvironment = { ...process.env, CGO_ENABLED: "0", GOWORK: "off", GOFLAGS: "" };
-
-async function go(name: string, tool: GoTool, cwd: string, ...args: string[]): Promise<string> {
-    const { exitCode, output } = await run("go", args, { cwd, env: goEnvironment });
-    if (exitCode !== 0) {
-        throw explain(name, tool, output);
-    }
-    return output.trim();
-}
-
-/** Copies a package that is to be edited, with the go.mod that pins what it imports. */
-async function editedSource(name: string, tool: GoTool, edit: SourceEdit, copy: string): Promise<void> {
-    const folder = join(__dirname, tool.folder);
-    await go(name, tool, folder, "mod", "download", tool.module);
-    const source = (await go(name, tool, folder, "list", "-f", "{{.Dir}}", tool.package)).split("\n").at(-1) ?? "";
-    for (const file of readdirSync(source).filter((each) => each.endsWith(".go") && !each.endsWith("_test.go"))) {
-        const content = readFileSync(join(source, file), "utf8");
-        if (file === edit.file && !content.includes(edit.from)) {
-            throw new Failure(
-                `${name} ${toolVersion(tool)}: ${file} does not have what toolchain/tools.ts edits in it`,
-            );
-        }
-        writeFileSync(join(copy, file), file === edit.file ? content.replace(edit.from, edit.to) : content);
-    }
-    for (const file of ["go.mod", "go.sum"]) {
-        copyFileSync(join(folder, file), join(copy, file));
-    }
-}
-
 /**
  * Builds a tool into the cache. It appears there whole or not at all.
  *
@@ -159,14 +115,16 @@ export async function build(name: string, tool: GoTool): Promise<void> {
     for (const leftover of readdirSync(directory).filter((entry) => entry.endsWith(".new"))) {
         rmSync(join(directory, leftover), { force: true });
     }
-    const copy = mkdtempSync(join(tmpdir(), `hearth-${name}-`));
     try {
-        if (tool.edit) {
-            await editedSource(name, tool, tool.edit, copy);
-        }
-        const [source, target] = tool.edit ? [copy, "."] : [join(__dirname, tool.folder), tool.package];
         const flags = ["-mod=readonly", "-trimpath", "-ldflags", linkerFlags(tool)];
-        await go(name, tool, source, "build", ...flags, "-o", temporary, target);
+        const { exitCode, output } = await run("go", ["build", ...flags, "-o", temporary, tool.package], {
+            cwd: join(__dirname, tool.folder),
+            // Go's view of nothing but the tool's own module.
+            env: { ...process.env, CGO_ENABLED: "0", GOWORK: "off", GOFLAGS: "" },
+        });
+        if (exitCode !== 0) {
+            throw explain(name, tool, output);
+        }
         if (!(await isPinnedRelease(temporary, tool))) {
             throw new Failure(
                 `${name} was built but does not run as ${toolVersion(tool)}: run \`go clean -cache\` and then this again`,
@@ -175,7 +133,6 @@ export async function build(name: string, tool: GoTool): Promise<void> {
         rmSync(path, { force: true });
         renameSync(temporary, path);
     } finally {
-        rmSync(copy, { recursive: true, force: true });
         rmSync(temporary, { force: true });
     }
 }

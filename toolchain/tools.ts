@@ -18,15 +18,6 @@ export interface GoTool {
     readonly versionArguments: readonly string[];
     /** What these print, when that is not the version. */
     readonly prints?: string;
-    /** A change to make in a copy of the package's source before it is built. */
-    readonly edit?: SourceEdit;
-}
-
-/** One place in a package's source, and what to put there. */
-export interface SourceEdit {
-    readonly file: string;
-    readonly from: string;
-    readonly to: string;
 }
 
 function kubernetes(command: string, ...versionArguments: string[]): GoTool {
@@ -124,13 +115,6 @@ export const pulumiTools = {
         variables: (version) => ({ "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version": version.slice(1) }),
         versionArguments: ["--help"],
         prints: "Usage of",
-        // It stands between the program and the engine, and knows the calls of its own day alone: resource hooks came
-        // later. Programs talk to the engine themselves, as they do with today's language host.
-        edit: {
-            file: "main.go",
-            from: 'fmt.Sprintf("127.0.0.1:%d", handle.Port), pipes.directory())',
-            to: "req.GetMonitorAddress(), pipes.directory())",
-        },
     },
     pulumi: {
         folder: "pulumi",
@@ -172,7 +156,7 @@ export function builtPath(name: string, tool: GoTool): string {
     for (const file of ["go.mod", "go.sum"]) {
         hash.update(readFileSync(join(__dirname, tool.folder, file)));
     }
-    hash.update(JSON.stringify([tool.package, linkerFlags(tool), tool.edit, process.platform, process.arch]));
+    hash.update(JSON.stringify([tool.package, linkerFlags(tool), process.platform, process.arch]));
     return join(cacheDirectory, "tools", `${name}-${hash.digest("hex").slice(0, 16)}`, name);
 }
 
