@@ -1,7 +1,7 @@
 import { X509Certificate } from "node:crypto";
 import type { Certificate, Condition, Issuer } from "./cert-manager-types";
 import type { Cluster } from "./cluster";
-import { type IssuedSecret, issue, reasonToIssue, renewalTime, type SecretValues, secretAnnotations } from "./issuance";
+import { issue, type Reason, reasonToIssue, renewalTime, type SecretValues, secretAnnotations } from "./issuance";
 import { judgeIssuer, refusedByAcme, withCondition } from "./issuers";
 import type { V1Secret } from "./kubernetes-types";
 import { findAvailable } from "./labels";
@@ -17,6 +17,10 @@ const decode = (secret: V1Secret | undefined): SecretValues | undefined =>
     Object.fromEntries(
         Object.entries(secret.data ?? {}).map(([key, value]) => [key, Buffer.from(value, "base64").toString()]),
     );
+
+const component = "cert-manager-certificates-issuing";
+
+const timestamp = (date: Date) => date.toISOString().replace(/\.\d+/, "");
 
 const same = (one: unknown, other: unknown) => JSON.stringify(one) === JSON.stringify(other);
 
@@ -63,7 +67,7 @@ export function certificates(cluster: Cluster): Controller {
     };
 
     /** Why a certificate cannot be issued now, or the issuer that issues it. */
-    const findIssuer = ({ metadata, spec }: Certificate): Issuer | { reason: string; message: string } => {
+    const findIssuer = ({ metadata, spec }: Certificate): Issuer | Reason => {
         const { name, kind = "Issuer", group = "cert-manager.io" } = spec.issuerRef;
         const namespace = metadata?.namespace ?? "";
         const issuer = kind === "ClusterIssuer" ? clusterIssuers.get("", name) : issuers.get(namespace, name);
@@ -114,61 +118,78 @@ export function certificates(cluster: Cluster): Controller {
         );
     };
 
+    /** @returns when it is to be renewed */
+    const setReady = async (certificate: Certificate, values: SecretValues): Promise<Date> => {
+        const issued = new X509Certificate(values["tls.crt"] ?? "");
+        const renewal = renewalTime(certificate, issued);
+        const message = "Certificate is up to date and has not expired";
+        await setStatus(certificate, {
+            conditions: conditionsOf(certificate, { type: "Ready", status: "True", reason: "Ready", message }),
+            notBefore: timestamp(new Date(issued.validFrom)),
+            notAfter: timestamp(new Date(issued.validTo)),
+            renewalTime: timestamp(renewal),
+            revision: certificate.status?.revision ?? 1,
+        });
+        return renewal;
+    };
+
+    const setWaiting = async (certificate: Certificate, reason: Reason, obstacle: Reason): Promise<void> => {
+        await setStatus(certificate, {
+            conditions: conditionsOf(
+                certificate,
+                { type: "Ready", status: "False", ...reason },
+                { type: "Issuing", status: "True", ...reason },
+            ),
+        });
+        await cluster.note(certificate, { type: "Warning", ...obstacle, component });
+    };
+
+    const issueInto = async (
+        certificate: Certificate,
+        issuer: Issuer,
+        previous: SecretValues | undefined,
+        namespace: string,
+    ): Promise<void> => {
+        publicAuthority ??= makePublicAuthority();
+        const from = issuer.kind === "ClusterIssuer" ? namespace : (certificate.metadata?.namespace ?? "");
+        const authority = decode(secrets.get(from, issuer.spec.ca?.secretName ?? ""));
+        const values = await issue(certificate, issuer, authority, await publicAuthority, previous);
+        // What the store now holds is the reason for the next pass, which sets the status.
+        await write(certificate, values);
+        const message = "The certificate has been successfully issued";
+        await cluster.note(certificate, { type: "Normal", reason: "Issuing", message, component });
+    };
+
     /** @returns when the certificate is to be renewed, if it is there */
     const reconcile = async (certificate: Certificate, namespace: string): Promise<Date | undefined> => {
         const { metadata, spec } = certificate;
-        const component = "cert-manager-certificates-issuing";
         const secret = secrets.get(metadata?.namespace ?? "", spec.secretName);
         const values = decode(secret);
-        const held: IssuedSecret | undefined = values && { values, annotations: secret?.metadata?.annotations ?? {} };
-        const owner = held?.annotations["cert-manager.io/certificate-name"];
-        const reason = reasonToIssue(certificate, held, new Date());
-        if (!reason && values) {
-            const issued = new X509Certificate(values["tls.crt"] ?? "");
-            const renewal = renewalTime(certificate, issued);
-            const time = (date: Date) => date.toISOString().replace(/\.\d+/, "");
-            await setStatus(certificate, {
-                conditions: conditionsOf(certificate, {
-                    type: "Ready",
-                    status: "True",
-                    reason: "Ready",
-                    message: "Certificate is up to date and has not expired",
-                }),
-                notBefore: time(new Date(issued.validFrom)),
-                notAfter: time(new Date(issued.validTo)),
-                renewalTime: time(renewal),
-                revision: certificate.status?.revision ?? 1,
-            });
-            return renewal;
-        }
-        const rival =
-            owner !== undefined && owner !== metadata?.name
-                ? objects.get(metadata?.namespace ?? "", owner)?.spec.secretName === spec.secretName
-                : false;
-        const found = rival
-            ? { reason: "IncorrectCertificate", message: `Secret "${spec.secretName}" is Certificate "${owner}"'s` }
-            : findIssuer(certificate);
-        if (!("spec" in found)) {
-            const because = reason ?? found;
-            await setStatus(certificate, {
-                conditions: conditionsOf(
-                    certificate,
-                    { type: "Ready", status: "False", ...because },
-                    { type: "Issuing", status: "True", ...because },
-                ),
-            });
-            await cluster.note(certificate, { type: "Warning", ...found, component });
+        const annotations = secret?.metadata?.annotations ?? {};
+        const owner = annotations["cert-manager.io/certificate-name"] ?? metadata?.name ?? "";
+        const rival = owner === metadata?.name ? undefined : objects.get(metadata?.namespace ?? "", owner);
+        if (rival?.spec.secretName === spec.secretName) {
+            const message = `Secret was issued for "${owner}". If this message is not transient, you might have two conflicting Certificates pointing to the same secret.`;
+            const obstacle = { reason: "IncorrectCertificate", message };
+            await setWaiting(certificate, obstacle, obstacle);
             return undefined;
         }
-        publicAuthority ??= makePublicAuthority();
-        const isCluster = found.kind === "ClusterIssuer";
-        const authority = decode(
-            secrets.get(isCluster ? namespace : (metadata?.namespace ?? ""), found.spec.ca?.secretName ?? ""),
-        );
-        await write(certificate, await issue(certificate, found, authority, await publicAuthority, values));
-        const message = "The certificate has been successfully issued";
-        await cluster.note(certificate, { type: "Normal", reason: "Issuing", message, component });
-        return reconcile(objects.get(metadata?.namespace ?? "", metadata?.name ?? "") ?? certificate, namespace);
+        const reason = reasonToIssue(certificate, values && { values, annotations }, new Date());
+        if (!reason) {
+            return values && setReady(certificate, values);
+        }
+        const issuer = findIssuer(certificate);
+        if (!("spec" in issuer)) {
+            await setWaiting(certificate, reason, issuer);
+            return undefined;
+        }
+        try {
+            await issueInto(certificate, issuer, values, namespace);
+        } catch (error) {
+            await setWaiting(certificate, reason, { reason: "Failed", message: (error as Error).message });
+            throw error;
+        }
+        return undefined;
     };
 
     return {

@@ -32,9 +32,9 @@ export function parseDuration(text: string): number {
     return parts.reduce((sum, [, count, unit]) => sum + Number(count) * (units[unit ?? ""] ?? 0), 0);
 }
 
-/** How long a certificate is valid, in milliseconds: 90 days when its Certificate does not say. */
-export function durationOf({ spec }: Certificate): number {
-    return parseDuration(spec.duration ?? "2160h");
+/** How long a certificate is valid, in milliseconds: 90 days when its Certificate does not say, at least an hour. */
+function durationOf({ spec }: Certificate): number {
+    return Math.max(parseDuration(spec.duration ?? "2160h"), parseDuration("1h"));
 }
 
 /** When a certificate is to be renewed: a third of its time before its end, when its Certificate does not say. */
@@ -64,17 +64,8 @@ export function secretAnnotations({ metadata, spec }: Certificate): Record<strin
     };
 }
 
-function sameNames({ spec }: Certificate, issued: X509Certificate): boolean {
-    const wanted = [
-        ...(spec.dnsNames ?? []).map((name) => `DNS:${name}`),
-        ...(spec.ipAddresses ?? []).map((name) => `IP Address:${name}`),
-        ...(spec.uris ?? []).map((name) => `URI:${name}`),
-        ...(spec.emailAddresses ?? []).map((name) => `email:${name}`),
-    ];
-    const held = issued.subjectAltName?.split(", ") ?? [];
-    const sameSubject = (issued.subject ?? "") === (spec.commonName ? `CN=${spec.commonName}` : "");
-    return sameSubject && JSON.stringify(wanted.sort()) === JSON.stringify(held.sort());
-}
+/** The annotations of a Secret that say which names were asked for when it was issued. */
+const nameAnnotations = ["alt-names", "common-name", "ip-sans", "uri-sans"].map((name) => `cert-manager.io/${name}`);
 
 /**
  * Why a Certificate's Secret does not do, or undefined when it does.
@@ -121,8 +112,10 @@ export function reasonToIssue(
     if (issuerName(issuer) !== issuerName(certificate.spec.issuerRef)) {
         return because("IncorrectIssuer", `Secret was previously issued by "${issuerName(issuer)}"`);
     }
-    if (!sameNames(certificate, issued) || issued.ca !== (certificate.spec.isCA ?? false)) {
-        return because("RequestChanged", "the names or the kind of certificate that is wanted have changed");
+    const wanted = secretAnnotations(certificate);
+    const changed = nameAnnotations.filter((name) => (annotations[name] ?? "") !== wanted[name]);
+    if (changed.length > 0 || issued.ca !== (certificate.spec.isCA ?? false)) {
+        return because("RequestChanged", "other names, or another kind of certificate, are wanted than before");
     }
     if (now.getTime() >= renewalTime(certificate, issued).getTime()) {
         return { reason: "Renewing", message: "Renewing certificate as renewal was scheduled" };

@@ -101,11 +101,6 @@ const extendedUsages: Readonly<Record<string, string>> = {
     "email protection": x509.ExtendedKeyUsage.emailProtection,
 };
 
-/** Whether cert-manager knows a usage by this name, as far as it is supported here. */
-export function isUsage(name: string): boolean {
-    return name in keyUsages || name in extendedUsages;
-}
-
 function usageExtensions({ usages = ["digital signature", "key encipherment"], isCA }: Contents): x509.Extension[] {
     const all = isCA ? [...usages, "cert sign", "crl sign"] : usages;
     const flags = all.reduce((sum, usage) => sum | (keyUsages[usage] ?? 0), 0);
@@ -135,7 +130,7 @@ export async function sign(contents: Contents, key: string, signer?: Signer): Pr
     const signingKey = await importPrivate(signer?.key ?? key);
     const authority = signer && new x509.X509Certificate(signer.certificate);
     const subject = new x509.Name(commonName ? [{ CN: [commonName] }] : []);
-    // The seconds that a clock elsewhere may be behind.
+    // The times of a certificate have no milliseconds.
     const notBefore = new Date(Math.floor(Date.now() / 1000) * 1000);
     // The first byte keeps the number positive.
     const serialNumber = `01${randomBytes(15).toString("hex")}`;
