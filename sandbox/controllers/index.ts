@@ -30,6 +30,8 @@ export async function startControllers(kubeConfig: KubeConfig, log: (line: strin
         ingressShim(cluster),
     ];
     const running = controllers.map((controller) => runController(controller, log));
+    // Webhooks still ask at the address of the last start until this one's first pass.
+    await Promise.all(running.map(({ settled }) => settled));
     return {
         close: async () => {
             await Promise.all(running.map((each) => each.close()));

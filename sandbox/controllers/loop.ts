@@ -25,6 +25,12 @@ export interface Controller {
     pass(): Promise<number | undefined>;
 }
 
+/** A controller at work. */
+export interface RunningController extends Closeable {
+    /** Resolves when its first pass has gone through. */
+    readonly settled: Promise<void>;
+}
+
 /** Runs the body for each object; one that fails keeps none of the others from it. A failure is thrown at the end. */
 export async function forEach<T>(objects: readonly T[], body: (object: T) => Promise<void>): Promise<void> {
     const outcomes = await Promise.allSettled(objects.map(body));
@@ -35,12 +41,16 @@ export async function forEach<T>(objects: readonly T[], body: (object: T) => Pro
 }
 
 /** Makes a pass of the controller after each change, one at a time, until it is closed. */
-export function runController(controller: Controller, log: (line: string) => void): Closeable {
+export function runController(controller: Controller, log: (line: string) => void): RunningController {
     let closed = false;
     let running: Promise<void> | undefined;
     let again = false;
     let timer: { readonly handle: NodeJS.Timeout; readonly at: number } | undefined;
     let wait = backoff.first;
+    let settle = () => {};
+    const settled = new Promise<void>((resolve) => {
+        settle = resolve;
+    });
     const later = (milliseconds: number) => {
         const delay = Math.min(milliseconds, longest);
         const at = Date.now() + delay;
@@ -54,6 +64,7 @@ export function runController(controller: Controller, log: (line: string) => voi
         try {
             const next = await controller.pass();
             wait = backoff.first;
+            settle();
             if (next !== undefined) {
                 later(next);
             }
@@ -82,6 +93,7 @@ export function runController(controller: Controller, log: (line: string) => voi
     const stops = controller.reads.map((source) => source.onChange(() => later(gather)));
     later(0);
     return {
+        settled,
         close: async () => {
             closed = true;
             for (const stop of stops) {

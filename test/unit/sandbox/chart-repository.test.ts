@@ -1,0 +1,25 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { serveChartRepository } from "../../../sandbox/chart-repository";
+import { freePort } from "../../../sandbox/ports";
+
+test("the chart repository serves its folder, nothing beside it, and says who has its port", async () => {
+    const directory = mkdtempSync(join(tmpdir(), "hearth-charts-"));
+    const port = await freePort();
+    const server = await serveChartRepository(port, join(directory, "charts"));
+    try {
+        const get = (path: string) => fetch(`http://127.0.0.1:${port}${path}`);
+        expect((await get("/index.yaml")).status).toBe(404);
+        mkdirSync(join(directory, "charts"));
+        writeFileSync(join(directory, "charts", "index.yaml"), "apiVersion: v1\n");
+        writeFileSync(join(directory, "secret"), "x");
+        const index = await get("/index.yaml");
+        expect([index.status, await index.text()]).toEqual([200, "apiVersion: v1\n"]);
+        expect((await get("/..%2fsecret")).status).toBe(404);
+        await expect(serveChartRepository(port, directory)).rejects.toThrow("hearth:charts.repository");
+    } finally {
+        await server.close();
+        rmSync(directory, { recursive: true });
+    }
+});
