@@ -58,7 +58,7 @@ function openUp(path: string): void {
         chmodSync(path, 0o666);
         return;
     }
-    chmodSync(path, 0o777);
+    chmodSync(path, 0o755);
     for (const name of readdirSync(path)) {
         openUp(join(path, name));
     }

@@ -18,6 +18,8 @@ export interface ProcessOptions {
     readonly signal?: AbortSignal;
     /** Gets each line of the streams that are shown. */
     readonly onLine?: (line: string) => void;
+    /** It goes on in the background when it succeeds, and may keep its output open. */
+    readonly detaches?: boolean;
     readonly showStdout?: boolean;
     readonly showStderr?: boolean;
 }
@@ -68,9 +70,17 @@ export function runProcess(program: string, args: readonly string[], options: Pr
         child.stdin.on("error", () => {});
         child.stdin.end(options.input ?? "");
         child.on("error", reject);
-        child.on("close", (code, signal) => {
+        const finish = (code: number | null, signal: NodeJS.Signals | null) => {
             options.signal?.removeEventListener("abort", cancel);
             resolve({ code, signal, stdout: stdout(), stderr: stderr(), output: Buffer.concat(all).toString() });
+        };
+        child.on("close", finish);
+        child.on("exit", (code, signal) => {
+            if (options.detaches && code === 0) {
+                child.stdout.destroy();
+                child.stderr.destroy();
+                finish(code, signal);
+            }
         });
     });
 }

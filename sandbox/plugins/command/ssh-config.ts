@@ -124,7 +124,7 @@ export function writeSshConfig(
     }
     if (proxy) {
         const askpass = writeAskpass(bastion, proxy, folder);
-        lines.push(`ProxyCommand SSH_ASKPASS='${askpass}' ssh -F '${config}' -W %h:%p ${bastion}`);
+        lines.push(`ProxyCommand env SSH_ASKPASS='${askpass}' ssh -F '${config}' -W %h:%p ${bastion}`);
         lines.push(...section(bastion, proxy, folder));
     }
     const common = ["Host *", "GlobalKnownHostsFile /dev/null", "CheckHostIP no", "LogLevel ERROR", "RequestTTY no"];

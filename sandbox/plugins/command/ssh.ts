@@ -84,7 +84,7 @@ export class SshClient {
         const limit = number(connection, "dialErrorLimit", 10);
         let pause = 100;
         for (let attempt = 0; ; attempt++) {
-            const { code, stderr } = await this.ssh(["-M", "-N", "-f", target], { signal });
+            const { code, stderr } = await this.ssh(["-M", "-N", "-f", target], { signal, detaches: true });
             if (code === 0) {
                 return;
             }
