@@ -8,7 +8,6 @@ export interface ApplicationStatus {
         readonly kind: string;
         readonly name: string;
         readonly status?: string;
-        readonly health?: { readonly status?: string; readonly message?: string };
     }[];
 }
 
@@ -31,8 +30,14 @@ export function isReady(status: ApplicationStatus | undefined, revision: string)
  * @param name of the Application
  * @param where it stands, for instance "tier 2"
  * @param status the Application's status; undefined when Argo CD has not looked at it
+ * @param warnings what Kubernetes says of its namespace, newest first
  */
-export function explainFailure(name: string, where: string, status: ApplicationStatus | undefined): string {
+export function explainFailure(
+    name: string,
+    where: string,
+    status: ApplicationStatus | undefined,
+    warnings: readonly string[] = [],
+): string {
     const { sync, health, operationState: operation, conditions = [], resources = [] } = status ?? {};
     const revision = revisionOf(status)?.slice(0, 7);
     const reasons = [
@@ -43,13 +48,9 @@ export function explainFailure(name: string, where: string, status: ApplicationS
             : []),
         ...conditions.map(({ type, message }) => `${type}: ${message}`),
         ...resources
-            .filter((resource) => !["Healthy", undefined].includes(resource.health?.status))
-            .map(
-                ({ kind, name, health }) => `${kind} ${name} is ${health?.status}: ${health?.message ?? "no message"}`,
-            ),
-        ...resources
             .filter((resource) => resource.status === "OutOfSync")
             .map(({ kind, name }) => `${kind} ${name} is OutOfSync`),
+        ...warnings.slice(0, 3),
     ];
     return [
         `Application ${name} (${where}) did not become Synced and Healthy in time: ` +

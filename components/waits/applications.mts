@@ -1,5 +1,7 @@
 import {
+    CoreV1Api,
     CustomObjectsApi,
+    type KubeConfig,
     type KubernetesObject,
     makeInformer,
     PatchStrategy,
@@ -19,7 +21,24 @@ interface Input extends WaitInput {
 }
 
 interface Application extends KubernetesObject {
+    readonly spec?: { readonly destination?: { readonly namespace?: string } };
     readonly status?: ApplicationStatus;
+}
+
+/** Warning Events of a namespace as lines for a person, newest first; those that differ in a pod's name alone once. */
+async function warningsIn(config: KubeConfig, namespace: string): Promise<string[]> {
+    const { items } = await config
+        .makeApiClient(CoreV1Api)
+        .listNamespacedEvent({ namespace, fieldSelector: "type=Warning" });
+    const time = ({ lastTimestamp, eventTime, metadata }: (typeof items)[number]) =>
+        Number(lastTimestamp ?? eventTime ?? metadata.creationTimestamp ?? 0);
+    const lines = items
+        .toSorted((a, b) => time(b) - time(a))
+        .map(({ involvedObject, reason, message }) => ({
+            key: `${involvedObject.kind} ${reason} ${message}`,
+            line: `${involvedObject.kind} ${involvedObject.name}: ${reason}: ${message}`,
+        }));
+    return [...new Map(lines.toReversed().map(({ key, line }) => [key, line])).values()].toReversed();
 }
 
 /** Waits until Applications are ready on a commit, which it has Argo CD look for at once; says of each that is not in time why it is not. */
@@ -41,12 +60,17 @@ async function main(): Promise<void> {
         );
     };
 
-    const statuses = new Map<string, ApplicationStatus | undefined>();
-    const late = () => applications.filter((name) => !isReady(statuses.get(name), revision));
-    const look = ({ metadata, status }: Application) => {
-        const name = metadata?.name ?? "";
-        statuses.set(name, status);
-        const seen = revisionOf(status);
+    const found = new Map<string, Application>();
+    const late = () => applications.filter((name) => !isReady(found.get(name)?.status, revision));
+    const explain = async (name: string) => {
+        const { status, spec } = found.get(name) ?? {};
+        const warnings = await warningsIn(config, spec?.destination?.namespace ?? name).catch(() => []);
+        return explainFailure(name, where, status, warnings);
+    };
+    const look = (application: Application) => {
+        const name = application.metadata?.name ?? "";
+        found.set(name, application);
+        const seen = revisionOf(application.status);
         if (applications.includes(name) && seen !== undefined && seen !== revision && !refreshed.has(name)) {
             refresh(name).catch(() => refreshed.delete(name));
         }
@@ -58,15 +82,7 @@ async function main(): Promise<void> {
     informer.on("update", look);
     // The API server may be away for a while: what counts is the limit.
     informer.on("error", () => setTimeout(() => informer.start().catch(() => undefined), 1_000));
-    setTimeout(
-        () =>
-            fail(
-                late()
-                    .map((name) => explainFailure(name, where, statuses.get(name)))
-                    .join("\n"),
-            ),
-        limit * 1_000,
-    );
+    setTimeout(async () => fail((await Promise.all(late().map(explain))).join("\n")), limit * 1_000);
     await informer.start();
 }
 

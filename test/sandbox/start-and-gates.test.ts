@@ -46,7 +46,7 @@ describe("a tier-2 chart that never becomes healthy", () => {
         async () => {
             const { code, output } = await home.start();
             expect(output).toMatch(/Application garage \(tier 2\) did not become Synced and Healthy in time/);
-            expect(output).toMatch(/Deployment never-ready is Progressing/);
+            expect(output).toMatch(/Pod never-ready-\S+: FailedScheduling: 0\/4 nodes are available/);
             expect(output).toContain("kubectl -n argocd describe application garage");
             expect(code).not.toBe(0);
         },

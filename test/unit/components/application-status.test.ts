@@ -29,24 +29,28 @@ describe("why an Application is not ready", () => {
         expect(text).toContain("ComparisonError: values don't meet the specifications of the schema");
     });
 
-    test("the resource that is not healthy, and the one that is OutOfSync, but not those that are fine", () => {
+    test("the resources that are OutOfSync, but not those that are fine", () => {
         const text = explainFailure("arr", "tier 3", {
             sync: { status: "OutOfSync" },
             health: { status: "Progressing" },
             resources: [
-                { kind: "Deployment", name: "sonarr", status: "Synced", health: { status: "Healthy" } },
-                {
-                    kind: "Deployment",
-                    name: "radarr",
-                    status: "Synced",
-                    health: { status: "Progressing", message: "0 of 1" },
-                },
+                { kind: "Deployment", name: "sonarr", status: "Synced" },
                 { kind: "ConfigMap", name: "radarr", status: "OutOfSync" },
             ],
         });
-        expect(text).toContain("Deployment radarr is Progressing: 0 of 1");
         expect(text).toContain("ConfigMap radarr is OutOfSync");
         expect(text).not.toContain("sonarr");
+    });
+
+    test("what Kubernetes warns of in its namespace, the newest three", () => {
+        const text = explainFailure("arr", "tier 3", { health: { status: "Progressing" } }, [
+            "one",
+            "two",
+            "three",
+            "four",
+        ]);
+        expect(text).toMatch(/one\n {2}two\n {2}three\n/);
+        expect(text).not.toContain("four");
     });
 
     test("an Application that Argo CD has not looked at", () => {
