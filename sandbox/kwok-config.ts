@@ -11,6 +11,9 @@ export const clusterName = "hearth";
 /** The ranges that k3s uses; kwokctl's own Service range is full after 254 Services. */
 const ranges = { services: "10.43.0.0/16", pods: "10.42.0.0/16" };
 
+/** There is one of each: without this, a restarted one waits 20 s for the lease of the one that ended. */
+const alone = { "leader-elect": "false" };
+
 /** kwokctl's folder of the cluster. */
 export function clusterDirectory(paths: SandboxPaths): string {
     return join(paths.kwok, "clusters", clusterName);
@@ -45,8 +48,10 @@ export function writeKwokConfig(paths: SandboxPaths): string {
                         "service-cluster-ip-range": ranges.services,
                         "cluster-cidr": ranges.pods,
                         "allocate-node-cidrs": "true",
+                        ...alone,
                     }),
                 },
+                { name: "kube-scheduler", extraArgs: extraArgs(alone) },
             ],
         }),
     );
