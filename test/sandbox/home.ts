@@ -97,6 +97,11 @@ export class Home {
         rmSync(join(this.root, file));
     }
 
+    /** Takes back every change since the last commit. */
+    async restore(): Promise<void> {
+        await this.git("checkout", "--quiet", "--", ".");
+    }
+
     /** Commits everything and returns the commit's full hash. */
     async commit(message: string): Promise<string> {
         await this.git("add", "--all");

@@ -1,0 +1,101 @@
+import { join } from "node:path";
+import { prepareCharts, serveChartRepository } from "../../sandbox/chart-repository";
+import type { Closeable } from "../../sandbox/http-server";
+import { readSandboxSettings } from "../../sandbox/settings";
+import { Home } from "./home";
+
+/** Milliseconds; nothing here waits for a cluster. */
+const limit = 2 * 60_000;
+
+let home: Home;
+let charts: Closeable;
+
+beforeAll(async () => {
+    home = await Home.create();
+    const directory = join(home.root, ".sandbox/charts");
+    await prepareCharts(directory);
+    charts = await serveChartRepository(readSandboxSettings(home.root).chartsPort, directory);
+    expect(await home.pulumi("stack", "init")).toMatchObject({ code: 0 });
+}, limit);
+
+afterAll(async () => {
+    await charts.close();
+    await home.remove();
+}, limit);
+
+describe("before there is a cluster", () => {
+    test(
+        "a preview shows everything that would be created, every tier of it",
+        async () => {
+            const { code, output } = await home.pulumi("preview");
+            expect({ code, output }).toMatchObject({ code: 0 });
+            expect(output).toMatch(/Application\s+database\s+create/);
+            expect(output).toMatch(/Application\s+jellyfin\s+create/);
+            expect(output).toMatch(/Application\s+root\s+create/);
+        },
+        limit,
+    );
+
+    test(
+        "an up says that the cluster cannot be reached, and starts nothing",
+        async () => {
+            const { code, output } = await home.pulumi("up", "--yes", "--skip-preview");
+            expect(code).not.toBe(0);
+            expect(output).toMatch(/configured Kubernetes cluster is unreachable/);
+            expect((await home.state()).filter(({ type }) => type.startsWith("kubernetes:"))).toEqual([]);
+        },
+        limit,
+    );
+});
+
+describe("mistakes are told before anything is registered, without a stack trace", () => {
+    const preview = async () => {
+        const { code, output } = await home.pulumi("preview");
+        expect(code).not.toBe(0);
+        expect(output).not.toMatch(/^\s+at .+:\d+:\d+\)?$/m);
+        expect(output).not.toMatch(/\+ \d+ to create/);
+        return output;
+    };
+
+    test(
+        "in the stack's config, all of them",
+        async () => {
+            home.edit("Pulumi.sandbox.yaml", (text) =>
+                text
+                    .replace("hearth:domain: home.arpa", "hearth:domian: home.arpa")
+                    .replace("path: /export", "path: export"),
+            );
+            const output = await preview();
+            await home.restore();
+            expect(output).toMatch(/3 mistakes in the config of stack sandbox/);
+            expect(output).toMatch(/hearth:domain: found nothing/);
+            expect(output).toMatch(/hearth:domian: .* did you mean "domain"\?/);
+            expect(output).toMatch(/hearth:nfs\.path: found "export"; accepted: an absolute path/);
+        },
+        limit,
+    );
+
+    test(
+        "in an Application's manifest",
+        async () => {
+            home.edit("clusters/home/apps/glance.yaml", (text) => text.replace('sync-wave: "3"', 'sync-wave: "7"'));
+            const output = await preview();
+            await home.restore();
+            expect(output).toMatch(/clusters\/home\/apps\/glance\.yaml: .*sync-wave: the tier: "1", "2" or "3"/);
+        },
+        limit,
+    );
+
+    test(
+        "in the secrets: what is missing, and the command to type",
+        async () => {
+            home.edit("Pulumi.sandbox.yaml", (text) => text.replace(/ {2}hearth:secrets:\n(?: {4,}.*\n)+/, ""));
+            const output = await preview();
+            await home.restore();
+            expect(output).toMatch(
+                /pulumi config set --stack sandbox --secret --path 'hearth:secrets\.qbittorrent\.vpn-/,
+            );
+        },
+        limit,
+    );
+});
