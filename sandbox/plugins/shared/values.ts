@@ -37,9 +37,13 @@ export class Archive {
     constructor(readonly content: Content & { readonly assets?: Properties }) {}
 }
 
+function isSpecial(value: object): boolean {
+    return [Secret, Unknown, Asset, Archive].some((kind) => value instanceof kind);
+}
+
 /** Whether a value is a plain object. */
 export function isObject(value: Value | undefined): value is Properties {
-    return typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype;
+    return typeof value === "object" && value !== null && !Array.isArray(value) && !isSpecial(value);
 }
 
 /** Whether a value or anything in it fulfils a test. */
