@@ -1,5 +1,16 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { createHash } from "node:crypto";
+import {
+    existsSync,
+    mkdirSync,
+    mkdtempSync,
+    readdirSync,
+    readFileSync,
+    renameSync,
+    rmSync,
+    statSync,
+    writeFileSync,
+} from "node:fs";
+import { homedir } from "node:os";
 import { isAbsolute, join, resolve } from "node:path";
 import { parse, stringify } from "yaml";
 import type { Helm } from "./helm";
@@ -52,14 +63,31 @@ function present(name: string, value: string): readonly string[] {
     return value === "" ? [] : [name, value];
 }
 
-/** Fetches charts, each once per run of the plugin. */
+/** What to fetch. */
+interface Source {
+    readonly name: string;
+    readonly repo: string;
+    readonly args: readonly string[];
+    readonly options: RepositoryOptions | undefined;
+}
+
+/** Where helm keeps the charts that it has fetched. */
+function repositoryCache(configured: string | undefined): string {
+    const xdg = process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache");
+    const home = process.env["HELM_CACHE_HOME"] || join(xdg, "helm");
+    return configured || process.env["HELM_REPOSITORY_CACHE"] || join(home, "repository");
+}
+
+/** Fetches charts, each once per run of the plugin, into helm's cache. */
 export class Charts {
     readonly #helm: Helm;
+    readonly #cache: string;
     readonly #fetched = new Map<string, Promise<string>>();
-    #folder: string | undefined;
 
-    constructor(helm: Helm) {
+    /** @param cache helm's repository cache, if the provider's configuration names one */
+    constructor(helm: Helm, cache: string | undefined) {
         this.#helm = helm;
+        this.#cache = repositoryCache(cache);
     }
 
     /**
@@ -99,34 +127,46 @@ export class Charts {
         const key = JSON.stringify([name, repo, args, options]);
         let fetched = this.#fetched.get(key);
         if (!fetched) {
-            fetched = this.#fetch(name, repo, args, options);
+            fetched = this.#fetch({ name, repo, args, options });
             this.#fetched.set(key, fetched);
             fetched.catch(() => this.#fetched.delete(key));
         }
         return fetched;
     }
 
-    async #fetch(name: string, repo: string, args: readonly string[], options: RepositoryOptions | undefined) {
-        const destination = mkdtempSync(join(this.#root(), "chart-"));
+    async #fetch({ name, repo, args, options }: Source): Promise<string> {
+        // A folder per source: other repositories may have a chart of the same name and version.
+        const folder = join(this.#cache, createHash("sha256").update(`${repo} ${name}`).digest("hex").slice(0, 16));
+        mkdirSync(folder, { recursive: true });
+        const destination = mkdtempSync(join(folder, ".pull-"));
+        try {
+            await this.#pull({ name, repo, args, options }, destination);
+            const file = readdirSync(destination).find((each) => each.endsWith(".tgz"));
+            if (file === undefined) {
+                throw new Error(`helm pull fetched no chart for ${JSON.stringify(name)}`);
+            }
+            renameSync(join(destination, file), join(folder, file));
+            return join(folder, file);
+        } finally {
+            rmSync(destination, { recursive: true, force: true });
+        }
+    }
+
+    async #pull({ name, repo, args, options }: Source, destination: string): Promise<void> {
         const pull = (source: readonly string[], environment: Readonly<Record<string, string>> = {}) =>
             this.#helm.run(["pull", ...source, ...args, "--destination", destination], { environment });
         if (options && (options.username !== "" || options.password !== "")) {
             await inPrivateFolder((folder) => this.#pullWithPassword(pull, folder, name, repo, options));
-        } else {
-            const certificates = options
-                ? [
-                      ...present("--ca-file", options.caFile),
-                      ...present("--cert-file", options.certFile),
-                      ...present("--key-file", options.keyFile),
-                  ]
-                : [];
-            await pull([name, ...present("--repo", repo), ...certificates]);
+            return;
         }
-        const file = readdirSync(destination).find((each) => each.endsWith(".tgz"));
-        if (file === undefined) {
-            throw new Error(`helm pull fetched no chart for ${JSON.stringify(name)}`);
-        }
-        return join(destination, file);
+        const certificates = options
+            ? [
+                  ...present("--ca-file", options.caFile),
+                  ...present("--cert-file", options.certFile),
+                  ...present("--key-file", options.keyFile),
+              ]
+            : [];
+        await pull([name, ...present("--repo", repo), ...certificates]);
     }
 
     /** A password is given to helm in a file of its own or on its standard input, never in its arguments. */
@@ -154,14 +194,5 @@ export class Charts {
         writeFileSync(environment.HELM_REPOSITORY_CONFIG, stringify(file), { mode: 0o600 });
         await this.#helm.run(["repo", "update", "--fail-on-repo-update-fail"], { environment });
         await pull([`release/${name}`], environment);
-    }
-
-    #root(): string {
-        if (this.#folder === undefined) {
-            const folder = mkdtempSync(join(tmpdir(), "pulumi-charts-"));
-            this.#folder = folder;
-            process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
-        }
-        return this.#folder;
     }
 }

@@ -39,7 +39,7 @@ export class Releases {
     constructor(session: Session) {
         this.#session = session;
         this.#helm = new Helm(session);
-        this.#charts = new Charts(this.#helm);
+        this.#charts = new Charts(this.#helm, session.configuration.helm.repositoryCache);
     }
 
     /** Fills in defaults, merges values files into the values, and finds the exact version of the chart. */
