@@ -1,4 +1,5 @@
-import "./reflect";
+// @peculiar/x509 wires its algorithms with it when it is loaded.
+import "reflect-metadata";
 import {
     createPrivateKey,
     createPublicKey,
