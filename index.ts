@@ -24,6 +24,9 @@ const provider = new kubernetes.Provider("home", {
     clusterIdentifier: settings.cluster,
     // A run that was cut short, or a state that was lost, must not stop the next run.
     upsertExistingObjects: true,
+    // A changed value is an update; the default is to delete the object and make it anew.
+    enableSecretMutable: true,
+    enableConfigMapMutable: true,
 });
 
 const system = new System(
