@@ -108,8 +108,13 @@ function mayShare(service: V1Service, others: readonly V1Service[]): boolean {
     );
 }
 
-function rangesOf(pool: AddressPool): Range[] {
-    return (pool.spec.addresses ?? []).map(parseRange);
+/** A pool that came in past the webhook and cannot be read makes MetalLB refuse the whole configuration. */
+function rangesOf({ metadata, spec }: AddressPool): Range[] {
+    try {
+        return (spec.addresses ?? []).map(parseRange);
+    } catch (error) {
+        throw new NoAddress("AllocationFailed", `parsing address pool ${metadata?.name}: ${(error as Error).message}`);
+    }
 }
 
 const isBuggy = (address: string) => /^\d.*\.(0|255)$/.test(address);
@@ -209,10 +214,16 @@ export function validatePool(pool: AddressPool, others: readonly AddressPool[]):
     if (addresses.length === 0) {
         return `parsing address pool ${name}: pool has no prefixes defined`;
     }
-    const taken = others
-        .filter(({ metadata }) => metadata?.name !== name)
-        .flatMap(({ spec }) => spec.addresses ?? [])
-        .map((text) => ({ text, range: parseRange(text) }));
+    const taken: { readonly text: string; readonly range: Range }[] = [];
+    for (const { metadata, spec } of others.filter((other) => other.metadata?.name !== name)) {
+        for (const text of spec.addresses ?? []) {
+            try {
+                taken.push({ text, range: parseRange(text) });
+            } catch (error) {
+                return `parsing address pool ${metadata?.name}: ${(error as Error).message}`;
+            }
+        }
+    }
     for (const text of addresses) {
         let range: Range;
         try {

@@ -49,8 +49,15 @@ export function validateIssuer({ spec }: Issuer): string | undefined {
 
 /** Judges a Certificate as cert-manager's webhook does; all that is wrong, or undefined. */
 export function validateCertificate({ spec }: Certificate): string | undefined {
-    const { secretName, issuerRef, commonName = "", privateKey, duration, renewBefore } = spec;
-    const names = [spec.dnsNames, spec.uris, spec.emailAddresses, spec.ipAddresses].flatMap((each) => each ?? []);
+    const {
+        secretName,
+        issuerRef,
+        commonName = "",
+        privateKey,
+        duration,
+        renewBefore,
+    } = spec ?? ({} as Partial<Certificate["spec"]>);
+    const names = [spec?.dnsNames, spec?.uris, spec?.emailAddresses, spec?.ipAddresses].flatMap((each) => each ?? []);
     const ours = !issuerRef?.group || issuerRef.group === "cert-manager.io";
     const { algorithm = "RSA", size } = privateKey ?? {};
     const mistakes = [

@@ -5,7 +5,7 @@ import { issue, type Reason, reasonToIssue, renewalTime, type SecretValues, secr
 import { judgeIssuer, refusedByAcme, withCondition } from "./issuers";
 import type { V1Secret } from "./kubernetes-types";
 import { findAvailable } from "./labels";
-import { type Controller, forEach } from "./loop";
+import { type Controller, forEach, inOrder } from "./loop";
 import { resources } from "./resources";
 import { makeKey, type Signer, sign } from "./x509";
 
@@ -156,6 +156,7 @@ export function certificates(cluster: Cluster): Controller {
         const values = await issue(certificate, issuer, authority, await publicAuthority, previous);
         // What the store now holds is the reason for the next pass, which sets the status.
         await write(certificate, values);
+        await setStatus(certificate, { revision: (certificate.status?.revision ?? 0) + 1 });
         const message = "The certificate has been successfully issued";
         await cluster.note(certificate, { type: "Normal", reason: "Issuing", message, component });
     };
@@ -200,17 +201,18 @@ export function certificates(cluster: Cluster): Controller {
             if (namespace === undefined) {
                 return undefined;
             }
-            await forEach(clusterIssuers.list(), (issuer) => judge(issuer, namespace));
-            await forEach(issuers.list(), (issuer) => judge(issuer, issuer.metadata?.namespace ?? ""));
             const renewals: number[] = [];
-            await forEach(
-                objects.list().filter(({ metadata }) => !metadata?.deletionTimestamp),
-                async (certificate) => {
-                    const renewal = await reconcile(certificate, namespace);
-                    if (renewal) {
-                        renewals.push(renewal.getTime());
-                    }
-                },
+            const renew = async (certificate: Certificate): Promise<void> => {
+                const renewal = await reconcile(certificate, namespace);
+                if (renewal) {
+                    renewals.push(renewal.getTime());
+                }
+            };
+            const present = objects.list().filter(({ metadata }) => !metadata?.deletionTimestamp);
+            await inOrder(
+                () => forEach(clusterIssuers.list(), (issuer) => judge(issuer, namespace)),
+                () => forEach(issuers.list(), (issuer) => judge(issuer, issuer.metadata?.namespace ?? "")),
+                () => forEach(present, renew),
             );
             return renewals.length > 0 ? Math.max(1000, Math.min(...renewals) - Date.now()) : undefined;
         },

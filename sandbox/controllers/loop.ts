@@ -31,13 +31,26 @@ export interface RunningController extends Closeable {
     readonly settled: Promise<void>;
 }
 
-/** Runs the body for each object; one that fails keeps none of the others from it. A failure is thrown at the end. */
-export async function forEach<T>(objects: readonly T[], body: (object: T) => Promise<void>): Promise<void> {
-    const outcomes = await Promise.allSettled(objects.map(body));
-    const failures = outcomes.flatMap((each) => (each.status === "rejected" ? [each.reason] : []));
+/** Throws the failure that says most, if there is any: a conflict only says that somebody else was first. */
+function raise(failures: readonly unknown[]): void {
     if (failures.length > 0) {
         throw failures.find((each) => !isRefusal(each, 409)) ?? failures[0];
     }
+}
+
+/** Runs the body for each object; one that fails keeps none of the others from it. A failure is thrown at the end. */
+export async function forEach<T>(objects: readonly T[], body: (object: T) => Promise<void>): Promise<void> {
+    const outcomes = await Promise.allSettled(objects.map(body));
+    raise(outcomes.flatMap((each) => (each.status === "rejected" ? [each.reason] : [])));
+}
+
+/** Takes steps one after the other; one that fails keeps none of the others from it. A failure is thrown at the end. */
+export async function inOrder(...steps: readonly (() => Promise<void>)[]): Promise<void> {
+    const failures: unknown[] = [];
+    for (const step of steps) {
+        await step().catch((error: unknown) => failures.push(error));
+    }
+    raise(failures);
 }
 
 /** Makes a pass of the controller after each change, one at a time, until it is closed. */

@@ -1,6 +1,6 @@
 import type { Cluster } from "./cluster";
 import type { V1PersistentVolumeClaim } from "./kubernetes-types";
-import { type Controller, forEach } from "./loop";
+import { type Controller, forEach, inOrder } from "./loop";
 import { isDisposable, provision, Refused, type Surroundings, wantedExpansion } from "./provisioning";
 import { resources } from "./resources";
 
@@ -52,13 +52,11 @@ export function volumes(cluster: Cluster): Controller {
                 pods: pods.list(),
                 nodes: nodes.list(),
             };
-            await forEach(claims.list(), async (claim) => {
-                await supply(claim, surroundings);
-                await enlarge(claim, surroundings);
-            });
-            await forEach(
-                objects.list().filter((volume) => isDisposable(volume, surroundings)),
-                (volume) => cluster.delete(resources.volumes, volume),
+            const disposable = objects.list().filter((volume) => isDisposable(volume, surroundings));
+            await inOrder(
+                () => forEach(claims.list(), (claim) => supply(claim, surroundings)),
+                () => forEach(claims.list(), (claim) => enlarge(claim, surroundings)),
+                () => forEach(disposable, (volume) => cluster.delete(resources.volumes, volume)),
             );
             return undefined;
         },

@@ -1,7 +1,7 @@
 import { createServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import type { Closeable } from "../http-server";
-import { type AdmissionRequest, review } from "./admission";
+import { type AdmissionContext, type AdmissionRequest, review } from "./admission";
 import type { Cluster } from "./cluster";
 import { resources } from "./resources";
 import { makeKey, sign } from "./x509";
@@ -36,6 +36,28 @@ export function isServing(cluster: Cluster, { namespace, name }: WebhookService)
         .some(({ endpoints }) => endpoints?.some(({ conditions }) => conditions?.ready));
 }
 
+/**
+ * The answer to an AdmissionReview, as HTTP. What it cannot read is an error of that request alone: the API server
+ * tells it to who made the request, and the sandbox lives on.
+ *
+ * @param text the body of the request
+ */
+export function answerReview(text: string, context: AdmissionContext): { status: number; body: string } {
+    try {
+        const { request }: { request: AdmissionRequest } = JSON.parse(text);
+        const message = review(request, context);
+        const response = {
+            uid: request.uid,
+            allowed: message === undefined,
+            ...(message === undefined ? {} : { status: { message, code: 403, reason: "Forbidden" } }),
+        };
+        const answer = { apiVersion: "admission.k8s.io/v1", kind: "AdmissionReview", response };
+        return { status: 200, body: JSON.stringify(answer) };
+    } catch (error) {
+        return { status: 500, body: JSON.stringify({ message: `the sandbox's webhook: ${(error as Error).message}` }) };
+    }
+}
+
 /** Starts the server, on a free port of loopback and with a certificate authority of its own. */
 export async function serveWebhooks(cluster: Cluster): Promise<WebhookServer> {
     const pools = cluster.store(resources.addressPools);
@@ -66,19 +88,9 @@ export async function serveWebhooks(cluster: Cluster): Promise<WebhookServer> {
             chunks.push(chunk);
         });
         request.on("end", () => {
-            const asked: { request: AdmissionRequest } = JSON.parse(Buffer.concat(chunks).toString());
             const own = pools.list().filter(({ metadata }) => metadata?.namespace === namespace);
-            const message = review(asked.request, { namespace, pools: own });
-            const answer = {
-                apiVersion: "admission.k8s.io/v1",
-                kind: "AdmissionReview",
-                response: {
-                    uid: asked.request.uid,
-                    allowed: message === undefined,
-                    ...(message === undefined ? {} : { status: { message, code: 403, reason: "Forbidden" } }),
-                },
-            };
-            response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(answer));
+            const { status, body } = answerReview(Buffer.concat(chunks).toString(), { namespace, pools: own });
+            response.writeHead(status, { "content-type": "application/json" }).end(body);
         });
     });
     await new Promise<void>((resolve, reject) => {
