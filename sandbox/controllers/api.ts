@@ -115,10 +115,13 @@ export class Api {
     }
 
     #call<R>(method: string, path: string, body?: object, type = "application/json"): Promise<R> {
+        const content = body === undefined ? "" : JSON.stringify(body);
+        // Node would send the body of a DELETE without its length: the API server would take it for the next request.
+        const headers = { "content-type": type, "content-length": Buffer.byteLength(content) };
         return new Promise((resolve, reject) => {
             const call = request(
                 new URL(path, this.#server),
-                { method, agent: this.#agent, timeout: limit, headers: { "content-type": type } },
+                { method, agent: this.#agent, timeout: limit, headers },
                 (response) => {
                     const chunks: Buffer[] = [];
                     response.on("data", (chunk: Buffer) => chunks.push(chunk));
@@ -136,7 +139,7 @@ export class Api {
             );
             call.on("timeout", () => call.destroy(new Error(`the API server did not answer for ${limit / 1000} s`)));
             call.on("error", reject);
-            call.end(body && JSON.stringify(body));
+            call.end(content);
         });
     }
 }
