@@ -140,7 +140,8 @@ function requestedAddress(service: V1Service): string | undefined {
 
 /**
  * Chooses a Service's address as MetalLB does. MetalLB itself also hands out the addresses of a pool that nothing
- * announces, which then nobody reaches: nothing here would show that, so such a pool counts as a mistake.
+ * announces, which then nobody reaches: nothing here would show that, so such a pool counts as a mistake. What it gave
+ * stays given, as with MetalLB, also while its advertisement is replaced.
  *
  * @param current the address that it has, kept as long as it is allowed
  * @throws NoAddress when it gets none
@@ -161,12 +162,12 @@ export function assignAddress(service: V1Service, current: string | undefined, s
                 rangesOf(pool).some((range) => range.family === family && holds(range, address)) &&
                 !(pool.spec.avoidBuggyIPs && isBuggy(address)),
         );
-    const announced = (pool: AddressPool): string => {
+    const assign = (address: string, pool: AddressPool): Assignment => {
         const name = pool.metadata?.name ?? "";
-        if (!isAnnounced(pool, advertisements)) {
+        if (address !== current && !isAnnounced(pool, advertisements)) {
             throw new NoAddress("AllocationFailed", `no L2Advertisement or BGPAdvertisement announces pool "${name}"`);
         }
-        return name;
+        return { address, pool: name };
     };
     if (requested !== undefined) {
         // Asking for an address is asking for its pool, also for one that gives none by itself.
@@ -184,18 +185,18 @@ export function assignAddress(service: V1Service, current: string | undefined, s
                     `address also in use by ${namespace}/${name}`,
             );
         }
-        return { address: requested, pool: announced(pool) };
+        return assign(requested, pool);
     }
     const held = current === undefined ? undefined : poolOf(current, candidates);
     if (current !== undefined && held && isFree(current)) {
-        return { address: current, pool: announced(held) };
+        return assign(current, held);
     }
     for (const pool of candidates) {
         for (const range of rangesOf(pool).filter((each) => each.family === family)) {
             for (let value = range.first; value <= range.last; value++) {
                 const address = formatAddress(family, value);
                 if (!(pool.spec.avoidBuggyIPs && isBuggy(address)) && isFree(address)) {
-                    return { address, pool: announced(pool) };
+                    return assign(address, pool);
                 }
             }
         }

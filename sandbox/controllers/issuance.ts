@@ -1,6 +1,6 @@
-import { createPrivateKey, X509Certificate } from "node:crypto";
+import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import type { Certificate, Issuer, IssuerReference } from "./cert-manager-types";
-import { type Contents, makeKey, type Signer, sign } from "./x509";
+import { type Contents, curveSize, type KeyKind, makeKey, type Signer, sign } from "./x509";
 
 /** Values of a Secret, decoded. */
 export type SecretValues = Readonly<Record<string, string>>;
@@ -64,6 +64,17 @@ export function secretAnnotations({ metadata, spec }: Certificate): Record<strin
     };
 }
 
+/** The field in which a private key is not as its Certificate wants it, or undefined. */
+function keyMismatch(key: KeyObject, { algorithm = "RSA", size }: KeyKind): string | undefined {
+    const { asymmetricKeyType, asymmetricKeyDetails } = key;
+    if (asymmetricKeyType !== { RSA: "rsa", ECDSA: "ec", Ed25519: "ed25519" }[algorithm]) {
+        return "spec.privateKey.algorithm";
+    }
+    const actual = { RSA: asymmetricKeyDetails?.modulusLength, ECDSA: curveSize(key), Ed25519: undefined }[algorithm];
+    const wanted = size || { RSA: 2048, ECDSA: 256, Ed25519: undefined }[algorithm];
+    return algorithm === "Ed25519" || actual === wanted ? undefined : "spec.privateKey.size";
+}
+
 /** The annotations of a Secret that say which names were asked for when it was issued. */
 const nameAnnotations = ["alt-names", "common-name", "ip-sans", "uri-sans"].map((name) => `cert-manager.io/${name}`);
 
@@ -98,8 +109,15 @@ export function reasonToIssue(
         return because("InvalidCertificate", `Secret contains an invalid certificate: ${(error as Error).message}`);
     }
     try {
-        if (!issued.checkPrivateKey(createPrivateKey(values["tls.key"]))) {
+        const key = createPrivateKey(values["tls.key"]);
+        if (!issued.checkPrivateKey(key)) {
             return because("InvalidKeyPair", "Secret contains a private key that does not match the certificate");
+        }
+        const { privateKey = {} } = certificate.spec;
+        // Told to keep its key, cert-manager waits for somebody to remove the one that does not fit.
+        const mismatch = privateKey.rotationPolicy === "Never" ? undefined : keyMismatch(key, privateKey);
+        if (mismatch) {
+            return because("SecretMismatch", `Existing private key is not up to date for spec: [${mismatch}]`);
         }
     } catch (error) {
         return because("InvalidKeyPair", `Secret contains invalid private key data: ${(error as Error).message}`);

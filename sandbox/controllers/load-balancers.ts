@@ -52,8 +52,11 @@ export function loadBalancers(cluster: Cluster): Controller {
                     ({ metadata, spec }) =>
                         spec?.type === "LoadBalancer" && !spec.loadBalancerClass && !metadata?.deletionTimestamp,
                 );
-            // Who has an address keeps it, if it may: newcomers choose among the rest.
-            balanced.sort((one, other) => Number(!currentAddress(one)) - Number(!currentAddress(other)));
+            // Who has an address keeps it, if it may: newcomers choose among the rest, the oldest first.
+            const age = ({ metadata }: V1Service) => Date.parse(String(metadata?.creationTimestamp ?? 0));
+            balanced.sort(
+                (one, other) => Number(!currentAddress(one)) - Number(!currentAddress(other)) || age(one) - age(other),
+            );
             const holders = new Map<string, Holder>();
             for (const service of balanced) {
                 const address = currentAddress(service);

@@ -1,5 +1,5 @@
 import { setTimeout } from "node:timers/promises";
-import { type Api, isRefusal, type KubeObject, pathOf, type Resource } from "./api";
+import { type Api, ApiError, isRefusal, type KubeObject, pathOf, type Resource } from "./api";
 import type { Watch } from "./kubernetes-types";
 
 /** Milliseconds between tries to reach the API server: at first, and at most. */
@@ -106,15 +106,18 @@ async function watchOnce<T extends KubeObject>(
     signal.addEventListener("abort", abort);
     try {
         await new Promise<void>((resolve, reject) => {
+            // The client tells of a refusal in a form of its own.
+            const fail = (error: Error & { statusCode?: number }) =>
+                reject(error.statusCode === undefined ? error : new ApiError(error.statusCode, error.message));
             const query = { resourceVersion: version, allowWatchBookmarks: "true" };
             watch
-                .watch(pathOf(store.resource), query, take, (error?: unknown) => (error ? reject(error) : resolve()))
+                .watch(pathOf(store.resource), query, take, (error?: Error) => (error ? fail(error) : resolve()))
                 .then((started) => {
                     connection = started;
                     if (signal.aborted) {
                         abort();
                     }
-                }, reject);
+                }, fail);
         });
     } finally {
         signal.removeEventListener("abort", abort);

@@ -60,6 +60,12 @@ export async function makeKey({ algorithm = "RSA", size, encoding = "PKCS1" }: K
 
 const curves: Readonly<Record<string, string>> = { prime256v1: "P-256", secp384r1: "P-384", secp521r1: "P-521" };
 
+/** Bits of an elliptic curve's key, or undefined for another kind of key. */
+export function curveSize({ asymmetricKeyDetails }: KeyObject): number | undefined {
+    const curve = curves[asymmetricKeyDetails?.namedCurve ?? ""];
+    return curve === undefined ? undefined : Number(curve.slice(2));
+}
+
 /** What Web Cryptography calls a key's algorithm. */
 function algorithmOf(key: KeyObject) {
     if (key.asymmetricKeyType === "ed25519") {

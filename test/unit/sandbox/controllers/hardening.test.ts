@@ -83,3 +83,15 @@ test("steps are taken in order, also after one that fails, which is told at the 
     await expect(inOrder(step(1), step(2, new Error("two")), step(3))).rejects.toThrow("two");
     expect(taken).toEqual([1, 2, 3]);
 });
+
+test("a Service keeps its address while nothing announces its pool; a new one gets none", () => {
+    const pools = [{ metadata: { name: "home" }, spec: { addresses: ["10.20.0.200/30"] } }];
+    const situation = { pools, advertisements: [], namespaceLabels: {}, holders: [] };
+    const service = { metadata: { namespace: "default", name: "web" } };
+    const wanting = { metadata: { ...service.metadata, annotations: { "metallb.io/loadBalancerIPs": "10.20.0.201" } } };
+    const kept = { address: "10.20.0.201", pool: "home" };
+    expect(assignAddress(service, "10.20.0.201", situation)).toEqual(kept);
+    expect(assignAddress(wanting, "10.20.0.201", situation)).toEqual(kept);
+    expect(() => assignAddress(service, undefined, situation)).toThrow('announces pool "home"');
+    expect(() => assignAddress(wanting, "10.20.0.200", situation)).toThrow('announces pool "home"');
+});
