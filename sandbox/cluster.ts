@@ -10,6 +10,7 @@ import { clusterDirectory, clusterName, writeKubeconfig, writeKwokConfig } from 
 import { ownTool } from "./links";
 import { endProcesses, type OwnProcess, ownProcesses } from "./own-processes";
 import { type SandboxPaths, sandboxPaths } from "./paths";
+import { isFree } from "./ports";
 import { removeStackState } from "./stack-state";
 
 /** What starting the cluster came to. */
@@ -92,6 +93,20 @@ async function waitForNamespace(paths: SandboxPaths, name: string): Promise<void
     }
 }
 
+/** A cluster keeps the ports that it was made with; while it was stopped, somebody else may have taken one. */
+async function checkPorts(paths: SandboxPaths): Promise<void> {
+    const components = readFileSync(join(clusterDirectory(paths), "kwok.yaml"), "utf8");
+    const ports = [...new Set([...components.matchAll(/^\s*port: (\d+)$/gm)].map(([, port]) => Number(port)))];
+    const free = await Promise.all(ports.map(isFree));
+    const taken = ports.filter((_, index) => !free[index]);
+    if (taken.length > 0) {
+        throw new Failure(
+            `the cluster was made with ports of 127.0.0.1 that other programs use now: ${taken.join(", ")}. End them (see ` +
+                `\`lsof -i :${taken[0]}\`), or make a new cluster: \`npm stop -- --delete\`, then \`npm start\`.`,
+        );
+    }
+}
+
 async function create(paths: SandboxPaths): Promise<void> {
     // What they hold is thrown away: nothing is gained by asking first.
     await endProcesses(paths, () => true, 0);
@@ -136,6 +151,7 @@ export async function startCluster(projectRoot: string): Promise<ClusterStart> {
         return "running";
     }
     await endControlPlane(paths);
+    await checkPorts(paths);
     writeKwokConfig(paths);
     await kwokctl(paths, "start", "cluster", "--wait", "60s");
     await waitForNamespace(paths, "kube-system");

@@ -17,3 +17,12 @@ export async function freePorts<T extends string>(...names: T[]): Promise<Record
     const entries = await Promise.all(names.map(async (name) => [name, await freePort()] as const));
     return Object.fromEntries(entries) as Record<T, number>;
 }
+
+/** Whether nobody listens on a port of loopback. */
+export function isFree(port: number): Promise<boolean> {
+    return new Promise((resolve) => {
+        const server = createServer();
+        server.once("error", () => resolve(false));
+        server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
+    });
+}
