@@ -34,6 +34,8 @@ export function writeKwokConfig(paths: SandboxPaths): string {
                 // etcd and the kubelets' stand-in ask for no password.
                 bindAddress: "127.0.0.1",
                 disableQPSLimits: true,
+                // A restarted kwok simulates no pod until the leases of the one that ended are over: five times this.
+                nodeLeaseDurationSeconds: 4,
                 etcdBinary: ownTool(paths, "etcd"),
                 kubeApiserverBinary: ownTool(paths, "kube-apiserver"),
                 kubeControllerManagerBinary: ownTool(paths, "kube-controller-manager"),
