@@ -43,7 +43,14 @@ export function writeKwokConfig(paths: SandboxPaths): string {
                 kwokControllerBinary: ownTool(paths, "kwok"),
             },
             componentsPatches: [
-                { name: "kube-apiserver", extraArgs: extraArgs({ "service-cluster-ip-range": ranges.services }) },
+                {
+                    name: "kube-apiserver",
+                    extraArgs: extraArgs({
+                        "service-cluster-ip-range": ranges.services,
+                        // The server's in manifests/nodes.yaml. Not looked up: a machine without a network has none.
+                        "advertise-address": "10.20.0.11",
+                    }),
+                },
                 {
                     name: "kube-controller-manager",
                     extraArgs: extraArgs({
