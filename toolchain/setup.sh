@@ -1,6 +1,7 @@
 #!/bin/sh
 # Makes a fresh clone ready, before `npm start` and `npm test`: checks what must be there, installs the packages, builds
-# the tools. Costs next to nothing when all of it is done. Needs no package itself.
+# the tools; with --for-tests also those that only the tests need. Costs next to nothing when all of it is done. Needs
+# no package itself.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -28,4 +29,4 @@ if [ ! -f "$installed" ] || [ -n "$(find package-lock.json -newer "$installed")"
     npm ci || missing "npm could not install the packages: see its message above, and run it again"
 fi
 
-exec node --import tsx toolchain/build.ts
+exec node --import tsx toolchain/build.ts "$@"

@@ -47,7 +47,7 @@ function kwok(command: string): GoTool {
 /** The Kubernetes release whose API both Helms assume when they render without a cluster. */
 const renderedFor = { major: "1", minor: "36" };
 
-/** The tools of every machine. Quick ones first: a mistake in the set-up shows early. */
+/** The tools of every machine that runs the sandbox. Quick ones first: a mistake in the set-up shows early. */
 export const goTools = {
     kustomize: {
         folder: "kustomize",
@@ -105,6 +105,9 @@ export const goTools = {
     },
 } satisfies Record<string, GoTool>;
 
+/** Tools that only the tests need: `npm test` builds them, `npm start` does not. */
+export const testTools = {} satisfies Record<string, GoTool>;
+
 /** Pulumi's CLI and its language host, built where Pulumi's own download cannot be had. */
 export const pulumiTools = {
     "pulumi-language-nodejs": {
@@ -126,7 +129,7 @@ export const pulumiTools = {
 } satisfies Record<string, GoTool>;
 
 /** Every tool that the toolchain provides. */
-export type ToolName = keyof typeof goTools | keyof typeof pulumiTools | "redis-server";
+export type ToolName = keyof typeof goTools | keyof typeof testTools | keyof typeof pulumiTools | "redis-server";
 
 /** The pinned version of a tool, as its go.mod states it, with the leading v. */
 export function toolVersion(tool: GoTool): string {
@@ -175,7 +178,8 @@ function candidate(name: ToolName): string | undefined {
     if (name in pulumiTools) {
         return join(pulumiDirectory, name);
     }
-    return builtPath(name, goTools[name as keyof typeof goTools]);
+    const built: Record<string, GoTool> = { ...goTools, ...testTools };
+    return built[name] && builtPath(name, built[name]);
 }
 
 /**
