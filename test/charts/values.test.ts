@@ -1,10 +1,7 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { ofKind, workloads } from "./manifest";
-import { charts, helms, inParallel, Workspace } from "./workspace";
-
-/** Example values of real use: global.yaml for every chart, and <chart>.yaml where there is more to set. */
-const examples = join(__dirname, "examples");
+import { charts, exampleOf, examplesDirectory, helms, inParallel, Workspace } from "./workspace";
 
 const workspaces = Object.fromEntries(helms.map((helm) => [helm, new Workspace(helm)]));
 
@@ -215,21 +212,15 @@ describe.each(helms)("%s", (helm) => {
 });
 
 describe("with values of real use", () => {
-    const files = (chart: string) =>
-        ["global", chart]
-            .map((name) => join(examples, `${name}.yaml`))
-            .filter((path) => existsSync(path))
-            .flatMap((path) => ["--values", path]);
-
     test("there is no example without a chart", () => {
-        const names = readdirSync(examples).map((name) => name.replace(".yaml", ""));
+        const names = readdirSync(examplesDirectory).map((name) => name.replace(".yaml", ""));
 
         expect(names.filter((name) => name !== "global" && !charts.includes(name))).toEqual([]);
     });
 
     test("every chart renders, on the home's own domain and with its own issuer", async () => {
         await inParallel(charts, async (chart) => {
-            for (const ingress of ofKind(await workspace("helm4").render(chart, ...files(chart)), "Ingress")) {
+            for (const ingress of ofKind(await workspace("helm4").render(chart, ...exampleOf(chart)), "Ingress")) {
                 expect(ingress.spec?.rules?.[0]?.host).toMatch(/\.home\.example\.com$/);
                 expect(ingress.metadata.annotations?.["cert-manager.io/cluster-issuer"]).toBe("letsencrypt");
             }
@@ -237,7 +228,7 @@ describe("with values of real use", () => {
     }, 60_000);
 
     test("Jellyfin gets the node's GPU, and stays restricted", async () => {
-        const jellyfin = workloads(await workspace("helm").render("jellyfin", ...files("jellyfin"))).find(
+        const jellyfin = workloads(await workspace("helm").render("jellyfin", ...exampleOf("jellyfin"))).find(
             ({ name }) => name === "jellyfin",
         );
         const [container] = jellyfin?.template.spec?.containers ?? [];
@@ -250,7 +241,7 @@ describe("with values of real use", () => {
     });
 
     test("a further *arr is a tag and a port", async () => {
-        const objects = await workspace("helm4").render("arr", ...files("arr"));
+        const objects = await workspace("helm4").render("arr", ...exampleOf("arr"));
 
         expect(objects.filter(({ metadata }) => metadata.name === "lidarr").map(({ kind }) => kind)).toEqual([
             "NetworkPolicy",
@@ -281,8 +272,8 @@ describe("with values of real use", () => {
     });
 
     test("the examples say what they are for", () => {
-        for (const file of readdirSync(examples)) {
-            expect(readFileSync(join(examples, file), "utf8")).toMatch(/^# /);
+        for (const file of readdirSync(examplesDirectory)) {
+            expect(readFileSync(join(examplesDirectory, file), "utf8")).toMatch(/^# /);
         }
     });
 });

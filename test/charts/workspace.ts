@@ -17,6 +17,17 @@ export const charts = readdirSync(chartsDirectory, { withFileTypes: true })
     .filter((entry) => entry.isDirectory() && entry.name !== "common")
     .map((entry) => entry.name);
 
+/** Example values of real use: global.yaml for every chart, and <chart>.yaml where there is more to set. */
+export const examplesDirectory = join(__dirname, "examples");
+
+/** Helm's arguments for a chart's example of real use. */
+export function exampleOf(chart: string): string[] {
+    return ["global", chart]
+        .map((name) => join(examplesDirectory, `${name}.yaml`))
+        .filter((path) => existsSync(path))
+        .flatMap((path) => ["--values", path]);
+}
+
 /** Pulumi installs with Helm 3, Argo CD renders with Helm 4: every chart has to mean the same to both. */
 export const helms = ["helm", "helm4"] as const;
 

@@ -134,15 +134,14 @@ export class Home {
         await this.git("push", "--quiet", url, "main");
     }
 
+    /** `kubectl` at the home's cluster, as its administrator. */
+    async kubectl(...args: string[]): Promise<Outcome> {
+        return this.run(tool("kubectl"), ["--kubeconfig", this.kubeconfig, ...args]);
+    }
+
     /** The parsed answer of `kubectl get … --output json`. */
     async get<T>(...args: string[]): Promise<T> {
-        const { code, output } = await this.run(tool("kubectl"), [
-            "--kubeconfig",
-            this.kubeconfig,
-            "get",
-            ...args,
-            "--output=json",
-        ]);
+        const { code, output } = await this.kubectl("get", ...args, "--output=json");
         if (code !== 0) {
             throw new Error(output);
         }
