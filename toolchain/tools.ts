@@ -44,6 +44,17 @@ function kwok(command: string): GoTool {
     };
 }
 
+/** A program of the Prometheus project; all of them tell their version the same way. */
+function prometheus(folder: string, module: string, command: string): GoTool {
+    return {
+        folder,
+        module,
+        package: command === "" ? module : `${module}/cmd/${command}`,
+        variables: (version) => ({ "github.com/prometheus/common/version.Version": version.slice(1) }),
+        versionArguments: ["--version"],
+    };
+}
+
 /** The Kubernetes release whose API both Helms assume when they render without a cluster. */
 const renderedFor = { major: "1", minor: "36" };
 
@@ -106,7 +117,19 @@ export const goTools = {
 } satisfies Record<string, GoTool>;
 
 /** Tools that only the tests need: `npm test` builds them, `npm start` does not. */
-export const testTools = {} satisfies Record<string, GoTool>;
+export const testTools = {
+    // The programs of charts/monitoring, in the releases of its images.
+    node_exporter: prometheus("node-exporter", "github.com/prometheus/node_exporter", ""),
+    // The last release whose module has all that a build needs: later ones embed pages that npm makes.
+    alertmanager: prometheus("alertmanager", "github.com/prometheus/alertmanager", "alertmanager"),
+    amtool: prometheus("alertmanager", "github.com/prometheus/alertmanager", "amtool"),
+    "kube-state-metrics": {
+        ...prometheus("kube-state-metrics", "k8s.io/kube-state-metrics/v2", ""),
+        versionArguments: ["version"],
+    },
+    promtool: prometheus("prometheus", "github.com/prometheus/prometheus", "promtool"),
+    prometheus: prometheus("prometheus", "github.com/prometheus/prometheus", "prometheus"),
+} satisfies Record<string, GoTool>;
 
 /** Pulumi's CLI and its language host, built where Pulumi's own download cannot be had. */
 export const pulumiTools = {

@@ -28,7 +28,8 @@ it has use for them), and what it reaches besides the cluster's DNS.
   {{- $from = append $from (dict "namespace" "kube-system" "workload" "traefik" "ports" (list (.port | default "http"))) -}}
 {{- end -}}
 {{- with .workload.metrics -}}
-  {{- $from = append $from (dict "namespace" "monitoring" "ports" (list .port)) -}}
+  {{- $ports := append (include "common.metricsPorts" $ | splitList " ") (toString .port) | compact | uniq -}}
+  {{- $from = append $from (dict "namespace" "monitoring" "ports" $ports) -}}
 {{- end -}}
 {{- $lan := list -}}
 {{- range $port, $value := include "common.servicePorts" . | fromYaml -}}
@@ -77,6 +78,20 @@ spec:
     {{- end }}
   {{- end }}
 {{- end -}}
+{{- end -}}
+
+{{/* The numbers of a workload's ports that are called metrics, or something-metrics. Takes (root, name, workload). */}}
+{{- define "common.metricsPorts" -}}
+{{- include "common.containers" . -}}
+{{- $ports := list -}}
+{{- range $container, $spec := merge (dict) .containers (.workload.init | default dict) -}}
+  {{- range $port, $value := $spec.ports -}}
+    {{- if regexMatch "^(.+-)?metrics$" $port -}}
+      {{- $ports = append $ports (toString (include "common.port" $value | fromYaml).port) -}}
+    {{- end -}}
+  {{- end -}}
+{{- end -}}
+{{- join " " $ports -}}
 {{- end -}}
 
 {{/* One peer of `from` or `to` as Kubernetes writes it. */}}

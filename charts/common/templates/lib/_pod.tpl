@@ -20,6 +20,7 @@
   {{- $_ := set $annotations "prometheus.io/scrape" "true" -}}
   {{- $_ := set $annotations "prometheus.io/port" (toString .port) -}}
   {{- $_ := set $annotations "prometheus.io/path" (.path | default "/metrics") -}}
+  {{- if .honorLabels -}}{{- $_ := set $annotations "prometheus.io/honor-labels" "true" -}}{{- end -}}
 {{- end -}}
 metadata:
   labels:

@@ -1,0 +1,52 @@
+{{/*
+The dashboards of config/dashboards as Grafana reads them. There, a panel is its title, what it shows, and its queries;
+here it gets its place: panels of a width stand side by side, 24 columns to a line. Takes the root; gives file name to
+text.
+*/}}
+{{- define "monitoring.dashboards" -}}
+{{- $files := dict -}}
+{{- range $path, $content := .Files.Glob "config/dashboards/*.yaml" -}}
+  {{- $name := base $path | trimSuffix ".yaml" -}}
+  {{- $source := fromYaml (toString $content) -}}
+  {{- $x := 0 -}}{{- $y := 0 -}}{{- $line := 0 -}}
+  {{- $panels := list -}}
+  {{- range $index, $panel := $source.panels -}}
+    {{- $type := $panel.type | default "timeseries" -}}
+    {{- $width := $panel.width | default (eq $type "stat" | ternary 6 12) | int -}}
+    {{- $height := $panel.height | default (eq $type "stat" | ternary 4 8) | int -}}
+    {{- if gt (add $x $width) 24 -}}
+      {{- $x = 0 -}}{{- $y = add $y $line -}}{{- $line = 0 -}}
+    {{- end -}}
+    {{- $source := dict "type" (eq $type "logs" | ternary "loki" "prometheus") "uid" (eq $type "logs" | ternary "loki" "prometheus") -}}
+    {{- $targets := list -}}
+    {{- range $number, $query := $panel.queries -}}
+      {{- $target := dict "refId" (substr $number (add1 $number | int) "ABCDEFGH") "datasource" $source "expr" $query.expr "legendFormat" ($query.legend | default "") -}}
+      {{- if eq $type "table" -}}
+        {{- $_ := merge $target (dict "instant" true "format" "table") -}}
+      {{- end -}}
+      {{- $targets = append $targets $target -}}
+    {{- end -}}
+    {{- $defaults := dict "unit" ($panel.unit | default "short") "min" 0 -}}
+    {{- with $panel.red -}}
+      {{- /* From this value on. */ -}}
+      {{- $_ := set $defaults "thresholds" (dict "mode" "absolute" "steps" (list (dict "color" "green" "value" nil) (dict "color" "red" "value" .))) -}}
+    {{- end -}}
+    {{- $panels = append $panels (dict
+      "id" (add1 $index) "title" $panel.title "type" $type "datasource" $source "targets" $targets
+      "description" ($panel.description | default "")
+      "gridPos" (dict "x" $x "y" $y "w" $width "h" $height)
+      "fieldConfig" (dict "defaults" $defaults "overrides" list)
+      "options" dict
+    ) -}}
+    {{- $x = add $x $width -}}
+    {{- $line = max $line $height -}}
+  {{- end -}}
+  {{- $dashboard := dict
+    "uid" $name "title" $source.title "tags" (list "hearth") "schemaVersion" 41 "version" 1 "editable" false
+    "timezone" "browser" "refresh" "1m" "time" (dict "from" "now-6h" "to" "now")
+    "templating" (dict "list" list) "annotations" (dict "list" list) "links" list "panels" $panels
+  -}}
+  {{- $_ := set $files (printf "%s.json" $name) (toRawJson $dashboard) -}}
+{{- end -}}
+{{- toYaml $files -}}
+{{- end -}}

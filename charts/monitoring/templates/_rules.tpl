@@ -1,0 +1,37 @@
+{{/*
+The files of config/rules with what the values say of each alert, and the address of its runbook page: as an annotation,
+and at the end of the description, which is what a phone shows. Takes the root; gives file name to text.
+*/}}
+{{- define "monitoring.rules" -}}
+{{- $root := . -}}
+{{- $runbooks := tpl .Values.alerts.runbooks . -}}
+{{- $known := list -}}
+{{- $files := dict -}}
+{{- range $path, $content := .Files.Glob "config/rules/*.yaml" -}}
+  {{- $groups := list -}}
+  {{- range $group := (fromYaml (toString $content)).groups -}}
+    {{- $rules := list -}}
+    {{- range $rule := $group.rules -}}
+      {{- $own := dict -}}
+      {{- with $rule.alert -}}
+        {{- $known = append $known . -}}
+        {{- $own = get $root.Values.alerts.rules . | default dict -}}
+        {{- $runbook := printf "%s/%s.md" $runbooks . -}}
+        {{- $_ := set $rule.annotations "runbook_url" $runbook -}}
+        {{- $_ := set $rule.annotations "description" (printf "%s\n%s" $rule.annotations.description $runbook) -}}
+        {{- with $own.for -}}{{- $_ := set $rule "for" . -}}{{- end -}}
+        {{- with $own.severity -}}{{- $_ := set $rule.labels "severity" . -}}{{- end -}}
+      {{- end -}}
+      {{- if ne (toString $own.enabled) "false" -}}{{- $rules = append $rules $rule -}}{{- end -}}
+    {{- end -}}
+    {{- $groups = append $groups (dict "name" $group.name "rules" $rules) -}}
+  {{- end -}}
+  {{- $_ := set $files (base $path) (toYaml (dict "groups" $groups)) -}}
+{{- end -}}
+{{- range $alert, $_ := .Values.alerts.rules -}}
+  {{- if not (has $alert $known) -}}
+    {{- fail (printf "\n\nchart monitoring: alerts.rules.%s: there is no such alert; accepted: %s\n" $alert (join ", " (sortAlpha $known))) -}}
+  {{- end -}}
+{{- end -}}
+{{- toYaml $files -}}
+{{- end -}}

@@ -1,0 +1,22 @@
+import { goTools, testTools, toolVersion } from "../../toolchain/tools";
+import { containers } from "../charts/manifest";
+import { Workspace } from "../charts/workspace";
+
+/** The image's tag for a version of a program's Go module: Prometheus' module 0.316.0 is its release 3.16.0. */
+function releaseOf(name: string, version: string): string {
+    const [, major, minor, patch] = /^v0\.(\d)(\d\d)\.(\d+)$/.exec(version) ?? [];
+    return name === "prometheus" ? `v${major}.${Number(minor)}.${patch}` : version;
+}
+
+test("what the tests run is the release that the chart installs", async () => {
+    const workspace = new Workspace("helm4");
+    const objects = await workspace.render("monitoring").finally(() => workspace.remove());
+    const programs = { prometheus: "prometheus", alertmanager: "alertmanager", "node-exporter": "node_exporter" };
+    const tools = { ...goTools, ...testTools };
+
+    for (const [workload, program] of Object.entries({ ...programs, "kube-state-metrics": "kube-state-metrics" })) {
+        const image = containers(objects).find(({ container }) => container.name === workload)?.container.image;
+        const version = toolVersion(tools[program as keyof typeof tools]);
+        expect(image?.split(":")[1]).toBe(releaseOf(workload, version));
+    }
+});
