@@ -25,22 +25,14 @@ export function isReady(status: ApplicationStatus | undefined, revision: string)
 }
 
 /**
- * Why an Application is not Synced and Healthy, for a person, with what to look at next.
+ * Why an Application is not Synced and Healthy, one reason a line, what says most first.
  *
- * @param name of the Application
- * @param where it stands, for instance "tier 2"
  * @param status the Application's status; undefined when Argo CD has not looked at it
  * @param warnings what Kubernetes says of its namespace, newest first
  */
-export function explainFailure(
-    name: string,
-    where: string,
-    status: ApplicationStatus | undefined,
-    warnings: readonly string[] = [],
-): string {
-    const { sync, health, operationState: operation, conditions = [], resources = [] } = status ?? {};
-    const revision = revisionOf(status)?.slice(0, 7);
-    const reasons = [
+export function reasons(status: ApplicationStatus | undefined, warnings: readonly string[] = []): string[] {
+    const { health, operationState: operation, conditions = [], resources = [] } = status ?? {};
+    const all = [
         ...(status === undefined ? ["Argo CD has not looked at it: is its application controller running?"] : []),
         ...(health?.message ? [`health: ${health.message}`] : []),
         ...(operation?.phase && operation.phase !== "Succeeded"
@@ -52,10 +44,28 @@ export function explainFailure(
             .map(({ kind, name }) => `${kind} ${name} is OutOfSync`),
         ...warnings.slice(0, 3),
     ];
+    return [...new Set(all)];
+}
+
+/**
+ * What a gate says of an Application that is not Synced and Healthy in time, with what to look at next.
+ *
+ * @param name of the Application
+ * @param where it stands, for instance "tier 2"
+ * @param status and warnings as {@link reasons} takes them
+ */
+export function explainFailure(
+    name: string,
+    where: string,
+    status: ApplicationStatus | undefined,
+    warnings: readonly string[] = [],
+): string {
+    const { sync, health } = status ?? {};
+    const revision = revisionOf(status)?.slice(0, 7);
     return [
         `Application ${name} (${where}) did not become Synced and Healthy in time: ` +
             `sync ${sync?.status ?? "Unknown"}${revision ? ` at ${revision}` : ""}, health ${health?.status ?? "Unknown"}.`,
-        ...[...new Set(reasons)].map((reason) => `  ${reason}`),
+        ...reasons(status, warnings).map((reason) => `  ${reason}`),
         "Nothing after it was started and nothing was rolled back. Look with:",
         `  kubectl -n argocd describe application ${name}`,
         "Push the fix and run `pulumi up` again: it goes on from here.",

@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
-import * as pulumi from "@pulumi/pulumi";
+import { RunError } from "@pulumi/pulumi/errors";
 import { parse } from "yaml";
 import { z } from "zod";
 
@@ -79,12 +79,12 @@ function mistakesOf(file: string, directory: string, charts: string): string[] |
  *
  * @param root the repository's top folder
  * @param cluster name of a folder under clusters/
- * @throws pulumi.RunError that lists every mistake in every file
+ * @throws RunError that lists every mistake in every file
  */
 export function readApplications(root: string, cluster: string): Application[] {
     const directory = join(root, "clusters", cluster, "apps");
     if (!existsSync(directory)) {
-        throw new pulumi.RunError(
+        throw new RunError(
             `clusters/${cluster}/apps is not there: hearth:cluster must name a folder under clusters/ of this checkout`,
         );
     }
@@ -96,7 +96,7 @@ export function readApplications(root: string, cluster: string): Application[] {
         Array.isArray(result) ? result.map((mistake) => `  clusters/${cluster}/apps/${file}: ${mistake}`) : [],
     );
     if (mistakes.length > 0) {
-        throw new pulumi.RunError(["Mistakes in the Application manifests:", ...mistakes].join("\n"));
+        throw new RunError(["Mistakes in the Application manifests:", ...mistakes].join("\n"));
     }
     return results.flatMap(({ result }) => (Array.isArray(result) ? [] : [result]));
 }

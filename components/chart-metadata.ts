@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import * as pulumi from "@pulumi/pulumi";
+import { RunError } from "@pulumi/pulumi/errors";
 import { parse } from "yaml";
 import type { Application } from "./applications";
 import type { PodSecurity } from "./namespaces";
@@ -16,7 +16,7 @@ function isPodSecurity(level: string): level is PodSecurity {
  * `hearth/pod-security` of its Chart.yaml; `restricted` when it states none.
  *
  * @param root the repository's top folder
- * @throws pulumi.RunError for a level that Kubernetes does not know
+ * @throws RunError for a level that Kubernetes does not know
  */
 export function serviceNamespaces(root: string, applications: readonly Application[]): Record<string, PodSecurity> {
     return Object.fromEntries(
@@ -24,7 +24,7 @@ export function serviceNamespaces(root: string, applications: readonly Applicati
             const chart = parse(readFileSync(join(root, "charts", name, "Chart.yaml"), "utf8"));
             const level: string = chart?.annotations?.["hearth/pod-security"] ?? "restricted";
             if (!isPodSecurity(level)) {
-                throw new pulumi.RunError(
+                throw new RunError(
                     `charts/${name}/Chart.yaml: annotation hearth/pod-security: found "${level}"; accepted: ${levels.join(", ")}`,
                 );
             }

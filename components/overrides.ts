@@ -2,6 +2,9 @@ import { stringify } from "yaml";
 import type { Settings } from "../config/settings";
 import type { Application, ApplicationManifest } from "./applications";
 
+/** The settings that take the place of a manifest's literal defaults. */
+export type OverrideSettings = Pick<Settings, "repository" | "domain" | "charts">;
+
 /** One value of an Application manifest that the stack's config sets, as a JSON Patch (RFC 6902) operation. */
 export interface Override {
     readonly op: "replace";
@@ -11,7 +14,7 @@ export interface Override {
 }
 
 /** The overrides that every Application gets: all of them have this repository as their first source. */
-export function commonOverrides({ repository, domain }: Settings): Override[] {
+export function commonOverrides({ repository, domain }: OverrideSettings): Override[] {
     return [
         { op: "replace", path: "/spec/sources/0/repoURL", value: repository.url },
         { op: "replace", path: "/spec/sources/0/targetRevision", value: repository.revision },
@@ -20,7 +23,7 @@ export function commonOverrides({ repository, domain }: Settings): Override[] {
 }
 
 /** The overrides of an Application's upstream charts, where the stack names a mirror. */
-export function mirrorOverrides({ charts }: Settings, { manifest }: Application): Override[] {
+export function mirrorOverrides({ charts }: OverrideSettings, { manifest }: Application): Override[] {
     const mirror = charts.repository;
     if (mirror === undefined) {
         return [];
@@ -40,7 +43,7 @@ function replaced(target: unknown, [key, ...rest]: readonly string[], value: str
 }
 
 /** A copy of an Application's manifest with the stack's values in place of the literal defaults. */
-export function overriddenManifest(application: Application, settings: Settings): ApplicationManifest {
+export function overriddenManifest(application: Application, settings: OverrideSettings): ApplicationManifest {
     return [...commonOverrides(settings), ...mirrorOverrides(settings, application)].reduce(
         (manifest, { path, value }) => replaced(manifest, path.slice(1).split("/"), value) as ApplicationManifest,
         application.manifest,

@@ -1,3 +1,4 @@
+import { formatTable } from "../hack/table";
 import type { KubeApi } from "./kube-api";
 
 /** An Application of Argo CD, as far as the table shows it. */
@@ -54,16 +55,7 @@ export function applicationsTable(applications: readonly ApplicationObject[]): s
                 secondsTaken(each)?.toFixed(0) ?? "-",
             ];
         });
-    const table = [["TIER", "APPLICATION", "SYNC", "HEALTH", "REVISION", "SECONDS"], ...rows];
-    const widths = table[0]?.map((_, column) => Math.max(...table.map((row) => row[column]?.length ?? 0))) ?? [];
-    return table
-        .map((row) =>
-            row
-                .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-                .join("  ")
-                .trimEnd(),
-        )
-        .join("\n");
+    return formatTable(["TIER", "APPLICATION", "SYNC", "HEALTH", "REVISION", "SECONDS"], rows);
 }
 
 /** Reads the Applications of the cluster. */

@@ -16,8 +16,7 @@ const read = (path: string): unknown => parse(readFileSync(path, "utf8"));
 const application = (name: string) => read(join(clusterDirectory, "apps", `${name}.yaml`)) as Application;
 const chartFile = (chart: string, file: string) => readFileSync(join(chartsDirectory, chart, file), "utf8");
 
-test("there are 27, one for each chart", () => {
-    expect(applications).toHaveLength(27);
+test("there is one for each chart", () => {
     expect(applications.sort()).toEqual([...charts].sort());
 });
 
@@ -31,9 +30,9 @@ test("each is in its tier", () => {
     const tier = (wave: string) =>
         applications.filter((name) => application(name).metadata.annotations["argocd.argoproj.io/sync-wave"] === wave);
 
-    expect(tier("1")).toEqual(["cert-manager", "database"]);
-    expect(tier("2")).toEqual(["garage", "gitops", "monitoring", "pangolin"]);
-    expect(tier("3")).toHaveLength(21);
+    expect(tier("1")).toEqual(expect.arrayContaining(["cert-manager", "database"]));
+    expect(tier("2")).toEqual(expect.arrayContaining(["garage", "gitops", "monitoring", "pangolin"]));
+    expect([...tier("1"), ...tier("2"), ...tier("3")].sort()).toEqual(applications);
 });
 
 test.each(applications)("%s has the shape that the program and the root Application rely on", (name) => {

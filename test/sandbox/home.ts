@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
@@ -58,7 +58,7 @@ export class Home {
         const files = (await home.run("git", ["-C", repository, "ls-files", "-z", "-co", "--exclude-standard"])).output;
         for (const file of files.split("\0").filter(Boolean)) {
             mkdirSync(join(home.root, dirname(file)), { recursive: true });
-            cpSync(join(repository, file), join(home.root, file), { force: true });
+            cpSync(join(repository, file), join(home.root, file), { force: true, verbatimSymlinks: true });
         }
         symlinkSync(join(repository, "node_modules"), join(home.root, "node_modules"));
         const [git, charts] = [await freePort(), await freePort()];
@@ -90,6 +90,18 @@ export class Home {
             throw new Error(`the edit changes nothing in ${file}`);
         }
         writeFileSync(join(this.root, file), after);
+    }
+
+    /** Keeps these Applications and removes the others, for a home that is up sooner. */
+    keepApplications(...names: string[]): void {
+        for (const file of readdirSync(join(this.root, "clusters/home/apps"))) {
+            if (!names.includes(file.replace(/\.yaml$/, ""))) {
+                this.removeFile(`clusters/home/apps/${file}`);
+            }
+        }
+        this.edit("clusters/home/kustomization.yaml", (text) =>
+            text.replace(/ {2}- apps\/(.*)\.yaml\n/g, (line, name) => (names.includes(name) ? line : "")),
+        );
     }
 
     /** Removes a file of the home. */
@@ -126,6 +138,16 @@ export class Home {
     /** `npx pulumi` as a person would type it, for the stack of the sandbox. */
     async pulumi(...args: string[]): Promise<Outcome> {
         return this.run("npx", ["pulumi", ...args, "--stack", "sandbox", "--non-interactive"]);
+    }
+
+    /** One of the commands in hack/. */
+    async hack(verb: string, ...args: string[]): Promise<Outcome> {
+        return this.run(`./hack/${verb}`, args);
+    }
+
+    /** kubectl as the cluster's administrator. */
+    async kubectl(...args: string[]): Promise<Outcome> {
+        return this.run(tool("kubectl"), ["--kubeconfig", this.kubeconfig, ...args]);
     }
 
     /** Pushes the home's main to where its Argo CD looks. */
@@ -193,6 +215,23 @@ export class Home {
             // `exit`, not `close`: the sandbox's own processes may hold the streams open.
             child.once("exit", (code) => resolveOutcome({ code, output }));
         });
+    }
+}
+
+/**
+ * Waits until a condition holds.
+ *
+ * @param what the condition, for the message
+ * @param limit milliseconds
+ * @throws when it does not hold in time
+ */
+export async function until(what: string, limit: number, condition: () => Promise<boolean>): Promise<void> {
+    const end = Date.now() + limit;
+    while (!(await condition())) {
+        if (Date.now() > end) {
+            throw new Error(`not in ${limit / 1_000} s: ${what}`);
+        }
+        await new Promise((resolvePause) => setTimeout(resolvePause, 500));
     }
 }
 

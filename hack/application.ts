@@ -1,0 +1,42 @@
+import { readdirSync } from "node:fs";
+import { RunError } from "@pulumi/pulumi/errors";
+import { closest, distance } from "fastest-levenshtein";
+import { type Application, readApplications } from "../components/applications";
+import { Failure } from "../toolchain/failure";
+import { exitCodes } from "./verb";
+
+/** Names of the charts, for the shell's completion. */
+export function chartNames(): string[] {
+    return readdirSync("charts").filter((name) => name !== "common");
+}
+
+/**
+ * The Application of a chart, as the checkout has it.
+ *
+ * @param root the checkout
+ * @param cluster name of a folder under clusters/
+ * @throws Failure when there is none of this name, or when a manifest has mistakes
+ */
+export function findApplication(root: string, cluster: string, name: string): Application {
+    const applications = readChecked(root, cluster);
+    const found = applications.find((each) => each.name === name);
+    if (found) {
+        return found;
+    }
+    const names = applications.map((each) => each.name);
+    const guess = closest(name, names);
+    throw new Failure(
+        distance(guess, name) <= 2
+            ? `there is no Application "${name}": did you mean "${guess}"?`
+            : `there is no Application "${name}" in clusters/${cluster}/apps; there are: ${names.join(", ")}`,
+        exitCodes.usage,
+    );
+}
+
+function readChecked(root: string, cluster: string): Application[] {
+    try {
+        return readApplications(root, cluster);
+    } catch (error) {
+        throw RunError.isInstance(error) ? new Failure(error.message) : error;
+    }
+}

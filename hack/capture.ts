@@ -1,0 +1,37 @@
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+import { Failure } from "../toolchain/failure";
+
+/** Options of {@link capture}. */
+export interface CaptureOptions {
+    /** What the program reads from its standard input. */
+    readonly input?: string;
+    /** Its environment, in place of ours. */
+    readonly env?: NodeJS.ProcessEnv;
+    /** Begins the message when it fails: what could not be done. */
+    readonly failure: string;
+    /** Exit codes beside 0 that are no failure. */
+    readonly accepted?: readonly number[];
+}
+
+/**
+ * What a program prints on its standard output.
+ *
+ * @throws Failure with what it printed on its standard error, when it fails
+ */
+export async function capture(program: string, args: readonly string[], options: CaptureOptions): Promise<string> {
+    const { input = "", env, failure, accepted = [] } = options;
+    const running = promisify(execFile)(program, args, { env, maxBuffer: 256 * 1024 * 1024 });
+    // A program that ended early says why on standard error.
+    running.child.stdin?.on("error", () => undefined);
+    running.child.stdin?.end(input);
+    try {
+        return (await running).stdout;
+    } catch (error) {
+        const { code, stdout, stderr, message } = error as Error & { code: unknown; stdout: string; stderr: string };
+        if (typeof code === "number" && accepted.includes(code)) {
+            return stdout;
+        }
+        throw new Failure(`${failure}: ${(stderr || message).trim()}`);
+    }
+}

@@ -1,0 +1,126 @@
+import { statfsSync } from "node:fs";
+import { describe, Failure } from "../toolchain/failure";
+import { cacheDirectory, pulumiVersion } from "../toolchain/paths";
+import { goTools, pulumiTools, type ToolName, tool } from "../toolchain/tools";
+import { capture } from "./capture";
+import { Kubectl } from "./kubectl";
+import { pulumi, type Stack, withKubeconfig } from "./stack";
+
+/** What a check found. */
+export interface Finding {
+    /** What was looked at: "clock". */
+    readonly what: string;
+    /** Whether it is as it should be. */
+    readonly good: boolean;
+    /** What stands there, in a few words. */
+    readonly found: string;
+    /** What to do, when it is not as it should be. */
+    readonly remedy?: string;
+}
+
+/** Free space below which a run may end half way, in gigabytes. */
+const enoughDisk = 2;
+
+/** Seconds that two clocks may differ: certificates and leases bear more, log lines do not. */
+const enoughAccuracy = 5;
+
+/** @returns what stopped `look`, as the finding */
+async function check(what: string, remedy: string, look: () => string | Promise<string>): Promise<Finding> {
+    try {
+        return { what, good: true, found: await look() };
+    } catch (error) {
+        return { what, good: false, found: describe(error), remedy };
+    }
+}
+
+function fail(message: string): never {
+    throw new Failure(message);
+}
+
+function tools(): string {
+    const names = [...Object.keys(goTools), ...Object.keys(pulumiTools), "redis-server"] as ToolName[];
+    const missing = names.filter((name) => {
+        try {
+            return tool(name) === "";
+        } catch {
+            return true;
+        }
+    });
+    return missing.length > 0 ? fail(`missing: ${missing.join(", ")}`) : `${names.length} are there`;
+}
+
+function disk(): string {
+    const free = Math.min(
+        ...[".", cacheDirectory].map((path) => {
+            const { bavail, bsize } = statfsSync(path);
+            return (bavail * bsize) / 1e9;
+        }),
+    );
+    const found = `${free.toFixed(1)} GB free`;
+    return free < enoughDisk ? fail(found) : found;
+}
+
+/** The tools and this machine. */
+export function machineChecks(): Promise<Finding>[] {
+    return [
+        check("tools", "`npm run setup` builds what is missing", tools),
+        check("pulumi", "`npm run setup` installs it", async () => {
+            const version = (await capture(tool("pulumi"), ["version"], { failure: "it does not run" })).trim();
+            return version.replace(/^v/, "") === pulumiVersion ? version : fail(`${version}, not ${pulumiVersion}`);
+        }),
+        check("disk", `make room: a run needs ${enoughDisk} GB`, disk),
+    ];
+}
+
+/** Whether the stack is known to its backend, and its secrets can be read. */
+export async function stackChecks({ name }: Stack): Promise<Finding[]> {
+    const create = name === "sandbox" ? "`npm start` creates it" : `create it with \`npx pulumi stack init ${name}\``;
+    const known = await check("stack", create, async () => {
+        await pulumi("stack", "--show-name", "--stack", name);
+        return name;
+    });
+    if (!known.good) {
+        return [known];
+    }
+    const passphrase = await check(
+        "passphrase",
+        "set PULUMI_CONFIG_PASSPHRASE, or PULUMI_CONFIG_PASSPHRASE_FILE to the path of a file that holds it",
+        async () => {
+            await pulumi("config", "--show-secrets", "--json", "--stack", name);
+            return "opens the stack's secrets";
+        },
+    );
+    return [known, passphrase];
+}
+
+interface Lease {
+    readonly metadata: { readonly name: string };
+    readonly spec?: { readonly renewTime?: string; readonly leaseDurationSeconds?: number };
+}
+
+/** The cluster, its nodes and their clocks. */
+export async function clusterChecks(stack: Stack): Promise<Finding[]> {
+    const start = stack.name === "sandbox" ? "`npm start`" : "`npx pulumi up`";
+    const reachable = await check("cluster", `start it with ${start}, or see whether this machine reaches it`, () =>
+        withKubeconfig(stack, async (path) => {
+            const version = await new Kubectl(path).run(["get", "--raw", "/version", "--request-timeout", "5s"]);
+            return `answers, ${JSON.parse(version).gitVersion}`;
+        }),
+    );
+    if (!reachable.good) {
+        return [reachable];
+    }
+    return withKubeconfig(stack, async (path) => {
+        const kubectl = new Kubectl(path);
+        const clock = check("clock", "let every machine, this one too, take its time from an NTP server", async () => {
+            const leases = await kubectl.list<Lease>("leases", "--namespace", "kube-node-lease");
+            const ahead = leases.filter(
+                ({ spec }) => Date.parse(spec?.renewTime ?? "") > Date.now() + enoughAccuracy * 1_000,
+            );
+            return ahead.length > 0
+                ? fail(`ahead of this machine: ${ahead.map(({ metadata }) => metadata.name).join(", ")}`)
+                : `${leases.length} nodes agree with this machine`;
+        });
+        return [reachable, await clock];
+    });
+}

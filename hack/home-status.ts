@@ -1,0 +1,156 @@
+import { type ApplicationStatus, reasons, revisionOf } from "../components/application-status";
+
+/** What status reads of the cluster: objects of Kubernetes' API, as far as it looks into them. */
+export interface HomeObjects {
+    readonly nodes: readonly {
+        readonly metadata: { readonly name: string; readonly labels?: Readonly<Record<string, string>> };
+        readonly spec?: { readonly unschedulable?: boolean };
+        readonly status?: {
+            readonly conditions?: readonly {
+                readonly type: string;
+                readonly status: string;
+                readonly message?: string;
+                readonly lastTransitionTime: string;
+            }[];
+            readonly nodeInfo?: { readonly architecture: string; readonly kubeletVersion: string };
+        };
+    }[];
+    /** Undefined while the cluster does not know Applications: Argo CD is not there yet. */
+    readonly applications: readonly ApplicationObject[] | undefined;
+    /** What Argo CD says of changes of its Applications; Kubernetes keeps these for an hour. */
+    readonly events: readonly {
+        readonly involvedObject: { readonly name: string };
+        readonly message?: string;
+        readonly lastTimestamp?: string | null;
+    }[];
+    /** Argo CD's own Deployments and StatefulSets. */
+    readonly argocd: readonly {
+        readonly kind: string;
+        readonly metadata: { readonly name: string };
+        readonly spec?: { readonly replicas?: number };
+        readonly status?: { readonly readyReplicas?: number };
+    }[];
+}
+
+interface ApplicationObject {
+    readonly metadata: {
+        readonly name: string;
+        readonly creationTimestamp: string;
+        readonly annotations?: Readonly<Record<string, string>>;
+    };
+    readonly status?: ApplicationStatus & { readonly health?: { readonly lastTransitionTime?: string } };
+}
+
+/** One Application, for the table and for JSON. */
+export interface ApplicationRow {
+    /** "1", "2" or "3"; undefined for the root Application. */
+    readonly tier: string | undefined;
+    readonly name: string;
+    readonly sync: string;
+    readonly health: string;
+    /** The commit that it was last compared to, by its full hash. */
+    readonly revision: string | undefined;
+    /** When it was created, as Kubernetes writes times. */
+    readonly created: string;
+    /** Since when it is not Synced, or not Healthy; undefined while it is both, or when that was over an hour ago. */
+    readonly since: string | undefined;
+    /** Why it is not Synced and Healthy, what says most first. */
+    readonly reasons: readonly string[];
+}
+
+/** One node. */
+export interface NodeRow {
+    readonly name: string;
+    readonly role: "server" | "agent";
+    /** "Ready", "NotReady", or either with ",SchedulingDisabled". */
+    readonly status: string;
+    readonly architecture: string;
+    readonly version: string;
+}
+
+/** The state of a home. */
+export interface HomeStatus {
+    readonly nodes: readonly NodeRow[];
+    readonly applications: readonly ApplicationRow[];
+    /** Whether every node is Ready and every Application Synced and Healthy. */
+    readonly ready: boolean;
+    /** What to look at before anything else, with the command that shows more; undefined when all is well. */
+    readonly first: { readonly what: string; readonly command: string } | undefined;
+}
+
+const tierAnnotation = "argocd.argoproj.io/sync-wave";
+
+function nodeRow({ metadata, spec, status }: HomeObjects["nodes"][number]): NodeRow {
+    const ready = status?.conditions?.find(({ type }) => type === "Ready")?.status === "True";
+    return {
+        name: metadata.name,
+        role: "node-role.kubernetes.io/control-plane" in (metadata.labels ?? {}) ? "server" : "agent",
+        status: `${ready ? "Ready" : "NotReady"}${spec?.unschedulable ? ",SchedulingDisabled" : ""}`,
+        architecture: status?.nodeInfo?.architecture ?? "",
+        version: status?.nodeInfo?.kubeletVersion ?? "",
+    };
+}
+
+function applicationRow({ metadata, status }: ApplicationObject, events: HomeObjects["events"]): ApplicationRow {
+    const sync = status?.sync?.status ?? "Unknown";
+    const health = status?.health?.status ?? "Unknown";
+    const becameOutOfSync = events
+        .filter((each) => each.involvedObject.name === metadata.name && each.message?.endsWith(`-> ${sync}`))
+        .map(({ lastTimestamp }) => lastTimestamp ?? "")
+        .sort()
+        .at(-1);
+    const ready = sync === "Synced" && health === "Healthy";
+    return {
+        tier: metadata.annotations?.[tierAnnotation],
+        name: metadata.name,
+        sync,
+        health,
+        revision: revisionOf(status),
+        created: metadata.creationTimestamp,
+        since: ready ? undefined : sync === "Synced" ? status?.health?.lastTransitionTime : becameOutOfSync,
+        reasons: ready ? [] : reasons(status),
+    };
+}
+
+/** The one thing to look at: what everything else depends on comes first. */
+function lookFirst(
+    { argocd, applications: known }: HomeObjects,
+    nodes: readonly NodeRow[],
+    applications: readonly ApplicationRow[],
+): HomeStatus["first"] {
+    const node = nodes.find(({ status }) => status.startsWith("NotReady"));
+    if (node) {
+        return { what: `Node ${node.name} is not Ready.`, command: `kubectl describe node ${node.name}` };
+    }
+    if (known === undefined) {
+        return { what: "Argo CD is not installed: the program has not come this far.", command: "npx pulumi up" };
+    }
+    const part = argocd.find(({ spec, status }) => (status?.readyReplicas ?? 0) < (spec?.replicas ?? 1));
+    if (part) {
+        const name = `${part.kind.toLowerCase()}/${part.metadata.name}`;
+        return { what: `Argo CD's ${name} is not ready.`, command: `kubectl -n argocd describe ${name}` };
+    }
+    if (applications.length === 0) {
+        return { what: "No Application is there: the program has not come this far.", command: "npx pulumi up" };
+    }
+    const worst = applications.find(({ sync, health }) => sync !== "Synced" || health !== "Healthy");
+    if (worst) {
+        const { name, tier, sync, health } = worst;
+        return {
+            what: `Application ${name}${tier ? ` (tier ${tier})` : ""} is ${sync} and ${health}: ${worst.reasons[0] ?? "no reason is given"}`,
+            command: `kubectl -n argocd describe application ${name}`,
+        };
+    }
+    return undefined;
+}
+
+/** The state of a home, tier by tier. */
+export function homeStatus(objects: HomeObjects): HomeStatus {
+    const order = ({ tier, name }: ApplicationRow) => `${tier ?? "9"} ${name}`;
+    const nodes = objects.nodes.map(nodeRow);
+    const applications = (objects.applications ?? [])
+        .map((each) => applicationRow(each, objects.events))
+        .sort((a, b) => order(a).localeCompare(order(b), "en"));
+    const first = lookFirst(objects, nodes, applications);
+    return { nodes, applications, ready: first === undefined, first };
+}

@@ -1,0 +1,15 @@
+import { spawn } from "node:child_process";
+
+/** Shows a long text: in the user's pager on a terminal, as it is elsewhere. */
+export async function page(text: string): Promise<void> {
+    if (!process.stdout.isTTY) {
+        process.stdout.write(text);
+        return;
+    }
+    const env = { LESS: "FRX", ...process.env };
+    const pager = spawn(process.env["PAGER"] || "less", { shell: true, stdio: ["pipe", "inherit", "inherit"], env });
+    // Whoever leaves the pager before the end has seen enough.
+    pager.stdin.on("error", () => undefined);
+    pager.stdin.end(text);
+    await new Promise((resolve) => pager.once("close", resolve));
+}

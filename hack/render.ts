@@ -1,0 +1,61 @@
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import type { Application } from "../components/applications";
+import { overriddenManifest } from "../components/overrides";
+import { tool } from "../toolchain/tools";
+import { capture } from "./capture";
+import type { StackSettings } from "./stack";
+
+/** What Argo CD takes from the part `helm` of a source. https://argo-cd.readthedocs.io/en/stable/user-guide/helm/ */
+interface HelmSource {
+    readonly releaseName?: string;
+    readonly valueFiles?: readonly string[];
+    readonly valuesObject?: unknown;
+}
+
+/**
+ * What Argo CD would apply for an Application if the checkout were the commit that it follows, as a stream of YAML
+ * documents: rendered with Helm 4, as its repo server does, with the stack's values.
+ *
+ * @param root the checkout whose charts are rendered
+ * @throws Failure with what Helm said
+ */
+export async function render(root: string, application: Application, settings: StackSettings): Promise<string> {
+    // Helm leaves an archive of the library in the chart's folder, which would be stale the next time.
+    const workspace = mkdtempSync(join(tmpdir(), "hearth-render-"));
+    const helm = (...args: string[]) =>
+        capture(tool("helm4"), args, {
+            env: { PATH: process.env["PATH"], HOME: workspace, KUBECONFIG: join(workspace, "none") },
+            failure: `charts/${application.name} does not render`,
+        });
+    try {
+        const { sources } = overriddenManifest(application, settings).spec;
+        const rendered = sources.map(async (source, index) => {
+            const { releaseName, valueFiles = [], valuesObject = {} } = (source["helm"] ?? {}) as HelmSource;
+            const values = join(workspace, `values-${index}.json`);
+            writeFileSync(values, JSON.stringify(valuesObject));
+            const common = [
+                ...["--namespace", application.namespace, "--include-crds"],
+                ...valueFiles.flatMap((file) => ["--values", file.replace(/^\$\w+/, root)]),
+                ...["--values", values],
+            ];
+            const name = releaseName ?? application.name;
+            if ("chart" in source) {
+                const { chart, repoURL, targetRevision } = source;
+                return helm("template", name, String(chart), "--repo", repoURL, "--version", targetRevision, ...common);
+            }
+            const path = join(workspace, basename(String(source["path"])));
+            cpSync(join(root, String(source["path"])), path, {
+                recursive: true,
+                filter: (file) => !file.endsWith(".tgz"),
+            });
+            cpSync(join(root, "charts/common"), join(workspace, "common"), { recursive: true });
+            await helm("dependency", "build", path);
+            return helm("template", name, path, ...common);
+        });
+        return (await Promise.all(rendered)).join("");
+    } finally {
+        rmSync(workspace, { recursive: true, force: true });
+    }
+}

@@ -1,0 +1,117 @@
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { parse } from "yaml";
+import { settingsSchema } from "../config/schema";
+import { Failure } from "../toolchain/failure";
+import { tool } from "../toolchain/tools";
+import { capture } from "./capture";
+import { exitCodes } from "./verb";
+
+/** The option that every verb about a cluster has. */
+export const stackOption = {
+    stack: {
+        alias: "s",
+        type: "string",
+        requiresArg: true,
+        describe: "The Pulumi stack whose cluster is meant; the one that `pulumi stack select` chose if none is given",
+    },
+} as const;
+
+const schema = settingsSchema.pick({ cluster: true, domain: true, repository: true, charts: true });
+
+/** What the verbs take from a stack's config: nothing that is secret. */
+export type StackSettings = ReturnType<typeof schema.parse>;
+
+/** A stack, as its file in the checkout describes it. */
+export interface Stack {
+    readonly name: string;
+    readonly settings: StackSettings;
+    /** The value of hearth:kubeconfig if it stands there in plain text. */
+    readonly kubeconfigPath: string | undefined;
+    /** Whether hearth:kubeconfig is there at all; without it, the program makes the cluster and knows its kubeconfig. */
+    readonly hasKubeconfig: boolean;
+}
+
+/** The stacks that have a file in the checkout. */
+export function stackNames(): string[] {
+    return readdirSync(".").flatMap((file) => /^Pulumi\.(.+)\.yaml$/.exec(file)?.[1] ?? []);
+}
+
+/** What a command of Pulumi prints; a Failure with what it said when it fails. */
+export async function pulumi(...args: string[]): Promise<string> {
+    const env = { ...process.env, PULUMI_SKIP_UPDATE_CHECK: "true" };
+    const failure = `pulumi ${args.join(" ")} failed`;
+    return (await capture(tool("pulumi"), [...args, "--non-interactive"], { env, failure })).trim();
+}
+
+/** @throws Failure that lists the stacks, when none is chosen */
+async function selectedStack(): Promise<string> {
+    try {
+        return await pulumi("stack", "--show-name");
+    } catch {
+        throw new Failure(
+            `no stack is selected: name one with --stack (${stackNames().join(", ")}), or choose it once with ` +
+                "`npx pulumi stack select`",
+            exitCodes.usage,
+        );
+    }
+}
+
+/**
+ * Reads a stack's file.
+ *
+ * @param given the stack's name; the selected one if undefined
+ * @throws Failure when there is no such file, or when it does not say what the verbs need
+ */
+export async function readStack(given: string | undefined): Promise<Stack> {
+    const name = given ?? (await selectedStack());
+    const file = `Pulumi.${name}.yaml`;
+    if (!existsSync(file)) {
+        throw new Failure(`${file} is not there; stacks here: ${stackNames().join(", ")}`, exitCodes.usage);
+    }
+    const config: Record<string, unknown> = parse(readFileSync(file, "utf8"))?.config ?? {};
+    const value = (key: string) => config[`hearth:${key}`];
+    const picked = Object.fromEntries(Object.keys(schema.shape).map((key) => [key, value(key)]));
+    const { data: settings, error } = schema.safeParse(picked);
+    if (!settings) {
+        const mistakes = error.issues.map((issue) => `  hearth:${issue.path.join(".")}: accepted: ${issue.message}`);
+        throw new Failure([`Mistakes in ${file}:`, ...mistakes].join("\n"));
+    }
+    const kubeconfig = value("kubeconfig");
+    return {
+        name,
+        settings,
+        kubeconfigPath: typeof kubeconfig === "string" ? resolve(kubeconfig) : undefined,
+        hasKubeconfig: kubeconfig !== undefined,
+    };
+}
+
+/**
+ * Calls `use` with the path of the stack's kubeconfig. One that is secret is in a file for that long, which nobody else
+ * can read.
+ *
+ * @throws Failure when there is none yet
+ */
+export async function withKubeconfig<T>(stack: Stack, use: (path: string) => Promise<T>): Promise<T> {
+    if (stack.kubeconfigPath !== undefined) {
+        if (!existsSync(stack.kubeconfigPath)) {
+            throw new Failure(
+                `${stack.kubeconfigPath} is not there, which Pulumi.${stack.name}.yaml names as the kubeconfig: ` +
+                    (stack.name === "sandbox" ? "start the sandbox with `npm start`" : "put it there"),
+            );
+        }
+        return use(stack.kubeconfigPath);
+    }
+    const contents = stack.hasKubeconfig
+        ? await pulumi("config", "get", "hearth:kubeconfig", "--stack", stack.name)
+        : await pulumi("stack", "output", "kubeconfig", "--show-secrets", "--stack", stack.name);
+    const directory = mkdtempSync(join(process.env["XDG_RUNTIME_DIR"] ?? tmpdir(), "hearth-"));
+    try {
+        const path = join(directory, "kubeconfig");
+        writeFileSync(path, contents, { mode: 0o600 });
+        return await use(path);
+    } finally {
+        rmSync(directory, { recursive: true, force: true });
+    }
+}

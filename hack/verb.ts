@@ -1,0 +1,65 @@
+import yargs, { type ArgumentsCamelCase, type Argv, type FallbackCompletionFunction } from "yargs";
+import { Failure } from "../toolchain/failure";
+
+/** What the exit codes of every verb mean; a verb may add one of its own. */
+export const exitCodes = {
+    done: 0,
+    failed: 1,
+    /** An option or an argument that cannot be understood. */
+    usage: 2,
+} as const;
+
+/** One of the commands in this folder. */
+export interface VerbDefinition<T> {
+    /** Its arguments as yargs writes them: `<chart>` must be given, `[chart]` may be. */
+    readonly parameters?: string;
+    /** What it does, in a sentence. */
+    readonly describe: string;
+    /** What may stand for its first argument, for the shell's completion. */
+    readonly candidates?: () => readonly string[];
+    /** Declares its arguments and options. */
+    readonly options: (parser: Argv) => Argv<T>;
+    /** Examples for its help, with what each does. */
+    readonly examples?: readonly (readonly [command: string, does: string])[];
+    /** What its exit codes mean beyond {@link exitCodes}. */
+    readonly exitCodes?: string;
+    /** @returns the exit code */
+    readonly run: (args: ArgumentsCamelCase<T>) => Promise<number>;
+}
+
+/** A verb as the main program calls it: by its name, with the rest of the command line. */
+export type Verb = (name: string, args: readonly string[]) => Promise<number>;
+
+/**
+ * Defines a verb: strict about misspelt options, with help, and with completions for the shell.
+ *
+ * @returns the verb; it throws a Failure with exit code 2 for arguments that cannot be understood
+ */
+export function defineVerb<T>(definition: VerbDefinition<T>): Verb {
+    const { parameters = "", describe, options, examples = [], run } = definition;
+    const complete: FallbackCompletionFunction = (current, _, useDefaults, done) =>
+        current.startsWith("-") ? useDefaults() : done([...(definition.candidates?.() ?? [])]);
+    return async (name, args) => {
+        let exitCode: number = exitCodes.done;
+        // yargs completes the options of commands that have a name; otherwise the verb is the whole program.
+        const [flag, , ...words] = args;
+        const completing = flag === "--get-yargs-completions";
+        await yargs(completing ? [flag, name, ...words] : args)
+            .scriptName(`hack/${name}`)
+            .command(`${completing ? name : "$0"} ${parameters}`.trim(), describe, options, async (parsed) => {
+                exitCode = await run(parsed);
+            })
+            .example(examples.map((each) => [...each]))
+            .epilogue(`Exit codes: 0 done, 1 failed, 2 not understood${definition.exitCodes ?? ""}.`)
+            .completion("completion", false, complete)
+            .strict()
+            .wrap(Math.min(100, process.stdout.columns ?? 80))
+            .version(false)
+            .alias("help", "h")
+            .fail((message, error) => {
+                throw error ?? new Failure(`${message}\nSee hack/${name} --help`, exitCodes.usage);
+            })
+            .parseAsync();
+        return exitCode;
+    };
+}

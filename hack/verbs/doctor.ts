@@ -1,0 +1,42 @@
+import { Failure } from "../../toolchain/failure";
+import { clusterChecks, type Finding, machineChecks, stackChecks } from "../checks";
+import { colors } from "../colors";
+import { readStack, stackOption } from "../stack";
+import { formatTable } from "../table";
+import { defineVerb, exitCodes } from "../verb";
+
+/** Exit code when something is not as it should be. */
+const unwell = 3;
+
+async function stackFindings(name: string | undefined): Promise<Finding[]> {
+    try {
+        const stack = await readStack(name);
+        return (await Promise.all([stackChecks(stack), clusterChecks(stack)])).flat();
+    } catch (error) {
+        if (error instanceof Failure) {
+            return [{ what: "stack", good: false, found: error.message, remedy: "put that right" }];
+        }
+        throw error;
+    }
+}
+
+/** `hack/doctor` */
+export const verb = defineVerb({
+    describe: "Whether this machine, the stack and the cluster are fit, a line each, with the remedy",
+    options: (parser) => parser.options(stackOption),
+    exitCodes: `, ${unwell} something is not as it should be`,
+    run: async ({ stack }) => {
+        const findings = (await Promise.all([...machineChecks(), stackFindings(stack)])).flat();
+        const rows = findings.map(({ what, good, found }) => [
+            good ? colors.green("ok") : colors.red("bad"),
+            what,
+            good ? found : "see below",
+        ]);
+        process.stdout.write(`${formatTable(["", "CHECK", "FOUND"], rows)}\n`);
+        const bad = findings.filter(({ good }) => !good);
+        for (const { what, found, remedy } of bad) {
+            process.stdout.write(`\n${colors.bold(what)}: ${found}\n  ${remedy}\n`);
+        }
+        return bad.length > 0 ? unwell : exitCodes.done;
+    },
+});

@@ -1,0 +1,101 @@
+import { existsSync, readFileSync } from "node:fs";
+import { parse } from "yaml";
+import type { Application } from "../../components/applications";
+import { serviceNamespaces } from "../../components/chart-metadata";
+import { Failure } from "../../toolchain/failure";
+import { chartNames, findApplication } from "../application";
+import { Kubectl } from "../kubectl";
+import { asArgoCD, isHook, parseManifests, tracked } from "../manifests";
+import { render } from "../render";
+import { readStack, stackOption, withKubeconfig } from "../stack";
+import { upSystem } from "../system";
+import { defineVerb, exitCodes } from "../verb";
+
+const root = process.cwd();
+
+function tell(line: string): void {
+    process.stdout.write(`${line}\n`);
+}
+
+/** A service that no commit has yet has no namespace: it gets the one that the program would make. */
+async function ensureNamespace(kubectl: Kubectl, application: Application): Promise<void> {
+    const { namespace: name } = application;
+    if ((await kubectl.run(["get", "namespace", name, "--ignore-not-found", "--output", "name"])) !== "") {
+        return;
+    }
+    const labels = { "pod-security.kubernetes.io/enforce": serviceNamespaces(root, [application])[name] };
+    const namespace = { apiVersion: "v1", kind: "Namespace", metadata: { name, labels } };
+    await kubectl.run(["apply", "--server-side", "--filename", "-"], JSON.stringify(namespace));
+    tell(`namespace/${name} created`);
+}
+
+async function checkSecret(kubectl: Kubectl, { name, namespace }: Application): Promise<void> {
+    const file = `charts/${name}/secrets.yaml`;
+    if (!existsSync(file) || Object.keys(parse(readFileSync(file, "utf8")).secrets).length === 0) {
+        return;
+    }
+    const secret = ["secret", `${name}-secrets`, "--namespace", namespace];
+    if ((await kubectl.run(["get", ...secret, "--ignore-not-found", "--output", "name"])) === "") {
+        throw new Failure(
+            `${file} asks for secrets, and Secret ${name}-secrets is not in namespace ${namespace}: ` +
+                "run `npx pulumi up` once, which writes it",
+        );
+    }
+}
+
+/** `hack/install` */
+export const verb = defineVerb({
+    parameters: "<chart>",
+    describe:
+        "Deploy a chart of this checkout now, past Argo CD; it stays until the next commit that touches the chart",
+    candidates: () => [...chartNames(), "system"],
+    options: (parser) =>
+        parser
+            .positional("chart", {
+                type: "string",
+                demandOption: true,
+                describe: "Name of a folder under charts/; system for everything below the Applications, by Pulumi",
+            })
+            .options({
+                ...stackOption,
+                timeout: { type: "string", default: "5m", describe: "How long its pods may take to become ready" },
+            }),
+    examples: [
+        ["$0 jellyfin", "deploy charts/jellyfin as it is here, committed or not"],
+        ["$0 system", "MetalLB, cert-manager, NFS CSI, descheduler, Argo CD"],
+    ],
+    run: async ({ chart, stack: name, timeout }) => {
+        const stack = await readStack(name);
+        if (chart === "system") {
+            return upSystem(stack.name);
+        }
+        const application = findApplication(root, stack.settings.cluster, chart);
+        const manifests = parseManifests(await render(root, application, stack.settings));
+        const hooks = manifests.filter(isHook);
+        const kept = manifests.filter((each) => !isHook(each)).map((each) => tracked(application, each));
+        return withKubeconfig(stack, async (kubeconfig) => {
+            const kubectl = new Kubectl(kubeconfig);
+            await ensureNamespace(kubectl, application);
+            await checkSecret(kubectl, application);
+            const input = kept.map((each) => JSON.stringify(each)).join("\n");
+            await kubectl.run(["apply", ...asArgoCD, "--filename", "-"], input);
+            tell(`${kept.length} objects of charts/${chart} applied`);
+            for (const { kind, metadata } of hooks) {
+                tell(`${kind} ${metadata.name} left out: it is a hook, which runs when Argo CD syncs`);
+            }
+            for (const { kind, metadata } of kept.filter((each) =>
+                ["Deployment", "StatefulSet", "DaemonSet"].includes(each.kind),
+            )) {
+                const workload = `${kind.toLowerCase()}/${metadata.name}`;
+                const inNamespace = ["--namespace", metadata.namespace ?? application.namespace];
+                await kubectl.run(["rollout", "status", workload, ...inNamespace, `--timeout=${timeout}`]);
+                tell(`${workload} is ready`);
+            }
+            tell(
+                `Argo CD shows ${chart} OutOfSync where this differs from ${stack.settings.repository.revision}, and leaves ` +
+                    "it so until a commit touches the chart. Push yours to keep it.",
+            );
+            return exitCodes.done;
+        });
+    },
+});

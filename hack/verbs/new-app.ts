@@ -1,0 +1,124 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { isMap, isSeq, parseDocument } from "yaml";
+import { Failure } from "../../toolchain/failure";
+import { findApplication } from "../application";
+import { render } from "../render";
+import { defineVerb, exitCodes } from "../verb";
+
+const root = process.cwd();
+const cluster = "clusters/home";
+const templates = join(__dirname, "..", "templates");
+
+/** The literal defaults of the manifests, with which the golden files of the charts are rendered. */
+const defaults = {
+    cluster: "home",
+    domain: "home.arpa",
+    repository: { url: "https://git.home.arpa/hearth/hearth.git", revision: "main" },
+    charts: {},
+};
+
+function fill(file: string, values: Readonly<Record<string, string>>): string {
+    return readFileSync(file, "utf8").replace(/\$\{(\w+)\}/g, (_, key: string) => values[key] ?? "");
+}
+
+function write(path: string, text: string): void {
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, text);
+    process.stdout.write(`  ${path}\n`);
+}
+
+/** Adds a line to the list of resources, which is in order of the names. */
+function kustomizationWith(resource: string): string {
+    const document = parseDocument(readFileSync(join(cluster, "kustomization.yaml"), "utf8"));
+    const resources = isMap(document.contents) && document.get("resources");
+    if (!isSeq(resources)) {
+        throw new Failure(`${cluster}/kustomization.yaml has no list of resources`);
+    }
+    resources.add(document.createNode(resource));
+    resources.items.sort((a, b) => String(a).localeCompare(String(b), "en"));
+    return document.toString({ lineWidth: 0 });
+}
+
+/** `hack/new-app` */
+export const verb = defineVerb({
+    parameters: "<name>",
+    describe: "Write the chart and the Application of a new service, ready to be committed",
+    options: (parser) =>
+        parser
+            .positional("name", {
+                type: "string",
+                demandOption: true,
+                describe: "Name of the chart, of the Application and of the namespace",
+            })
+            .options({
+                image: {
+                    type: "string",
+                    demandOption: true,
+                    describe: "With registry and release: ghcr.io/owner/app:1.2.3",
+                },
+                port: { type: "number", default: 8080, describe: "Port that it serves HTTP on" },
+                health: { type: "string", default: "/", describe: "Path that answers when it is healthy" },
+                host: { type: "string", describe: "Host name under the home's domain [default: its name]" },
+                title: { type: "string", describe: "Its name on the home page [default: its name]" },
+                description: { type: "string", describe: "A sentence of what it is" },
+                tier: { choices: [1, 2, 3] as const, default: 3, describe: "What has to be there before it starts" },
+            }),
+    examples: [["$0 wishlist --image ghcr.io/cmintey/wishlist:v0.53.2 --port 3280", "a list of wishes"]],
+    run: async ({ name, image, port, health, host = name, title = name, description, tier }) => {
+        if (!/^[a-z]([a-z0-9-]{0,51}[a-z0-9])?$/.test(name)) {
+            throw new Failure(
+                `"${name}" cannot be the name of a namespace: use lower-case letters, digits and dashes, 53 at most`,
+                exitCodes.usage,
+            );
+        }
+        const [, repository, tag] = /^([a-z0-9.-]+\.[a-z]+\/[a-z0-9/._-]+):([\w.-]*\d[\w.-]*)$/.exec(image) ?? [];
+        if (repository === undefined || tag === undefined) {
+            throw new Failure(
+                `"${image}" does not pin a release: give registry, name and release, as ghcr.io/owner/app:1.2.3`,
+                exitCodes.usage,
+            );
+        }
+        const manifest = `${cluster}/apps/${name}.yaml`;
+        const taken = [`charts/${name}`, manifest].filter((path) => existsSync(path));
+        if (taken.length > 0) {
+            throw new Failure(`${taken.join(" and ")} exist already: nothing was written`);
+        }
+        const sentence = (description ?? `${title}.`).replace(/[^.]$/, "$&.");
+        const values = {
+            name,
+            repository,
+            tag,
+            port: `${port}`,
+            health,
+            host,
+            title,
+            tier: `${tier}`,
+            description: sentence,
+        };
+        process.stdout.write("Written:\n");
+        for (const file of readdirSync(join(templates, "chart"), { recursive: true, withFileTypes: true })) {
+            if (file.isFile()) {
+                const path = join(file.parentPath, file.name);
+                write(join("charts", name, path.slice(join(templates, "chart").length + 1)), fill(path, values));
+            }
+        }
+        write(manifest, fill(join(templates, "application.yaml"), values));
+        write(`${cluster}/kustomization.yaml`, kustomizationWith(`apps/${name}.yaml`));
+        const text = await render(root, findApplication(root, defaults.cluster, name), defaults);
+        write(`test/charts/golden/${name}.yaml`, `${text.trim().replace(/\n+---\n/g, "\n---\n")}\n`);
+        process.stdout.write(
+            [
+                "",
+                `Look through charts/${name}/values.yaml: charts/common/README.md says what can stand there. Then`,
+                `  hack/template ${name}                                 what it becomes`,
+                `  hack/install ${name}                                  try it before it is committed`,
+                "  UPDATE_GOLDEN=1 npx jest --selectProjects charts      the charts' tests",
+                `  git add charts/${name} clusters test && git commit && git push`,
+                `Argo CD does the rest. If charts/${name}/secrets.yaml declares secrets, \`npx pulumi up\` writes them.`,
+                "",
+            ].join("\n"),
+        );
+        return exitCodes.done;
+    },
+});

@@ -1,0 +1,115 @@
+import { formatAge } from "../age";
+import { colors } from "../colors";
+import { type HomeObjects, type HomeStatus, homeStatus } from "../home-status";
+import { Kubectl } from "../kubectl";
+import { readStack, stackOption, withKubeconfig } from "../stack";
+import { formatTable } from "../table";
+import { defineVerb, exitCodes } from "../verb";
+
+/** Exit code when something is not as it should be. */
+const notReady = 3;
+
+/** Seconds between two looks with --watch. */
+const interval = 2;
+
+async function readObjects(kubectl: Kubectl): Promise<HomeObjects> {
+    const inArgocd = ["--namespace", "argocd"];
+    const [nodes, argocd, events, applications] = await Promise.all([
+        kubectl.list<HomeObjects["nodes"][number]>("nodes"),
+        kubectl.list<HomeObjects["argocd"][number]>("deployments,statefulsets", ...inArgocd),
+        kubectl.list<HomeObjects["events"][number]>(
+            "events",
+            ...inArgocd,
+            "--field-selector",
+            "involvedObject.kind=Application,reason=ResourceUpdated",
+        ),
+        kubectl
+            .list<NonNullable<HomeObjects["applications"]>[number]>("applications.argoproj.io", ...inArgocd)
+            .catch((error: Error) => {
+                if (error.message.includes("the server doesn't have a resource type")) {
+                    return undefined;
+                }
+                throw error;
+            }),
+    ]);
+    return { nodes, argocd, events, applications };
+}
+
+function format({ nodes, applications, first }: HomeStatus): string {
+    const state = (text: string, good: boolean) => (good ? colors.green(text) : colors.yellow(text));
+    const nodeRows = nodes.map(({ name, role, status, architecture, version }) => [
+        name,
+        role,
+        state(status, status === "Ready"),
+        architecture,
+        version,
+    ]);
+    const applicationRows = applications.map(({ tier, name, sync, health, revision, created, since }) => [
+        tier ?? "-",
+        name,
+        state(sync, sync === "Synced"),
+        state(health, health === "Healthy"),
+        revision?.slice(0, 7) ?? "-",
+        formatAge(created),
+        since ? formatAge(since) : sync === "Synced" && health === "Healthy" ? "" : "?",
+    ]);
+    const bad = applications.filter(({ sync, health }) => sync !== "Synced" || health !== "Healthy");
+    return [
+        formatTable(["NODE", "ROLE", "STATUS", "ARCH", "VERSION"], nodeRows),
+        "",
+        ...(applications.length > 0
+            ? [
+                  formatTable(
+                      ["TIER", "APPLICATION", "SYNC", "HEALTH", "REVISION", "AGE", "NOT READY FOR"],
+                      applicationRows,
+                  ),
+                  "",
+              ]
+            : []),
+        ...bad.flatMap(({ name, reasons }) => [
+            colors.bold(name),
+            ...reasons.slice(0, 5).map((reason) => `  ${reason}`),
+            "",
+        ]),
+        first
+            ? `${colors.bold("Look first:")} ${first.what}\n  ${first.command}`
+            : `${applications.length} Applications are Synced and Healthy, ${nodes.length} nodes are Ready.`,
+    ].join("\n");
+}
+
+/** `hack/status` */
+export const verb = defineVerb({
+    describe: "Nodes and Applications, tier by tier, and the one thing to look at first",
+    options: (parser) =>
+        parser.options({
+            ...stackOption,
+            watch: {
+                alias: "w",
+                type: "boolean",
+                describe: `Look again every ${interval} s until Ctrl-C`,
+            },
+            json: { type: "boolean", describe: "Print JSON", conflicts: "watch" },
+        }),
+    examples: [
+        ["$0", "the stack that is selected"],
+        ["$0 --stack sandbox --watch", "follow what `npm start` does"],
+    ],
+    exitCodes: `, ${notReady} a node or an Application is not ready`,
+    run: async ({ stack: name, watch, json }) => {
+        const stack = await readStack(name);
+        return withKubeconfig(stack, async (path) => {
+            const kubectl = new Kubectl(path);
+            for (;;) {
+                const status = homeStatus(await readObjects(kubectl));
+                const text = json ? JSON.stringify(status, undefined, 2) : format(status);
+                if (!watch) {
+                    process.stdout.write(`${text}\n`);
+                    return status.ready ? exitCodes.done : notReady;
+                }
+                const clear = process.stdout.isTTY ? "\u001b[2J\u001b[H" : "";
+                process.stdout.write(`${clear}${new Date().toISOString()}\n${text}\n`);
+                await new Promise((resolve) => setTimeout(resolve, interval * 1_000));
+            }
+        });
+    },
+});

@@ -1,0 +1,110 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Application } from "../../components/applications";
+import { tool } from "../../toolchain/tools";
+import { chartNames, findApplication } from "../application";
+import { capture } from "../capture";
+import { colors } from "../colors";
+import { asArgoCD, isHook, parseManifests, tracked } from "../manifests";
+import { page } from "../pager";
+import { render } from "../render";
+import { readStack, type Stack, stackOption, withKubeconfig } from "../stack";
+import { defineVerb, exitCodes } from "../verb";
+
+const root = process.cwd();
+
+/** Keys and comments stand out; the text itself stays as it is. */
+function highlight(yaml: string): string {
+    return yaml
+        .replace(/^(\s*(?:- )?)([\w./-]+)(?=:(?: |$))/gm, (_, indent: string, key: string) => indent + colors.cyan(key))
+        .replace(/^(\s*#.*)$/gm, (comment) => colors.dim(comment));
+}
+
+/** What goes and what comes stand out in a unified diff. */
+function highlightDifference(difference: string): string {
+    return difference
+        .replace(/^\+.*$/gm, (line) => colors.green(line))
+        .replace(/^-.*$/gm, (line) => colors.red(line))
+        .replace(/^@@.*$/gm, (line) => colors.cyan(line));
+}
+
+async function differenceToCluster(application: Application, manifests: string, stack: Stack): Promise<string> {
+    const kept = parseManifests(manifests).filter((each) => !isHook(each));
+    return withKubeconfig(stack, (kubeconfig) =>
+        capture(tool("kubectl"), ["--kubeconfig", kubeconfig, "diff", ...asArgoCD, "--filename", "-"], {
+            input: kept.map((each) => JSON.stringify(tracked(application, each))).join("\n"),
+            failure: "the cluster cannot be compared",
+            accepted: [1],
+        }),
+    );
+}
+
+/** The branch that Argo CD follows: as the remote repository has it, when that is known here. */
+async function followed(branch: string): Promise<string> {
+    const remote = `origin/${branch}`;
+    const failure = `there is no branch ${remote}`;
+    return capture("git", ["rev-parse", "--verify", "--quiet", remote], { failure }).then(
+        () => remote,
+        () => branch,
+    );
+}
+
+async function differenceToBranch(name: string, manifests: string, { settings }: Stack): Promise<string> {
+    const directory = mkdtempSync(join(tmpdir(), "hearth-diff-"));
+    try {
+        const branch = await followed(settings.repository.revision);
+        const checkout = join(directory, "checkout");
+        mkdirSync(checkout);
+        const archive = join(directory, "checkout.tar");
+        const failure = `${branch} cannot be read`;
+        await capture("git", ["archive", "--output", archive, branch, "charts", "clusters"], { failure });
+        await capture("tar", ["--extract", "--file", archive, "--directory", checkout], { failure });
+        const before = await render(checkout, findApplication(checkout, settings.cluster, name), settings);
+        writeFileSync(join(directory, "before.yaml"), before);
+        writeFileSync(join(directory, "after.yaml"), manifests);
+        const args = ["-C", directory, "diff", "--no-index", "--no-color", "before.yaml", "after.yaml"];
+        return await capture("git", args, { failure: "git cannot compare", accepted: [1] });
+    } finally {
+        rmSync(directory, { recursive: true, force: true });
+    }
+}
+
+/** `hack/template` */
+export const verb = defineVerb({
+    parameters: "<chart>",
+    describe: "What would be applied for a chart of this checkout, or how that differs",
+    candidates: chartNames,
+    options: (parser) =>
+        parser
+            .positional("chart", { type: "string", demandOption: true, describe: "Name of a folder under charts/" })
+            .options({
+                ...stackOption,
+                diff: {
+                    type: "string",
+                    choices: ["cluster", "main"] as const,
+                    coerce: (value: string | undefined) => (value === "" ? "cluster" : value),
+                    describe: "Show the difference to what the cluster has, or to the branch that Argo CD follows",
+                },
+            }),
+    examples: [
+        ["$0 jellyfin", "the manifests"],
+        ["$0 jellyfin --diff", "what installing it now would change in the cluster"],
+        ["$0 jellyfin --diff main", "what a commit would change"],
+    ],
+    run: async ({ chart, stack: name, diff }) => {
+        const stack = await readStack(name);
+        const application = findApplication(root, stack.settings.cluster, chart);
+        const manifests = await render(root, application, stack.settings);
+        if (diff === undefined) {
+            await page(highlight(manifests));
+        } else {
+            const difference =
+                diff === "cluster"
+                    ? differenceToCluster(application, manifests, stack)
+                    : differenceToBranch(chart, manifests, stack);
+            await page(highlightDifference(await difference));
+        }
+        return exitCodes.done;
+    },
+});

@@ -1,0 +1,164 @@
+import { Home, isReady, until } from "./home";
+
+/** Two cores and a fresh cluster: minutes, in milliseconds. */
+const limit = 10 * 60_000;
+
+/** How long Argo CD may take to see a change in the cluster, in milliseconds. */
+const soon = 60_000;
+
+let home: Home;
+
+/** One of the verbs about a cluster, for the stack of the sandbox. */
+const hack = (verb: string, ...args: string[]) => home.hack(verb, ...args, "--stack", "sandbox");
+
+/** What hack/status says, as JSON. */
+async function status(): Promise<{ code: number | null; ready: boolean; first?: { what: string } }> {
+    const { code, output } = await hack("status", "--json");
+    return { code, ...JSON.parse(output) };
+}
+
+const navidrome = async () => (await home.applications()).get("navidrome");
+const synced = async () => (await navidrome())?.status?.sync?.status;
+
+/** The memory that the running Deployment asks for. */
+async function memory(): Promise<string> {
+    const { output } = await home.kubectl(
+        ...["get", "deployment", "navidrome", "--namespace", "navidrome"],
+        ...["--output", "jsonpath={.spec.template.spec.containers[0].resources.requests.memory}"],
+    );
+    return output;
+}
+
+beforeAll(async () => {
+    home = await Home.create();
+    home.keepApplications("cert-manager", "database", "gitops", "qbittorrent", "navidrome");
+    await home.commit("a small home");
+}, limit);
+
+afterAll(async () => home.remove(), limit);
+
+test("without a cluster, status and doctor say so and what to do", async () => {
+    const missing = await hack("status");
+    expect(missing.code).toBe(1);
+    expect(missing.output).toContain("start the sandbox with `npm start`");
+
+    const doctor = await hack("doctor");
+    expect(doctor.code).toBe(3);
+    expect(doctor.output).toMatch(/bad\s+stack/);
+    expect(doctor.output).toMatch(/bad\s+cluster/);
+});
+
+test(
+    "on a home that is up, status and doctor find nothing",
+    async () => {
+        const { code, output } = await home.start();
+        expect({ code, output }).toMatchObject({ code: 0 });
+
+        expect(await status()).toMatchObject({ code: 0, ready: true });
+        expect(await hack("doctor")).toMatchObject({ code: 0, output: expect.not.stringMatching(/^bad/m) });
+    },
+    limit,
+);
+
+test.each(["cert-manager", "database", "gitops", "navidrome"])(
+    "what Argo CD applied is exactly what hack/template renders: %s has no difference",
+    async (chart) => {
+        expect(await hack("template", chart, "--diff", "cluster")).toEqual({ code: 0, output: "" });
+    },
+    soon,
+);
+
+test(
+    "hack/install deploys what is not committed; Argo CD shows it and leaves it, until the commit catches up",
+    async () => {
+        home.edit("charts/navidrome/values.yaml", (text) => text.replace("memory: 128Mi", "memory: 160Mi"));
+
+        for (const base of ["cluster", "main"]) {
+            const { code, output } = await hack("template", "navidrome", "--diff", base);
+            expect({ base, code, output }).toMatchObject({ base, code: 0 });
+            expect(output).toMatch(/^-\s+memory: 128Mi$/m);
+            expect(output).toMatch(/^\+\s+memory: 160Mi$/m);
+        }
+        expect(await hack("install", "navidrome")).toMatchObject({ code: 0 });
+        expect(await memory()).toBe("160Mi");
+
+        await until("navidrome is OutOfSync", soon, async () => (await synced()) === "OutOfSync");
+        expect(await status()).toMatchObject({
+            code: 3,
+            first: { what: expect.stringContaining("navidrome (tier 3) is OutOfSync") },
+        });
+        // Argo CD compares anew, with everything that it can do by itself.
+        const annotation = "argocd.argoproj.io/refresh";
+        await home.kubectl(...["annotate", "application", "navidrome", "--namespace", "argocd", `${annotation}=hard`]);
+        await until(
+            "Argo CD has compared anew",
+            soon,
+            async () => !(annotation in ((await navidrome())?.metadata.annotations ?? {})),
+        );
+        expect(await synced()).toBe("OutOfSync");
+        expect(await memory()).toBe("160Mi");
+
+        home.edit("charts/navidrome/values.yaml", (text) => text.replace("memory: 160Mi", "memory: 192Mi"));
+        const revision = await home.commit("navidrome: more memory");
+        expect(await home.start()).toMatchObject({ code: 0 });
+        const application = await navidrome();
+        expect(application && isReady(application, revision)).toBe(true);
+        expect(await memory()).toBe("192Mi");
+    },
+    limit,
+);
+
+test(
+    "hack/uninstall says what it removes, asks, and keeps the volumes; hack/install brings it back",
+    async () => {
+        const claims = async () =>
+            (
+                await home.get<{ items: { metadata: { name: string; uid: string } }[] }>(
+                    "pvc",
+                    "--namespace",
+                    "navidrome",
+                )
+            ).items.map(({ metadata }) => metadata.uid);
+        const before = await claims();
+        expect(before).not.toEqual([]);
+
+        const unasked = await hack("uninstall", "navidrome");
+        expect(unasked.code).toBe(2);
+        expect(unasked.output).toMatch(/removes:(\n {2}\S+)*\n {2}deployment\.apps\/navidrome/);
+        expect(await memory()).toBe("192Mi");
+
+        expect(await hack("uninstall", "navidrome", "--yes")).toMatchObject({ code: 0 });
+        expect(await memory()).toContain("not found");
+        expect(await claims()).toEqual(before);
+
+        expect(await hack("install", "navidrome")).toMatchObject({ code: 0 });
+        expect(await memory()).toBe("192Mi");
+        await until("the home is well again", soon, async () => (await status()).ready);
+    },
+    limit,
+);
+
+test(
+    "hack/uninstall --data removes the volumes too",
+    async () => {
+        expect(await hack("uninstall", "navidrome", "--yes", "--data")).toMatchObject({ code: 0 });
+        const { items } = await home.get<{ items: unknown[] }>("pvc", "--namespace", "navidrome");
+        expect(items).toEqual([]);
+    },
+    limit,
+);
+
+test(
+    "what hack/new-app writes runs at once, and from one commit",
+    async () => {
+        const { code, output } = await home.hack("new-app", "wishlist", "--image", "ghcr.io/cmintey/wishlist:v0.53.2");
+        expect({ code, output }).toMatchObject({ code: 0 });
+        expect(await hack("install", "wishlist")).toMatchObject({ code: 0 });
+
+        const revision = await home.commit("wishlist");
+        expect(await home.start()).toMatchObject({ code: 0 });
+        const application = (await home.applications()).get("wishlist");
+        expect(application && isReady(application, revision)).toBe(true);
+    },
+    limit,
+);

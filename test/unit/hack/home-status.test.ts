@@ -1,0 +1,113 @@
+import { type HomeObjects, homeStatus } from "../../../hack/home-status";
+
+type Application = NonNullable<HomeObjects["applications"]>[number];
+
+const node = (name: string, ready = "True"): HomeObjects["nodes"][number] => ({
+    metadata: { name, labels: name === "server" ? { "node-role.kubernetes.io/control-plane": "true" } : {} },
+    status: {
+        conditions: [{ type: "Ready", status: ready, lastTransitionTime: "2026-11-23T10:00:00Z" }],
+        nodeInfo: { architecture: "arm64", kubeletVersion: "v1.36.3+k3s1" },
+    },
+});
+const application = (name: string, tier: string | undefined, status: object = {}): Application => ({
+    metadata: {
+        name,
+        creationTimestamp: "2026-11-23T10:00:00Z",
+        annotations: tier ? { "argocd.argoproj.io/sync-wave": tier } : {},
+    },
+    status: {
+        sync: { status: "Synced", revisions: ["a".repeat(40)] },
+        health: { status: "Healthy", lastTransitionTime: "2026-11-23T10:05:00Z" },
+        ...status,
+    },
+});
+const controller = (ready: number): HomeObjects["argocd"][number] => ({
+    kind: "StatefulSet",
+    metadata: { name: "argocd-application-controller" },
+    spec: { replicas: 1 },
+    status: { readyReplicas: ready },
+});
+const outOfSync = { sync: { status: "OutOfSync" } };
+const degraded = {
+    health: { status: "Degraded", message: "no disk", lastTransitionTime: "2026-11-23T11:00:00Z" },
+};
+const home = (changes: Partial<HomeObjects> = {}): HomeObjects => ({
+    nodes: [node("agent"), node("server")],
+    argocd: [controller(1)],
+    applications: [application("root", undefined), application("jellyfin", "3"), application("database", "1")],
+    events: [],
+    ...changes,
+});
+
+test("a home that is well: tier by tier, the root Application last, and nothing to look at", () => {
+    const status = homeStatus(home());
+
+    expect(status.applications.map(({ name }) => name)).toEqual(["database", "jellyfin", "root"]);
+    expect(status.nodes.map(({ name, role, status }) => [name, role, status])).toEqual([
+        ["agent", "agent", "Ready"],
+        ["server", "server", "Ready"],
+    ]);
+    expect(status).toMatchObject({ ready: true, first: undefined });
+});
+
+test.each<[string, Partial<HomeObjects>, string]>([
+    [
+        "a node, before what may run on it",
+        { nodes: [node("agent", "Unknown")], applications: [application("jellyfin", "3", degraded)] },
+        "Node agent is not Ready.",
+    ],
+    ["a cluster without Argo CD", { applications: undefined }, "Argo CD is not installed"],
+    [
+        "Argo CD itself, before what it says of Applications",
+        { argocd: [controller(0)], applications: [application("jellyfin", "3", degraded)] },
+        "Argo CD's statefulset/argocd-application-controller is not ready.",
+    ],
+    ["a cluster without Applications", { applications: [] }, "No Application is there"],
+    [
+        "the lowest tier that is not well",
+        { applications: [application("jellyfin", "3", degraded), application("garage", "2", outOfSync)] },
+        "Application garage (tier 2) is OutOfSync and Healthy",
+    ],
+    [
+        "an Application with its reason",
+        { applications: [application("jellyfin", "3", degraded), application("root", undefined, outOfSync)] },
+        "Application jellyfin (tier 3) is Synced and Degraded: health: no disk",
+    ],
+])("to look at first: %s", (_, changes, expected) => {
+    const { ready, first } = homeStatus(home(changes));
+
+    expect(ready).toBe(false);
+    expect(first?.what).toContain(expected);
+    expect(first?.command).toMatch(/^(kubectl|npx pulumi) /);
+});
+
+test("says since when an Application is not ready: of its health by its status, of its sync by Argo CD's Events", () => {
+    const event = (name: string, message: string, lastTimestamp: string) => ({
+        involvedObject: { name },
+        message,
+        lastTimestamp,
+    });
+    const { applications } = homeStatus(
+        home({
+            applications: [
+                application("garage", "2", outOfSync),
+                application("gitops", "2", outOfSync),
+                application("jellyfin", "3", degraded),
+                application("kavita", "3"),
+            ],
+            events: [
+                event("garage", "Updated sync status: Synced -> OutOfSync", "2026-11-23T10:10:00Z"),
+                event("garage", "Updated sync status: OutOfSync -> Synced", "2026-11-23T10:20:00Z"),
+                event("garage", "Updated sync status: Synced -> OutOfSync", "2026-11-23T10:30:00Z"),
+                event("kavita", "Updated sync status: Synced -> OutOfSync", "2026-11-23T10:30:00Z"),
+            ],
+        }),
+    );
+
+    expect(applications.map(({ name, since }) => [name, since])).toEqual([
+        ["garage", "2026-11-23T10:30:00Z"],
+        ["gitops", undefined],
+        ["jellyfin", "2026-11-23T11:00:00Z"],
+        ["kavita", undefined],
+    ]);
+});
