@@ -24,10 +24,20 @@ const downloadLimit = 600_000;
 /** Names what was built, beside it; Pulumi's own CLI has no such file. */
 const builtMark = join(pulumiDirectory, ".built-by-hearth");
 
+/**
+ * The language host as the CLI finds it. The built one is older than the CLI, does not hear of `typescript: false` in
+ * Pulumi.yaml, and would check all types at every start, for seconds. Like tsx, it only has to transpile.
+ */
+const languageHost = `#!/bin/sh
+export PULUMI_NODEJS_TRANSPILE_ONLY="\${PULUMI_NODEJS_TRANSPILE_ONLY:-true}"
+exec "$(dirname "$0")/built-language-nodejs" "$@"
+`;
+
+/** Where the built programs go. The CLI comes last: its presence means all. */
+const installedNames = { "pulumi-language-nodejs": "built-language-nodejs", pulumi: "pulumi" } as const;
+
 function builtFrom(): string {
-    return Object.entries(pulumiTools)
-        .map(([name, tool]) => `${builtPath(name, tool)}\n`)
-        .join("");
+    return [...Object.entries(pulumiTools).map(([name, tool]) => builtPath(name, tool)), languageHost].join("\n");
 }
 
 /** Whether `npx pulumi` has its CLI: Pulumi's own, or one built from the present pins. */
@@ -84,19 +94,26 @@ export async function takePulumiFromPath(): Promise<boolean> {
     return true;
 }
 
-/** Puts the built CLI and language host where the npm launcher looks. The CLI comes last: its presence means both. */
+/** Puts the built CLI and language host where the npm launcher looks. */
 export function installBuiltPulumi(): void {
     mkdirSync(pulumiDirectory, { recursive: true });
     writeFileSync(builtMark, "");
-    for (const [name, tool] of Object.entries(pulumiTools)) {
+    const place = (name: string, write: (path: string) => void) => {
         const temporary = join(pulumiDirectory, `.${name}.${process.pid}.new`);
         rmSync(temporary, { force: true });
-        try {
-            linkSync(builtPath(name, tool), temporary);
-        } catch {
-            copyFileSync(builtPath(name, tool), temporary);
-        }
+        write(temporary);
         renameSync(temporary, join(pulumiDirectory, name));
+    };
+    place("pulumi-language-nodejs", (path) => writeFileSync(path, languageHost, { mode: 0o755 }));
+    for (const name of ["pulumi-language-nodejs", "pulumi"] as const) {
+        const built = builtPath(name, pulumiTools[name]);
+        place(installedNames[name], (path) => {
+            try {
+                linkSync(built, path);
+            } catch {
+                copyFileSync(built, path);
+            }
+        });
     }
     writeFileSync(builtMark, builtFrom());
 }

@@ -1,0 +1,100 @@
+import { readFileSync } from "node:fs";
+import * as pulumi from "@pulumi/pulumi";
+import type { RegisterResourceRequest } from "@pulumi/pulumi/proto/resource_pb";
+import { parse } from "yaml";
+
+/** A component at the top of the program, with what is in it. */
+export interface Part {
+    readonly name: string;
+    /** Type of the component: "hearth:components:Tier". */
+    readonly type: string;
+    /** What it is made of, by name. */
+    readonly children: readonly { readonly name: string; readonly type: string }[];
+    /** Names of the parts that must be complete before it starts; none that another one of them waits for anyway. */
+    readonly after: readonly string[];
+}
+
+interface Registration {
+    readonly urn: string;
+    readonly name: string;
+    readonly type: string;
+    readonly parent: string;
+    readonly dependencies: readonly string[];
+}
+
+type Callback = (error: Error | null, response: { getUrn(): string }) => void;
+
+interface Monitor {
+    registerResource(request: RegisterResourceRequest, callback: Callback): unknown;
+}
+
+/** Runs index.ts on Pulumi's mocks with the config of the worked example, and notes what it registers. */
+async function registrations(): Promise<Registration[]> {
+    const { config } = parse(readFileSync("Pulumi.home.yaml", "utf8"));
+    const plain = JSON.parse(JSON.stringify(config, (_, value) => (value?.secure ? "secret" : value)));
+    const texts = Object.entries(plain).map(([key, value]) => [
+        key,
+        typeof value === "string" ? value : JSON.stringify(value),
+    ]);
+    pulumi.runtime.setAllConfig(Object.fromEntries(texts));
+    await pulumi.runtime.setMocks(
+        { newResource: ({ name, inputs }) => ({ id: name, state: inputs }), call: () => ({}) },
+        "hearth",
+        "home",
+        true,
+    );
+    const found: Registration[] = [];
+    const monitor = pulumi.runtime.getMonitor() as unknown as Monitor;
+    const register = monitor.registerResource.bind(monitor);
+    monitor.registerResource = (request, callback) =>
+        register(request, (error, response) => {
+            found.push({
+                urn: response.getUrn(),
+                name: request.getName(),
+                type: request.getType(),
+                parent: request.getParent(),
+                dependencies: request.getDependenciesList(),
+            });
+            callback(error, response);
+        });
+    await import("../../index.js");
+    await pulumi.runtime.disconnect();
+    return found;
+}
+
+/** The graph of the program's parts, as Pulumi sees it. The working directory is the checkout. */
+export async function programGraph(): Promise<Part[]> {
+    const all = await registrations();
+    const byUrn = new Map(all.map((each) => [each.urn, each]));
+    const top = (each: Registration): Registration => {
+        const parent = byUrn.get(each.parent);
+        return parent?.type.startsWith("hearth:") ? top(parent) : each;
+    };
+    const parts = all.filter((each) => each.type.startsWith("hearth:") && top(each) === each);
+    const waits = new Map(
+        parts.map((part) => {
+            const within = all.filter((each) => top(each) === part);
+            const others = within
+                .flatMap(({ dependencies }) => dependencies)
+                .flatMap((urn) => byUrn.get(urn) ?? [])
+                .map(top)
+                .filter((other) => other !== part && parts.includes(other));
+            return [part.name, new Set(others.map(({ name }) => name))];
+        }),
+    );
+    const reaches = (from: string, to: string): boolean =>
+        [...(waits.get(from) ?? [])].some((next) => next === to || reaches(next, to));
+    const inOrder = parts.toSorted((a, b) => a.name.localeCompare(b.name, "en"));
+    return inOrder.map((part) => {
+        const direct = [...(waits.get(part.name) ?? [])].sort();
+        return {
+            name: part.name,
+            type: part.type,
+            children: all
+                .filter(({ parent }) => parent === part.urn)
+                .map(({ name, type }) => ({ name, type }))
+                .sort((a, b) => a.name.localeCompare(b.name, "en")),
+            after: direct.filter((name) => !direct.some((other) => other !== name && reaches(other, name))),
+        };
+    });
+}
