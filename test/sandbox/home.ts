@@ -145,11 +145,6 @@ export class Home {
         return this.run(`./hack/${verb}`, args);
     }
 
-    /** kubectl as the cluster's administrator. */
-    async kubectl(...args: string[]): Promise<Outcome> {
-        return this.run(tool("kubectl"), ["--kubeconfig", this.kubeconfig, ...args]);
-    }
-
     /** Pushes the home's main to where its Argo CD looks. */
     async push(): Promise<void> {
         const url = /url: (http:\S+)/.exec(readFileSync(join(this.root, "Pulumi.sandbox.yaml"), "utf8"))?.[1] ?? "";
