@@ -4,6 +4,7 @@ import { Failure, runMain } from "./failure";
 import { build, checkDisk, isBuilt, takeFromPath } from "./go-build";
 import { withLock } from "./lock";
 import { cacheDirectory } from "./paths";
+import { hasPostgresql, installPostgresql } from "./postgresql";
 import { Progress } from "./progress";
 import { downloadPulumi, hasPulumi, installBuiltPulumi, takePulumiFromPath } from "./pulumi-cli";
 import { hasRedis, installRedis } from "./redis";
@@ -14,14 +15,18 @@ type NamedTools = Readonly<Record<string, GoTool>>;
 
 const isMissing = ([name, tool]: [string, GoTool]) => !isBuilt(name, tool);
 
-function isComplete(tools: NamedTools): boolean {
-    return hasPulumi() && hasRedis() && !Object.entries(tools).some(isMissing);
+/** @param forTests whether what only the tests need has to be there too */
+function isComplete(tools: NamedTools, forTests: boolean): boolean {
+    return hasPulumi() && hasRedis() && (!forTests || hasPostgresql()) && !Object.entries(tools).some(isMissing);
 }
 
 /** Builds, downloads or installs whatever is missing. */
-async function complete(tools: NamedTools): Promise<void> {
+async function complete(tools: NamedTools, forTests: boolean): Promise<void> {
     if (!hasRedis()) {
         await new Progress(1).step("installing Redis", installRedis);
+    }
+    if (forTests && !hasPostgresql()) {
+        await new Progress(1).step("installing PostgreSQL", installPostgresql);
     }
     const wanted = Object.entries(tools);
     const needsPulumi = !hasPulumi() && !(await takePulumiFromPath());
@@ -53,12 +58,13 @@ async function complete(tools: NamedTools): Promise<void> {
 
 async function main(): Promise<number> {
     endGracefully();
-    const tools: NamedTools = process.argv.includes("--for-tests") ? { ...goTools, ...testTools } : goTools;
-    if (!isComplete(tools)) {
+    const forTests = process.argv.includes("--for-tests");
+    const tools: NamedTools = forTests ? { ...goTools, ...testTools } : goTools;
+    if (!isComplete(tools, forTests)) {
         const tell = ({ pid }: { pid: number }) =>
             process.stderr.write(`Another set-up (process ${pid}) is building the tools; waiting for it.\n`);
-        await withLock(join(cacheDirectory, "lock"), tell, () => complete(tools));
-        if (!isComplete(tools)) {
+        await withLock(join(cacheDirectory, "lock"), tell, () => complete(tools, forTests));
+        if (!isComplete(tools, forTests)) {
             throw new Failure("a tool vanished while others were built: run `npm run setup` again");
         }
     }

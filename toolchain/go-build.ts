@@ -3,7 +3,7 @@ import { basename, dirname, join } from "node:path";
 import { Failure } from "./failure";
 import { cacheDirectory, findOnPath, isExecutable } from "./paths";
 import { run } from "./run";
-import { builtPath, type GoTool, linkerFlags, toolVersion } from "./tools";
+import { builtPath, compilerFlags, type GoTool, linkerFlags, toolVersion } from "./tools";
 
 /**
  * What a cold build of everything takes, in gigabytes: 9 in Go's build cache, 4 in its module cache, 1 for the tools.
@@ -13,6 +13,9 @@ const coldBuildGigabytes = 14;
 
 /** Whether the program at the path runs and is the pinned release. */
 export async function isPinnedRelease(path: string, tool: GoTool): Promise<boolean> {
+    if (!tool.versionArguments) {
+        return true;
+    }
     try {
         const { exitCode, output } = await run(path, tool.versionArguments, { timeout: 20_000 });
         if (tool.prints) {
@@ -46,7 +49,7 @@ export function isBuilt(name: string, tool: GoTool): boolean {
 export async function takeFromPath(name: string, tool: GoTool): Promise<boolean> {
     const found = findOnPath(name);
     // What does not tell its version cannot be known to be the right one.
-    if (!found || tool.prints || !(await isPinnedRelease(found, tool))) {
+    if (!found || !tool.versionArguments || tool.prints || !(await isPinnedRelease(found, tool))) {
         return false;
     }
     const path = builtPath(name, tool);
@@ -116,7 +119,7 @@ export async function build(name: string, tool: GoTool): Promise<void> {
         rmSync(join(directory, leftover), { force: true });
     }
     try {
-        const flags = ["-mod=readonly", "-trimpath", "-ldflags", linkerFlags(tool)];
+        const flags = ["-mod=readonly", "-trimpath", ...compilerFlags(tool), "-ldflags", linkerFlags(tool)];
         const { exitCode, output } = await run("go", ["build", ...flags, "-o", temporary, tool.package], {
             cwd: join(__dirname, tool.folder),
             // Go's view of nothing but the tool's own module.

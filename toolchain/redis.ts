@@ -1,8 +1,8 @@
 import { mkdirSync, rmSync, symlinkSync } from "node:fs";
 import { dirname } from "node:path";
+import { aptGetInstall } from "./apt-get";
 import { Failure } from "./failure";
 import { findOnPath } from "./paths";
-import { run } from "./run";
 import { installedRedis, redisPath } from "./tools";
 
 const howToGetIt =
@@ -21,21 +21,10 @@ export function hasRedis(): boolean {
  * @throws Failure that says how to get it, where packages cannot be installed from here
  */
 export async function installRedis(): Promise<void> {
-    if (!findOnPath("apt-get") || process.getuid?.() !== 0) {
-        throw new Failure(`redis-server is missing. ${howToGetIt}`);
-    }
-    const aptGet = (...args: string[]) =>
-        run("apt-get", args, { env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" }, timeout: 300_000 });
-    const install = () => aptGet("install", "--yes", "--no-install-recommends", "redis-tools");
-    let outcome = await install();
-    if (outcome.exitCode !== 0) {
-        await aptGet("update");
-        outcome = await install();
-    }
+    await aptGetInstall("redis-server", howToGetIt, ["redis-tools"]);
     const program = findOnPath("redis-check-rdb");
-    if (outcome.exitCode !== 0 || program === undefined) {
-        const last = outcome.output.trim().split("\n").at(-1) ?? "";
-        throw new Failure(`redis-server is missing and apt-get cannot install it (${last}). ${howToGetIt}`);
+    if (program === undefined) {
+        throw new Failure(`redis-server is missing, and redis-tools does not hold it. ${howToGetIt}`);
     }
     mkdirSync(dirname(installedRedis), { recursive: true });
     rmSync(installedRedis, { force: true });

@@ -33,6 +33,19 @@ export function ofKind<K extends keyof Kinds>(manifests: readonly Manifest[], ki
     return manifests.filter((manifest) => manifest.kind === kind) as (Manifest & Kinds[K])[];
 }
 
+/**
+ * A file of a ConfigMap.
+ *
+ * @throws Error when there is no such ConfigMap or file
+ */
+export function configFile(manifests: readonly Manifest[], configMap: string, file: string): string {
+    const found = ofKind(manifests, "ConfigMap").find(({ metadata }) => metadata.name === configMap)?.data?.[file];
+    if (found === undefined) {
+        throw new Error(`no ConfigMap ${configMap} with a file ${file}`);
+    }
+    return found;
+}
+
 /** What runs pods, and the pods that it runs. */
 export interface Workload {
     readonly kind: string;

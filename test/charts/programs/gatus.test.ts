@@ -1,0 +1,79 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { stringify } from "yaml";
+import { freePort } from "../../../sandbox/ports";
+import { tool } from "../../../toolchain/tools";
+import { configFile, type Manifest, ofKind } from "../manifest";
+import { charts, inParallel, Workspace } from "../workspace";
+import { Program, runToEnd } from "./program";
+
+const annotation = "gatus.home-operations.com/endpoint";
+const ingresses: Manifest[] = [];
+let directory: string;
+let config: string;
+let url: string;
+
+/** Gatus' environment, with the folder as the one that it reads. */
+const options = () => ({ cwd: directory, env: { GATUS_CONFIG_PATH: directory } });
+
+beforeAll(async () => {
+    const workspace = new Workspace("helm4");
+    try {
+        config = configFile(await workspace.render("gatus"), "gatus", "config.yaml");
+        await inParallel(charts, async (chart) => {
+            ingresses.push(...ofKind(await workspace.render(chart), "Ingress"));
+        });
+    } finally {
+        workspace.remove();
+    }
+}, 60_000);
+
+beforeEach(async () => {
+    directory = mkdtempSync(join(tmpdir(), "hearth-gatus-"));
+    const port = await freePort();
+    url = `http://127.0.0.1:${port}`;
+    writeFileSync(
+        join(directory, "config.yaml"),
+        config
+            .replace("port: 8080", `address: 127.0.0.1\n  port: ${port}`)
+            .replace("/data/gatus.db", join(directory, "gatus.db"))
+            // Nobody is asked: what matters here is that Gatus understands.
+            .replaceAll(/http:\/\/ntfy\.ntfy\.svc\.cluster\.local:8080/g, "http://127.0.0.1:1"),
+    );
+});
+
+afterEach(() => rmSync(directory, { recursive: true }));
+
+test("Gatus reads its configuration, and a check of every Ingress from what its annotation says", async () => {
+    // As gatus-sidecar writes them: the annotation over what the Ingress says.
+    const endpoints = ingresses.flatMap(({ metadata }) => {
+        const { path, ...rest } = JSON.parse(metadata.annotations?.[annotation] ?? "{}");
+        return path ? [{ name: metadata.name, url: `https://127.0.0.1:1${path}`, interval: "1m", ...rest }] : [];
+    });
+    writeFileSync(join(directory, "services.yaml"), stringify({ endpoints }));
+    const gatus = new Program(tool("gatus"), [], options());
+    try {
+        await gatus.answers(`${url}/health`);
+        const statuses = async () =>
+            (await (await fetch(`${url}/api/v1/endpoints/statuses?pageSize=100`)).json()) as { name: string }[];
+        await gatus.until(async () => (await statuses()).length === endpoints.length + 1);
+
+        expect(endpoints.length).toBeGreaterThan(25);
+        expect((await statuses()).map(({ name }) => name)).toEqual(
+            expect.arrayContaining(["ntfy from within", ...endpoints.map(({ name }) => name)]),
+        );
+        expect((await (await fetch(`${url}/metrics`)).text()).length).toBeGreaterThan(0);
+    } finally {
+        await gatus.stop();
+    }
+}, 60_000);
+
+test("Gatus refuses a condition that it does not understand", async () => {
+    const endpoints = [{ name: "planted", url: "https://127.0.0.1:1", conditions: ["[STATUS] ist 200"] }];
+    writeFileSync(join(directory, "services.yaml"), stringify({ endpoints }));
+    const { code, output } = await runToEnd(tool("gatus"), [], options());
+
+    expect(output).toContain("[STATUS] ist 200");
+    expect(code).not.toBe(0);
+});

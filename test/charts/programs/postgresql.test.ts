@@ -1,0 +1,246 @@
+import {
+    chmodSync,
+    chownSync,
+    existsSync,
+    mkdirSync,
+    mkdtempSync,
+    readdirSync,
+    rmSync,
+    utimesSync,
+    writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { freePort } from "../../../sandbox/ports";
+import { postgresqlDirectory } from "../../../toolchain/postgresql";
+import { configFile, containers, type Manifest, ofKind, workloads } from "../manifest";
+import { Workspace } from "../workspace";
+import { Program, runToEnd } from "./program";
+
+/** PostgreSQL refuses to run as root. */
+const nobody = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {};
+/** What only the chart's image has; Debian's PostgreSQL is without it. */
+const onlyInImage = "vchord";
+const passwords = { superuser: "for-the-superuser", immich: "for-immich", paperless: 'it\'s for "paperless"; --' };
+
+const directory = mkdtempSync(join(tmpdir(), "hearth-postgresql-"));
+const program = (name: string) => join(postgresqlDirectory(), name);
+const folder = (name: string) => join(directory, name);
+let objects: Manifest[];
+let server: Program;
+let port: number;
+
+/** A file that PostgreSQL's user may read. */
+function write(name: string, text: string): string {
+    writeFileSync(folder(name), text);
+    return folder(name);
+}
+
+/** Runs a client as a user of the database. */
+async function client(name: string, args: readonly string[], user: string, password: string, options = "") {
+    return runToEnd(program(name), args, {
+        ...nobody,
+        cwd: directory,
+        env: {
+            PGHOST: "127.0.0.1",
+            PGPORT: String(port),
+            PGUSER: user,
+            PGPASSWORD: password,
+            PGOPTIONS: options,
+        },
+    });
+}
+
+const query = async (sql: string, database: string, user = "postgres", password = passwords.superuser) =>
+    client(
+        "psql",
+        ["--no-psqlrc", "--tuples-only", "--no-align", `--dbname=${database}`, `--command=${sql}`],
+        user,
+        password,
+    );
+
+/** What the chart's Job does. */
+async function roles() {
+    const job = ofKind(objects, "Job")[0]?.spec?.template.spec?.containers[0];
+    const env = Object.fromEntries((job?.env ?? []).map(({ name, value }) => [name, value ?? ""]));
+    const args = (job?.command ?? []).slice(1).map((each) => each.replace("/etc/roles/", `${directory}/`));
+    expect(job?.command?.[0]).toBe("psql");
+    return client("psql", args, env["PGUSER"] ?? "", passwords.superuser, env["PGOPTIONS"]);
+}
+
+beforeAll(async () => {
+    const workspace = new Workspace("helm4");
+    const databases = { immich: { extensions: ["earthdistance"] }, paperless: {} };
+    try {
+        const chart = await workspace.render("database");
+        expect(configFile(chart, "roles", "roles.sql")).toContain(`CREATE EXTENSION IF NOT EXISTS ${onlyInImage}`);
+        objects = await workspace.render("database", "--set-json", `databases=${JSON.stringify(databases)}`);
+    } finally {
+        workspace.remove();
+    }
+    chmodSync(directory, 0o755);
+    for (const name of ["data", "socket", "passwords", "dumps"]) {
+        mkdirSync(folder(name));
+        if (nobody.uid) {
+            chownSync(folder(name), nobody.uid, nobody.gid);
+        }
+    }
+    for (const [name, password] of Object.entries(passwords)) {
+        write(`passwords/${name}-password`, password);
+    }
+    write("roles.sql", configFile(objects, "roles", "roles.sql").replaceAll("/run/passwords", folder("passwords")));
+    const container = containers(objects).find(
+        (each) => each.workload.name === "postgres" && each.container.name === "postgres",
+    )?.container;
+    const initial = container?.env?.find(({ name }) => name === "POSTGRES_INITDB_ARGS")?.value?.split(" ") ?? [];
+    const [first, ...args] = container?.args ?? [];
+    expect(first).toBe("postgres");
+    // As the image's entrypoint does it.
+    expect(
+        await runToEnd(
+            program("initdb"),
+            [
+                ...initial,
+                "--username=postgres",
+                `--pwfile=${folder("passwords/superuser-password")}`,
+                "--auth-host=scram-sha-256",
+                "--auth-local=trust",
+                `--pgdata=${folder("data")}`,
+            ],
+            { ...nobody, cwd: directory, env: {} },
+        ),
+    ).toMatchObject({ code: 0 });
+    port = await freePort();
+    server = new Program(
+        program("postgres"),
+        [
+            "-D",
+            folder("data"),
+            "-p",
+            String(port),
+            "-k",
+            folder("socket"),
+            ...args.map((each) => each.replace(`=${onlyInImage}`, "=")),
+        ],
+        { ...nobody, cwd: directory, env: {} },
+    );
+    await server.until(async () => (await query("SELECT 1", "postgres")).code === 0);
+}, 60_000);
+
+afterAll(async () => {
+    await server.stop();
+    rmSync(directory, { recursive: true });
+});
+
+describe("PostgreSQL", () => {
+    test("takes the settings that the chart gives it", async () => {
+        expect((await query("SHOW max_connections", "postgres")).output.trim()).toBe("200");
+        expect((await query("SHOW data_checksums", "postgres")).output.trim()).toBe("on");
+    });
+
+    test("runs the Job's SQL, and running it again changes nothing", async () => {
+        const state = async () =>
+            (
+                await query(
+                    "SELECT datname, datdba::regrole, datacl FROM pg_database ORDER BY 1; SELECT rolname, rolsuper, rolcreatedb, rolcreaterole, rolcanlogin FROM pg_roles ORDER BY 1",
+                    "postgres",
+                )
+            ).output;
+        expect(await roles()).toMatchObject({ code: 0 });
+        const first = await state();
+
+        expect(first).toMatch(/^immich\|immich\|/m);
+        expect(await roles()).toMatchObject({ code: 0 });
+        expect(await state()).toBe(first);
+    });
+
+    test.each(["immich", "paperless"] as const)(
+        "lets %s in with its password, as the owner of its database",
+        async (name) => {
+            const sql = "CREATE TABLE mine (id int); DROP TABLE mine";
+
+            expect(await query(sql, name, name, passwords[name])).toMatchObject({ code: 0 });
+        },
+    );
+
+    test("gives Immich the extensions that it asks for", async () => {
+        const sql = "SELECT earth_distance(ll_to_earth(48.2, 16.4), ll_to_earth(48.2, 16.4))";
+
+        expect(await query(sql, "immich", "immich", passwords.immich)).toMatchObject({ code: 0, output: "0\n" });
+    });
+
+    test("keeps one app out of another's database, and everyone without the password out of any", async () => {
+        const other = await query("SELECT 1", "paperless", "immich", passwords.immich);
+        const wrong = await query("SELECT 1", "immich", "immich", passwords.paperless);
+
+        expect(other.output).toMatch(/permission denied for database "paperless"/);
+        expect(wrong.output).toMatch(/password authentication failed for user "immich"/);
+    });
+
+    test("a new password is set by the next run", async () => {
+        write("passwords/immich-password", "another one");
+        expect(await roles()).toMatchObject({ code: 0 });
+        expect((await query("SELECT 1", "immich", "immich", "another one")).code).toBe(0);
+
+        write("passwords/immich-password", passwords.immich);
+        expect(await roles()).toMatchObject({ code: 0 });
+    });
+
+    test("writes no password into its log", () => {
+        for (const password of Object.values(passwords)) {
+            expect(server.output).not.toContain(password);
+        }
+    });
+
+    test("is dumped every night: one file for each database and one for the users, and old ones go", async () => {
+        const script = configFile(objects, "dump", "dump.sh").replaceAll("/dumps", folder("dumps"));
+        const [old, recent] = ["2020-01-01", "2020-01-20"].map((day) => join(folder("dumps"), day)) as [string, string];
+        for (const [path, days] of [
+            [old, 16],
+            [recent, 13],
+        ] as const) {
+            mkdirSync(path);
+            const time = Date.now() / 1000 - days * 86_400;
+            utimesSync(path, time, time);
+            if (nobody.uid) {
+                chownSync(path, nobody.uid, nobody.gid);
+            }
+        }
+        const outcome = await runToEnd("bash", ["-c", script], {
+            ...nobody,
+            cwd: directory,
+            env: {
+                PATH: `${postgresqlDirectory()}:${process.env["PATH"]}`,
+                PGHOST: "127.0.0.1",
+                PGPORT: String(port),
+                PGUSER: "postgres",
+                PGPASSWORD: passwords.superuser,
+            },
+        });
+
+        expect(outcome).toMatchObject({ code: 0 });
+        expect([existsSync(old), existsSync(recent)]).toEqual([false, true]);
+        const today = readdirSync(folder("dumps")).find((name) => !name.startsWith("2020")) ?? "";
+        expect(readdirSync(join(folder("dumps"), today)).sort()).toEqual([
+            "immich.dump",
+            "paperless.dump",
+            "roles.sql",
+        ]);
+        const restored = await runToEnd(program("pg_restore"), ["--list", join(folder("dumps"), today, "immich.dump")]);
+        expect(restored.output).toMatch(/EXTENSION - earthdistance/);
+    });
+
+    test("refuses a setting that it does not know", async () => {
+        const args = ["-D", folder("data"), "-c", "max_conections=200"];
+
+        expect((await runToEnd(program("postgres"), args, { ...nobody, cwd: directory, env: {} })).output).toContain(
+            'unrecognized configuration parameter "max_conections"',
+        );
+    });
+});
+
+test("every workload of the database's image is one release", () => {
+    const images = workloads(objects).map(({ template }) => template.spec?.containers[0]?.image);
+
+    expect(new Set(images).size).toBe(1);
+});

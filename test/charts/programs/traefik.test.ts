@@ -1,0 +1,248 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer, type IncomingMessage, type Server } from "node:http";
+import { request } from "node:https";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { makeKey, sign } from "../../../sandbox/controllers/x509";
+import { freePorts } from "../../../sandbox/ports";
+import { tool } from "../../../toolchain/tools";
+import { configFile } from "../manifest";
+import { Workspace } from "../workspace";
+import { Program, runToEnd } from "./program";
+
+/** Plugins by their module, with the package that Traefik expects in it. Traefik downloads them; a test cannot. */
+const plugins = {
+    "github.com/fosrl/badger": "badger",
+    "github.com/maxlerebourg/crowdsec-bouncer-traefik-plugin": "crowdsec_bouncer_traefik_plugin",
+};
+/** The header with which each stand-in says that a request went through it. */
+const seen = (name: string) => `X-Seen-By-${name.replaceAll("_", "-")}`;
+
+const directory = mkdtempSync(join(tmpdir(), "hearth-traefik-"));
+let files: { readonly fixed: string; readonly dynamic: string };
+let ports: Record<"web" | "websecure" | "metrics", number>;
+
+/** What one of Pangolin's three servers was asked. */
+interface Asked {
+    readonly server: string;
+    readonly headers: IncomingMessage["headers"];
+}
+
+const servers: Server[] = [];
+
+/** Stands in for one of Pangolin's servers; answers with its name and the request's headers. */
+async function serve(server: string, body?: object): Promise<string> {
+    const listening = createServer(({ headers }, response) => {
+        response.setHeader("content-type", "application/json");
+        response.end(JSON.stringify(body ?? ({ server, headers } satisfies Asked)));
+    });
+    servers.push(listening);
+    await new Promise<void>((resolve) => listening.listen(0, "127.0.0.1", resolve));
+    return `http://127.0.0.1:${(listening.address() as AddressInfo).port}`;
+}
+
+/** A middleware that passes every request on, in Go, as Traefik loads a plugin from beside itself. */
+function writePluginStandIn(module: string, name: string): void {
+    const folder = join(directory, "plugins-local/src", module);
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(
+        join(folder, ".traefik.yml"),
+        `displayName: stand-in\ntype: middleware\nimport: ${module}\nsummary: stand-in\ntestData: {}\n`,
+    );
+    writeFileSync(
+        join(folder, "plugin.go"),
+        [
+            `package ${name}`,
+            'import ("context"; "net/http")',
+            "type Config struct{}",
+            "func CreateConfig() *Config { return &Config{} }",
+            "func New(_ context.Context, next http.Handler, _ *Config, _ string) (http.Handler, error) {",
+            "    return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {",
+            `        r.Header.Set("${seen(name)}", "yes")`,
+            "        next.ServeHTTP(w, r)",
+            "    }), nil",
+            "}",
+            "",
+        ].join("\n"),
+    );
+}
+
+/** Writes a configuration and returns its path. */
+function write(name: string, text: string): string {
+    const path = join(directory, name);
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, text);
+    return path;
+}
+
+interface Answer {
+    readonly status: number | undefined;
+    readonly headers: IncomingMessage["headers"];
+    readonly body: string;
+}
+
+/** GET over TLS, with a name of the home. */
+function get(host: string, path: string, headers: Record<string, string> = {}): Promise<Answer> {
+    return new Promise((resolve, reject) => {
+        const call = request(
+            {
+                host: "127.0.0.1",
+                port: ports.websecure,
+                servername: host,
+                path,
+                headers: { host, ...headers },
+                rejectUnauthorized: false,
+                agent: false,
+            },
+            (response) => {
+                const chunks: Buffer[] = [];
+                response.on("data", (chunk: Buffer) => chunks.push(chunk));
+                response.on("end", () =>
+                    resolve({
+                        status: response.statusCode,
+                        headers: response.headers,
+                        body: Buffer.concat(chunks).toString(),
+                    }),
+                );
+            },
+        );
+        call.once("error", reject);
+        call.end();
+    });
+}
+
+const asked = async (...args: Parameters<typeof get>) => JSON.parse((await get(...args)).body) as Asked;
+
+beforeAll(async () => {
+    const workspace = new Workspace("helm4");
+    try {
+        const objects = await workspace.render("pangolin");
+        ports = await freePorts("web", "websecure", "metrics");
+        const fixed = configFile(objects, "traefik", "traefik.yaml")
+            .replace(":9080", `127.0.0.1:${ports.web}`)
+            .replace(":9443", `127.0.0.1:${ports.websecure}`)
+            .replace(":9100", `127.0.0.1:${ports.metrics}`)
+            .replaceAll("/etc/traefik/", `${directory}/`)
+            .replaceAll("/var/log/traefik/", `${directory}/`);
+        const dynamic = configFile(objects, "traefik", "dynamic.yaml").replaceAll("/certificates/", `${directory}/`);
+        files = { fixed, dynamic };
+    } finally {
+        workspace.remove();
+    }
+});
+
+afterAll(() => rmSync(directory, { recursive: true }));
+
+describe("Traefik at the edge", () => {
+    let traefik: Program;
+
+    beforeAll(async () => {
+        const key = await makeKey({ algorithm: "ECDSA" });
+        write("tls.key", key);
+        write("tls.crt", await sign({ dnsNames: ["home.arpa", "*.home.arpa"], duration: 3_600_000 }, key));
+        for (const [module, name] of Object.entries(plugins)) {
+            writePluginStandIn(module, name);
+        }
+        const site = await serve("site");
+        // What Pangolin says about one resource behind it.
+        const resource = {
+            http: {
+                routers: {
+                    "1-router": {
+                        entryPoints: ["websecure"],
+                        middlewares: ["badger"],
+                        service: "1-service",
+                        rule: "Host(`films.home.arpa`)",
+                        tls: {},
+                    },
+                },
+                services: { "1-service": { loadBalancer: { servers: [{ url: site }] } } },
+                middlewares: { badger: { plugin: { badger: { apiBaseUrl: "http://pangolin:3001/api/v1" } } } },
+            },
+        };
+        write(
+            "dynamic.yaml",
+            files.dynamic
+                .replace("http://pangolin:3002", await serve("page"))
+                .replace("http://pangolin:3000", await serve("api")),
+        );
+        const fixed = files.fixed
+            .replace("http://pangolin:3001", await serve("configuration", resource))
+            .replace("  plugins:\n", "  localPlugins:\n")
+            .replaceAll(/^ +version: v.*\n/gm, "");
+        traefik = new Program(tool("traefik"), [`--configFile=${write("traefik.yaml", fixed)}`], { cwd: directory });
+        await traefik.answers(`http://127.0.0.1:${ports.metrics}/ping`);
+        await traefik.until(async () => (await get("films.home.arpa", "/")).status === 200);
+        await traefik.until(async () => (await get("pangolin.home.arpa", "/")).status === 200);
+    }, 60_000);
+
+    afterAll(async () => {
+        for (const server of servers) {
+            server.close();
+            server.closeAllConnections();
+        }
+        await traefik.stop();
+    });
+
+    test("finds no mistake in its configuration", () => {
+        const lines = traefik.output.split("\n").filter((line) => line.includes('"level":"error"'));
+
+        expect(lines).toEqual([]);
+    });
+
+    test("leads Pangolin's own name to its page and its API", async () => {
+        expect((await asked("pangolin.home.arpa", "/auth/login")).server).toBe("page");
+        expect((await asked("pangolin.home.arpa", "/api/v1/")).server).toBe("api");
+        expect((await asked("pangolin.home.arpa", "/.well-known/openid-configuration")).server).toBe("api");
+    });
+
+    test("serves what Pangolin says, and nothing else", async () => {
+        expect((await asked("films.home.arpa", "/")).server).toBe("site");
+        expect((await get("other.home.arpa", "/")).status).toBe(404);
+    });
+
+    test("lets every request pass CrowdSec, and then Pangolin's own check", async () => {
+        for (const host of ["pangolin.home.arpa", "films.home.arpa"]) {
+            const { headers } = await asked(host, "/");
+            for (const name of Object.values(plugins)) {
+                expect(headers[seen(name).toLowerCase()]).toBe("yes");
+            }
+        }
+    });
+
+    test("believes nobody who says where a request comes from", async () => {
+        const { headers } = await asked("films.home.arpa", "/", { "x-forwarded-for": "192.0.2.1" });
+
+        expect(headers["x-forwarded-for"]).toBe("127.0.0.1");
+    });
+
+    test("sends plain HTTP to HTTPS, and refuses a name that it has no certificate for", async () => {
+        const { status, headers } = await fetch(`http://127.0.0.1:${ports.web}/`, { redirect: "manual" });
+
+        expect([status, headers.get("location")]).toEqual([301, "https://127.0.0.1/"]);
+        await expect(get("evil.example.com", "/")).rejects.toThrow(/unrecognized name/);
+    });
+
+    test("has no API and no dashboard", async () => {
+        for (const path of ["/api/rawdata", "/dashboard/"]) {
+            expect((await fetch(`http://127.0.0.1:${ports.metrics}${path}`)).status).toBe(404);
+            expect((await get("traefik.home.arpa", path)).status).toBe(404);
+        }
+    });
+
+    test("says on Pangolin's page that a browser has to use HTTPS", async () => {
+        const { headers } = await get("pangolin.home.arpa", "/");
+
+        expect(headers["strict-transport-security"]).toBe("max-age=31536000; includeSubDomains");
+        expect(headers["x-frame-options"]).toBe("SAMEORIGIN");
+    });
+});
+
+test("Traefik refuses a key that it does not know", async () => {
+    const file = write("misspelt.yaml", files.fixed.replace("readTimeout:", "readTimeOutt:"));
+    const { code, output } = await runToEnd(tool("traefik"), [`--configFile=${file}`], { cwd: directory });
+
+    expect(output).toMatch(/field not found, node: readTimeOutt/);
+    expect(code).not.toBe(0);
+});

@@ -1,0 +1,29 @@
+import { Failure } from "./failure";
+import { findOnPath } from "./paths";
+import { run } from "./run";
+
+/**
+ * Installs packages of Debian or Ubuntu, and nothing that they only recommend.
+ *
+ * @param what the program that is missing
+ * @param howToGetIt what the user can do instead
+ * @throws Failure with both, where packages cannot be installed from here
+ */
+export async function aptGetInstall(what: string, howToGetIt: string, packages: readonly string[]): Promise<void> {
+    if (!findOnPath("apt-get") || process.getuid?.() !== 0) {
+        throw new Failure(`${what} is missing. ${howToGetIt}`);
+    }
+    const aptGet = (...args: string[]) =>
+        run("apt-get", args, { env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" }, timeout: 300_000 });
+    const install = () =>
+        aptGet("install", "--yes", "--no-install-recommends", "--option=Dpkg::Options::=--force-confold", ...packages);
+    let outcome = await install();
+    if (outcome.exitCode !== 0) {
+        await aptGet("update");
+        outcome = await install();
+    }
+    if (outcome.exitCode !== 0) {
+        const last = outcome.output.trim().split("\n").at(-1) ?? "";
+        throw new Failure(`${what} is missing and apt-get cannot install it (${last}). ${howToGetIt}`);
+    }
+}
