@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
@@ -73,6 +73,11 @@ export class Workspace {
     /** The objects that {@link template} renders. */
     async render(chart: string, ...values: readonly string[]): Promise<Manifest[]> {
         return parseManifests(await this.template(chart, ...values));
+    }
+
+    /** Writes a file of the copy; the path is relative to charts/. */
+    write(file: string, content: string): void {
+        writeFileSync(join(this.directory, file), content);
     }
 
     /** Deletes the copy. */

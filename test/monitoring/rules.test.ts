@@ -14,6 +14,8 @@ interface Case {
     readonly firing: readonly { readonly labels: Readonly<Record<string, string>>; readonly summary: string }[];
 }
 
+jest.setTimeout(120_000);
+
 const runbooks = resolve(__dirname, "../../docs/runbooks");
 const cases = parse(readFileSync(join(__dirname, "alerts.yaml"), "utf8"), { merge: true }) as Record<string, Case[]>;
 const directory = mkdtempSync(join(tmpdir(), "hearth-rules-"));
@@ -78,7 +80,7 @@ describe.each(Object.keys(cases))("%s", (alert) => {
             code: 0,
             output: expect.stringContaining("SUCCESS"),
         });
-    }, 60_000);
+    });
 });
 
 test("promtool finds nothing to complain of in the rules", async () => {

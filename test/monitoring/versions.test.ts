@@ -8,6 +8,8 @@ function releaseOf(name: string, version: string): string {
     return name === "prometheus" ? `v${major}.${Number(minor)}.${patch}` : version;
 }
 
+jest.setTimeout(120_000);
+
 test("what the tests run is the release that the chart installs", async () => {
     const workspace = new Workspace("helm4");
     const objects = await workspace.render("monitoring").finally(() => workspace.remove());

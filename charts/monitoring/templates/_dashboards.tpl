@@ -7,7 +7,7 @@ text.
 {{- $files := dict -}}
 {{- range $path, $content := .Files.Glob "config/dashboards/*.yaml" -}}
   {{- $name := base $path | trimSuffix ".yaml" -}}
-  {{- $source := fromYaml (toString $content) -}}
+  {{- $source := include "monitoring.yaml" (dict "path" $path "content" $content) | fromYaml -}}
   {{- $x := 0 -}}{{- $y := 0 -}}{{- $line := 0 -}}
   {{- $panels := list -}}
   {{- range $index, $panel := $source.panels -}}
@@ -17,10 +17,10 @@ text.
     {{- if gt (add $x $width) 24 -}}
       {{- $x = 0 -}}{{- $y = add $y $line -}}{{- $line = 0 -}}
     {{- end -}}
-    {{- $source := dict "type" (eq $type "logs" | ternary "loki" "prometheus") "uid" (eq $type "logs" | ternary "loki" "prometheus") -}}
+    {{- $store := dict "type" (eq $type "logs" | ternary "loki" "prometheus") "uid" (eq $type "logs" | ternary "loki" "prometheus") -}}
     {{- $targets := list -}}
     {{- range $number, $query := $panel.queries -}}
-      {{- $target := dict "refId" (substr $number (add1 $number | int) "ABCDEFGH") "datasource" $source "expr" $query.expr "legendFormat" ($query.legend | default "") -}}
+      {{- $target := dict "refId" (substr $number (add1 $number | int) "ABCDEFGH") "datasource" $store "expr" $query.expr "legendFormat" ($query.legend | default "") -}}
       {{- if eq $type "table" -}}
         {{- $_ := merge $target (dict "instant" true "format" "table") -}}
       {{- end -}}
@@ -32,7 +32,7 @@ text.
       {{- $_ := set $defaults "thresholds" (dict "mode" "absolute" "steps" (list (dict "color" "green" "value" nil) (dict "color" "red" "value" .))) -}}
     {{- end -}}
     {{- $panels = append $panels (dict
-      "id" (add1 $index) "title" $panel.title "type" $type "datasource" $source "targets" $targets
+      "id" (add1 $index) "title" $panel.title "type" $type "datasource" $store "targets" $targets
       "description" ($panel.description | default "")
       "gridPos" (dict "x" $x "y" $y "w" $width "h" $height)
       "fieldConfig" (dict "defaults" $defaults "overrides" list)

@@ -1,3 +1,11 @@
+{{/* The text of a YAML file of the chart, once it is known to be one: fromYaml itself says nothing. */}}
+{{- define "monitoring.yaml" -}}
+{{- with (fromYaml (toString .content)).Error -}}
+  {{- fail (printf "\n\nchart monitoring: %s is no YAML: %s\n" $.path .) -}}
+{{- end -}}
+{{- toString .content -}}
+{{- end -}}
+
 {{/*
 The files of config/rules with what the values say of each alert, and the address of its runbook page: as an annotation,
 and at the end of the description, which is what a phone shows. Takes the root; gives file name to text.
@@ -9,7 +17,7 @@ and at the end of the description, which is what a phone shows. Takes the root; 
 {{- $files := dict -}}
 {{- range $path, $content := .Files.Glob "config/rules/*.yaml" -}}
   {{- $groups := list -}}
-  {{- range $group := (fromYaml (toString $content)).groups -}}
+  {{- range $group := (include "monitoring.yaml" (dict "path" $path "content" $content) | fromYaml).groups -}}
     {{- $rules := list -}}
     {{- range $rule := $group.rules -}}
       {{- $own := dict -}}

@@ -1,0 +1,141 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parse, stringify } from "yaml";
+import { Workspace } from "../charts/workspace";
+import { type Configs, filesOf, renderConfigs, rulesOf } from "./chart";
+import { type Dashboard, dashboardsOf } from "./dashboards";
+import { type Exporters, exportersOf, metricsIn } from "./metrics";
+import { runTool } from "./program";
+
+jest.setTimeout(120_000);
+
+const directory = mkdtempSync(join(tmpdir(), "hearth-dashboards-"));
+
+let configs: Configs;
+let dashboards: Dashboard[];
+let exporters: Exporters;
+
+/** Every query of a dashboard to Prometheus, and every rule's expression. */
+function expressions(): string[] {
+    const targets = dashboards.flatMap(({ panels }) => panels.flatMap((panel) => panel.targets));
+    return [
+        ...targets.filter(({ datasource }) => datasource.type === "prometheus").map(({ expr }) => expr),
+        ...rulesOf(configs).map(({ expr }) => expr),
+    ];
+}
+
+beforeAll(async () => {
+    configs = await renderConfigs();
+    dashboards = dashboardsOf(configs);
+    exporters = exportersOf(readFileSync(join(__dirname, "metrics.yaml"), "utf8"));
+});
+
+afterAll(() => rmSync(directory, { recursive: true }));
+
+test("there is a dashboard for each part of the home, by the name of its file", () => {
+    expect(Object.keys(filesOf(configs, "dashboards")).sort()).toEqual(
+        ["argocd", "arr", "edge", "home", "nodes", "postgresql", "storage"].map((name) => `${name}.json`),
+    );
+    expect(dashboards.map(({ uid }) => `${uid}.json`)).toEqual(Object.keys(filesOf(configs, "dashboards")));
+});
+
+test("every panel has a title, a kind that Grafana brings, and queries to a data source that there is", () => {
+    const { datasources } = parse(filesOf(configs, "grafana")["datasources.yaml"] ?? "") as {
+        datasources: { type: string; uid: string }[];
+    };
+    const known = datasources.map(({ type, uid }) => ({ type, uid }));
+
+    for (const { uid, schemaVersion, panels } of dashboards) {
+        expect(schemaVersion).toBeGreaterThan(36);
+        expect(new Set(panels.map(({ id }) => id)).size).toBe(panels.length);
+        for (const panel of panels) {
+            expect({ uid, ...panel }).toMatchObject({
+                title: expect.stringMatching(/^\S.*\S$/),
+                type: expect.stringMatching(/^(stat|timeseries|table|logs)$/),
+            });
+            expect(panel.targets.length).toBeGreaterThan(0);
+            for (const { expr, refId, datasource } of panel.targets) {
+                expect(expr).not.toBe("");
+                expect(refId).toMatch(/^[A-H]$/);
+                expect(known).toContainEqual(datasource);
+                expect(datasource).toEqual(panel.datasource);
+            }
+        }
+    }
+});
+
+test("no two panels are in one place, and none reaches over the edge", () => {
+    for (const { uid, panels } of dashboards) {
+        const taken = new Set<string>();
+        for (const { title, gridPos } of panels) {
+            expect({ uid, title, right: gridPos.x + gridPos.w <= 24 }).toEqual({ uid, title, right: true });
+            for (let x = gridPos.x; x < gridPos.x + gridPos.w; x++) {
+                for (let y = gridPos.y; y < gridPos.y + gridPos.h; y++) {
+                    expect({ uid, title, taken: taken.has(`${x} ${y}`) }).toEqual({ uid, title, taken: false });
+                    taken.add(`${x} ${y}`);
+                }
+            }
+        }
+    }
+});
+
+test("Prometheus understands every query", async () => {
+    const rules = expressions().map((expr, index) => ({ record: `query:${index}`, expr }));
+    const file = join(directory, "queries.yaml");
+    writeFileSync(file, stringify({ groups: [{ name: "queries", rules }] }));
+
+    expect(rules.length).toBeGreaterThan(80);
+    expect(await runTool("promtool", "check", "rules", "--lint=none", file)).toEqual({
+        code: 0,
+        output: expect.stringContaining(`SUCCESS: ${rules.length} rules found`),
+    });
+});
+
+test("every query asks for metrics that a rule records or metrics.yaml knows an exporter of", () => {
+    const known = new Set([
+        // Prometheus' own, of its alerts.
+        "ALERTS",
+        ...rulesOf(configs).flatMap(({ record }) => record ?? []),
+        ...Object.values(exporters).flatMap(({ metrics }) => metrics),
+    ]);
+    const used = new Set(expressions().flatMap(metricsIn));
+
+    expect([...used].filter((metric) => !known.has(metric))).toEqual([]);
+    expect(
+        Object.values(exporters)
+            .flatMap(({ metrics }) => metrics)
+            .filter((metric) => !used.has(metric)),
+    ).toEqual([]);
+});
+
+test("what rules and dashboards ask of a job that keeps a part is in that part", () => {
+    const { scrape_configs: jobs } = parse(filesOf(configs, "prometheus")["prometheus.yaml"] ?? "") as {
+        scrape_configs: { job_name: string; metric_relabel_configs?: { action: string; regex: string }[] }[];
+    };
+    for (const [job, exporter] of [
+        ["apiserver", "kube-apiserver"],
+        ["kubelet", "kubelet"],
+        ["cadvisor", "cadvisor"],
+    ] as const) {
+        const kept = jobs
+            .find(({ job_name: name }) => name === job)
+            ?.metric_relabel_configs?.find(({ action }) => action === "keep")?.regex;
+        const metrics = exporters[exporter]?.metrics ?? [];
+
+        expect(metrics.length).toBeGreaterThan(0);
+        expect(metrics.filter((metric) => !new RegExp(`^(?:${kept})$`).test(metric))).toEqual([]);
+    }
+});
+
+test("a dashboard that is no YAML is an error that names the file", async () => {
+    const workspace = new Workspace("helm4");
+    workspace.write("monitoring/config/dashboards/broken.yaml", "title: { a: b{ }\n");
+    try {
+        await expect(workspace.render("monitoring")).rejects.toThrow(
+            /chart monitoring: config\/dashboards\/broken\.yaml is no YAML/,
+        );
+    } finally {
+        workspace.remove();
+    }
+});

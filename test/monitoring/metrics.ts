@@ -1,0 +1,31 @@
+import { parse } from "yaml";
+
+/** The metrics that rules and dashboards ask of one exporter. */
+export interface Exporter {
+    /** Where the names come from, for an exporter that does not run in the tests. */
+    readonly source?: string;
+    readonly metrics: readonly string[];
+}
+
+/** Every exporter by its name. */
+export type Exporters = Readonly<Record<string, Exporter>>;
+
+/** The exporters that metrics.yaml lists. */
+export function exportersOf(text: string): Exporters {
+    return parse(text) as Exporters;
+}
+
+const words = /[a-zA-Z_:][a-zA-Z0-9_:]*/g;
+const keywords = new Set(["and", "or", "unless", "bool", "offset"]);
+
+/** The names of the metrics in an expression of PromQL. */
+export function metricsIn(expression: string): string[] {
+    const bare = expression
+        .replaceAll(/"[^"]*"|'[^']*'/g, "")
+        .replaceAll(/\{[^}]*\}|\[[^\]]*\]/g, "")
+        // Labels, then functions: what is left are metrics.
+        .replaceAll(/\b(by|without|on|ignoring|group_left|group_right)\s*(\([^)]*\))?/g, "")
+        .replaceAll(/\b\w+\s*\(/g, "(")
+        .replaceAll(/\b\d[\w.]*\b/g, "");
+    return [...new Set(bare.match(words) ?? [])].filter((word) => !keywords.has(word));
+}

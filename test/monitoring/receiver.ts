@@ -1,0 +1,59 @@
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+
+/** One alert in a message of Alertmanager. */
+export interface ReceivedAlert {
+    readonly status: "firing" | "resolved";
+    readonly labels: Readonly<Record<string, string>>;
+    readonly annotations: Readonly<Record<string, string>>;
+}
+
+/** A message of Alertmanager, as a webhook gets it. */
+export interface Message {
+    /** Path and query that it was sent to. */
+    readonly url: string;
+    readonly receiver: string;
+    readonly alerts: readonly ReceivedAlert[];
+}
+
+/** What takes the place of ntfy: it keeps every message. */
+export class Receiver {
+    readonly messages: Message[] = [];
+
+    private constructor(private readonly server: Server) {}
+
+    static start(): Promise<Receiver> {
+        return new Promise((resolve) => {
+            const server = createServer((request, response) => {
+                let body = "";
+                request.on("data", (chunk: Buffer) => {
+                    body += chunk.toString();
+                });
+                request.on("end", () => {
+                    receiver.messages.push({ ...JSON.parse(body), url: request.url ?? "" });
+                    response.end();
+                });
+            });
+            const receiver = new Receiver(server);
+            server.listen(0, "127.0.0.1", () => resolve(receiver));
+        });
+    }
+
+    /** Its address on loopback. */
+    get url(): string {
+        return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
+    }
+
+    /** Every alert that arrived in a state: the names, with a label's value where one is asked for. */
+    names(status: ReceivedAlert["status"], label?: string): string[] {
+        return this.messages
+            .flatMap(({ alerts }) => alerts)
+            .filter((alert) => alert.status === status)
+            .map(({ labels }) => [labels["alertname"], label && labels[label]].filter(Boolean).join(" "));
+    }
+
+    close(): Promise<void> {
+        this.server.closeAllConnections();
+        return new Promise((resolve) => this.server.close(() => resolve()));
+    }
+}
