@@ -32,6 +32,10 @@ export class CertManager extends pulumi.ComponentResource {
                     // Kept on uninstall: with the CRDs, every certificate of the home would go.
                     crds: { enabled: true, keep: true },
                     global: { priorityClassName: "infrastructure" },
+                    // The home's own DNS answers for the home's names: whether a DNS-01 record is published, only a
+                    // resolver outside can say.
+                    dns01RecursiveNameservers: "9.9.9.9:53,1.1.1.1:53",
+                    dns01RecursiveNameserversOnly: true,
                 },
             },
             { parent: this },
