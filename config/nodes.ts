@@ -1,0 +1,166 @@
+import { isIPv4 } from "node:net";
+import { z } from "zod";
+
+const hostKeyText =
+    'the public host key, for instance "ssh-ed25519 AAAA…" (hack/host-keys prints it, with the fingerprint to compare)';
+
+/** A public host key as it stands in /etc/ssh/ssh_host_*_key.pub. */
+const hostKey = z
+    .string({ error: hostKeyText })
+    .regex(/^(ssh-ed25519|ecdsa-sha2-nistp(256|384|521)|ssh-rsa) [A-Za-z0-9+/]+=*( [^\n]*)?$/, hostKeyText);
+
+const ipv4Address = z.string().refine(isIPv4, "an IPv4 address");
+
+const serialNumber = z
+    .string()
+    .regex(/^[\w.-]+$/, "the disk's serial number, as `lsblk --nodeps --output NAME,SERIAL` shows it");
+
+/** A data disk of a node. */
+const diskSchema = z.strictObject({
+    /** A path that stays the same after a reboot. */
+    device: z
+        .string()
+        .regex(
+            /^\/dev\/disk\/by-(id|path)\/[\w.:+-]+$/,
+            "a path that outlives a reboot, under /dev/disk/by-id/ or /dev/disk/by-path/",
+        ),
+    /** Its size as the vendor states it, in decimal units; the disk that is found may differ by five per cent. */
+    size: z.string().regex(/^[1-9]\d*(\.\d+)?(MB|GB|TB)$/, 'a size as it stands on the disk, for instance "4TB"'),
+    /** Its serial number: a disk with another one is not the disk that is meant. */
+    serial: serialNumber,
+    /** The serial number once more states that what is on this disk may be destroyed. */
+    erase: serialNumber.optional(),
+});
+
+/** Unlocking a node's disks over SSH before its system starts. */
+const unlockSchema = z.strictObject({
+    /** The address that the node has in its initramfs, with the length of its network's prefix. */
+    address: z
+        .string()
+        .refine(
+            (text) => isIPv4(text.split("/")[0] ?? "") && /^[^/]+\/([1-9]|[12]\d|3[0-2])$/.test(text),
+            'an IPv4 address with a prefix length, for instance "192.168.1.10/24"',
+        ),
+    gateway: ipv4Address,
+    /** Name of the network interface, as the kernel has it in the initramfs. */
+    interface: z.string().regex(/^[\w.-]{1,15}$/, 'the name of a network interface, for instance "enp1s0"'),
+    /** Public host key of Dropbear, which is not sshd's; it is known when the node has been set up. */
+    hostKey: hostKey.optional(),
+});
+
+const labelKey = /^([a-z0-9]([a-z0-9.-]*[a-z0-9])?\/)?[A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?$/;
+const labelValue = /^([A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?)?$/;
+
+/** A machine with Debian and SSH that becomes a node of the cluster. */
+export const nodeSchema = z.strictObject({
+    /** Its name in the cluster, and its host name. */
+    name: z
+        .string()
+        .regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, 'a lower-case host name without dots, for instance "node-1"'),
+    /** Its address in the home, by which the other nodes reach it too. */
+    address: ipv4Address,
+    /** Port of its sshd. */
+    port: z.int("a port").min(1, "a port").max(65535, "a port").default(22),
+    /** Who logs in: root, or a user that may run everything with sudo and without a password. */
+    user: z.string().regex(/^[a-z_][a-z0-9_-]*$/, "the name of a user on the node"),
+    hostKey,
+    /** A server runs the control plane and the datastore; both run pods. */
+    role: z.enum(["server", "agent"], { error: '"server" or "agent"' }),
+    /** Labels of the node in the cluster. */
+    labels: z
+        .record(z.string().regex(labelKey, "a label's key"), z.string().regex(labelValue, "a label's value"))
+        .default({}),
+    /** Taints of the node in the cluster, each `key=value:effect` or `key:effect`. */
+    taints: z
+        .array(
+            z
+                .string()
+                .regex(
+                    /^[\w./-]+(=[\w.-]*)?:(NoSchedule|PreferNoSchedule|NoExecute)$/,
+                    'a taint, for instance "gpu=true:NoSchedule"',
+                ),
+        )
+        .default([]),
+    /** Data disks: LUKS on each, RAID6 over all. */
+    disks: z
+        .array(diskSchema)
+        .refine(
+            (disks) => disks.length === 0 || disks.length >= 4,
+            "four disks or more, which is what RAID6 takes (or none: a node without data disks)",
+        )
+        .default([]),
+    unlock: unlockSchema.optional(),
+});
+
+/** A node's settings, validated. */
+export type NodeSettings = z.output<typeof nodeSchema>;
+
+/** The values that more than one node has. */
+function repeated(values: readonly string[]): string[] {
+    return [...new Set(values.filter((value, index) => values.indexOf(value) !== index))];
+}
+
+/** All nodes of the cluster. */
+export const nodesSchema = z
+    .array(nodeSchema)
+    .min(1, "at least one node")
+    .check(({ value: nodes, issues }) => {
+        const refuse = (message: string) => issues.push({ code: "custom", input: undefined, message });
+        const servers = nodes.filter(({ role }) => role === "server").length;
+        if (nodes.length > 0 && servers % 2 === 0) {
+            refuse(
+                servers === 0
+                    ? 'at least one node with the role "server"'
+                    : `an odd number of servers, not ${servers}: etcd needs a majority, and an even number survives no ` +
+                          `more failures than ${servers - 1}; make one an agent`,
+            );
+        }
+        for (const name of repeated(nodes.map((node) => node.name))) {
+            refuse(`a name for each node; "${name}" is there more than once`);
+        }
+        for (const address of repeated(nodes.map((node) => `${node.address}:${node.port}`))) {
+            refuse(`an address for each node; ${address} is there more than once`);
+        }
+        for (const device of nodes.flatMap((node) => repeated(node.disks.map((disk) => disk.serial)))) {
+            refuse(`each disk once; the serial number ${device} is there more than once`);
+        }
+    });
+
+/** How the nodes are reached. */
+export const sshSchema = z.strictObject({
+    /** The private key that every node lets in, in OpenSSH's format, without a passphrase (as a secret). */
+    privateKey: z
+        .string()
+        .regex(/^-----BEGIN [A-Z ]*PRIVATE KEY-----\n/, "a private key, whole, with its BEGIN and END lines"),
+});
+
+/** How the API server is reached. */
+export const apiSchema = z.strictObject({
+    /** An address that leads to any of the servers: a virtual IP, a load balancer, a name with several addresses. */
+    address: z.string().regex(/^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$/, "a host name or an IPv4 address"),
+});
+
+/** Where k3s comes from. */
+export const k3sSchema = z.strictObject({
+    /**
+     * A mirror of the release site, as a URL or an absolute path on the nodes, that has `<version>/k3s` and
+     * `<version>/k3s-arm64`. The checksums are the repository's own either way.
+     */
+    source: z
+        .string()
+        .regex(/^(https?:\/\/\S+|\/\S+)$/, "a URL, or the absolute path of a directory on the nodes")
+        .default("https://github.com/k3s-io/k3s/releases/download"),
+});
+
+/** What the nodes' data disks have in common. */
+export const storageSchema = z.strictObject({
+    /** Opens the data disks (as a secret). */
+    passphrase: z.string().min(20, "a passphrase of at least 20 characters"),
+    /** Where the filesystem is mounted; it is exported by NFS. */
+    mount: z
+        .string()
+        .regex(/^(\/[\w.-]+)+$/, 'an absolute path, for instance "/export/media"')
+        .default("/export/media"),
+    /** Networks whose hosts may mount the export. */
+    allowedRanges: z.array(z.cidrv4('an IPv4 network, for instance "192.168.1.0/24"')).default([]),
+});

@@ -1,0 +1,101 @@
+# shellcheck shell=bash
+# What every script stands on; it is put in front of each. The assignments before it are the script's input.
+set -euo pipefail
+shopt -s inherit_errexit
+umask 022
+export LC_ALL=C DEBIAN_FRONTEND=noninteractive
+
+: "${node:?}"
+changes=0
+
+# Everything printed is for a person and goes to stderr with the node's name in front; descriptor 3 is the result.
+exec 3>&1 1> >(exec sed --unbuffered "s/^/[$node] /" >&2) 2>&1
+prefixer=$!
+
+finish() {
+    local code=$?
+    if ((code == 0 && changes == 0)); then
+        echo "unchanged"
+    fi
+    exec 1>&- 2>&-
+    wait "$prefixer" || true
+    exit "$code"
+}
+trap finish EXIT
+
+# say TEXT: tells what is going on.
+say() { printf '%s\n' "$*"; }
+
+# changed TEXT: tells of something that is different from before.
+changed() {
+    changes=$((changes + 1))
+    say "changed: $*"
+}
+
+# die TEXT: ends the script; TEXT says what happened and what to do.
+die() {
+    printf '%s\n' "$*"
+    exit 1
+}
+
+# result TEXT: hands TEXT to the program, and shows it to nobody.
+result() { printf '%s' "$1" >&3; }
+
+# write_file PATH MODE <TEXT: writes a file that differs, all at once. $written says whether it did.
+write_file() {
+    local path=$1 mode=$2 text
+    text=$(cat && printf x)
+    text=${text%x}
+    written=no
+    if [[ -f $path && ! -L $path ]] && ((8#$(stat -c %a "$path") == 8#$mode)) && printf '%s' "$text" | cmp -s - "$path"; then
+        return
+    fi
+    mkdir -p "$(dirname "$path")"
+    local new
+    new=$(mktemp "$path.XXXXXX")
+    chmod "$mode" "$new"
+    printf '%s' "$text" >"$new"
+    sync "$new"
+    mv -fT "$new" "$path"
+    # shellcheck disable=SC2034 # for the scripts
+    written=yes
+    changed "$path"
+}
+
+# remove_file PATH: deletes a file if it is there.
+remove_file() {
+    if [[ -e $1 || -L $1 ]]; then
+        rm -f "$1"
+        changed "$1 is gone"
+    fi
+}
+
+# wait_until SECONDS WHAT COMMAND…: asks once a second until COMMAND succeeds.
+wait_until() {
+    local limit=$1 what=$2 end=$((SECONDS + $1))
+    shift 2
+    until "$@"; do
+        if ((SECONDS >= end)); then
+            say "$what: not within $limit seconds"
+            return 1
+        fi
+        read -rt 1 <> <(:) || true
+    done
+}
+
+# install_packages NAME…: installs the Debian packages that are missing.
+install_packages() {
+    local missing=() package
+    for package in "$@"; do
+        dpkg-query -W -f '${db:Status-Abbrev}' "$package" 2>/dev/null | grep -q '^ii' || missing+=("$package")
+    done
+    if ((${#missing[@]} == 0)); then
+        return
+    fi
+    # A run that was cut short may have left packages half configured.
+    dpkg --configure -a
+    apt-get -o DPkg::Lock::Timeout=300 update -q
+    apt-get -o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--force-confold install -q -y --no-install-recommends \
+        "${missing[@]}"
+    changed "packages: ${missing[*]}"
+}
