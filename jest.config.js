@@ -9,4 +9,4 @@ const suite = (name) => ({
 });
 
 /** @type {import("jest").Config} */
-module.exports = { projects: ["unit", "charts", "monitoring", "plugins", "sandbox"].map(suite) };
+module.exports = { projects: ["unit", "charts", "monitoring", "plugins", "workflows", "sandbox"].map(suite) };

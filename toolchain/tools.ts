@@ -177,6 +177,28 @@ export const testTools = {
     },
     logcli: loki("logcli"),
     loki: loki("loki"),
+    // What checks and runs .gitea/workflows.
+    actionlint: {
+        folder: "actionlint",
+        module: "github.com/rhysd/actionlint",
+        package: "github.com/rhysd/actionlint/cmd/actionlint",
+        variables: (version) => ({ "github.com/rhysd/actionlint.version": version.slice(1) }),
+        versionArguments: ["-version"],
+    },
+    crane: {
+        folder: "crane",
+        module: "github.com/google/go-containerregistry",
+        package: "github.com/google/go-containerregistry/cmd/crane",
+        variables: (version) => ({ "github.com/google/go-containerregistry/cmd/crane/cmd.Version": version.slice(1) }),
+        versionArguments: ["version"],
+    },
+    act: {
+        folder: "act",
+        module: "github.com/nektos/act",
+        package: "github.com/nektos/act",
+        variables: (version) => ({ "main.version": version.slice(1) }),
+        versionArguments: ["--version"],
+    },
 } satisfies Record<string, GoTool>;
 
 /** Pulumi's CLI and its language host, built where Pulumi's own download cannot be had. */

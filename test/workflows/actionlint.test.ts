@@ -1,0 +1,14 @@
+import { execFileSync } from "node:child_process";
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { tool } from "../../toolchain/tools";
+
+const folder = ".gitea/workflows";
+
+test("the workflows have no mistake that actionlint knows", () => {
+    const files = readdirSync(folder).map((file) => join(folder, file));
+    // Without the linters that a machine may or may not have: what is found is the same everywhere.
+    const options = ["-config-file", ".gitea/actionlint.yaml", "-shellcheck=", "-pyflakes=", "-oneline"];
+
+    expect(execFileSync(tool("actionlint"), [...options, ...files], { encoding: "utf8" })).toBe("");
+});
