@@ -262,9 +262,11 @@ describe.each(charts)("chart %s", (chart) => {
 
     test("restarts a pod when a ConfigMap that it mounts changes", () => {
         for (const { template } of workloads(rendered(chart))) {
-            for (const { configMap } of template.spec?.volumes ?? []) {
-                if (configMap) {
-                    expect(template.metadata?.annotations).toHaveProperty([`checksum/${configMap.name}`]);
+            for (const { configMap, projected } of template.spec?.volumes ?? []) {
+                for (const source of [configMap, ...(projected?.sources ?? []).map((each) => each.configMap)]) {
+                    if (source) {
+                        expect(template.metadata?.annotations).toHaveProperty([`checksum/${source.name}`]);
+                    }
                 }
             }
         }

@@ -1,9 +1,10 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import { request } from "node:https";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { connect } from "node:tls";
 import { makeKey, sign } from "../../../sandbox/controllers/x509";
 import { freePorts } from "../../../sandbox/ports";
 import { tool } from "../../../toolchain/tools";
@@ -20,6 +21,8 @@ const plugins = {
 const seen = (name: string) => `X-Seen-By-${name.replaceAll("_", "-")}`;
 
 const directory = mkdtempSync(join(tmpdir(), "hearth-traefik-"));
+/** The volume with the routes and the certificate. */
+const edge = join(directory, "edge");
 let files: { readonly fixed: string; readonly dynamic: string };
 let ports: Record<"web" | "websecure" | "metrics", number>;
 
@@ -76,6 +79,43 @@ function write(name: string, text: string): string {
     return path;
 }
 
+/**
+ * Writes the files of a volume as a kubelet does: all at once, by turning a link to them.
+ *
+ * @param version tells one write from the one before
+ */
+function writeVolume(version: number, files: Readonly<Record<string, string>>): void {
+    for (const [name, text] of Object.entries(files)) {
+        write(`edge/..${version}/${name}`, text);
+        if (version === 1) {
+            symlinkSync(`..data/${name}`, join(edge, name));
+        }
+    }
+    symlinkSync(`..${version}`, join(edge, "..data_tmp"));
+    renameSync(join(edge, "..data_tmp"), join(edge, "..data"));
+    rmSync(join(edge, `..${version - 1}`), { recursive: true, force: true });
+}
+
+/** A certificate for every name of the home, with its key. */
+async function certificate(): Promise<Record<"tls.crt" | "tls.key", string>> {
+    const key = await makeKey({ algorithm: "ECDSA" });
+    return {
+        "tls.key": key,
+        "tls.crt": await sign({ dnsNames: ["home.arpa", "*.home.arpa"], duration: 3_600_000 }, key),
+    };
+}
+
+/** The serial number of the certificate that is served for a name. */
+function served(servername: string): Promise<string> {
+    return new Promise((resolve, reject) => {
+        const options = { host: "127.0.0.1", port: ports.websecure, servername, rejectUnauthorized: false };
+        const socket = connect(options, () => {
+            resolve(socket.getPeerCertificate().serialNumber);
+            socket.destroy();
+        }).once("error", reject);
+    });
+}
+
 interface Answer {
     readonly status: number | undefined;
     readonly headers: IncomingMessage["headers"];
@@ -123,9 +163,9 @@ beforeAll(async () => {
             .replace(":9080", `127.0.0.1:${ports.web}`)
             .replace(":9443", `127.0.0.1:${ports.websecure}`)
             .replace(":9100", `127.0.0.1:${ports.metrics}`)
-            .replaceAll("/etc/traefik/", `${directory}/`)
+            .replaceAll("/etc/traefik-edge", edge)
             .replaceAll("/var/log/traefik/", `${directory}/`);
-        const dynamic = configFile(objects, "traefik", "dynamic.yaml").replaceAll("/certificates/", `${directory}/`);
+        const dynamic = configFile(objects, "edge", "dynamic.yaml").replaceAll("/etc/traefik-edge", edge);
         files = { fixed, dynamic };
     } finally {
         workspace.remove();
@@ -136,11 +176,9 @@ afterAll(() => rmSync(directory, { recursive: true }));
 
 describe("Traefik at the edge", () => {
     let traefik: Program;
+    let dynamic: string;
 
     beforeAll(async () => {
-        const key = await makeKey({ algorithm: "ECDSA" });
-        write("tls.key", key);
-        write("tls.crt", await sign({ dnsNames: ["home.arpa", "*.home.arpa"], duration: 3_600_000 }, key));
         for (const [module, name] of Object.entries(plugins)) {
             writePluginStandIn(module, name);
         }
@@ -161,12 +199,10 @@ describe("Traefik at the edge", () => {
                 middlewares: { badger: { plugin: { badger: { apiBaseUrl: "http://pangolin:3001/api/v1" } } } },
             },
         };
-        write(
-            "dynamic.yaml",
-            files.dynamic
-                .replace("http://pangolin:3002", await serve("page"))
-                .replace("http://pangolin:3000", await serve("api")),
-        );
+        dynamic = files.dynamic
+            .replace("http://pangolin:3002", await serve("page"))
+            .replace("http://pangolin:3000", await serve("api"));
+        writeVolume(1, { "dynamic.yaml": dynamic, ...(await certificate()) });
         const fixed = files.fixed
             .replace("http://pangolin:3001", await serve("configuration", resource))
             .replace("  plugins:\n", "  localPlugins:\n")
@@ -222,6 +258,14 @@ describe("Traefik at the edge", () => {
 
         expect([status, headers.get("location")]).toEqual([301, "https://127.0.0.1/"]);
         await expect(get("evil.example.com", "/")).rejects.toThrow(/unrecognized name/);
+    });
+
+    test("serves a renewed certificate without a restart", async () => {
+        const before = await served("films.home.arpa");
+        writeVolume(2, { "dynamic.yaml": dynamic, ...(await certificate()) });
+        await traefik.until(async () => (await served("films.home.arpa")) !== before);
+
+        expect((await asked("films.home.arpa", "/")).server).toBe("site");
     });
 
     test("has no API and no dashboard", async () => {

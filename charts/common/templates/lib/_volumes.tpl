@@ -13,24 +13,22 @@
   {{- else if hasKey $spec "media" }}
   persistentVolumeClaim:
     claimName: media
+  {{- else if and (hasKey $spec "configMap") (hasKey $spec "secret") }}
+  projected:
+    defaultMode: 288
+    sources:
+      - configMap:
+          name: {{ $spec.configMap }}
+      - secret:
+          {{- include "common.secretSource" (dict "root" $root "secret" $spec.secret "key" "name") | nindent 10 }}
   {{- else if hasKey $spec "configMap" }}
   configMap:
     name: {{ $spec.configMap }}
     defaultMode: {{ if $spec.executable }}365{{ else }}292{{ end }}
   {{- else if hasKey $spec "secret" }}
   secret:
-    secretName: {{ $spec.secret.name | default (include "common.secretName" $root) }}
+    {{- include "common.secretSource" (dict "root" $root "secret" $spec.secret "key" "secretName") | nindent 4 }}
     defaultMode: 288
-    {{- if $spec.secret.name }}
-    optional: true
-    {{- end }}
-    {{- with $spec.secret.items }}
-    items:
-      {{- range $key, $path := . }}
-      - key: {{ $key }}
-        path: {{ $path }}
-      {{- end }}
-    {{- end }}
   {{- else if hasKey $spec "host" }}
   hostPath:
     path: {{ $spec.host.path }}
@@ -41,6 +39,24 @@
 {{- end }}
 - name: tmp
   emptyDir: {}
+{{- end -}}
+
+{{/*
+Which Secret a volume has its files from; one that is not the chart's may come later. A volume of its own and a part of
+one say the name under different keys. Takes (root, secret, key).
+*/}}
+{{- define "common.secretSource" -}}
+{{ .key }}: {{ .secret.name | default (include "common.secretName" .root) }}
+{{- if .secret.name }}
+optional: true
+{{- end }}
+{{- with .secret.items }}
+items:
+  {{- range $key, $path := . }}
+  - key: {{ $key }}
+    path: {{ $path }}
+  {{- end }}
+{{- end }}
 {{- end -}}
 
 {{/*

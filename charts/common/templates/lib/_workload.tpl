@@ -37,8 +37,8 @@ Takes (root, name, workload).
   {{- range $source := $sources -}}
     {{- if hasKey $spec $source -}}{{- $given = append $given $source -}}{{- end -}}
   {{- end -}}
-  {{- if ne (len $given) 1 -}}
-    {{- fail (printf "\n\n%s.volumes.%s has %d sources; accepted: exactly one of %s\n" $at $volume (len $given) (join ", " $sources)) -}}
+  {{- if and (ne (len $given) 1) (ne (join " " $given) "configMap secret") -}}
+    {{- fail (printf "\n\n%s.volumes.%s has %d sources; accepted: exactly one of %s; or configMap and secret, in one folder\n" $at $volume (len $given) (join ", " $sources)) -}}
   {{- end -}}
   {{- if hasKey $spec "claim" -}}
     {{- $access := $spec.claim.access | default "ReadWriteOnce" -}}
