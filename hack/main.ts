@@ -9,6 +9,7 @@ const verbs: Readonly<Record<string, () => Promise<{ verb: Verb }>>> = {
     doctor: () => import("./verbs/doctor.js"),
     install: () => import("./verbs/install.js"),
     "new-app": () => import("./verbs/new-app.js"),
+    "preview-comment": () => import("./verbs/preview-comment.js"),
     status: () => import("./verbs/status.js"),
     template: () => import("./verbs/template.js"),
     uninstall: () => import("./verbs/uninstall.js"),

@@ -1,0 +1,61 @@
+/** What a pull request changes in the manifests of an Application. */
+export interface Difference {
+    /** Name of the Application. */
+    readonly name: string;
+    /** A unified diff, empty when nothing changes; or why there is none. */
+    readonly result: { readonly diff: string } | { readonly failure: string };
+}
+
+/** The first line of the comment, by which it is found again. Not shown. */
+export const marker = "<!-- hearth: preview -->";
+
+/** Characters that a comment may have: what every database that Gitea supports can hold. */
+export const commentLimit = 60_000;
+
+/** A block of code that its text cannot end. */
+function fenced(language: string, text: string): string {
+    const longest = Math.max(2, ...[...text.matchAll(/`+/g)].map(([run]) => run.length));
+    const fence = "`".repeat(longest + 1);
+    return `${fence}${language}\n${text.trimEnd()}\n${fence}`;
+}
+
+/** The first lines of a text, as many as fit, and how many were left out. */
+function shortened(text: string, limit: number): string {
+    if (text.length <= limit) {
+        return text;
+    }
+    const kept = text.slice(0, limit).split("\n").slice(0, -1);
+    return [...kept, `… ${text.trimEnd().split("\n").length - kept.length} more lines`].join("\n");
+}
+
+function section({ name, result }: Difference, limit: number): string {
+    if ("failure" in result) {
+        return `**${name}** does not render:\n\n${fenced("", shortened(result.failure, limit))}`;
+    }
+    const lines = result.diff.split("\n");
+    const count = (sign: string) => lines.filter((line) => line.startsWith(sign)).length;
+    const summary = `<summary><b>${name}</b>: +${count("+")} −${count("-")} lines</summary>`;
+    return `<details>${summary}\n\n${fenced("diff", shortened(result.diff, limit))}\n\n</details>`;
+}
+
+/**
+ * The comment about a pull request, in Markdown.
+ *
+ * @param touched what the request changes in each Application that it touches
+ * @param commit the commit that was rendered
+ * @param limit characters that it may have
+ */
+export function previewComment(touched: readonly Difference[], commit: string, limit = commentLimit): string {
+    const shown = touched.filter(({ result }) => !("diff" in result) || result.diff !== "");
+    const unchanged = touched.filter((each) => !shown.includes(each)).map(({ name }) => name);
+    const sentences = [
+        ...(shown.length > 0 ? [`Changes the manifests of ${shown.map(({ name }) => name).join(", ")}.`] : []),
+        ...(unchanged.length > 0 ? [`Touches ${unchanged.join(", ")}, whose manifests stay as they are.`] : []),
+        ...(touched.length === 0 ? ["Touches no chart: Argo CD would apply nothing new."] : []),
+    ];
+    const head = [marker, `### Preview of ${commit.slice(0, 10)}`, sentences.join(" ")];
+    // Around each text: its fences, its summary and the line that tells what was left out.
+    const around = 200;
+    const each = Math.floor((limit - head.join("\n\n").length) / Math.max(1, shown.length)) - around;
+    return [...head, ...shown.map((difference) => section(difference, Math.max(0, each)))].join("\n\n");
+}

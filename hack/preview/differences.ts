@@ -1,0 +1,98 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Application, readApplications } from "../../components/applications";
+import { capture } from "../capture";
+import { render } from "../render";
+import type { StackSettings } from "../stack";
+import type { Difference } from "./comment";
+import { touchedApplications } from "./touched";
+
+/** A commit, taken out of the repository to be rendered. */
+interface Checkout {
+    readonly root: string;
+    readonly applications: readonly Application[];
+}
+
+async function checkOut(repository: string, commit: string, root: string, cluster: string): Promise<Checkout> {
+    mkdirSync(root);
+    const archive = `${root}.tar`;
+    const failure = `${commit} cannot be read`;
+    await capture("git", ["-C", repository, "archive", "--output", archive, commit, "charts", "clusters"], { failure });
+    await capture("tar", ["--extract", "--file", archive, "--directory", root], { failure });
+    return { root, applications: readApplications(root, cluster) };
+}
+
+/** Manifests without Secrets: what an upstream chart may put into one belongs on no page. */
+function withoutSecrets(manifests: string): string {
+    return manifests
+        .split(/^---$/m)
+        .filter((document) => !/^kind: Secret$/m.test(document))
+        .join("---");
+}
+
+async function manifestsOf(name: string, { root, applications }: Checkout, settings: StackSettings): Promise<string> {
+    const application = applications.find((each) => each.name === name);
+    return application ? withoutSecrets(await render(root, application, settings)) : "";
+}
+
+/**
+ * What a change does to the manifests that Argo CD would apply.
+ *
+ * @param repository folder of a Git repository with both commits
+ * @param base the commit that the change starts from
+ * @param head the commit that it ends with
+ * @returns the Applications that it touches, by name
+ * @throws Failure when a commit cannot be read, RunError when an Application manifest has mistakes
+ */
+export async function differences(
+    repository: string,
+    base: string,
+    head: string,
+    settings: StackSettings,
+): Promise<Difference[]> {
+    const directory = mkdtempSync(join(tmpdir(), "hearth-preview-"));
+    const { cluster } = settings;
+    try {
+        // From where the branches parted: what main got since is not the request's.
+        const failure = `${base} and ${head} have no commit in common`;
+        const start = (await capture("git", ["-C", repository, "merge-base", base, head], { failure })).trim();
+        const before = await checkOut(repository, start, join(directory, "before"), cluster);
+        const after = await checkOut(repository, head, join(directory, "after"), cluster);
+        const changed = await capture(
+            "git",
+            ["-C", repository, "diff", "--name-only", "-z", "--no-renames", start, head],
+            {
+                failure: "git cannot compare",
+            },
+        );
+        const applications = [...before.applications, ...after.applications];
+        const touched = touchedApplications(cluster, applications, changed.split("\0").filter(Boolean));
+        const result: Difference[] = [];
+        for (const name of touched) {
+            result.push({ name, result: await difference(name, before, after, settings, directory) });
+        }
+        return result;
+    } finally {
+        rmSync(directory, { recursive: true, force: true });
+    }
+}
+
+async function difference(
+    name: string,
+    before: Checkout,
+    after: Checkout,
+    settings: StackSettings,
+    directory: string,
+): Promise<Difference["result"]> {
+    try {
+        writeFileSync(join(directory, "base.yaml"), await manifestsOf(name, before, settings));
+        writeFileSync(join(directory, "head.yaml"), await manifestsOf(name, after, settings));
+    } catch (error) {
+        return { failure: (error instanceof Error ? error.message : String(error)).replaceAll(directory, "") };
+    }
+    const args = ["-C", directory, "diff", "--no-index", "--no-color", "base.yaml", "head.yaml"];
+    const diff = await capture("git", args, { failure: "git cannot compare", accepted: [1] });
+    // Without the names of the two files, which say nothing.
+    return { diff: diff.slice(Math.max(0, diff.search(/^@@/m))) };
+}

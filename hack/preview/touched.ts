@@ -1,0 +1,29 @@
+import { posix } from "node:path";
+import type { Application } from "../../components/applications";
+
+const generatePaths = "argocd.argoproj.io/manifest-generate-paths";
+
+/**
+ * Names of the Applications whose manifests a change may alter: those whose annotation manifest-generate-paths covers a
+ * changed file, which is how Argo CD decides what to render anew, and those whose own file changed.
+ *
+ * @param cluster name of a folder under clusters/
+ * @param applications those before the change and those after it
+ * @param changedFiles paths from the repository's top folder
+ */
+export function touchedApplications(
+    cluster: string,
+    applications: readonly Application[],
+    changedFiles: readonly string[],
+): string[] {
+    const covers = (path: string) =>
+        changedFiles.some((file) => path === "" || file === path || file.startsWith(`${path}/`));
+    const touched = applications.filter(({ name, manifest }) => {
+        const [source] = manifest.spec.sources;
+        // Relative ones start at the source's path; without the annotation, every commit counts.
+        const paths = manifest.metadata.annotations[generatePaths]?.split(";") ?? ["/"];
+        const fromTop = paths.map((path) => posix.resolve("/", source.path, path).slice(1));
+        return covers(`clusters/${cluster}/apps/${name}.yaml`) || fromTop.some(covers);
+    });
+    return [...new Set(touched.map(({ name }) => name))].sort();
+}

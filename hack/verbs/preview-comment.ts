@@ -1,0 +1,48 @@
+import { Failure } from "../../toolchain/failure";
+import { capture } from "../capture";
+import { previewComment } from "../preview/comment";
+import { differences } from "../preview/differences";
+import { putComment } from "../preview/gitea";
+import { readStack, stackOption } from "../stack";
+import { defineVerb, exitCodes } from "../verb";
+
+const root = process.cwd();
+
+/** @throws Failure when a variable that every job of Gitea Actions has is not there */
+function variable(name: string): string {
+    const value = process.env[name];
+    if (value === undefined || value === "") {
+        throw new Failure(`${name} is not set: a job of Gitea Actions has it`, exitCodes.usage);
+    }
+    return value;
+}
+
+/** `hack/preview-comment` */
+export const verb = defineVerb({
+    parameters: "<base>",
+    describe: "What HEAD changes in the manifests of every chart, since it left another branch",
+    options: (parser) =>
+        parser
+            .positional("base", { type: "string", demandOption: true, describe: "The branch that it would go to" })
+            .options({
+                ...stackOption,
+                post: {
+                    type: "number",
+                    requiresArg: true,
+                    describe: "Put it on the pull request of this number as its one comment, in a job of Gitea Actions",
+                },
+            }),
+    examples: [["$0 origin/main", "print the comment"]],
+    run: async ({ base, stack: name, post }) => {
+        const { settings } = await readStack(name);
+        const head = (await capture("git", ["rev-parse", "HEAD"], { failure: "this is no Git repository" })).trim();
+        const comment = previewComment(await differences(root, base, head, settings), head);
+        if (post === undefined) {
+            process.stdout.write(`${comment}\n`);
+        } else {
+            const [server, repository] = [variable("GITHUB_SERVER_URL"), variable("GITHUB_REPOSITORY")];
+            await putComment({ server, repository, number: post, token: variable("GITHUB_TOKEN") }, comment);
+        }
+        return exitCodes.done;
+    },
+});

@@ -1,0 +1,204 @@
+import { execFileSync } from "node:child_process";
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { previewComment } from "../../hack/preview/comment";
+import { differences } from "../../hack/preview/differences";
+import { putComment } from "../../hack/preview/gitea";
+import type { StackSettings } from "../../hack/stack";
+
+const settings: StackSettings = {
+    cluster: "home",
+    domain: "home.example.com",
+    repository: { url: "https://git.home.example.com/home/hearth.git", revision: "main" },
+    charts: { repository: undefined },
+} as StackSettings;
+const charts = ["freshrss", "kavita", "navidrome"];
+
+describe("what a pull request changes", () => {
+    let repository: string;
+
+    const git = (...args: string[]) =>
+        execFileSync("git", ["-C", repository, "-c", "user.name=t", "-c", "user.email=t@example.com", ...args], {
+            encoding: "utf8",
+        }).trim();
+    const commit = (message: string) => {
+        git("add", "--all");
+        git("commit", "--quiet", "--message", message);
+        return git("rev-parse", "HEAD");
+    };
+    const edit = (path: string, from: string, to: string) => {
+        const text = readFileSync(join(repository, path), "utf8");
+        expect(text).toContain(from);
+        writeFileSync(join(repository, path), text.replaceAll(from, to));
+    };
+
+    beforeAll(() => {
+        repository = mkdtempSync(join(tmpdir(), "hearth-preview-test-"));
+        for (const path of [
+            ...["common", ...charts].map((chart) => `charts/${chart}`),
+            ...charts.map((chart) => `clusters/home/apps/${chart}.yaml`),
+        ]) {
+            cpSync(path, join(repository, path), { recursive: true, filter: (file) => !file.endsWith(".tgz") });
+        }
+        writeFileSync(join(repository, "README.md"), "A home.\n");
+        git("init", "--quiet", "--initial-branch", "main");
+        commit("feat: a home");
+    });
+    beforeEach(() => {
+        git("checkout", "--quiet", "-B", "request", "main");
+    });
+    afterAll(() => rmSync(repository, { recursive: true, force: true }));
+
+    test("one chart: its difference alone, even after main went on with another", async () => {
+        edit("charts/navidrome/values.yaml", "/ping", "/health");
+        const head = commit("fix(navidrome): another probe");
+        git("checkout", "--quiet", "-B", "later", "main");
+        edit("charts/kavita/values.yaml", "http: ", "http: 1");
+        const base = commit("fix(kavita): meanwhile on main");
+
+        const [only, ...others] = await differences(repository, base, head, settings);
+
+        expect(others).toEqual([]);
+        expect(only).toMatchObject({
+            name: "navidrome",
+            result: { diff: expect.stringMatching(/^-\s+path: \/ping$/m) },
+        });
+        expect(only).toMatchObject({ result: { diff: expect.stringMatching(/^\+\s+path: \/health$/m) } });
+    });
+
+    test("the library: every chart that depends on it", async () => {
+        edit("charts/common/templates/lib/_names.tpl", ".root.Release.Service", '"hearth"');
+        const found = await differences(repository, "main", commit("feat(common): a label"), settings);
+
+        expect(found.map(({ name }) => name)).toEqual(charts);
+        for (const { result } of found) {
+            expect(result).toMatchObject({
+                diff: expect.stringMatching(/^\+\s+app.kubernetes.io\/managed-by: hearth$/m),
+            });
+        }
+    });
+
+    test("no chart: nothing", async () => {
+        edit("README.md", "A home.", "Our home.");
+
+        expect(await differences(repository, "main", commit("docs: whose"), settings)).toEqual([]);
+    });
+
+    test("a chart that no longer renders: what Helm says, and the others all the same", async () => {
+        edit("charts/navidrome/values.yaml", "    image:", "    imagge:");
+        edit("charts/kavita/values.yaml", "http: ", "http: 1");
+        const [kavita, navidrome] = await differences(repository, "main", commit("fix: two"), settings);
+
+        expect(kavita).toMatchObject({ name: "kavita", result: { diff: expect.stringContaining("+") } });
+        expect(navidrome).toMatchObject({ name: "navidrome", result: { failure: expect.stringContaining("imagge") } });
+    });
+
+    test("an Application that goes: all of its manifests go", async () => {
+        git("rm", "--quiet", "-r", "charts/kavita", "clusters/home/apps/kavita.yaml");
+        const found = await differences(repository, "main", commit("feat!: no kavita"), settings);
+
+        expect(found.map(({ name }) => name)).toEqual(["kavita"]);
+        expect(found[0]?.result).toMatchObject({
+            diff: expect.stringMatching(/^-kind: StatefulSet|^-kind: Deployment/m),
+        });
+        expect(found[0]?.result).toMatchObject({ diff: expect.not.stringMatching(/^\+/m) });
+    });
+
+    test("a Secret is on no page, whoever renders it", async () => {
+        const secret = "apiVersion: v1\nkind: Secret\nmetadata:\n  name: leak\nstringData:\n  password: hunter2\n";
+        writeFileSync(join(repository, "charts/kavita/templates/leak.yaml"), secret);
+
+        expect(await differences(repository, "main", commit("feat: a leak"), settings)).toEqual([
+            { name: "kavita", result: { diff: "" } },
+        ]);
+    });
+});
+
+describe("the comment", () => {
+    test("is short enough for Gitea, however much changes, and says what it left out", () => {
+        const diff = `@@ -1 +1 @@\n${"+ line\n".repeat(50_000)}`;
+        const comment = previewComment(
+            charts.map((name) => ({ name, result: { diff } })),
+            "0123456789abcdef",
+        );
+
+        expect(comment.length).toBeLessThanOrEqual(60_000);
+        expect(comment.match(/… \d+ more lines/g)).toHaveLength(3);
+    });
+
+    test("cannot be broken out of by a manifest with Markdown in it", () => {
+        const comment = previewComment([{ name: "glance", result: { diff: "+```\n+<img src=x>\n" } }], "0123456789");
+
+        expect(comment).toContain("````diff\n+```\n+<img src=x>\n````");
+    });
+
+    test("says so when nothing changes", () => {
+        expect(previewComment([], "0123456789")).toContain("Touches no chart");
+        expect(previewComment([{ name: "glance", result: { diff: "" } }], "0123456789")).toContain("stay as they are");
+    });
+});
+
+describe("at Gitea", () => {
+    /** Answers as Gitea's API does to the three requests that matter. */
+    async function withGitea(use: (server: string, comments: Map<number, string>) => Promise<void>): Promise<void> {
+        const comments = new Map([[7, "Nice!"]]);
+        const server = createServer(async (request, response) => {
+            const chunks: Buffer[] = [];
+            for await (const chunk of request) {
+                chunks.push(chunk as Buffer);
+            }
+            const { body = "" } = JSON.parse(Buffer.concat(chunks).toString() || "{}") as { body?: string };
+            const answer = (status: number, value: unknown) =>
+                response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(value));
+            const issues = "/api/v1/repos/home/hearth/issues";
+            const existing = Number(request.url?.replace(`${issues}/comments/`, ""));
+            if (request.headers.authorization !== "token a-token") {
+                answer(403, { message: "token does not have at least one of required scope(s)" });
+            } else if (request.method === "GET" && request.url === `${issues}/12/comments`) {
+                answer(
+                    200,
+                    [...comments].map(([id, text]) => ({ id, body: text })),
+                );
+            } else if (request.method === "POST" && request.url === `${issues}/12/comments`) {
+                comments.set(comments.size + 7, body);
+                answer(201, { id: comments.size + 6, body });
+            } else if (request.method === "PATCH" && comments.has(existing)) {
+                comments.set(existing, body);
+                answer(200, { id: existing, body });
+            } else {
+                answer(404, { message: "not found" });
+            }
+        });
+        await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+        try {
+            await use(`http://127.0.0.1:${(server.address() as AddressInfo).port}`, comments);
+        } finally {
+            server.close();
+            server.closeAllConnections();
+        }
+    }
+    const request = (server: string) => ({ server, repository: "home/hearth", number: 12, token: "a-token" });
+
+    test("a later commit changes the one comment, and nobody else's", async () => {
+        await withGitea(async (server, comments) => {
+            const [first, second] = [previewComment([], "1111111111"), previewComment([], "2222222222")];
+
+            await putComment(request(server), first);
+            expect([...comments.values()]).toEqual(["Nice!", first]);
+
+            await putComment(request(server), second);
+            expect([...comments.values()]).toEqual(["Nice!", second]);
+        });
+    });
+
+    test("a token that may not is told with Gitea's own words", async () => {
+        await withGitea(async (server) => {
+            await expect(putComment({ ...request(server), token: "another" }, "text")).rejects.toThrow(
+                /GET http.*: Gitea answered 403: .*required scope/,
+            );
+        });
+    });
+});
