@@ -1,8 +1,8 @@
 import { readdirSync } from "node:fs";
-import { RunError } from "@pulumi/pulumi/errors";
 import { closest, distance } from "fastest-levenshtein";
 import { type Application, readApplications } from "../components/applications";
 import { Failure } from "../toolchain/failure";
+import { orFailure } from "./or-failure";
 import { exitCodes } from "./verb";
 
 /** Names of the charts, for the shell's completion. */
@@ -18,7 +18,7 @@ export function chartNames(): string[] {
  * @throws Failure when there is none of this name, or when a manifest has mistakes
  */
 export function findApplication(root: string, cluster: string, name: string): Application {
-    const applications = readChecked(root, cluster);
+    const applications = orFailure(() => readApplications(root, cluster));
     const found = applications.find((each) => each.name === name);
     if (found) {
         return found;
@@ -31,12 +31,4 @@ export function findApplication(root: string, cluster: string, name: string): Ap
             : `there is no Application "${name}" in clusters/${cluster}/apps; there are: ${names.join(", ")}`,
         exitCodes.usage,
     );
-}
-
-function readChecked(root: string, cluster: string): Application[] {
-    try {
-        return readApplications(root, cluster);
-    } catch (error) {
-        throw RunError.isInstance(error) ? new Failure(error.message) : error;
-    }
 }

@@ -9,8 +9,10 @@ export interface Outcome {
     readonly output: string;
 }
 
-/** Aborted by Ctrl-C and by SIGTERM: programs that run end first, temporary files go. */
 const interruption = new AbortController();
+
+/** Aborted by Ctrl-C and by SIGTERM: programs that run end first, temporary files go. */
+export const interruptionSignal = interruption.signal;
 
 /** Whether this command was told to end. */
 export function interrupted(): boolean {

@@ -1,0 +1,123 @@
+import { RunError } from "@pulumi/pulumi/errors";
+import { parseDocument } from "yaml";
+import { z } from "zod";
+import { checkGivenSecrets, type SecretDeclarations } from "../../components/secret-declarations";
+import { findMistakes, type Mistake } from "../../config/mistakes";
+import { settingsSchema } from "../../config/schema";
+import { Failure } from "../../toolchain/failure";
+import { exitCodes } from "../verb";
+import type { Person } from "./person";
+import { type StackFile, valueAt } from "./stack-file";
+
+const answersSchema = z.looseObject({
+    secrets: z.record(z.string(), z.record(z.string(), z.string())).default({}),
+});
+
+/** Settings by name, and the secrets by chart and key. */
+export type Answers = z.output<typeof answersSchema>;
+
+/** Settings that may hold a secret: no message shows them. */
+const secretSettings = new Set(["kubeconfig", "secrets"]);
+
+const list = (mistakes: readonly Mistake[]) =>
+    mistakes.map(({ path, found, accepted }) => `  ${path}: found ${found}; accepted: ${accepted}`);
+
+/**
+ * Reads answers in the form of a stack's config: `hearth:domain: home.example.com` and so on, in YAML.
+ *
+ * @throws Failure that repeats nothing of the text, which may be secret
+ */
+export function readAnswers(text: string): Answers {
+    const document = parseDocument(text, { prettyErrors: false });
+    const [mistake] = document.errors;
+    if (mistake) {
+        const line = text.slice(0, mistake.pos[0]).split("\n").length;
+        throw new Failure(`line ${line} of the answers on standard input is not YAML`, exitCodes.usage);
+    }
+    const given: unknown = document.toJSON() ?? {};
+    const answers =
+        typeof given === "object" && given !== null && !Array.isArray(given)
+            ? Object.fromEntries(Object.entries(given).map(([key, value]) => [key.replace(/^hearth:/, ""), value]))
+            : given;
+    const mistakes = findMistakes(answersSchema, answers, (key) => secretSettings.has(key));
+    if (mistakes.length > 0) {
+        throw new Failure(
+            ["Mistakes in the answers on standard input:", ...list(mistakes)].join("\n"),
+            exitCodes.usage,
+        );
+    }
+    return answersSchema.parse(answers);
+}
+
+/**
+ * Checks a config as the program will.
+ *
+ * @param config settings by name, with any text for what is encrypted
+ * @throws Failure that lists everything that is missing or wrong
+ */
+export function checkConfig(
+    heading: string,
+    config: Readonly<Record<string, unknown>>,
+    declarations: SecretDeclarations,
+    stack: string,
+): void {
+    const mistakes = findMistakes(settingsSchema, config, (key) => secretSettings.has(key));
+    const lines = mistakes.length > 0 ? [heading, ...list(mistakes)] : [];
+    const { data: secrets } = settingsSchema.shape.secrets.safeParse(config["secrets"]);
+    try {
+        checkGivenSecrets(declarations, secrets ?? {}, stack);
+    } catch (error) {
+        if (!RunError.isInstance(error)) {
+            throw error;
+        }
+        lines.push(error.message);
+    }
+    if (lines.length > 0) {
+        throw new Failure(lines.join("\n"), exitCodes.usage);
+    }
+}
+
+/** What a file has comes before what is answered. */
+export function merge(answers: Answers, config: Readonly<Record<string, unknown>>): Answers {
+    const given = answersSchema.parse(config).secrets;
+    const charts = [...new Set([...Object.keys(answers.secrets), ...Object.keys(given)])];
+    return {
+        ...answers,
+        ...config,
+        secrets: Object.fromEntries(charts.map((chart) => [chart, { ...answers.secrets[chart], ...given[chart] }])),
+    };
+}
+
+function at(answers: Answers, title: string): string {
+    const found = valueAt(answers, title.replace(/^hearth:/, "").split("."));
+    return Array.isArray(found) ? found.join(", ") : String(found ?? "");
+}
+
+/** Writes the settings among checked answers that a stack's file does not have yet. */
+export function keepSettings(file: StackFile, answers: Answers): void {
+    const keep = (path: readonly string[], value: unknown) => {
+        if (typeof value === "object" && value !== null && !Array.isArray(value)) {
+            for (const [key, each] of Object.entries(value)) {
+                keep([...path, key], each);
+            }
+        } else if (file.at(path) === undefined) {
+            file.set(path, value);
+        }
+    };
+    for (const [key, value] of Object.entries(answers).filter(([name]) => !secretSettings.has(name))) {
+        keep([key], value);
+    }
+}
+
+/** Answers that were checked, in place of somebody at a terminal. */
+export function answering(answers: Answers, tell: (line: string) => void): Person {
+    const answer: Person["text"] = async ({ title, mistake }) => {
+        const found = at(answers, title);
+        const wrong = mistake?.(found);
+        if (wrong !== undefined) {
+            throw new Failure(`${title}: ${wrong}`, exitCodes.usage);
+        }
+        return found;
+    };
+    return { text: answer, secret: answer, confirm: async () => false, tell };
+}

@@ -1,0 +1,74 @@
+import { readFileSync } from "node:fs";
+import { kubeconfigMistake } from "./kubeconfig";
+import type { Person } from "./person";
+import type { Secret, Setting } from "./questions";
+import type { StackFile } from "./stack-file";
+import type { Vault } from "./vault";
+
+/** What a stack is made of. */
+export interface Interview {
+    readonly person: Person;
+    readonly file: StackFile;
+    readonly vault: Pick<Vault, "set">;
+    readonly settings: readonly Setting[];
+    readonly secrets: readonly Secret[];
+}
+
+const title = (path: readonly string[]) => `hearth:${path.join(".")}`;
+
+async function askKubeconfig({ person, file, vault }: Interview, question: Setting): Promise<void> {
+    const answer = await person.text({
+        ...question,
+        title: title(question.path),
+        mistake: (given) => question.mistake(given) ?? kubeconfigMistake(given.trimEnd()),
+    });
+    const contents = answer.includes("\n") ? answer : undefined;
+    const keep =
+        contents !== undefined ||
+        (await person.confirm(
+            `Keep its contents in ${file.path}, encrypted, so that the home is built from any machine?`,
+        ));
+    if (keep) {
+        await vault.set(question.path, contents ?? readFileSync(answer.trim(), "utf8"));
+    } else {
+        file.set(question.path, answer.trim());
+    }
+}
+
+async function askSetting(interview: Interview, question: Setting): Promise<void> {
+    const { person, file } = interview;
+    const current = file.at(question.path);
+    const text = Array.isArray(current) ? current.join(", ") : current;
+    if (typeof text === "string" && question.mistake(text) === undefined) {
+        person.tell(`${title(question.path)}: ${text}`);
+    } else if (question.path[0] === "kubeconfig") {
+        await askKubeconfig(interview, question);
+    } else {
+        const answer = await person.text({ ...question, title: title(question.path) });
+        file.set(question.path, question.value(answer));
+    }
+}
+
+async function askSecret({ person, file, vault }: Interview, question: Secret): Promise<void> {
+    if (file.at(question.path) !== undefined) {
+        person.tell(`${title(question.path)} is there`);
+        return;
+    }
+    const explanation = question.optional
+        ? `${question.explanation} Leave it empty to go without.`
+        : question.explanation;
+    const answer = await person.secret({ ...question, explanation, title: title(question.path) });
+    if (answer !== "") {
+        await vault.set(question.path, answer);
+    }
+}
+
+/** Asks for what the stack's file does not have yet, and keeps each answer there at once. */
+export async function interview(about: Interview): Promise<void> {
+    for (const question of about.settings) {
+        await askSetting(about, question);
+    }
+    for (const question of about.secrets) {
+        await askSecret(about, question);
+    }
+}

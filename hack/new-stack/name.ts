@@ -1,0 +1,12 @@
+/** The stacks that every checkout brings: the example, and the sandbox. */
+const reserved = ["home", "sandbox"];
+
+/** What is wrong with the name of a new stack, in words; undefined if it is accepted. */
+export function nameMistake(name: string): string | undefined {
+    if (reserved.includes(name)) {
+        return `accepted: another name, Pulumi.${name}.yaml is part of the repository`;
+    }
+    return /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(name)
+        ? undefined
+        : "accepted: lower-case letters, digits and hyphens";
+}

@@ -1,0 +1,119 @@
+import { isMap, isScalar, type YAMLMap } from "yaml";
+import { z } from "zod";
+import type { SecretDeclarations } from "../../components/secret-declarations";
+
+/** A setting or a secret that a person has to give. */
+export interface Question {
+    /** Where the answer goes, below `hearth:`; charts and keys of secrets too: `["secrets", "arr", "api-key"]`. */
+    readonly path: readonly string[];
+    /** What it is for, in a sentence or two. */
+    readonly explanation: string;
+    /** What the example has there. */
+    readonly example: string;
+    /** What is wrong with an answer, in words; undefined if it is accepted. */
+    readonly mistake: (answer: string) => string | undefined;
+}
+
+/** A setting in plain text. */
+export interface Setting extends Question {
+    /** The answer as the stack's file keeps it: several, with commas between them, are a list there. */
+    readonly value: (answer: string) => string | string[];
+}
+
+/** A secret that a chart declares. */
+export interface Secret extends Question {
+    /** Whether no answer is one. */
+    readonly optional: boolean;
+}
+
+/** The comment above each key of a map, without its number signs; yaml keeps the first one's with the map. */
+export function comments(map: YAMLMap): Map<string, string> {
+    return new Map(
+        map.items.map(({ key }, index) => {
+            const above = isScalar(key) ? key.commentBefore : undefined;
+            return [String(key), (index === 0 ? (map.commentBefore ?? above) : above) ?? ""];
+        }),
+    );
+}
+
+const oneLine = (comment: string) => comment.replace(/\s+/g, " ").trim();
+
+/** The schema at a key, or undefined where there is none, or where nothing has to be given. */
+function requiredAt(schema: unknown, key: string): unknown {
+    const found = schema instanceof z.ZodObject ? schema.shape[key] : undefined;
+    return found instanceof z.ZodDefault || found instanceof z.ZodOptional ? undefined : found;
+}
+
+function setting(path: readonly string[], explanation: string, example: unknown, schema: z.ZodType): Setting {
+    const list = schema instanceof z.ZodArray;
+    const value = (answer: string) =>
+        list
+            ? answer
+                  .split(",")
+                  .map((each) => each.trim())
+                  .filter(Boolean)
+            : answer.trim();
+    return {
+        path,
+        explanation: list ? `${explanation} Several with commas between them.` : explanation,
+        example: Array.isArray(example) ? example.join(", ") : String(example),
+        value,
+        mistake: (answer) => {
+            const issue = schema.safeParse(value(answer)).error?.issues[0];
+            return issue && `accepted: ${issue.message}`;
+        },
+    };
+}
+
+/**
+ * The settings of an example that have no default, in its order. What is asked is explained by the comment above it in
+ * the example.
+ *
+ * @param example the map under `config` of the example's file
+ */
+export function settingQuestions(example: YAMLMap, schema: z.ZodType): Setting[] {
+    const below = (map: YAMLMap, parent: unknown, path: readonly string[], inherited: string): Setting[] => {
+        const explanations = comments(map);
+        return map.items.flatMap(({ key, value }) => {
+            const name = String(key).replace(/^hearth:/, "");
+            const found = requiredAt(parent, name);
+            const here = [...path, name];
+            const explanation = oneLine(`${inherited} ${explanations.get(String(key)) ?? ""}`);
+            if (isMap(value)) {
+                return below(value, found, here, explanation);
+            }
+            return found instanceof z.ZodType ? [setting(here, explanation, map.toJSON()[String(key)], found)] : [];
+        });
+    };
+    return below(example, schema, [], "");
+}
+
+/**
+ * The secrets that a person gives: those that a chart requires or may have. What is generated is asked for only where
+ * an answer is there already.
+ *
+ * @param volunteered chart → key → answer
+ */
+export function secretQuestions(
+    declarations: SecretDeclarations,
+    volunteered: Readonly<Record<string, Readonly<Record<string, string>>>>,
+): Secret[] {
+    return Object.entries(declarations).flatMap(([chart, keys]) =>
+        Object.entries(keys)
+            .filter(
+                ([key, declaration]) =>
+                    "required" in declaration || "optional" in declaration || volunteered[chart]?.[key] !== undefined,
+            )
+            .map(([key, declaration]) => {
+                const optional = !("required" in declaration);
+                return {
+                    path: ["secrets", chart, key],
+                    explanation: declaration.description,
+                    example: "",
+                    optional,
+                    mistake: (answer: string) =>
+                        optional || answer !== "" ? undefined : "accepted: a value that is not empty",
+                };
+            }),
+    );
+}

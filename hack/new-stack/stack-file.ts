@@ -1,0 +1,133 @@
+import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { type Document, isMap, Pair, parseDocument, Scalar, YAMLMap } from "yaml";
+import { Failure } from "../../toolchain/failure";
+import { comments } from "./questions";
+
+/** @throws Failure with the line of the first mistake; nothing of the file's text is in it */
+function readYaml(path: string): Document {
+    const document = parseDocument(readFileSync(path, "utf8"), { prettyErrors: false });
+    const [mistake] = document.errors;
+    if (mistake) {
+        const line = readFileSync(path, "utf8").slice(0, mistake.pos[0]).split("\n").length;
+        throw new Failure(
+            `${path}, line ${line} is not YAML: put it right first (a merge that stopped leaves lines of <<<<<<< and >>>>>>>)`,
+        );
+    }
+    return document;
+}
+
+/**
+ * The map under `config` of a stack's file.
+ *
+ * @throws Failure when the file is not there or has none
+ */
+export function readConfigMap(path: string): YAMLMap {
+    const config = existsSync(path) ? readYaml(path).get("config") : undefined;
+    if (!isMap(config)) {
+        throw new Failure(`${path} has no settings to begin with: get it back with \`git checkout -- ${path}\``);
+    }
+    return config;
+}
+
+/** Encrypted values stand there for texts. */
+function withoutCiphertext(value: unknown): unknown {
+    if (typeof value !== "object" || value === null || Array.isArray(value)) {
+        return value;
+    }
+    return "secure" in value
+        ? "(secret)"
+        : Object.fromEntries(Object.entries(value).map(([key, each]) => [key, withoutCiphertext(each)]));
+}
+
+/** What stands at a path of a config, or undefined. */
+export function valueAt(config: unknown, path: readonly string[]): unknown {
+    return path.reduce<unknown>(
+        (value, part) => (typeof value === "object" && value !== null ? Reflect.get(value, part) : undefined),
+        config,
+    );
+}
+
+/** `Pulumi.<stack>.yaml` in the making. Pulumi writes the encrypted values in it, this class the others. */
+export class StackFile {
+    readonly path: string;
+
+    /** @param example what a new setting's comment is taken from */
+    constructor(
+        readonly stack: string,
+        private readonly example: YAMLMap,
+    ) {
+        this.path = `Pulumi.${stack}.yaml`;
+    }
+
+    /** How the file's values are encrypted: by a passphrase, by a key service, or not yet decided. */
+    encryption(): "passphrase" | "service" | undefined {
+        const document = this.read();
+        if (document.has("secretsprovider") && document.get("secretsprovider") !== "passphrase") {
+            return "service";
+        }
+        return document.has("encryptionsalt") ? "passphrase" : undefined;
+    }
+
+    /** What the file has under `config`, by key without `hearth:`; for what is encrypted, a text that says so. */
+    config(): Record<string, unknown> {
+        const config: unknown = this.read().toJSON()?.config ?? {};
+        return Object.fromEntries(
+            Object.entries(withoutCiphertext(config) as object).map(([key, value]) => [
+                key.replace(/^hearth:/, ""),
+                value,
+            ]),
+        );
+    }
+
+    /** What stands at a path below `hearth:`, as {@link config} shows it. */
+    at(path: readonly string[]): unknown {
+        return valueAt(this.config(), path);
+    }
+
+    /** Sets what stands at a path below `hearth:`, at once and entirely. */
+    set([first = "", ...rest]: readonly string[], value: unknown): void {
+        const document = this.read();
+        if (!isMap(document.contents)) {
+            document.contents = document.createNode({});
+        }
+        let map = document.get("config");
+        if (!isMap(map)) {
+            map = new YAMLMap();
+            document.delete("config");
+            (document.contents as YAMLMap).items.unshift(new Pair(new Scalar("config"), map));
+        }
+        this.setIn(document, map as YAMLMap, this.example, [`hearth:${first}`, ...rest], value);
+        const temporary = `${this.path}.${process.pid}.new`;
+        writeFileSync(temporary, document.toString({ lineWidth: 0 }));
+        renameSync(temporary, this.path);
+    }
+
+    private setIn(
+        document: Document,
+        map: YAMLMap,
+        example: YAMLMap | undefined,
+        [name = "", ...rest]: readonly string[],
+        value: unknown,
+    ): void {
+        map.flow = false;
+        let pair = map.items.find(({ key }) => String(key) === name);
+        if (!pair) {
+            const key = new Scalar(name);
+            key.commentBefore = (example && comments(example).get(name)) || undefined;
+            pair = new Pair(key, undefined);
+            map.items.push(pair);
+        }
+        if (rest.length === 0) {
+            pair.value = document.createNode(value);
+            return;
+        }
+        const below = example?.get(name);
+        const next = isMap(pair.value) ? pair.value : new YAMLMap();
+        pair.value = next;
+        this.setIn(document, next, isMap(below) ? below : undefined, rest, value);
+    }
+
+    private read(): Document {
+        return existsSync(this.path) ? readYaml(this.path) : parseDocument("");
+    }
+}

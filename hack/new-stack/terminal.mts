@@ -1,0 +1,34 @@
+import { confirm, log, password, text } from "@clack/prompts";
+import type { Asked, Person } from "./person.js";
+
+/**
+ * Whoever sits at the terminal.
+ *
+ * @param signal ends the question that is open
+ * @param cancel what to throw when a question is ended, by the signal or by Ctrl-C
+ */
+export function terminal(signal: AbortSignal, cancel: () => Error): Person {
+    async function answered<T>(question: Promise<T | symbol>): Promise<T> {
+        const answer = await question;
+        if (typeof answer === "symbol") {
+            throw cancel();
+        }
+        return answer;
+    }
+    function options({ title, explanation, mistake }: Asked) {
+        if (explanation !== "") {
+            log.info(explanation);
+        }
+        return { message: title, validate: (answer: string | undefined) => mistake?.(answer ?? ""), signal };
+    }
+    return {
+        text: (asked) =>
+            answered<string>(
+                text({ ...options(asked), ...(asked.example && { placeholder: `for instance ${asked.example}` }) }),
+            ),
+        // An answer that is typed without being seen is typed again after a mistake, not corrected.
+        secret: (asked) => answered<string>(password({ ...options(asked), clearOnError: true })),
+        confirm: (question) => answered<boolean>(confirm({ message: question, signal })),
+        tell: (line) => log.step(line),
+    };
+}

@@ -1,0 +1,63 @@
+import { copyFileSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { tool } from "../../toolchain/tools";
+import { capture } from "../capture";
+
+/** Pulumi, as far as it keeps a stack's secrets. No value is ever in its arguments. */
+export class Vault {
+    private readonly env: NodeJS.ProcessEnv;
+
+    /** @param passphrase undefined where Pulumi finds one in its own environment, or needs none */
+    constructor(
+        private readonly stack: string,
+        passphrase: string | undefined,
+    ) {
+        this.env = {
+            ...process.env,
+            PULUMI_SKIP_UPDATE_CHECK: "true",
+            ...(passphrase !== undefined && { PULUMI_CONFIG_PASSPHRASE: passphrase }),
+        };
+    }
+
+    /**
+     * Whether the stack's file can be written to with this passphrase.
+     *
+     * @throws Failure in Pulumi's words when it fails for another reason
+     */
+    async opens(file: string): Promise<boolean> {
+        const directory = mkdtempSync(join(tmpdir(), "hearth-init-"));
+        try {
+            // Pulumi looks at the passphrase when it encrypts: here, something that nobody reads.
+            const copy = join(directory, file);
+            copyFileSync(file, copy);
+            await this.pulumi(["config", "set", "--secret", "--config-file", copy, "passphrase"], "-");
+            return true;
+        } catch (error) {
+            if (error instanceof Error && /incorrect passphrase/.test(error.message)) {
+                return false;
+            }
+            throw error;
+        } finally {
+            rmSync(directory, { recursive: true, force: true });
+        }
+    }
+
+    /** Makes the stack if it is not there, and selects it. */
+    async createStack(): Promise<void> {
+        await this.pulumi(["stack", "select", "--create", "--secrets-provider", "passphrase"], "");
+    }
+
+    /** Encrypts a value into the stack's file, at a path below `hearth:`. */
+    async set(path: readonly string[], value: string): Promise<void> {
+        const [first, ...rest] = path;
+        const key = [`hearth:${first}`, ...rest].join(".");
+        await this.pulumi(["config", "set", "--secret", "--raw", ...(rest.length > 0 ? ["--path"] : []), key], value);
+    }
+
+    private async pulumi(args: readonly string[], input: string): Promise<void> {
+        const failure = `pulumi ${args.slice(0, 2).join(" ")} failed`;
+        const all = [...args, "--stack", this.stack, "--non-interactive"];
+        await capture(tool("pulumi"), all, { env: this.env, input, failure });
+    }
+}

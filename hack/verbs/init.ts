@@ -1,0 +1,171 @@
+import { text as readAll } from "node:stream/consumers";
+import { readApplications } from "../../components/applications";
+import { readSecretDeclarations, type SecretDeclarations } from "../../components/secret-declarations";
+import { settingsSchema } from "../../config/schema";
+import { Failure } from "../../toolchain/failure";
+import { interruptionSignal } from "../../toolchain/run";
+import { type Answers, answering, checkConfig, keepSettings, merge, readAnswers } from "../new-stack/answers";
+import { interview } from "../new-stack/interview";
+import { kubeconfigMistake } from "../new-stack/kubeconfig";
+import { nameMistake } from "../new-stack/name";
+import type { Person } from "../new-stack/person";
+import { secretQuestions, settingQuestions } from "../new-stack/questions";
+import { readConfigMap, StackFile } from "../new-stack/stack-file";
+import { Vault } from "../new-stack/vault";
+import { orFailure } from "../or-failure";
+import { defineVerb, exitCodes } from "../verb";
+
+const root = process.cwd();
+
+const exampleFile = "Pulumi.home.yaml";
+
+/** Characters that a new passphrase has at least: whoever has the repository can try as many as they like. */
+const shortest = 12;
+
+/** Where Pulumi looks for the passphrase itself. */
+const passphraseVariables = ["PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"] as const;
+
+/** Somebody at a terminal, if this command has one. */
+async function whoIsThere(): Promise<Person | undefined> {
+    if (!process.stdin.isTTY || !process.stdout.isTTY) {
+        return undefined;
+    }
+    const { terminal } = await import("../new-stack/terminal.mjs");
+    return terminal(
+        interruptionSignal,
+        () => new Failure("interrupted; what is answered is kept: run it again to go on from there", 130),
+    );
+}
+
+async function stackName(person: Person | undefined, given: string | undefined): Promise<string> {
+    if (given === undefined && person) {
+        const explanation = "What this stack of Pulumi is called; its settings are kept in Pulumi.<name>.yaml.";
+        return person.text({ title: "Name of the stack", explanation, example: "my-home", mistake: nameMistake });
+    }
+    if (given === undefined) {
+        throw new Failure("nobody is here to ask for the stack's name: hack/init <stack>", exitCodes.usage);
+    }
+    const mistake = nameMistake(given);
+    if (mistake !== undefined) {
+        throw new Failure(`name of the stack: found ${JSON.stringify(given)}; ${mistake}`, exitCodes.usage);
+    }
+    return given;
+}
+
+async function newPassphrase(person: Person): Promise<string> {
+    const passphrase = await person.secret({
+        title: "A new passphrase",
+        explanation:
+            "It encrypts every secret of this home. Keep it where you keep your passwords: without it they are lost.",
+        mistake: (answer) => (answer.length < shortest ? `accepted: at least ${shortest} characters` : undefined),
+    });
+    await person.secret({
+        title: "The same again",
+        explanation: "",
+        mistake: (answer) => (answer === passphrase ? undefined : "accepted: the same passphrase"),
+    });
+    return passphrase;
+}
+
+/**
+ * Pulumi with the right passphrase: the one of its own environment, or else one that is asked for.
+ *
+ * @throws Failure when the one in the environment is wrong, or when there is none and nobody to ask
+ */
+async function openVault(person: Person | undefined, file: StackFile): Promise<Vault> {
+    const encryption = file.encryption();
+    const variable = passphraseVariables.find((name) => process.env[name]);
+    if (encryption === "service" || variable !== undefined) {
+        const vault = new Vault(file.stack, undefined);
+        if (encryption !== undefined && !(await vault.opens(file.path))) {
+            throw new Failure(`${variable} is not the passphrase of ${file.path}`);
+        }
+        return vault;
+    }
+    if (!person) {
+        throw new Failure(`no passphrase: set ${passphraseVariables.join(" or ")}`, exitCodes.usage);
+    }
+    if (encryption === undefined) {
+        return new Vault(file.stack, await newPassphrase(person));
+    }
+    for (let explanation = ""; ; explanation = "That was not it.") {
+        const vault = new Vault(file.stack, await person.secret({ title: `Passphrase of ${file.path}`, explanation }));
+        if (await vault.opens(file.path)) {
+            return vault;
+        }
+    }
+}
+
+function readDeclarations(cluster: unknown): SecretDeclarations {
+    const folder = settingsSchema.shape.cluster.parse(cluster);
+    const names = orFailure(() => readApplications(root, folder)).map((each) => each.name);
+    return orFailure(() => readSecretDeclarations(root, names));
+}
+
+/** @throws Failure that lists everything that is missing or wrong, before anything is written */
+function checkAnswers(file: StackFile, answers: Answers, declarations: SecretDeclarations): void {
+    const config = merge(answers, file.config());
+    checkConfig(`Mistakes in the answers for ${file.path}:`, config, declarations, file.stack);
+    const { kubeconfig } = answers;
+    const mistake =
+        file.at(["kubeconfig"]) === undefined && typeof kubeconfig === "string" && kubeconfigMistake(kubeconfig);
+    if (mistake) {
+        throw new Failure(`hearth:kubeconfig: ${mistake}`, exitCodes.usage);
+    }
+}
+
+function nextSteps({ stack, path }: StackFile, declarations: SecretDeclarations): string {
+    const generated = Object.values(declarations)
+        .flatMap((keys) => Object.values(keys))
+        .filter((each) => "generate" in each).length;
+    return [
+        "",
+        `${path} is complete. ${generated} more secrets are generated by the first \`pulumi up\`.`,
+        `Keep it       git add ${path} && git commit`,
+        `Passphrase    read -rs PULUMI_CONFIG_PASSPHRASE && export PULUMI_CONFIG_PASSPHRASE`,
+        `Look          npx pulumi preview --stack ${stack}`,
+        `Build         npx pulumi up --stack ${stack}`,
+        "",
+    ].join("\n");
+}
+
+/** `hack/init` */
+export const verb = defineVerb({
+    parameters: "[stack]",
+    describe: "Make a stack of your own: asks for what has no default; interrupted, it goes on from there",
+    options: (parser) => parser.positional("stack", { type: "string", describe: "Its name; asked for if not given" }),
+    examples: [
+        ["$0", "ask for everything"],
+        ["$0 my-home < answers.yaml", "take the answers from a file, in the form of a stack's config"],
+    ],
+    run: async ({ stack }) => {
+        const person = await whoIsThere();
+        const example = readConfigMap(exampleFile);
+        const file = new StackFile(await stackName(person, stack), example);
+        const settings = settingQuestions(example, settingsSchema);
+        const answers = readAnswers(person ? "" : await readAll(process.stdin));
+        const config = file.config();
+        const declarations = readDeclarations(config["cluster"] ?? answers["cluster"]);
+        if (!person) {
+            checkAnswers(file, answers, declarations);
+        }
+        const vault = await openVault(person, file);
+        await vault.createStack();
+        keepSettings(file, answers);
+        await interview({
+            person: person ?? answering(answers, (line) => process.stdout.write(`${line}\n`)),
+            file,
+            vault,
+            settings,
+            secrets: secretQuestions(declarations, answers.secrets),
+        });
+        checkConfig(
+            `Left to set in ${file.path}, with \`pulumi config set\`:`,
+            file.config(),
+            declarations,
+            file.stack,
+        );
+        process.stdout.write(nextSteps(file, declarations));
+        return exitCodes.done;
+    },
+});

@@ -1,0 +1,183 @@
+import { resolve } from "node:path";
+import { parse, stringify } from "yaml";
+import { readApplications } from "../../components/applications";
+import { readSecretDeclarations, type SecretDeclarations } from "../../components/secret-declarations";
+import { secretQuestions } from "../../hack/new-stack/questions";
+import { Checkout } from "./checkout";
+
+// Several runs of Pulumi in each, in milliseconds.
+jest.setTimeout(180_000);
+
+const passphrase = "canary passphrase";
+const key = "canary-vpn-key=";
+const token = "canary-token";
+const kubeconfig = stringify({
+    apiVersion: "v1",
+    kind: "Config",
+    "current-context": "home",
+    contexts: [{ name: "home", context: { cluster: "home", user: "admin" } }],
+    clusters: [{ name: "home", cluster: { server: "https://192.168.1.10:6443" } }],
+    users: [{ name: "admin", user: { token } }],
+});
+
+/** The secrets that the charts require. */
+const secrets: Readonly<Record<string, string>> = {
+    "qbittorrent.vpn-private-key": key,
+    "qbittorrent.vpn-addresses": "10.64.12.34/32",
+};
+
+function declarations(): SecretDeclarations {
+    const root = resolve(__dirname, "../..");
+    const names = readApplications(root, "home").map(({ name }) => name);
+    return readSecretDeclarations(root, names);
+}
+
+/** What a person answers, in the form of a stack's config. */
+const answers = {
+    "hearth:domain": "haus.example.org",
+    "hearth:kubeconfig": kubeconfig,
+    "hearth:repository": { url: "https://git.example.org/haus/hearth.git" },
+    "hearth:loadBalancer": { addresses: ["192.168.1.240-192.168.1.250", "10.9.0.0/28"] },
+    "hearth:nfs": { server: "nas", path: "/export/home" },
+    "hearth:secrets": { qbittorrent: { "vpn-private-key": key, "vpn-addresses": "10.64.12.34/32" } },
+};
+
+let checkout: Checkout;
+
+beforeEach(() => {
+    checkout = new Checkout();
+});
+
+afterEach(() => checkout.remove());
+
+const init = (given: object, environment: NodeJS.ProcessEnv = { PULUMI_CONFIG_PASSPHRASE: passphrase }) =>
+    checkout.run(["hack/init", "haus"], stringify(given), environment);
+
+/** What Pulumi reads in the new stack's file with the passphrase, by key. */
+async function decrypted(): Promise<Record<string, { value: string; objectValue?: unknown; secret: boolean }>> {
+    const command = ["npx", "pulumi", "config", "--stack", "haus", "--show-secrets", "--json", "--non-interactive"];
+    const { output } = await checkout.run(command, "", { PULUMI_CONFIG_PASSPHRASE: passphrase });
+    return JSON.parse(output.slice(output.indexOf("{"), output.lastIndexOf("}") + 1));
+}
+
+/** Nothing of a secret is in any file, Pulumi's own included, nor in an argument; except in files that the test wrote. */
+function expectNoSecretLeft(...written: string[]): void {
+    for (const secret of [passphrase, key, token]) {
+        for (const form of [secret, Buffer.from(secret).toString("base64"), encodeURIComponent(secret)]) {
+            expect(checkout.filesWith(form).filter((file) => !written.includes(file))).toEqual([]);
+        }
+        expect(checkout.pulumiCalls).not.toContain(secret);
+    }
+    expect(checkout.pulumiCalls).toContain("config set --secret --raw hearth:kubeconfig --stack haus");
+}
+
+test("answers on standard input become a stack: secrets encrypted, nothing else of them left", async () => {
+    const { code, output } = await init(answers);
+
+    expect({ code, output }).toMatchObject({ code: 0, output: expect.stringContaining("is complete") });
+    const file = checkout.read("Pulumi.haus.yaml");
+    expect(parse(file).config).toEqual({
+        ...answers,
+        "hearth:kubeconfig": { secure: expect.any(String) },
+        "hearth:secrets": {
+            qbittorrent: {
+                "vpn-private-key": { secure: expect.any(String) },
+                "vpn-addresses": { secure: expect.any(String) },
+            },
+        },
+    });
+    // The file explains itself as the example does.
+    expect(file).toMatch(/# .*<service>\.<domain>.*\n {2}hearth:domain: haus\.example\.org/);
+    const config = await decrypted();
+    expect(config["hearth:kubeconfig"]).toEqual({ value: kubeconfig, secret: true });
+    expect(config["hearth:secrets"]?.objectValue).toEqual(answers["hearth:secrets"]);
+    expectNoSecretLeft();
+    expect(output).not.toContain("canary");
+
+    // Run again, it finds everything there, and changes nothing.
+    expect(await init({})).toMatchObject({ code: 0 });
+    expect(checkout.read("Pulumi.haus.yaml")).toBe(file);
+
+    // Whoever does not know the passphrase is told so, and changes nothing.
+    const stranger = await init({}, { PULUMI_CONFIG_PASSPHRASE: "another" });
+    expect(stranger).toEqual({
+        code: 1,
+        output: "hack/init: PULUMI_CONFIG_PASSPHRASE is not the passphrase of Pulumi.haus.yaml\n",
+    });
+    expect(checkout.read("Pulumi.haus.yaml")).toBe(file);
+});
+
+test("everything that is wrong with the answers is said at once, nothing secret with it, and nothing is written", async () => {
+    const { code, output } = await init({
+        ...answers,
+        "hearth:domain": "Haus",
+        "hearth:kubeconfig": undefined,
+        "hearth:nsf": {},
+        "hearth:secrets": { qbittorrent: { "vpn-private-key": key }, immich: { "api-key": "canary-other" } },
+    });
+
+    expect(code).toBe(2);
+    for (const expected of [
+        'hearth:domain: found "Haus"; accepted: a lower-case DNS name',
+        "hearth:kubeconfig: found nothing",
+        'hearth:nsf: found a key that is not known; accepted: did you mean "nfs"?',
+        "qbittorrent.vpn-addresses: Address that the VPN provider gave",
+        "no chart asks for",
+        "immich.api-key",
+    ]) {
+        expect(output).toContain(expected);
+    }
+    expect(output).not.toContain("canary");
+    expect(checkout.filesWith("encryptionsalt")).not.toContain("Pulumi.haus.yaml");
+});
+
+test("a person is asked, sees no secret, can stop and go on", async () => {
+    checkout.write("k.yaml", kubeconfig);
+    const first = checkout.dialog("hack/init");
+    await first.answer("Name of the stack", "haus\r");
+    await first.answer("A new passphrase", "short\r");
+    await first.answer("at least 12 characters", `${passphrase}\r`);
+    await first.answer("The same again", "not the same\r");
+    await first.answer("accepted: the same passphrase", `${passphrase}\r`);
+    await first.answer("every service is at <service>.<domain>", "");
+    await first.answer("hearth:domain", "Haus\r");
+    await first.answer("accepted: a lower-case DNS name", "\x15haus.example.org\r");
+    await first.answer("hearth:kubeconfig", "nowhere.yaml\r");
+    await first.answer("accepted: the path of a file", "\x15k.yaml\r");
+    await first.answer("encrypted", "y");
+    await first.answer("hearth:repository.url", "\x03");
+    const interrupted = await first.end();
+
+    expect(interrupted.code).toBe(130);
+    expect(interrupted.output).toContain("run it again to go on from there");
+
+    const second = checkout.dialog("hack/init haus");
+    await second.answer("Passphrase of Pulumi.haus.yaml", "not that one\r");
+    await second.answer("That was not it", "");
+    await second.answer("Passphrase of Pulumi.haus.yaml", `${passphrase}\r`);
+    await second.answer("hearth:domain: haus.example.org", "");
+    await second.answer("hearth:repository.url", "https://git.example.org/haus/hearth.git\r");
+    await second.answer("hearth:loadBalancer.addresses", "192.168.1.240-192.168.1.250, 10.9.0.0/28\r");
+    await second.answer("hearth:nfs.server", "nas\r");
+    await second.answer("hearth:nfs.path", "/export/home\r");
+    for (const { path, optional } of secretQuestions(declarations(), {})) {
+        const title = `hearth:${path.join(".")}`;
+        if (optional) {
+            await second.answer(title, "\r");
+        } else {
+            const [, chart, name] = path;
+            await second.answer(title, "\r");
+            await second.answer("accepted: a value that is not empty", `${secrets[`${chart}.${name}`]}\r`);
+        }
+    }
+    const done = await second.end();
+
+    expect(done).toMatchObject({ code: 0, output: expect.stringContaining("Pulumi.haus.yaml is complete") });
+    expect(interrupted.output + done.output).not.toContain("canary");
+    expect(checkout.filesWith(token)).toEqual(["k.yaml"]);
+    expectNoSecretLeft("k.yaml");
+    const config = await decrypted();
+    expect(config["hearth:kubeconfig"]).toEqual({ value: kubeconfig, secret: true });
+    expect(config["hearth:secrets"]?.objectValue).toEqual(answers["hearth:secrets"]);
+    expect(config["hearth:loadBalancer"]?.objectValue).toEqual(answers["hearth:loadBalancer"]);
+});

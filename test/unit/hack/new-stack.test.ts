@@ -1,0 +1,171 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { parseDocument, stringify } from "yaml";
+import { settingsSchema } from "../../../config/schema";
+import { readAnswers } from "../../../hack/new-stack/answers";
+import { kubeconfigMistake } from "../../../hack/new-stack/kubeconfig";
+import { nameMistake } from "../../../hack/new-stack/name";
+import { secretQuestions, settingQuestions } from "../../../hack/new-stack/questions";
+import { readConfigMap, StackFile } from "../../../hack/new-stack/stack-file";
+
+const root = resolve(__dirname, "../../..");
+const example = readConfigMap(join(root, "Pulumi.home.yaml"));
+const questions = settingQuestions(example, settingsSchema);
+const question = (name: string) => {
+    const found = questions.find(({ path }) => path.join(".") === name);
+    if (!found) {
+        throw new Error(`${name} is not asked`);
+    }
+    return found;
+};
+
+test("what has no default is asked, in the order of the example, each explained and with an answer that is accepted", () => {
+    expect(questions.map(({ path }) => path.join("."))).toEqual([
+        "domain",
+        "kubeconfig",
+        "repository.url",
+        "loadBalancer.addresses",
+        "nfs.server",
+        "nfs.path",
+    ]);
+    for (const { path, explanation, example: given, mistake } of questions) {
+        expect({ path, explanation }).toEqual({ path, explanation: expect.stringMatching(/^[A-Z].{15,}\.$/) });
+        expect({ path, mistake: mistake(given) }).toEqual({ path, mistake: undefined });
+    }
+});
+
+test.each([
+    ["domain", "Home", "accepted: a lower-case DNS name"],
+    ["repository.url", "git@example.org:a/b", "accepted: a URL"],
+    ["loadBalancer.addresses", "", "accepted: at least one range"],
+    ["loadBalancer.addresses", "192.168.1.240/28, 192.168.1.9-192.168.1.1", "accepted: an IPv4 range"],
+    ["nfs.path", "export", "accepted: an absolute path"],
+])("%s: %j is refused in the words of the schema", (name, answer, expected) => {
+    expect(question(name).mistake(answer)).toContain(expected);
+});
+
+test("secrets that a chart requires or may have are asked; a generated one only if it is given", () => {
+    const declarations = {
+        media: {
+            key: { description: "Of the provider.", required: true as const },
+            extra: { description: "Of another.", optional: true as const },
+            made: { description: "Made.", generate: { length: 32, alphabet: "hex" as const } },
+        },
+        other: { same: { description: "The same.", from: { chart: "media", key: "made" } } },
+    };
+    const asked = (volunteered: Record<string, Record<string, string>>) =>
+        secretQuestions(declarations, volunteered).map(({ path }) => path.slice(1).join("."));
+
+    expect(asked({})).toEqual(["media.key", "media.extra"]);
+    expect(asked({ media: { made: "x" } })).toEqual(["media.key", "media.extra", "media.made"]);
+    const [required, optional] = secretQuestions(declarations, {});
+    expect(required?.mistake("")).toContain("not empty");
+    expect(optional?.mistake("")).toBeUndefined();
+});
+
+test.each([
+    ["haus", undefined],
+    ["haus-2", undefined],
+    ["home", "Pulumi.home.yaml is part of the repository"],
+    ["sandbox", "Pulumi.sandbox.yaml is part of the repository"],
+    ["../haus", "lower-case letters"],
+    ["", "lower-case letters"],
+])("a stack named %j", (name, expected) => {
+    expect(nameMistake(name) ?? "").toContain(expected ?? "");
+    expect(nameMistake(name) === undefined).toBe(expected === undefined);
+});
+
+test("answers that cannot be read are refused without being repeated", () => {
+    expect(() => readAnswers("hearth:domain: haus\nhearth:secrets: {canary: [\n")).toThrow(/^line \d+ of the answers/);
+    expect(() => readAnswers("hearth:secrets:\n  media: canary\n")).toThrow(
+        "hearth:secrets.media: found a secret; accepted: a map",
+    );
+    expect(() => readAnswers("canary")).toThrow("accepted: a map");
+    expect(readAnswers("")).toEqual({ secrets: {} });
+});
+
+describe("in a folder", () => {
+    const before = process.cwd();
+    let folder: string;
+
+    beforeEach(() => {
+        folder = mkdtempSync(join(tmpdir(), "hearth-new-stack-"));
+        process.chdir(folder);
+    });
+
+    afterEach(() => {
+        process.chdir(before);
+        rmSync(folder, { recursive: true });
+    });
+
+    test("a kubeconfig is one that could work", () => {
+        const kubeconfig = (cluster: string) =>
+            stringify({
+                "current-context": "home",
+                contexts: [{ name: "home", context: { cluster, user: "admin" } }],
+                clusters: [{ name: "home", cluster: { server: "https://192.168.1.10:6443" } }],
+                users: [{ name: "admin", user: {} }],
+            });
+        writeFileSync("good", kubeconfig("home"));
+        writeFileSync("wrong", kubeconfig("another"));
+        writeFileSync("text", "{");
+
+        expect(kubeconfigMistake("good")).toBeUndefined();
+        expect(kubeconfigMistake(kubeconfig("home"))).toBeUndefined();
+        for (const answer of ["wrong", "text", kubeconfig("another")]) {
+            expect(kubeconfigMistake(answer)).toContain("current context");
+        }
+        for (const answer of ["nowhere", "."]) {
+            expect(kubeconfigMistake(answer)).toContain("the path of a file");
+        }
+    });
+
+    test("a change leaves the rest of the file as it was, with its comments and encrypted values", () => {
+        const text = [
+            "# mine",
+            "config:",
+            "  # where",
+            "  hearth:domain: haus.example.org",
+            "  hearth:secrets:",
+            "    media:",
+            "      key:",
+            "        secure: v1:abc",
+            "encryptionsalt: v1:def",
+            "",
+        ].join("\n");
+        writeFileSync("Pulumi.haus.yaml", text);
+        const file = new StackFile("haus", example);
+        file.set(["domain"], "neu.example.org");
+
+        expect(readFileSync("Pulumi.haus.yaml", "utf8")).toBe(text.replace("haus.example", "neu.example"));
+        expect(file.at(["domain"])).toBe("neu.example.org");
+        expect(file.at(["secrets", "media", "key"])).toBe("(secret)");
+        expect(file.encryption()).toBe("passphrase");
+    });
+
+    test("a new file begins with its settings, each with the example's comment", () => {
+        const file = new StackFile("haus", example);
+        expect(file.encryption()).toBeUndefined();
+        writeFileSync("Pulumi.haus.yaml", "encryptionsalt: v1:def\n");
+        file.set(["nfs", "server"], "nas");
+        file.set(["nfs", "path"], "/export");
+
+        const text = readFileSync("Pulumi.haus.yaml", "utf8");
+        expect(text).toMatch(/^config:\n( {2}#.*\n)+ {2}hearth:nfs:\n/);
+        expect(parseDocument(text).toJSON()).toEqual({
+            config: { "hearth:nfs": { server: "nas", path: "/export" } },
+            encryptionsalt: "v1:def",
+        });
+    });
+
+    test("a merge conflict is named by its line, and stays as it is", () => {
+        const text = "config:\n  hearth:domain: a.example.org\n<<<<<<< HEAD\n  x: y\n=======\n";
+        writeFileSync("Pulumi.haus.yaml", text);
+
+        expect(() => new StackFile("haus", example).set(["domain"], "b.example.org")).toThrow(
+            /^Pulumi\.haus\.yaml, line [34] is not YAML/,
+        );
+        expect(readFileSync("Pulumi.haus.yaml", "utf8")).toBe(text);
+    });
+});
