@@ -4,7 +4,8 @@ import { readApplications } from "./components/applications";
 import { serviceNamespaces } from "./components/chart-metadata";
 import { GitSource } from "./components/git-source";
 import { RootApplication } from "./components/root-application";
-import { checkGivenSecrets, readSecretDeclarations } from "./components/secret-declarations";
+import { checkGivenSecrets, checkRotations, readSecretDeclarations } from "./components/secret-declarations";
+import { SecretUsers } from "./components/secret-users";
 import { Secrets } from "./components/secrets";
 import { System } from "./components/system";
 import { Tier } from "./components/tier";
@@ -17,6 +18,7 @@ const declarations = readSecretDeclarations(
     applications.map((each) => each.name),
 );
 checkGivenSecrets(declarations, settings.secrets, pulumi.getStack());
+checkRotations(declarations, settings.secrets, settings.rotations, pulumi.getStack());
 
 const provider = new kubernetes.Provider("home", {
     kubeconfig: pulumi.secret(settings.kubeconfig),
@@ -43,9 +45,15 @@ const secrets = new Secrets(
     {
         declarations,
         given: settings.secrets,
+        rotations: settings.rotations,
         namespaces: Object.fromEntries(applications.map(({ name, namespace }) => [name, namespace])),
     },
     { provider, dependsOn: system },
+);
+new SecretUsers(
+    "secret-users",
+    { secrets: secrets.written, kubeconfig: settings.kubeconfig },
+    { provider, dependsOn: secrets },
 );
 const { url, revision: branch } = settings.repository;
 const gitSource = new GitSource("git-source", { url, branch }, { provider, dependsOn: system });

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import * as pulumi from "@pulumi/pulumi";
+import { RunError } from "@pulumi/pulumi/errors";
 import { parse } from "yaml";
 import { z } from "zod";
 
@@ -32,7 +32,7 @@ export type SecretDeclarations = Readonly<Record<string, Readonly<Record<string,
  * Reads charts/<chart>/secrets.yaml of each chart; a chart without one needs no secret.
  *
  * @param root the repository's top folder
- * @throws pulumi.RunError that names the file and the key of every mistake
+ * @throws RunError that names the file and the key of every mistake
  */
 export function readSecretDeclarations(root: string, charts: readonly string[]): SecretDeclarations {
     const declarations: Record<string, Record<string, SecretDeclaration>> = {};
@@ -63,7 +63,7 @@ export function readSecretDeclarations(root: string, charts: readonly string[]):
         }
     }
     if (mistakes.length > 0) {
-        throw new pulumi.RunError(["Mistakes in the declarations of secrets:", ...mistakes].join("\n"));
+        throw new RunError(["Mistakes in the declarations of secrets:", ...mistakes].join("\n"));
     }
     return declarations;
 }
@@ -72,7 +72,7 @@ export function readSecretDeclarations(root: string, charts: readonly string[]):
  * Compares what charts require with what the stack's config gives.
  *
  * @param given chart → key → value, from the stack's config
- * @throws pulumi.RunError that lists every missing secret with the command to type, and every one that no chart asks for
+ * @throws RunError that lists every missing secret with the command to type, and every one that no chart asks for
  */
 export function checkGivenSecrets(
     declarations: SecretDeclarations,
@@ -99,7 +99,7 @@ export function checkGivenSecrets(
             ]),
     );
     if (missing.length + unknown.length > 0) {
-        throw new pulumi.RunError(
+        throw new RunError(
             [
                 ...(missing.length > 0 ? ["Secrets that charts require and the stack's config does not have:"] : []),
                 ...missing,
@@ -107,5 +107,33 @@ export function checkGivenSecrets(
                 ...unknown,
             ].join("\n"),
         );
+    }
+}
+
+/**
+ * Compares what the stack's config rotates with what is generated.
+ *
+ * @param rotations chart → key → day, from the stack's config
+ * @throws RunError that lists every rotation of a value that is not generated, with the command that takes it out
+ */
+export function checkRotations(
+    declarations: SecretDeclarations,
+    given: Readonly<Record<string, Readonly<Record<string, string>>>>,
+    rotations: Readonly<Record<string, Readonly<Record<string, string>>>>,
+    stack: string,
+): void {
+    const wrong = Object.entries(rotations).flatMap(([chart, keys]) =>
+        Object.keys(keys)
+            .filter((key) => {
+                const declaration = declarations[chart]?.[key];
+                return !(declaration && "generate" in declaration) || given[chart]?.[key] !== undefined;
+            })
+            .flatMap((key) => [
+                `  ${chart}.${key}`,
+                `    pulumi config rm --stack ${stack} --path 'hearth:rotations.${chart}.${key}'`,
+            ]),
+    );
+    if (wrong.length > 0) {
+        throw new RunError(["Rotated in the stack's config, and not generated:", ...wrong].join("\n"));
     }
 }

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
@@ -9,8 +10,21 @@ export interface SecretsArgs {
     readonly declarations: SecretDeclarations;
     /** Chart → key → value, from the stack's config; complete. */
     readonly given: Readonly<Record<string, Readonly<Record<string, string>>>>;
+    /** Chart → key → a text that changes when the generated value has to: by convention the day. */
+    readonly rotations: Readonly<Record<string, Readonly<Record<string, string>>>>;
     /** Chart → the namespace that it is deployed to. */
     readonly namespaces: Readonly<Record<string, string>>;
+}
+
+/** A Secret that {@link Secrets} wrote. */
+export interface WrittenSecret {
+    readonly chart: string;
+    readonly namespace: string;
+    readonly name: string;
+    /** Charts whose values it holds too. */
+    readonly from: readonly string[];
+    /** Changes when a value does. A secret itself. */
+    readonly digest: pulumi.Output<string>;
 }
 
 /**
@@ -18,6 +32,9 @@ export interface SecretsArgs {
  * the stack's state.
  */
 export class Secrets extends pulumi.ComponentResource {
+    /** What was written, ordered by chart. */
+    readonly written: readonly WrittenSecret[];
+
     constructor(name: string, args: SecretsArgs, opts?: pulumi.ComponentResourceOptions) {
         super("hearth:components:Secrets", name, {}, opts);
         const declared = Object.entries(args.declarations).flatMap(([chart, keys]) =>
@@ -30,7 +47,10 @@ export class Secrets extends pulumi.ComponentResource {
             if (given !== undefined) {
                 own.set(`${chart}.${key}`, pulumi.secret(given));
             } else if ("generate" in declaration) {
-                own.set(`${chart}.${key}`, this.generate(`${chart}-${key}`, declaration.generate));
+                own.set(
+                    `${chart}.${key}`,
+                    this.generate(`${chart}-${key}`, declaration.generate, args.rotations[chart]?.[key]),
+                );
             }
         }
 
@@ -47,25 +67,44 @@ export class Secrets extends pulumi.ComponentResource {
             }
             data[chart] = { ...data[chart], [key]: value.apply((text) => Buffer.from(text).toString("base64")) };
         }
-        for (const [chart, values] of Object.entries(data)) {
-            new kubernetes.core.v1.Secret(
+        this.written = Object.entries(data).map(([chart, values]) => {
+            const name = `${chart}-secrets`;
+            const namespace = args.namespaces[chart] ?? chart;
+            const secret = new kubernetes.core.v1.Secret(
                 chart,
-                { metadata: { name: `${chart}-secrets`, namespace: args.namespaces[chart] }, data: values },
+                { metadata: { name, namespace }, data: values },
                 { parent: this },
             );
-        }
+            const declarations = Object.values(args.declarations[chart] ?? {});
+            return {
+                chart,
+                namespace,
+                name,
+                from: declarations.flatMap((each) => ("from" in each ? [each.from.chart] : [])),
+                digest: pulumi.secret(
+                    secret.data.apply((all) =>
+                        createHash("sha256")
+                            .update(JSON.stringify(Object.entries(all).sort()))
+                            .digest("hex"),
+                    ),
+                ),
+            };
+        });
         this.registerOutputs({});
     }
 
-    /** A random value of the declared length in characters. */
+    /** A random value of the declared length in characters; another one when `rotation` changes. */
     private generate(
         name: string,
         { length, alphabet }: Extract<SecretDeclaration, { generate: unknown }>["generate"],
+        rotation: string | undefined,
     ): pulumi.Output<string> {
+        const keepers = rotation === undefined ? undefined : { rotation };
         if (alphabet === "hex") {
-            const bytes = new random.RandomBytes(name, { length: Math.ceil(length / 2) }, { parent: this });
+            const bytes = new random.RandomBytes(name, { length: Math.ceil(length / 2), keepers }, { parent: this });
             return pulumi.secret(bytes.hex.apply((hex) => hex.slice(0, length)));
         }
-        return new random.RandomPassword(name, { length, special: alphabet === "ascii" }, { parent: this }).result;
+        return new random.RandomPassword(name, { length, special: alphabet === "ascii", keepers }, { parent: this })
+            .result;
     }
 }

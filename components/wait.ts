@@ -19,7 +19,7 @@ export interface WaitArgs {
  */
 export function waitFor(
     name: string,
-    script: "applications" | "webhook",
+    script: "applications" | "webhook" | "secret-users",
     { kubeconfig, limit, input }: WaitArgs,
     opts: pulumi.CustomResourceOptions,
 ): command.local.Command {

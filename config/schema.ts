@@ -79,6 +79,13 @@ export const settingsSchema = z.strictObject({
     tierTimeout: duration.default("10m"),
     /** Secrets that a chart requires: chart name → key → value. What a chart needs stands in its secrets.yaml. */
     secrets: z.record(z.string(), z.record(z.string(), z.string().min(1, "a value that is not empty"))).default({}),
+    /**
+     * When a generated secret was last replaced: chart name → key → a day. Another day than before makes a new value;
+     * `npm run secrets -- rotate` writes it.
+     */
+    rotations: z
+        .record(z.string(), z.record(z.string(), z.string().min(1, 'a day, for instance "2026-11-23"')))
+        .default({}),
 });
 
 /** The stack's configuration, validated. */

@@ -35,6 +35,7 @@ const settings: Settings = {
     nfs: { server: "nas", path: "/export" },
     tierTimeout: "10m",
     secrets: {},
+    rotations: {},
 };
 
 let root: string;

@@ -18,6 +18,7 @@ test("one Secret per chart: given, generated and shared values", async () => {
             },
         },
         given: { jellyfin: { token: "hunter2" } },
+        rotations: {},
         namespaces: { database: "database", jellyfin: "media" },
     });
     await settled();
@@ -37,7 +38,7 @@ test("one Secret per chart: given, generated and shared values", async () => {
 test("a secret without a value is refused, not written empty", async () => {
     await mockEngine();
     const declarations = { jellyfin: { token: { description: "x", required: true as const } } };
-    expect(() => new Secrets("secrets", { declarations, given: {}, namespaces: {} })).toThrow(
+    expect(() => new Secrets("secrets", { declarations, given: {}, rotations: {}, namespaces: {} })).toThrow(
         /no value for secret jellyfin\.token/,
     );
 });

@@ -1,0 +1,220 @@
+import { createHash } from "node:crypto";
+import {
+    AppsV1Api,
+    BatchV1Api,
+    CoreV1Api,
+    type KubeConfig,
+    PatchStrategy,
+    setHeaderOptions,
+    type V1Job,
+    type V1PodSpec,
+    type V1PodTemplateSpec,
+    type V1Secret,
+} from "@kubernetes/client-node";
+import { type KeyChange, keysUsed, observedChanges } from "../secret-use.js";
+import { fail, loadKubeConfig, readInput, type WaitInput } from "./cluster.mjs";
+
+/** What this script is told. */
+interface Input extends WaitInput {
+    /** The Secrets, in an order in which each comes after those that it takes values from. */
+    readonly secrets: readonly { readonly namespace: string; readonly name: string }[];
+}
+
+/** Holds, on the Secret itself, which values everything runs with, and what has yet to be renewed. */
+const record = "hearth/changed";
+const fieldManager = "hearth-secret-users";
+const mergePatch = setHeaderOptions("Content-Type", PatchStrategy.MergePatch);
+
+const digest = (value: string) => createHash("sha256").update(value).digest("hex").slice(0, 16);
+
+/** When a Secret's values last changed, by the API server's clock, in milliseconds since 1970. */
+function changed({ metadata }: V1Secret): number {
+    const others = (metadata?.managedFields ?? []).filter(({ manager }) => manager !== fieldManager);
+    return Math.max(...others.map(({ time }) => Number(time)), Number(metadata?.creationTimestamp));
+}
+
+/** What uses Secrets in one namespace. */
+class SecretUsers {
+    private readonly core: CoreV1Api;
+    private readonly apps: AppsV1Api;
+    private readonly batch: BatchV1Api;
+
+    constructor(
+        config: KubeConfig,
+        private readonly namespace: string,
+        private readonly end: number,
+    ) {
+        this.core = config.makeApiClient(CoreV1Api);
+        this.apps = config.makeApiClient(AppsV1Api);
+        this.batch = config.makeApiClient(BatchV1Api);
+    }
+
+    /** Restarts what still runs with old values of a Secret, and waits until it runs with the new ones. */
+    async renew(name: string): Promise<void> {
+        const { namespace } = this;
+        const secret = await this.core.readNamespacedSecret({ name, namespace });
+        const before = secret.metadata?.annotations?.[record];
+        const digests = Object.fromEntries(
+            Object.entries(secret.data ?? {}).map(([key, value]) => [key, digest(value)]),
+        );
+        const changes = observedChanges(
+            before === undefined ? undefined : JSON.parse(before),
+            digests,
+            changed(secret),
+        );
+        await this.remember(name, before, changes);
+        if (Object.values(changes).every(({ time }) => time === 0)) {
+            return;
+        }
+        const since = (spec: V1PodSpec | undefined) =>
+            Math.max(0, ...keysUsed(spec, name, Object.keys(changes)).map((key) => changes[key]?.time ?? 0));
+        // First what stays: a Job may need a server that has its new password.
+        await Promise.all((await this.workloads()).map((each) => this.restart(each, since(each.template.spec))));
+        const { items: jobs } = await this.batch.listNamespacedJob({ namespace });
+        const late = jobs.filter(
+            ({ metadata, spec }) =>
+                !metadata?.ownerReferences?.length && Number(metadata?.creationTimestamp) <= since(spec?.template.spec),
+        );
+        await Promise.all(late.map((job) => this.runAgain(job, since(job.spec?.template.spec))));
+        const done = Object.entries(changes).map(([key, change]) => [key, { ...change, time: 0 }]);
+        await this.remember(name, JSON.stringify(changes), Object.fromEntries(done));
+    }
+
+    /** Writes down what is known of a Secret: a run that is cut short goes on from there. */
+    private async remember(
+        name: string,
+        before: string | undefined,
+        changes: Record<string, KeyChange>,
+    ): Promise<void> {
+        const annotation = JSON.stringify(changes);
+        if (annotation !== before) {
+            const body = { metadata: { annotations: { [record]: annotation } } };
+            await this.core.patchNamespacedSecret({ name, namespace: this.namespace, body, fieldManager }, mergePatch);
+        }
+    }
+
+    private async workloads() {
+        const { namespace } = this;
+        const [deployments, statefulSets, daemonSets] = await Promise.all([
+            this.apps.listNamespacedDeployment({ namespace }),
+            this.apps.listNamespacedStatefulSet({ namespace }),
+            this.apps.listNamespacedDaemonSet({ namespace }),
+        ]);
+        const common = ({
+            metadata,
+            spec,
+        }: (typeof deployments | typeof statefulSets | typeof daemonSets)["items"][number]) => ({
+            name: metadata?.name ?? "",
+            template: spec?.template ?? ({} as V1PodTemplateSpec),
+            selector: Object.entries(spec?.selector.matchLabels ?? {})
+                .map(([key, value]) => `${key}=${value}`)
+                .join(","),
+        });
+        return [
+            ...deployments.items.map((each) => ({ kind: "deployments" as const, ...common(each) })),
+            ...statefulSets.items.map((each) => ({ kind: "statefulsets" as const, ...common(each) })),
+            ...daemonSets.items.map((each) => ({ kind: "daemonsets" as const, ...common(each) })),
+        ];
+    }
+
+    /** Pods of a workload that started no later than a time, in milliseconds. */
+    private async pods(labelSelector: string, until: number): Promise<string[]> {
+        const { items } = await this.core.listNamespacedPod({ namespace: this.namespace, labelSelector });
+        return items
+            .filter(({ metadata }) => Number(metadata?.creationTimestamp) <= until)
+            .map(({ metadata }) => metadata?.name ?? "");
+    }
+
+    /** As `kubectl rollout restart` does it. */
+    private async restart(
+        { kind, name, selector }: Awaited<ReturnType<SecretUsers["workloads"]>>[number],
+        since: number,
+    ): Promise<void> {
+        if (since === 0 || (await this.pods(selector, since)).length === 0) {
+            return;
+        }
+        const { namespace, apps } = this;
+        const annotations = { "kubectl.kubernetes.io/restartedAt": new Date().toISOString() };
+        const request = { name, namespace, fieldManager, body: { spec: { template: { metadata: { annotations } } } } };
+        await {
+            deployments: () => apps.patchNamespacedDeployment(request, mergePatch),
+            statefulsets: () => apps.patchNamespacedStatefulSet(request, mergePatch),
+            daemonsets: () => apps.patchNamespacedDaemonSet(request, mergePatch),
+        }[kind]();
+        await this.until(
+            async () => (await this.pods(selector, since)).length === 0,
+            () => `${kind}/${name} in namespace ${namespace} still runs with the old values of its secrets`,
+        );
+    }
+
+    /** A Job does its work once: its like does it again, with the new values, and goes an hour later. */
+    private async runAgain(job: V1Job, since: number): Promise<void> {
+        const { namespace, batch } = this;
+        const { name = "", uid = "" } = job.metadata ?? {};
+        const again = `${name.slice(0, 50)}-${digest(`${uid} ${since}`).slice(0, 8)}`;
+        const { selector: _, manualSelector: __, template, ...spec } = job.spec ?? { template: {} };
+        const labels = Object.fromEntries(
+            Object.entries(template.metadata?.labels ?? {}).filter(
+                ([key]) => !/(^|\/)(controller-uid|job-name)$/.test(key),
+            ),
+        );
+        const body: V1Job = {
+            apiVersion: "batch/v1",
+            kind: "Job",
+            metadata: {
+                name: again,
+                namespace,
+                labels: job.metadata?.labels,
+                ownerReferences: [{ apiVersion: "batch/v1", kind: "Job", name, uid }],
+            },
+            spec: {
+                ...spec,
+                ttlSecondsAfterFinished: 3600,
+                template: { ...template, metadata: { ...template.metadata, labels } },
+            },
+        };
+        await batch.createNamespacedJob({ namespace, body, fieldManager }).catch((error: { code?: number }) => {
+            // A run before this one started it.
+            if (error.code !== 409) {
+                throw error;
+            }
+        });
+        await this.until(
+            async () => {
+                const { status } = await batch.readNamespacedJob({ name: again, namespace });
+                if (status?.conditions?.some(({ type, status: state }) => type === "Failed" && state === "True")) {
+                    fail(
+                        `Job ${again} in namespace ${namespace} failed: it does the work of ${name} again, since its ` +
+                            `secrets changed. Look with:\n  kubectl -n ${namespace} logs job/${again}`,
+                    );
+                }
+                return (status?.succeeded ?? 0) > 0;
+            },
+            () => `Job ${again} in namespace ${namespace} is not done: it does the work of ${name} with new secrets`,
+        );
+    }
+
+    private async until(condition: () => Promise<boolean>, late: () => string): Promise<void> {
+        while (!(await condition())) {
+            if (Date.now() > this.end) {
+                fail(`${late()}. Look with:\n  kubectl -n ${this.namespace} get pods,events`);
+            }
+            await new Promise((resolve) => setTimeout(resolve, 500));
+        }
+    }
+}
+
+/**
+ * Has pods run with the present values of Secrets: restarts what uses a key that changed after its pods started, and
+ * nothing else.
+ */
+async function main(): Promise<void> {
+    const { kubeconfig, limit, secrets } = await readInput<Input>();
+    const config = loadKubeConfig(kubeconfig);
+    const end = Date.now() + limit * 1_000;
+    for (const { namespace, name } of secrets) {
+        await new SecretUsers(config, namespace, end).renew(name);
+    }
+}
+
+main().catch((error: unknown) => fail(`The pods that use changed secrets cannot be restarted: ${error}`));
