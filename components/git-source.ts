@@ -14,10 +14,12 @@ export interface GitSourceArgs {
 }
 
 async function git(...args: string[]): Promise<string> {
+    // Pulumi hands this program its config by the environment, secrets included: nobody else needs to see it.
+    const { PULUMI_CONFIG: _, ...env } = process.env;
     const { stdout } = await run("git", args, {
         cwd: __dirname,
         timeout: 15_000,
-        env: { ...process.env, GIT_TERMINAL_PROMPT: "0" },
+        env: { ...env, GIT_TERMINAL_PROMPT: "0" },
     });
     return stdout.trim();
 }

@@ -140,6 +140,12 @@ export class Home {
         return this.run("npx", ["pulumi", ...args, "--stack", "sandbox", "--non-interactive"]);
     }
 
+    /** Sets a secret of the stack's config, as a person would pipe it in. */
+    async setSecret(path: string, value: string): Promise<Outcome> {
+        const args = ["config", "set", "--secret", "--path", path, "--stack", "sandbox", "--non-interactive"];
+        return this.run("npx", ["pulumi", ...args], value);
+    }
+
     /** One of the commands in hack/. */
     async hack(verb: string, ...args: string[]): Promise<Outcome> {
         return this.run(`./hack/${verb}`, args);
@@ -151,9 +157,14 @@ export class Home {
         await this.git("push", "--quiet", url, "main");
     }
 
-    /** `kubectl` at the home's cluster, as its administrator. */
+    /** The command line of `kubectl` at the home's cluster, as its administrator. */
+    kubectlCommand(...args: string[]): [program: string, args: string[]] {
+        return [tool("kubectl"), ["--kubeconfig", this.kubeconfig, ...args]];
+    }
+
+    /** Runs {@link kubectlCommand}. */
     async kubectl(...args: string[]): Promise<Outcome> {
-        return this.run(tool("kubectl"), ["--kubeconfig", this.kubeconfig, ...args]);
+        return this.run(...this.kubectlCommand(...args));
     }
 
     /** The parsed answer of `kubectl get … --output json`. */
@@ -188,7 +199,7 @@ export class Home {
         return outcome;
     }
 
-    private async run(command: string, args: string[]): Promise<Outcome> {
+    private async run(command: string, args: string[], input?: string): Promise<Outcome> {
         return new Promise((resolveOutcome, reject) => {
             const child: ChildProcess = spawn(command, args, {
                 cwd: this.root,
@@ -198,8 +209,9 @@ export class Home {
                     PULUMI_SKIP_UPDATE_CHECK: "true",
                     npm_config_loglevel: "error",
                 },
-                stdio: ["ignore", "pipe", "pipe"],
+                stdio: [input === undefined ? "ignore" : "pipe", "pipe", "pipe"],
             });
+            child.stdin?.end(input);
             let output = "";
             const add = (chunk: Buffer) => {
                 output += chunk.toString();
