@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { checkGivenSecrets, readSecretDeclarations } from "../../../components/secret-declarations";
+import { checkGivenSecrets, checkRotations, readSecretDeclarations } from "../../../components/secret-declarations";
 
 let root: string;
 
@@ -76,5 +76,31 @@ describe("comparing with the stack's config", () => {
             checkGivenSecrets(declarations, { "cert-manager": { token: "t" }, old: { key: "hunter2" } }, "home");
         expect(check).toThrow(/that no chart asks for:\n {2}old\.key\n\s+pulumi config rm/);
         expect(check).not.toThrow(/hunter2/);
+    });
+});
+
+describe("rotations in the stack's config", () => {
+    const declarations = {
+        database: { password: { description: "x", generate: { length: 24, alphabet: "hex" as const } } },
+        app: { token: { description: "x", required: true as const } },
+    };
+
+    test("of a generated secret are accepted", () => {
+        expect(() => checkRotations(declarations, {}, { database: { password: "2026-11-23" } }, "home")).not.toThrow();
+    });
+
+    test.each([
+        ["a secret that is not there", {}, { database: { pasword: "2026-11-23" } }, "database.pasword"],
+        ["a secret that is given", {}, { app: { token: "2026-11-23" } }, "app.token"],
+        [
+            "a generated secret whose value the config gives",
+            { database: { password: "x" } },
+            { database: { password: "2026-11-23" } },
+            "database.password",
+        ],
+    ])("of %s are refused, with the command that takes them out", (_, given, rotations, name) => {
+        expect(() => checkRotations(declarations, given, rotations, "home")).toThrow(
+            `pulumi config rm --stack home --path 'hearth:rotations.${name}'`,
+        );
     });
 });
