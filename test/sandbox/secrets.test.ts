@@ -1,6 +1,6 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { Home } from "./home";
@@ -78,7 +78,6 @@ async function restarted(before: Record<string, string>): Promise<string[]> {
 beforeAll(async () => {
     home = await Home.create();
     home.keepApplications("cert-manager", "database", "gitops", "qbittorrent", "paperless", "vaultwarden");
-    mkdirSync(join(home.root, ".state"));
     expect(await home.pulumi("stack", "select", "--create")).toMatchObject({ code: 0 });
     await setSecret("qbittorrent.vpn-private-key");
     await setSecret("qbittorrent.vpn-addresses");
