@@ -1,4 +1,5 @@
 import { statfsSync } from "node:fs";
+import type { StackFile } from "../config/stack-file";
 import { describe, Failure } from "../toolchain/failure";
 import { cacheDirectory, pulumiVersion } from "../toolchain/paths";
 import { goTools, pulumiTools, type ToolName, tool } from "../toolchain/tools";
@@ -73,7 +74,7 @@ export function machineChecks(): Promise<Finding>[] {
 }
 
 /** Whether the stack is known to its backend, and its secrets can be read. */
-export async function stackChecks({ name }: Stack): Promise<Finding[]> {
+export async function stackChecks({ name, file }: Stack): Promise<Finding[]> {
     const create = name === "sandbox" ? "`npm start` creates it" : `create it with \`npx pulumi stack init ${name}\``;
     const known = await check("stack", create, async () => {
         await pulumi("stack", "--show-name", "--stack", name);
@@ -86,11 +87,37 @@ export async function stackChecks({ name }: Stack): Promise<Finding[]> {
         "passphrase",
         "set PULUMI_CONFIG_PASSPHRASE, or PULUMI_CONFIG_PASSPHRASE_FILE to the path of a file that holds it",
         async () => {
-            await pulumi("config", "--show-secrets", "--json", "--stack", name);
+            await pulumi("config", "--show-secrets", "--json", "--stack", name).catch((error: Error) => {
+                // A damaged value is another matter.
+                if (error.message.includes("passphrase")) {
+                    throw error;
+                }
+            });
             return "opens the stack's secrets";
         },
     );
-    return [known, passphrase];
+    return passphrase.good ? [known, passphrase, await damageCheck(name, file)] : [known, passphrase];
+}
+
+/** Whether every encrypted value of the stack's file is whole. Pulumi itself only says that one of them is not. */
+async function damageCheck(stack: string, { encrypted }: StackFile): Promise<Finding> {
+    const formatted = encrypted.map(([first = "", ...rest]) => [first, ...rest].join("."));
+    const remedy =
+        "take the line from an older commit, or set the secret again with `npx pulumi config set --secret --path`";
+    return check("secrets", remedy, async () => {
+        const damaged = await Promise.all(
+            formatted.map((path) =>
+                pulumi("config", "get", "--path", path, "--stack", stack).then(
+                    () => [],
+                    () => [path],
+                ),
+            ),
+        );
+        const paths = damaged.flat();
+        return paths.length > 0
+            ? fail(`cannot be decrypted: ${paths.join(", ")}`)
+            : `${formatted.length} can be decrypted`;
+    });
 }
 
 interface Lease {

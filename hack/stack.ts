@@ -1,8 +1,8 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { parse } from "yaml";
 import { settingsSchema } from "../config/schema";
+import { readStackFile, type StackFile } from "../config/stack-file";
 import { Failure } from "../toolchain/failure";
 import { tool } from "../toolchain/tools";
 import { capture } from "./capture";
@@ -26,6 +26,7 @@ export type StackSettings = ReturnType<typeof schema.parse>;
 /** A stack, as its file in the checkout describes it. */
 export interface Stack {
     readonly name: string;
+    readonly file: StackFile;
     readonly settings: StackSettings;
     /** The value of hearth:kubeconfig if it stands there in plain text. */
     readonly kubeconfigPath: string | undefined;
@@ -70,8 +71,8 @@ export async function readStack(given: string | undefined): Promise<Stack> {
     if (!existsSync(file)) {
         throw new Failure(`${file} is not there; stacks here: ${stackNames().join(", ")}`, exitCodes.usage);
     }
-    const config: Record<string, unknown> = parse(readFileSync(file, "utf8"))?.config ?? {};
-    const value = (key: string) => config[`hearth:${key}`];
+    const contents = readStackFile(file);
+    const value = (key: string) => contents.config[`hearth:${key}`];
     const picked = Object.fromEntries(Object.keys(schema.shape).map((key) => [key, value(key)]));
     const { data: settings, error } = schema.safeParse(picked);
     if (!settings) {
@@ -81,6 +82,7 @@ export async function readStack(given: string | undefined): Promise<Stack> {
     const kubeconfig = value("kubeconfig");
     return {
         name,
+        file: contents,
         settings,
         kubeconfigPath: typeof kubeconfig === "string" ? resolve(kubeconfig) : undefined,
         hasKubeconfig: kubeconfig !== undefined,

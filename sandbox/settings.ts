@@ -1,7 +1,6 @@
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { parse } from "yaml";
 import { z } from "zod";
+import { readStackFile } from "../config/stack-file";
 import { Failure } from "../toolchain/failure";
 
 /** What the sandbox takes from the stack's config, so that each address stands in one place. */
@@ -21,25 +20,23 @@ const loopback = z.url().refine((text) => ["127.0.0.1", "localhost"].includes(ne
     error: "the sandbox serves it on loopback: http://127.0.0.1:<port>/…",
 });
 const schema = z.looseObject({
-    config: z.looseObject({
-        "hearth:repository": z.looseObject({ url: loopback, revision: z.string() }),
-        "hearth:charts": z.looseObject({ repository: loopback }),
-    }),
+    "hearth:repository": z.looseObject({ url: loopback, revision: z.string() }),
+    "hearth:charts": z.looseObject({ repository: loopback }),
 });
 
 /** @throws Failure that names every setting of Pulumi.sandbox.yaml that the sandbox cannot work with */
 export function readSandboxSettings(root: string): SandboxSettings {
-    const { data, error } = schema.safeParse(parse(readFileSync(join(root, file), "utf8")));
+    const { data, error } = schema.safeParse(readStackFile(join(root, file)).config);
     if (!data) {
-        const mistakes = error.issues.map((issue) => `  ${issue.path.slice(1).join(".")}: ${issue.message}`);
+        const mistakes = error.issues.map((issue) => `  ${issue.path.join(".")}: ${issue.message}`);
         throw new Failure([`${join(root, file)} does not describe a sandbox:`, ...mistakes].join("\n"));
     }
-    const repository = new URL(data.config["hearth:repository"].url);
-    const charts = new URL(data.config["hearth:charts"].repository);
+    const repository = new URL(data["hearth:repository"].url);
+    const charts = new URL(data["hearth:charts"].repository);
     return {
         gitPort: Number(repository.port || 80),
         repository: repository.pathname.replace(/^\/+/, ""),
-        branch: data.config["hearth:repository"].revision,
+        branch: data["hearth:repository"].revision,
         chartsPort: Number(charts.port || 80),
     };
 }

@@ -1,6 +1,4 @@
-import { existsSync, readFileSync } from "node:fs";
 import { RunError } from "@pulumi/pulumi/errors";
-import { parse } from "yaml";
 import { readApplications } from "../../components/applications";
 import { readSecretDeclarations, type SecretDeclarations } from "../../components/secret-declarations";
 import { Failure } from "../../toolchain/failure";
@@ -102,9 +100,11 @@ export const verb = defineVerb({
     run: async ({ action, secret, stack: name, json }) => {
         const stack = await readStack(name);
         const file = `Pulumi.${stack.name}.yaml`;
-        const text = existsSync(file) ? readFileSync(file, "utf8") : "";
-        const config = parse(text)?.config ?? {};
-        const stackSecrets: StackSecrets = { secrets: config["hearth:secrets"], rotations: config["hearth:rotations"] };
+        const { text, config } = stack.file;
+        const stackSecrets = {
+            secrets: config["hearth:secrets"],
+            rotations: config["hearth:rotations"],
+        } as StackSecrets;
         const rows = listSecrets(declarationsOf(stack), stackSecrets);
         if (action === "rotate") {
             const { chart, key } = rotatable(rows, secret);

@@ -98,4 +98,42 @@ describe("mistakes are told before anything is registered, without a stack trace
         },
         limit,
     );
+
+    test.each<[string, (text: string) => string, RegExp, RegExp]>([
+        [
+            "in an encrypted value that was damaged; hack/doctor says in which",
+            (text) => text.replace(/(vpn-private-key:\n +secure: v1:)./, "$1#"),
+            /validating stack config/,
+            /cannot be decrypted: hearth:secrets\.qbittorrent\.vpn-private-key\n/,
+        ],
+        [
+            "in a file that Git could not merge; hack/doctor says on which line",
+            (text) => text.replace("  hearth:nfs:", "<<<<<<< HEAD\n  hearth:nfs:"),
+            /invalid YAML file/,
+            /Pulumi\.sandbox\.yaml: line 13 is a merge conflict/,
+        ],
+    ])(
+        "%s",
+        async (_, damage, said, diagnosed) => {
+            home.edit("Pulumi.sandbox.yaml", damage);
+            const output = await preview();
+            const doctor = await home.hack("doctor", "--stack", "sandbox");
+            await home.restore();
+            expect(output).toMatch(said);
+            expect(doctor).toMatchObject({ code: 3, output: expect.stringMatching(diagnosed) });
+        },
+        limit,
+    );
+
+    test(
+        "with a wrong passphrase",
+        async () => {
+            const { code, output } = await home.withPassphrase("wrong").pulumi("preview");
+            const doctor = await home.withPassphrase("wrong").hack("doctor", "--stack", "sandbox");
+            expect(code).not.toBe(0);
+            expect(output).toContain("incorrect passphrase");
+            expect(doctor).toMatchObject({ code: 3, output: expect.stringMatching(/bad +passphrase/) });
+        },
+        limit,
+    );
 });

@@ -49,7 +49,10 @@ async function freePort(): Promise<number> {
 export class Home {
     readonly kubeconfig: string;
 
-    private constructor(readonly root: string) {
+    private constructor(
+        readonly root: string,
+        private readonly passphrase = "sandbox",
+    ) {
         this.kubeconfig = join(root, ".sandbox/kubeconfig");
     }
 
@@ -74,6 +77,11 @@ export class Home {
         await home.git("config", "user.name", "test");
         await home.commit("a home of its own");
         return home;
+    }
+
+    /** The same home for somebody who has another passphrase. */
+    withPassphrase(passphrase: string): Home {
+        return new Home(this.root, passphrase);
     }
 
     /** Writes a file of the home. */
@@ -205,7 +213,7 @@ export class Home {
                 cwd: this.root,
                 env: {
                     ...process.env,
-                    PULUMI_CONFIG_PASSPHRASE: "sandbox",
+                    PULUMI_CONFIG_PASSPHRASE: this.passphrase,
                     PULUMI_SKIP_UPDATE_CHECK: "true",
                     npm_config_loglevel: "error",
                 },

@@ -1,0 +1,43 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { readStackFile } from "../../../config/stack-file";
+
+let file: string;
+
+beforeEach(() => {
+    file = join(mkdtempSync(join(tmpdir(), "hearth-stack-")), "Pulumi.home.yaml");
+});
+
+afterEach(() => rmSync(join(file, ".."), { recursive: true }));
+
+test("finds every encrypted value, however deep", () => {
+    const lines = [
+        "config:",
+        "  hearth:kubeconfig:",
+        "    secure: v1:a",
+        "  hearth:secrets:",
+        "    app:",
+        "      token:",
+    ];
+    writeFileSync(file, [...lines, "        secure: v1:b", "    other: {}", ""].join("\n"));
+
+    expect(readStackFile(file)).toMatchObject({
+        config: { "hearth:kubeconfig": { secure: "v1:a" } },
+        encrypted: [["hearth:kubeconfig"], ["hearth:secrets", "app", "token"]],
+    });
+});
+
+test.each([
+    [
+        "a merge conflict",
+        "config:\n<<<<<<< HEAD\n  a: 1\n=======\n  a: 2\n>>>>>>> branch\n",
+        "line 2 is a merge conflict",
+    ],
+    ["what is no YAML", "config:\n  a: [1\n  b: 2\n", "is no YAML"],
+])("says on which line there is %s", (_, text, expected) => {
+    writeFileSync(file, text);
+
+    expect(() => readStackFile(file)).toThrow(expected);
+    expect(() => readStackFile(file)).toThrow(file);
+});
