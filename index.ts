@@ -9,8 +9,10 @@ import { SecretUsers } from "./components/secret-users";
 import { Secrets } from "./components/secrets";
 import { System } from "./components/system";
 import { Tier } from "./components/tier";
+import { keepAnswersOutOfDebugLog } from "./config/debug-log";
 import { loadSettings } from "./config/settings";
 
+keepAnswersOutOfDebugLog();
 const settings = loadSettings();
 const applications = readApplications(__dirname, settings.cluster);
 const declarations = readSecretDeclarations(

@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { gunzipSync } from "node:zlib";
+import { constants, gunzipSync } from "node:zlib";
 import type { Home } from "./home";
 
 /** A secret value that must not be found, with its name for the message. */
@@ -34,7 +34,8 @@ export function search(place: string, text: Buffer, canaries: readonly Canary[])
 /** As it is, and unpacked where it is packed. */
 function unpacked(content: Buffer): Buffer {
     const packed = content[0] === 0x1f && content[1] === 0x8b;
-    return packed ? Buffer.concat([content, gunzipSync(content)]) : content;
+    // What redis-cli prints ends with a line feed, and a file may be read while it is written.
+    return packed ? Buffer.concat([content, gunzipSync(content, { finishFlush: constants.Z_SYNC_FLUSH })]) : content;
 }
 
 function filesIn(directory: string): [string, Buffer][] {

@@ -127,7 +127,7 @@ test(
                 status: { succeeded?: number };
             }[];
         }>("jobs", "--namespace", "database");
-        expect(items.filter(({ metadata }) => metadata.ownerReferences?.[0]?.name === "roles")).toMatchObject([
+        expect(items.filter(({ metadata }) => metadata.ownerReferences?.[0]?.name.startsWith("roles-"))).toMatchObject([
             { status: { succeeded: 1 } },
         ]);
     },
