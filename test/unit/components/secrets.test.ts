@@ -1,3 +1,4 @@
+import { SecretUsers } from "../../../components/secret-users";
 import { Secrets } from "../../../components/secrets";
 import { byType, mockEngine, settled } from "./mocks";
 
@@ -41,4 +42,46 @@ test("a secret without a value is refused, not written empty", async () => {
     expect(() => new Secrets("secrets", { declarations, given: {}, rotations: {}, namespaces: {} })).toThrow(
         /no value for secret jellyfin\.token/,
     );
+});
+
+test("a rotated secret is generated anew, and no other one", async () => {
+    const registered = await mockEngine();
+    const generate = { length: 24, alphabet: "alphanumeric" as const };
+    new Secrets("secrets", {
+        declarations: { app: { token: { description: "x", generate }, salt: { description: "x", generate } } },
+        given: {},
+        rotations: { app: { token: "2026-11-23" } },
+        namespaces: { app: "app" },
+    });
+    await settled();
+
+    const generated = byType(registered, "random:index/randomPassword:RandomPassword");
+    expect(generated["app-token"]?.["keepers"]).toEqual({ rotation: "2026-11-23" });
+    expect(generated["app-salt"]?.["keepers"]).toBeUndefined();
+});
+
+test("everything that uses secrets is told of each Secret, after those whose values it holds too", async () => {
+    const registered = await mockEngine();
+    const password = { description: "x", generate: { length: 24, alphabet: "alphanumeric" as const } };
+    const { written } = new Secrets("secrets", {
+        declarations: {
+            app: { password: { description: "x", from: { chart: "database", key: "app" } } },
+            database: { app: password },
+        },
+        given: {},
+        rotations: {},
+        namespaces: { app: "app", database: "database" },
+    });
+    new SecretUsers("secret-users", { secrets: written, kubeconfig: "/dev/null" });
+    await settled();
+
+    const { stdin } = byType(registered, "command:local:Command")["secret-users"] ?? {};
+    expect(stdin).toEqual(secret(expect.any(String)));
+    expect(JSON.parse((stdin as { value: string }).value)).toMatchObject({
+        kubeconfig: "/dev/null",
+        secrets: [
+            { namespace: "database", name: "database-secrets" },
+            { namespace: "app", name: "app-secrets" },
+        ],
+    });
 });
