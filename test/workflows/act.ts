@@ -70,7 +70,7 @@ export class Runner {
         const options = [
             ...["--directory", repository, "--workflows", join(repository, ".gitea/workflows")],
             ...["linux-amd64", "linux-arm64"].flatMap((label) => ["--platform", `${label}=-self-hosted`]),
-            ...["--github-instance", gitea, "--actor", "someone", "--secret", "GITHUB_TOKEN=a-token"],
+            ...["--github-instance", gitea, "--actor", "someone", "--secret", "REGISTRY_TOKEN=a-token"],
             ...["--action-cache-path", join(directory, "cache"), "--no-cache-server", "--use-new-action-cache"],
             ...this.repositories.flatMap((each) => ["--local-repository", each]),
         ];
