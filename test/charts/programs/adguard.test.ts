@@ -60,7 +60,7 @@ test("AdGuard Home knows every key of it: what it writes back says the same", as
     }
 
     expect(parse(readFileSync(file, "utf8"))).toMatchObject(parse(text));
-}, 60_000);
+});
 
 test("the first start writes the password's hash, and a later one leaves the file alone", () => {
     const chart = join(__dirname, "../../../charts/adguard/config");

@@ -27,7 +27,7 @@ beforeAll(async () => {
     } finally {
         workspace.remove();
     }
-}, 60_000);
+});
 
 beforeEach(async () => {
     directory = mkdtempSync(join(tmpdir(), "hearth-gatus-"));
@@ -67,7 +67,7 @@ test("Gatus reads its configuration, and a check of every Ingress from what its 
     } finally {
         await gatus.stop();
     }
-}, 60_000);
+});
 
 test("Gatus refuses a condition that it does not understand", async () => {
     const endpoints = [{ name: "planted", url: "https://127.0.0.1:1", conditions: ["[STATUS] ist 200"] }];

@@ -24,7 +24,7 @@ beforeAll(async () => {
     } finally {
         workspace.remove();
     }
-}, 60_000);
+});
 
 afterAll(() => rmSync(directory, { recursive: true }));
 
@@ -62,7 +62,7 @@ describe("the home page", () => {
         glance = new Program(tool("glance"), ["--config", file]);
         await glance.answers(`http://127.0.0.1:${port}/api/healthz`);
         page = await (await fetch(`http://127.0.0.1:${port}/api/pages/home/content/`)).text();
-    }, 60_000);
+    });
 
     afterAll(async () => {
         api.close();

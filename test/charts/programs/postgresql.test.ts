@@ -125,7 +125,7 @@ beforeAll(async () => {
         { ...nobody, cwd: directory, env: {} },
     );
     await server.until(async () => (await query("SELECT 1", "postgres")).code === 0);
-}, 60_000);
+});
 
 afterAll(async () => {
     await server.stop();

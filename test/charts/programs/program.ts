@@ -1,6 +1,9 @@
 import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
 import { setTimeout as delay } from "node:timers/promises";
 
+// A program starts in a second or two, and on a machine that is busy in many.
+jest.setTimeout(60_000);
+
 /** Options of {@link Program}. */
 export type ProgramOptions = Pick<SpawnOptions, "cwd" | "env" | "uid" | "gid">;
 

@@ -26,7 +26,7 @@ beforeAll(async () => {
     } finally {
         workspace.remove();
     }
-}, 60_000);
+});
 
 afterAll(() => rmSync(directory, { recursive: true }));
 

@@ -211,7 +211,7 @@ describe("Traefik at the edge", () => {
         await traefik.answers(`http://127.0.0.1:${ports.metrics}/ping`);
         await traefik.until(async () => (await get("films.home.arpa", "/")).status === 200);
         await traefik.until(async () => (await get("pangolin.home.arpa", "/")).status === 200);
-    }, 60_000);
+    });
 
     afterAll(async () => {
         for (const server of servers) {
