@@ -8,6 +8,7 @@ import { Failure } from "../../toolchain/failure";
 import { exitCodes } from "../verb";
 import type { Person } from "./person";
 import { type StackFile, valueAt } from "./stack-file";
+import type { Vault } from "./vault";
 
 const answersSchema = z.looseObject({
     secrets: z.record(z.string(), z.record(z.string(), z.string())).default({}),
@@ -16,8 +17,11 @@ const answersSchema = z.looseObject({
 /** Settings by name, and the secrets by chart and key. */
 export type Answers = z.output<typeof answersSchema>;
 
-/** Settings that may hold a secret: no message shows them. */
-const secretSettings = new Set(["kubeconfig", "secrets"]);
+/** Settings that may hold a secret: no message shows them, no file has their texts as they are. */
+const secretSettings = new Set(["kubeconfig", "secrets", "ssh", "storage"]);
+
+/** Those of them that the interview keeps. */
+const asked = new Set(["kubeconfig", "secrets"]);
 
 const list = (mistakes: readonly Mistake[]) =>
     mistakes.map(({ path, found, accepted }) => `  ${path}: found ${found}; accepted: ${accepted}`);
@@ -93,19 +97,27 @@ function at(answers: Answers, title: string): string {
     return Array.isArray(found) ? found.join(", ") : String(found ?? "");
 }
 
-/** Writes the settings among checked answers that a stack's file does not have yet. */
-export function keepSettings(file: StackFile, answers: Answers): void {
-    const keep = (path: readonly string[], value: unknown) => {
+/** Keeps the settings among checked answers that a stack's file does not have yet. */
+export async function keepSettings(
+    file: Pick<StackFile, "at" | "set">,
+    vault: Pick<Vault, "set">,
+    answers: Answers,
+): Promise<void> {
+    const keep = async (path: readonly string[], value: unknown): Promise<void> => {
         if (typeof value === "object" && value !== null && !Array.isArray(value)) {
             for (const [key, each] of Object.entries(value)) {
-                keep([...path, key], each);
+                await keep([...path, key], each);
             }
-        } else if (file.at(path) === undefined) {
+        } else if (file.at(path) !== undefined) {
+            return;
+        } else if (secretSettings.has(path[0] ?? "") && typeof value === "string") {
+            await vault.set(path, value);
+        } else {
             file.set(path, value);
         }
     };
-    for (const [key, value] of Object.entries(answers).filter(([name]) => !secretSettings.has(name))) {
-        keep([key], value);
+    for (const [key, value] of Object.entries(answers).filter(([name]) => !asked.has(name))) {
+        await keep([key], value);
     }
 }
 

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { kubeconfigMistake } from "./kubeconfig";
 import type { Person } from "./person";
-import type { Secret, Setting } from "./questions";
+import type { Question, Setting } from "./questions";
 import type { StackFile } from "./stack-file";
 import type { Vault } from "./vault";
 
@@ -11,7 +11,7 @@ export interface Interview {
     readonly file: StackFile;
     readonly vault: Pick<Vault, "set">;
     readonly settings: readonly Setting[];
-    readonly secrets: readonly Secret[];
+    readonly secrets: readonly Question[];
 }
 
 const title = (path: readonly string[]) => `hearth:${path.join(".")}`;
@@ -20,8 +20,12 @@ async function askKubeconfig({ person, file, vault }: Interview, question: Setti
     const answer = await person.text({
         ...question,
         title: title(question.path),
-        mistake: (given) => question.mistake(given) ?? kubeconfigMistake(given.trimEnd()),
+        mistake: (given) =>
+            question.mistake(given) ?? (given.trim() === "" ? undefined : kubeconfigMistake(given.trimEnd())),
     });
+    if (answer.trim() === "") {
+        return;
+    }
     const contents = answer.includes("\n") ? answer : undefined;
     const keep =
         contents !== undefined ||
@@ -45,11 +49,13 @@ async function askSetting(interview: Interview, question: Setting): Promise<void
         await askKubeconfig(interview, question);
     } else {
         const answer = await person.text({ ...question, title: title(question.path) });
-        file.set(question.path, question.value(answer));
+        if (answer.trim() !== "") {
+            file.set(question.path, question.value(answer));
+        }
     }
 }
 
-async function askSecret({ person, file, vault }: Interview, question: Secret): Promise<void> {
+async function askSecret({ person, file, vault }: Interview, question: Question): Promise<void> {
     if (file.at(question.path) !== undefined) {
         person.tell(`${title(question.path)} is there`);
         return;

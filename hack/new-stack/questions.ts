@@ -12,18 +12,14 @@ export interface Question {
     readonly example: string;
     /** What is wrong with an answer, in words; undefined if it is accepted. */
     readonly mistake: (answer: string) => string | undefined;
+    /** Whether no answer is one. */
+    readonly optional: boolean;
 }
 
 /** A setting in plain text. */
 export interface Setting extends Question {
     /** The answer as the stack's file keeps it: several, with commas between them, are a list there. */
     readonly value: (answer: string) => string | string[];
-}
-
-/** A secret that a chart declares. */
-export interface Secret extends Question {
-    /** Whether no answer is one. */
-    readonly optional: boolean;
 }
 
 /** The comment above each key of a map, without its number signs; yaml keeps the first one's with the map. */
@@ -38,13 +34,32 @@ export function comments(map: YAMLMap): Map<string, string> {
 
 const oneLine = (comment: string) => comment.replace(/\s+/g, " ").trim();
 
-/** The schema at a key, or undefined where there is none, or where nothing has to be given. */
-function requiredAt(schema: unknown, key: string): unknown {
+/** The schema at a key, without the wrapper that says whether it may be missing; undefined where it has a default. */
+function fieldAt(schema: unknown, key: string): { readonly field: unknown; readonly optional: boolean } {
     const found = schema instanceof z.ZodObject ? schema.shape[key] : undefined;
-    return found instanceof z.ZodDefault || found instanceof z.ZodOptional ? undefined : found;
+    if (found instanceof z.ZodOptional) {
+        return { field: found.unwrap(), optional: true };
+    }
+    return {
+        field: found instanceof z.ZodDefault || found instanceof z.ZodPrefault ? undefined : found,
+        optional: false,
+    };
 }
 
-function setting(path: readonly string[], explanation: string, example: unknown, schema: z.ZodType): Setting {
+/** Whether a person can type a value in a line. */
+function isLine(schema: unknown): schema is z.ZodType {
+    return schema instanceof z.ZodArray ? isLine(schema.element) : schema instanceof z.ZodType && !isNested(schema);
+}
+
+const isNested = (schema: z.ZodType) => schema instanceof z.ZodObject || schema instanceof z.ZodRecord;
+
+function setting(
+    path: readonly string[],
+    comment: string,
+    example: unknown,
+    schema: z.ZodType,
+    optional: boolean,
+): Setting {
     const list = schema instanceof z.ZodArray;
     const value = (answer: string) =>
         list
@@ -55,10 +70,18 @@ function setting(path: readonly string[], explanation: string, example: unknown,
             : answer.trim();
     return {
         path,
-        explanation: list ? `${explanation} Several with commas between them.` : explanation,
+        explanation: [
+            comment,
+            ...(list ? ["Several with commas between them."] : []),
+            ...(optional ? ["Leave it empty to go without."] : []),
+        ].join(" "),
         example: Array.isArray(example) ? example.join(", ") : String(example),
+        optional,
         value,
         mistake: (answer) => {
+            if (optional && answer.trim() === "") {
+                return undefined;
+            }
             const issue = schema.safeParse(value(answer)).error?.issues[0];
             return issue && `accepted: ${issue.message}`;
         },
@@ -66,7 +89,7 @@ function setting(path: readonly string[], explanation: string, example: unknown,
 }
 
 /**
- * The settings of an example that have no default, in its order. What is asked is explained by the comment above it in
+ * The settings of an example that have no default, and that a person can type, in its order. What is asked is explained by the comment above it in
  * the example.
  *
  * @param example the map under `config` of the example's file
@@ -76,13 +99,13 @@ export function settingQuestions(example: YAMLMap, schema: z.ZodType): Setting[]
         const explanations = comments(map);
         return map.items.flatMap(({ key, value }) => {
             const name = String(key).replace(/^hearth:/, "");
-            const found = requiredAt(parent, name);
+            const { field, optional } = fieldAt(parent, name);
             const here = [...path, name];
             const explanation = oneLine(`${inherited} ${explanations.get(String(key)) ?? ""}`);
             if (isMap(value)) {
-                return below(value, found, here, explanation);
+                return below(value, field, here, explanation);
             }
-            return found instanceof z.ZodType ? [setting(here, explanation, map.toJSON()[String(key)], found)] : [];
+            return isLine(field) ? [setting(here, explanation, map.toJSON()[String(key)], field, optional)] : [];
         });
     };
     return below(example, schema, [], "");
@@ -97,7 +120,7 @@ export function settingQuestions(example: YAMLMap, schema: z.ZodType): Setting[]
 export function secretQuestions(
     declarations: SecretDeclarations,
     volunteered: Readonly<Record<string, Readonly<Record<string, string>>>>,
-): Secret[] {
+): Question[] {
     return Object.entries(declarations).flatMap(([chart, keys]) =>
         Object.entries(keys)
             .filter(
@@ -108,7 +131,9 @@ export function secretQuestions(
                 const optional = !("required" in declaration);
                 return {
                     path: ["secrets", chart, key],
-                    explanation: declaration.description,
+                    explanation: optional
+                        ? `${declaration.description} Leave it empty to go without.`
+                        : declaration.description,
                     example: "",
                     optional,
                     mistake: (answer: string) =>

@@ -151,7 +151,7 @@ export const verb = defineVerb({
         }
         const vault = await openVault(person, file);
         await vault.createStack();
-        keepSettings(file, answers);
+        await keepSettings(file, vault, answers);
         await interview({
             person: person ?? answering(answers, (line) => process.stdout.write(`${line}\n`)),
             file,

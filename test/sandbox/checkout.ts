@@ -8,7 +8,7 @@ import { tool } from "../../toolchain/tools";
 const repository = resolve(__dirname, "../..");
 
 /** Milliseconds that one step of a dialog may take: Pulumi's start and a key derivation, on a busy machine. */
-const stepLimit = 30_000;
+const stepLimit = 60_000;
 
 /** How a command ended. */
 export interface Outcome {

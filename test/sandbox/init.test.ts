@@ -6,7 +6,7 @@ import { secretQuestions } from "../../hack/new-stack/questions";
 import { Checkout } from "./checkout";
 
 // Several runs of Pulumi in each, in milliseconds.
-jest.setTimeout(180_000);
+jest.setTimeout(300_000);
 
 const passphrase = "canary passphrase";
 const key = "canary-vpn-key=";

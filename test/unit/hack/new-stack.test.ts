@@ -1,9 +1,10 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { parseDocument, stringify } from "yaml";
+import { isMap, parseDocument, stringify } from "yaml";
+import { z } from "zod";
 import { settingsSchema } from "../../../config/schema";
-import { readAnswers } from "../../../hack/new-stack/answers";
+import { keepSettings, readAnswers } from "../../../hack/new-stack/answers";
 import { kubeconfigMistake } from "../../../hack/new-stack/kubeconfig";
 import { nameMistake } from "../../../hack/new-stack/name";
 import { secretQuestions, settingQuestions } from "../../../hack/new-stack/questions";
@@ -43,6 +44,44 @@ test.each([
     ["nfs.path", "export", "accepted: an absolute path"],
 ])("%s: %j is refused in the words of the schema", (name, answer, expected) => {
     expect(question(name).mistake(answer)).toContain(expected);
+});
+
+test("a setting that may be missing is asked too, and may stay empty; what no line can hold is left to the file", () => {
+    const map = parseDocument(
+        "# The way in.\ndoor: front\n# Machines.\nnodes:\n  - name: a\nkey: { secure: x }\n",
+    ).contents;
+    const schema = z.strictObject({
+        door: z.string().regex(/^\w+$/, "a word").optional(),
+        nodes: z.array(z.strictObject({ name: z.string() })).optional(),
+        key: z.string().optional(),
+    });
+    const [door, ...others] = isMap(map) ? settingQuestions(map, schema) : [];
+
+    expect(others).toEqual([]);
+    expect(door).toMatchObject({ path: ["door"], explanation: "The way in. Leave it empty to go without." });
+    expect(door?.mistake("")).toBeUndefined();
+    expect(door?.mistake("a b")).toBe("accepted: a word");
+});
+
+test("of checked answers, what may be secret goes to Pulumi and the rest to the file", async () => {
+    const plain: Record<string, unknown> = {};
+    const encrypted: Record<string, string> = {};
+    const file = {
+        at: () => undefined,
+        set: (path: readonly string[], value: unknown) => {
+            plain[path.join(".")] = value;
+        },
+    };
+    const vault = {
+        set: async (path: readonly string[], value: string) => {
+            encrypted[path.join(".")] = value;
+        },
+    };
+    const answers = readAnswers("tierTimeout: 20m\nssh: {privateKey: x}\nstorage: {passphrase: y, ranges: [z]}\n");
+    await keepSettings(file, vault, answers);
+
+    expect(plain).toEqual({ tierTimeout: "20m", "storage.ranges": ["z"] });
+    expect(encrypted).toEqual({ "ssh.privateKey": "x", "storage.passphrase": "y" });
 });
 
 test("secrets that a chart requires or may have are asked; a generated one only if it is given", () => {
