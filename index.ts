@@ -11,6 +11,7 @@ import { System } from "./components/system";
 import { Tier } from "./components/tier";
 import { keepAnswersOutOfDebugLog } from "./config/debug-log";
 import { loadSettings } from "./config/settings";
+import { Nodes } from "./provision/nodes";
 
 keepAnswersOutOfDebugLog();
 const settings = loadSettings();
@@ -22,8 +23,23 @@ const declarations = readSecretDeclarations(
 checkGivenSecrets(declarations, settings.secrets, pulumi.getStack());
 checkRotations(declarations, settings.secrets, settings.rotations, pulumi.getStack());
 
+const { ssh, nodes: machines } = settings;
+const nodes =
+    machines && ssh
+        ? new Nodes("nodes", {
+              nodes: machines,
+              privateKey: ssh.privateKey,
+              api: settings.api?.address,
+              source: settings.k3s.source,
+              nfsRanges: settings.storage?.allowedRanges ?? [],
+          })
+        : undefined;
+const cluster = nodes?.kubeconfig ?? pulumi.secret(settings.kubeconfig ?? "");
+/** Of the cluster that was built from nodes; hack/ reads it from here. */
+export const kubeconfig = nodes?.kubeconfig;
+
 const provider = new kubernetes.Provider("home", {
-    kubeconfig: pulumi.secret(settings.kubeconfig),
+    kubeconfig: cluster,
     // The same cluster, though its kubeconfig may change: nothing is replaced for a new address or certificate.
     clusterIdentifier: settings.cluster,
     // A run that was cut short, or a state that was lost, must not stop the next run.
@@ -37,6 +53,7 @@ const system = new System(
     "system",
     {
         settings,
+        kubeconfig: cluster,
         serviceNamespaces: serviceNamespaces(__dirname, applications),
         argocdValuesFile: "charts/gitops/argo-cd.values.yaml",
     },
@@ -60,7 +77,7 @@ new SecretUsers(
 const { url, revision: branch } = settings.repository;
 const gitSource = new GitSource("git-source", { url, branch }, { provider, dependsOn: system });
 
-const common = { applications, settings, revision: gitSource.revision };
+const common = { applications, settings, kubeconfig: cluster, revision: gitSource.revision };
 const tier1 = new Tier("tier-1", { tier: 1, ...common }, { provider, dependsOn: [system, secrets, gitSource] });
 const tier2 = new Tier("tier-2", { tier: 2, ...common }, { provider, dependsOn: tier1 });
 const tier3 = new Tier("tier-3", { tier: 3, ...common }, { provider, dependsOn: tier2 });

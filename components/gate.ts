@@ -30,6 +30,8 @@ export interface GateArgs {
     readonly where: string;
     /** Full hash of the commit that each has to be on. */
     readonly revision: pulumi.Input<string>;
+    /** The cluster: path to a kubeconfig, or the contents of one. */
+    readonly kubeconfig: pulumi.Input<string>;
     /** The stack's configuration. */
     readonly settings: Settings;
 }
@@ -40,14 +42,14 @@ export interface GateArgs {
  */
 export function explainedGate(
     name: string,
-    { applications, where, revision, settings }: GateArgs,
+    { applications, where, revision, kubeconfig, settings }: GateArgs,
     opts: pulumi.CustomResourceOptions,
 ): command.local.Command {
     return waitFor(
         name,
         "applications",
         {
-            kubeconfig: settings.kubeconfig,
+            kubeconfig,
             limit: seconds(settings.tierTimeout),
             input: pulumi.output(revision).apply((commit) => ({ applications, where, revision: commit })),
         },

@@ -11,6 +11,8 @@ export interface RootApplicationArgs {
     readonly applications: readonly Application[];
     /** Full hash of the commit that the root Application has to be on. */
     readonly revision: pulumi.Input<string>;
+    /** The cluster: path to a kubeconfig, or the contents of one. */
+    readonly kubeconfig: pulumi.Input<string>;
     /** The stack's configuration. */
     readonly settings: Settings;
 }
@@ -63,7 +65,13 @@ export class RootApplication extends pulumi.ComponentResource {
         );
         explainedGate(
             `${name}-gate`,
-            { applications: ["root"], where: "the Application of Applications", revision: args.revision, settings },
+            {
+                applications: ["root"],
+                where: "the Application of Applications",
+                revision: args.revision,
+                kubeconfig: args.kubeconfig,
+                settings,
+            },
             { parent: this, dependsOn: opts?.dependsOn },
         );
         this.registerOutputs({});

@@ -11,6 +11,8 @@ import { releases } from "./releases";
 
 /** Arguments of {@link System}. */
 export interface SystemArgs {
+    /** The cluster: path to a kubeconfig, or the contents of one. */
+    readonly kubeconfig: pulumi.Input<string>;
     /** The stack's configuration. */
     readonly settings: Settings;
     /** Namespaces of the home's services → their Pod Security level. */
@@ -23,7 +25,8 @@ export interface SystemArgs {
 export class System extends pulumi.ComponentResource {
     constructor(name: string, args: SystemArgs, opts?: pulumi.ComponentResourceOptions) {
         super("hearth:components:System", name, {}, opts);
-        const { charts, kubeconfig, loadBalancer, nfs, repository } = args.settings;
+        const { kubeconfig } = args;
+        const { charts, loadBalancer, nfs, repository } = args.settings;
         const chartRepository = charts.repository;
 
         const first = [

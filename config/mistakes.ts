@@ -69,7 +69,10 @@ function unknownKey(schema: z.ZodType, parent: readonly PropertyKey[], key: stri
 const typeNames: Record<string, string> = { object: "a map", record: "a map", array: "a list", string: "a text" };
 
 function accepted(issue: z.core.$ZodIssue): string {
-    return issue.code === "invalid_type" ? (typeNames[issue.expected] ?? issue.expected) : issue.message;
+    // A message of the schema's own says more than the type.
+    return issue.code === "invalid_type" && issue.message.startsWith("Invalid input")
+        ? (typeNames[issue.expected] ?? issue.expected)
+        : issue.message;
 }
 
 /**

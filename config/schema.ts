@@ -1,5 +1,6 @@
 import { isIPv4 } from "node:net";
 import { z } from "zod";
+import { apiSchema, k3sSchema, nodesSchema, sshSchema, storageSchema } from "./nodes";
 
 const domainName = /^(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 
@@ -26,11 +27,49 @@ const duration = z
     .string()
     .regex(/^([1-9]\d*)(s|m|h)$/, 'a whole number of seconds, minutes or hours, for instance "10m"');
 
+/** What settings that belong together have to say about each other; each is checked whatever else is wrong. */
+const clusterSchema = z.looseObject({
+    kubeconfig: z.unknown().optional(),
+    nodes: z.array(z.looseObject({ role: z.unknown().optional(), disks: z.array(z.unknown()).optional() })).optional(),
+    ssh: z.unknown().optional(),
+    api: z.unknown().optional(),
+    storage: z.unknown().optional(),
+});
+
+/** Checks where the cluster comes from, and that what only some clusters need is there. */
+function checkCluster({ value, issues }: z.core.ParsePayload<unknown>): void {
+    const { data } = clusterSchema.safeParse(value);
+    if (data === undefined) {
+        return; // The mistakes of the single values say enough.
+    }
+    const { kubeconfig, nodes, ssh, api, storage } = data;
+    const refuse = (key: string, message: string) =>
+        issues.push({ code: "custom", input: undefined, path: key.split("."), message });
+    if (kubeconfig === undefined && nodes === undefined) {
+        refuse("kubeconfig", 'a path to the kubeconfig of a cluster that is there, or "nodes" to build one from');
+    }
+    if (nodes === undefined) {
+        return;
+    }
+    if (kubeconfig !== undefined) {
+        refuse("kubeconfig", 'nothing, as the cluster is built from "nodes" (or take "nodes" away to use this one)');
+    }
+    if (ssh === undefined) {
+        refuse("ssh.privateKey", "the private key that the nodes let in, as a secret");
+    }
+    if (api === undefined && nodes.filter(({ role }) => role === "server").length > 1) {
+        refuse("api.address", "with several servers, an address that outlives each of them (a virtual IP, a name)");
+    }
+    if (storage === undefined && nodes.some(({ disks = [] }) => disks.length > 0)) {
+        refuse("storage.passphrase", "the passphrase of the data disks, as a secret");
+    }
+}
+
 /**
  * Everything a stack configures, under the keys `hearth:<name>`. The message of each check says what is accepted: it
  * ends up after "accepted:" in the error that lists every mistake.
  */
-export const settingsSchema = z.strictObject({
+export const settingFields = z.strictObject({
     /** The home's DNS domain: every service is at <service>.<domain>. */
     domain: z.string().regex(domainName, 'a lower-case DNS name, for instance "home.example.com"'),
     /** The cluster's folder under clusters/. */
@@ -39,7 +78,17 @@ export const settingsSchema = z.strictObject({
         .regex(/^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/, 'the name of a folder under clusters/, for instance "home"')
         .default("home"),
     /** An existing cluster: a path to a kubeconfig, relative to Pulumi.yaml, or the contents of one (as a secret). */
-    kubeconfig: z.string().min(1, "a path to a kubeconfig, or the contents of one"),
+    kubeconfig: z.string().min(1, "a path to a kubeconfig, or the contents of one").optional(),
+    /** Machines to build the cluster from, in place of `kubeconfig`. */
+    nodes: nodesSchema.optional(),
+    /** How the nodes are reached. */
+    ssh: sshSchema.optional(),
+    /** How the API server is reached; without it, at the first server. */
+    api: apiSchema.optional(),
+    /** Where the nodes get k3s from. */
+    k3s: k3sSchema.prefault({}),
+    /** What the nodes' data disks have in common. */
+    storage: storageSchema.optional(),
     /** The Git repository that Argo CD follows. */
     repository: z.strictObject({
         /** HTTP(S) URL, as Argo CD reaches it. */
@@ -87,6 +136,9 @@ export const settingsSchema = z.strictObject({
         .record(z.string(), z.record(z.string(), z.string().min(1, 'a day, for instance "2026-11-23"')))
         .default({}),
 });
+
+/** The same, with what settings have to say about each other. */
+export const settingsSchema = settingFields.check(checkCluster);
 
 /** The stack's configuration, validated. */
 export type Settings = z.output<typeof settingsSchema>;

@@ -49,7 +49,7 @@ export function parseSettings(raw: RawConfig): Settings {
 }
 
 /** Keys whose values are secret whether or not the stack's file encrypts them. */
-const alwaysSecret = ["kubeconfig", "secrets"];
+const alwaysSecret = ["kubeconfig", "secrets", "ssh", "storage"];
 
 /** The SDK keeps the names of encrypted keys in its config map under this key. */
 const secretKeysKey = "PULUMI_CONFIG_SECRET_KEYS";
@@ -72,5 +72,7 @@ export function loadSettings(): Settings {
     });
     // A path is relative to Pulumi.yaml, which is where the program runs; contents have more than one line.
     const { kubeconfig } = settings;
-    return { ...settings, kubeconfig: kubeconfig.includes("\n") ? kubeconfig : resolve(kubeconfig) };
+    return kubeconfig === undefined || kubeconfig.includes("\n")
+        ? settings
+        : { ...settings, kubeconfig: resolve(kubeconfig) };
 }

@@ -1,7 +1,7 @@
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { settingsSchema } from "../config/schema";
+import { settingFields } from "../config/schema";
 import { readStackFile, type StackFile } from "../config/stack-file";
 import { Failure } from "../toolchain/failure";
 import { tool } from "../toolchain/tools";
@@ -18,7 +18,7 @@ export const stackOption = {
     },
 } as const;
 
-const schema = settingsSchema.pick({ cluster: true, domain: true, repository: true, charts: true });
+const schema = settingFields.pick({ cluster: true, domain: true, repository: true, charts: true });
 
 /** What the verbs take from a stack's config: nothing that is secret. */
 export type StackSettings = ReturnType<typeof schema.parse>;

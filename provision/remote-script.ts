@@ -3,17 +3,13 @@ import { join } from "node:path";
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import type { NodeSettings } from "../config/nodes";
+import { shellQuote } from "./shell";
 
 const folder = join(__dirname, "scripts");
 
 /** Runs standard input as root; the official plugin gives the same input to a delete, so the word tells them apart. */
 function asRoot(action: "create" | "delete"): string {
     return `if [ "$(id -u)" = 0 ]; then exec bash -s ${action}; else exec sudo -n bash -s ${action}; fi`;
-}
-
-/** A word that bash reads as `text`, whatever is in it. */
-export function shellQuote(text: string): string {
-    return `'${text.replaceAll("'", "'\\''")}'`;
 }
 
 /**

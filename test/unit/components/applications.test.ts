@@ -34,6 +34,7 @@ const settings: Settings = {
     loadBalancer: { addresses: ["10.0.0.1-10.0.0.9"] },
     nfs: { server: "nas", path: "/export" },
     tierTimeout: "10m",
+    k3s: { source: "https://releases.example.com" },
     secrets: {},
     rotations: {},
 };

@@ -21,6 +21,13 @@ interface Monitor {
     registerResource(request: RegisterResourceRequest, callback: Callback): unknown;
 }
 
+/** The outputs that resources have beyond their inputs. */
+const generated: Readonly<Record<string, (value: string) => object>> = {
+    "random:index/randomPassword:RandomPassword": (result) => ({ result }),
+    "random:index/randomId:RandomId": (hex) => ({ hex }),
+    "command:remote:Command": (stdout) => ({ stdout }),
+};
+
 /**
  * Puts Pulumi's mocks in place of the engine, and records what they do not show: parents and dependencies.
  *
@@ -30,10 +37,10 @@ export async function mockEngine(): Promise<Registered[]> {
     const registered: Registered[] = [];
     await pulumi.runtime.setMocks(
         {
-            newResource: ({ type, name, inputs }) =>
-                type === "random:index/randomPassword:RandomPassword"
-                    ? { id: name, state: { ...inputs, result: `generated-${name}` } }
-                    : { id: name, state: inputs },
+            newResource: ({ type, name, inputs }) => ({
+                id: name,
+                state: { ...inputs, ...generated[type]?.(`generated-${name}`) },
+            }),
             call: ({ token }) => {
                 throw new Error(`unexpected call of ${token}`);
             },

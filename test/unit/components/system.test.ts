@@ -22,6 +22,7 @@ async function system(charts?: string): Promise<Registered[]> {
     const registered = await mockEngine();
     new System("system", {
         settings: settings(charts),
+        kubeconfig: "/dev/null",
         serviceNamespaces: { jellyfin: "restricted", qbittorrent: "privileged" },
         argocdValuesFile: "charts/gitops/argo-cd.values.yaml",
     });

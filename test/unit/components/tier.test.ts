@@ -41,7 +41,7 @@ const application = (name: string, tier: 1 | 2 | 3): Application => ({
 test("a tier registers its own Applications, gated on revision, sync and health", async () => {
     const registered = await mockEngine();
     const applications = [application("database", 1), application("garage", 2), application("jellyfin", 3)];
-    new Tier("tier-2", { tier: 2, applications, settings, revision: "c0ffee" });
+    new Tier("tier-2", { tier: 2, applications, settings, kubeconfig: "/dev/null", revision: "c0ffee" });
     await settled();
 
     const found = byType(registered, "kubernetes:argoproj.io/v1alpha1:Application");
@@ -63,7 +63,13 @@ test("a tier registers its own Applications, gated on revision, sync and health"
 
 test("a command beside them says why one is late; it learns of the cluster on standard input alone", async () => {
     const registered = await mockEngine();
-    new Tier("tier-2", { tier: 2, applications: [application("garage", 2)], settings, revision: "c0ffee" });
+    new Tier("tier-2", {
+        tier: 2,
+        applications: [application("garage", 2)],
+        settings,
+        kubeconfig: "/dev/null",
+        revision: "c0ffee",
+    });
     await settled();
 
     const gate = byType(registered, "command:local:Command")["tier-2-gate"];
@@ -71,7 +77,7 @@ test("a command beside them says why one is late; it learns of the cluster on st
     expect(Object.keys(gate ?? {}).sort()).toEqual(["create", "logging", "stdin"]);
     const stdin = gate?.["stdin"] as { value: string };
     expect(JSON.parse(stdin.value)).toEqual({
-        kubeconfig: settings.kubeconfig,
+        kubeconfig: "/dev/null",
         limit: 180,
         applications: ["garage"],
         where: "tier 2",
@@ -86,7 +92,7 @@ test("no Application of a tier starts without waiting, directly or not, for ever
         application(`b${tier}`, tier),
         application(`c${tier}`, tier),
     ]);
-    const common = { applications, settings, revision: "c0ffee" };
+    const common = { applications, settings, kubeconfig: "/dev/null", revision: "c0ffee" };
     const tier1 = new Tier("tier-1", { tier: 1, ...common });
     const tier2 = new Tier("tier-2", { tier: 2, ...common }, { dependsOn: tier1 });
     new Tier("tier-3", { tier: 3, ...common }, { dependsOn: tier2 });

@@ -53,6 +53,79 @@ describe("a config that is right", () => {
     });
 });
 
+const machine = (name: string, last: number, role = "server") => ({
+    name,
+    address: `192.168.1.${last}`,
+    user: "admin",
+    hostKey: "ssh-ed25519 AAAA",
+    role,
+});
+
+/** A config that builds its cluster, in place of one that is there. */
+const built = (nodes: object[], changes: Record<string, string | undefined> = {}) => ({
+    kubeconfig: undefined,
+    nodes: JSON.stringify(nodes),
+    ssh: JSON.stringify({ privateKey: "-----BEGIN OPENSSH PRIVATE KEY-----\nx\n" }),
+    ...changes,
+});
+
+const disk = (serial: string) => ({ device: `/dev/disk/by-id/${serial}`, size: "4TB", serial });
+
+describe("nodes to build a cluster from", () => {
+    test("may be one server with agents", () => {
+        expect(parse(built([machine("a", 1), machine("b", 2, "agent")])).nodes).toMatchObject([
+            { name: "a", port: 22, labels: {}, taints: [], disks: [] },
+            { name: "b" },
+        ]);
+    });
+
+    test.each([
+        ["neither a kubeconfig nor nodes", { kubeconfig: undefined }, /hearth:kubeconfig: found nothing; .*or "nodes"/],
+        [
+            "a kubeconfig and nodes",
+            built([machine("a", 1)], { kubeconfig: "kubeconfig.yaml" }),
+            /hearth:kubeconfig: found a secret; accepted: nothing, as the cluster is built from "nodes"/,
+        ],
+        ["no key", built([machine("a", 1)], { ssh: undefined }), /hearth:ssh.privateKey: .*the private key/],
+        ["no node", built([]), /hearth:nodes: .*at least one node/],
+        ["no server", built([machine("a", 1, "agent")]), /hearth:nodes: .*at least one node with the role "server"/],
+        [
+            "two servers",
+            built([machine("a", 1), machine("b", 2)], { api: '{"address":"192.168.1.9"}' }),
+            /an odd number of servers, not 2: .*make one an agent/,
+        ],
+        [
+            "several servers without an address that outlives one",
+            built([machine("a", 1), machine("b", 2), machine("c", 3)]),
+            /hearth:api.address: found nothing; accepted: with several servers, an address that outlives/,
+        ],
+        ["a name twice", built([machine("a", 1), machine("a", 2, "agent")]), /"a" is there more than once/],
+        ["an address twice", built([machine("a", 1), machine("b", 1, "agent")]), /192.168.1.1:22 is there more than/],
+        [
+            "no host key",
+            built([{ ...machine("a", 1), hostKey: undefined }]),
+            /hearth:nodes\[0\].hostKey: found nothing; accepted: the public host key.*hack\/host-keys/,
+        ],
+        [
+            "three disks",
+            built([{ ...machine("a", 1), disks: ["1", "2", "3"].map(disk) }]),
+            /hearth:nodes\[0\].disks: .*four disks or more, which is what RAID6 takes/,
+        ],
+        [
+            "a disk by a name that changes",
+            built([{ ...machine("a", 1), disks: [{ ...disk("1"), device: "/dev/sda" }] }]),
+            /a path that outlives a reboot/,
+        ],
+        [
+            "data disks without a passphrase",
+            built([{ ...machine("a", 1), disks: ["1", "2", "3", "4"].map(disk) }]),
+            /hearth:storage.passphrase: .*the passphrase of the data disks/,
+        ],
+    ])("%s: says what to do", (_, changes, message) => {
+        expect(errorOf(changes)).toMatch(message);
+    });
+});
+
 describe("a config that is wrong says where, what was found and what is accepted", () => {
     test.each([
         ["a missing domain", { domain: undefined }, /hearth:domain: found nothing; accepted: a text/],

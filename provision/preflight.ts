@@ -1,0 +1,71 @@
+import * as command from "@pulumi/command";
+import * as pulumi from "@pulumi/pulumi";
+import type { NodeSettings } from "../config/nodes";
+import { scriptText } from "./remote-script";
+import { bytes } from "./sizes";
+
+/** One node as the preflight check is told of it. */
+export interface PreflightNode {
+    readonly name: string;
+    readonly address: string;
+    readonly port: number;
+    readonly user: string;
+    readonly hostKey: string;
+    readonly role: "server" | "agent";
+    /** Shell variables of preflight.sh. */
+    readonly input: Readonly<Record<string, string>>;
+}
+
+/** What the preflight check is told on standard input. */
+export interface PreflightInput {
+    readonly nodes: readonly PreflightNode[];
+    /** Private key that every node lets in. */
+    readonly privateKey: string;
+    /** Name of the cluster, which its nodes carry. */
+    readonly cluster: string;
+    /** The script that looks at a node, without assignments. */
+    readonly script: string;
+}
+
+/** Ports that must be free before k3s is there. */
+const ports = { server: "6443 10250 2379 2380 10257 10259", agent: "10250" } as const;
+
+/** Looks at all nodes side by side before any of them is changed, and fails with a table if something is wrong. */
+export function preflight(
+    name: string,
+    args: {
+        readonly nodes: readonly NodeSettings[];
+        readonly privateKey: pulumi.Input<string>;
+        readonly cluster: pulumi.Input<string>;
+    },
+    opts: pulumi.CustomResourceOptions,
+): command.local.Command {
+    const input = pulumi.all([args.privateKey, args.cluster]).apply(
+        ([privateKey, cluster]): PreflightInput => ({
+            nodes: args.nodes.map(({ name, address, port, user, hostKey, role, disks }) => ({
+                name,
+                address,
+                port,
+                user,
+                hostKey,
+                role,
+                input: {
+                    ports: ports[role],
+                    disks: disks.map(({ device, size, serial }) => `${device} ${bytes(size)} ${serial}`).join("\n"),
+                },
+            })),
+            privateKey,
+            cluster,
+            script: scriptText("preflight", {}),
+        }),
+    );
+    return new command.local.Command(
+        name,
+        {
+            create: "node --import tsx provision/checks/preflight.mts",
+            stdin: pulumi.secret(input.apply((told) => JSON.stringify(told))),
+            logging: command.local.Logging.Stdout,
+        },
+        { ...opts, customTimeouts: { create: "5m", update: "5m" } },
+    );
+}

@@ -1,0 +1,115 @@
+# shellcheck shell=bash
+# Hardens sshd and turns the firewall on, without locking anybody out: both go back to what they were two minutes later,
+# unless a new session comes in (every script confirms that at its start, see lib.sh).
+# Input: port of sshd; addresses of all nodes; nfs_ranges, networks that mount this node's export (may be empty).
+: "${port:?}" "${addresses:?}" "${nfs_ranges?}" "${changes:?}"
+
+folder=/etc/hearth
+sshd=/etc/ssh/sshd_config.d/00-hearth.conf
+firewall=$folder/firewall.nft
+
+join_words() { tr -s ' \n' ',' <<<"$1" | sed 's/^,//; s/,$//; s/,/, /g'; }
+
+firewall_rules() {
+    cat <<END
+# Replaces its own table and nothing else: k3s and MetalLB have theirs.
+table inet hearth
+delete table inet hearth
+table inet hearth {
+    chain input {
+        type filter hook input priority filter; policy drop;
+        ct state established,related accept
+        ct state invalid drop
+        iifname "lo" accept
+        meta l4proto { icmp, ipv6-icmp } accept
+        udp dport { 68, 546 } accept
+        tcp dport $port accept
+        tcp dport { 80, 443, 6443 } accept
+        ip saddr { $(join_words "$addresses") } accept comment "the other nodes"
+        ip saddr { 10.42.0.0/16, 10.43.0.0/16 } accept comment "pods and Services"
+END
+    if [[ -n $nfs_ranges ]]; then
+        echo "        ip saddr { $(join_words "$nfs_ranges") } tcp dport 2049 accept comment \"NFS\""
+    fi
+    printf '    }\n}\n'
+}
+
+# keep FILE: puts its present state aside, for the way back.
+keep() {
+    local kept
+    kept=$folder/before/$(basename "$1")
+    if [[ -e $1 ]]; then cp -p "$1" "$kept"; else rm -f "$kept"; fi
+}
+
+# One program applies whatever the files say, so that the way back is the way forth.
+install_apply() {
+    write_file /usr/local/sbin/hearth-access 0755 <<END
+#!/bin/sh
+# apply: makes sshd and the firewall what their files say; revert: brings the files from before back first.
+set -eu
+if [ "\$1" = revert ]; then
+    for file in $sshd $firewall; do
+        if [ -e "$folder/before/\$(basename "\$file")" ]; then
+            cp -p "$folder/before/\$(basename "\$file")" "\$file"
+        else
+            rm -f "\$file"
+        fi
+    done
+fi
+if [ -e $firewall ]; then nft -f $firewall; else nft delete table inet hearth 2>/dev/null || true; fi
+systemctl reload ssh.service
+END
+    write_file /etc/systemd/system/hearth-firewall.service 0644 <<END
+[Unit]
+Description=Firewall of the node
+DefaultDependencies=no
+Before=network-pre.target
+Wants=network-pre.target
+ConditionPathExists=$firewall
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/usr/sbin/nft -f $firewall
+
+[Install]
+WantedBy=sysinit.target
+END
+    if [[ $(systemctl is-enabled hearth-firewall.service 2>/dev/null) != enabled ]]; then
+        systemctl daemon-reload
+        systemctl --quiet enable hearth-firewall.service
+        changed "hearth-firewall.service starts with the machine"
+    fi
+}
+
+main() {
+    local before
+    mkdir -p "$folder/before"
+    install_apply
+    before=$changes
+    keep "$sshd"
+    keep "$firewall"
+    write_file "$sshd" 0644 <<'END'
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+PermitRootLogin prohibit-password
+PermitEmptyPasswords no
+X11Forwarding no
+MaxAuthTries 4
+LoginGraceTime 30
+END
+    firewall_rules | write_file "$firewall" 0644
+    if ((changes == before)) && nft list table inet hearth >/dev/null 2>&1; then
+        return
+    fi
+    if ! sshd -t; then
+        /usr/local/sbin/hearth-access revert
+        die "sshd refuses its new configuration, which was taken back. See above, and look into /etc/ssh/sshd_config.d"
+    fi
+    systemctl reset-failed hearth-access-revert.service 2>/dev/null || true
+    systemd-run --quiet --collect --unit=hearth-access-revert --on-active=2min /usr/local/sbin/hearth-access revert
+    /usr/local/sbin/hearth-access apply
+    changed "sshd and the firewall are in force; a new session has to confirm it within two minutes"
+}
+
+main "$@" </dev/null

@@ -1,0 +1,64 @@
+# shellcheck shell=bash
+# What every node has in common: packages, host name, kernel settings, no swap, security updates by themselves.
+# Input: hosts, lines of /etc/hosts for all nodes.
+: "${node:?}" "${hosts:?}"
+
+set_hostname() {
+    write_file /etc/hostname 0644 <<<"$node"
+    if [[ $(hostname) != "$node" ]]; then
+        hostname "$node"
+        changed "host name $node"
+    fi
+    {
+        sed '/^# hearth: nodes$/,/^# hearth: end$/d' /etc/hosts
+        printf '# hearth: nodes\n%s\n# hearth: end\n' "$hosts"
+    } | write_file /etc/hosts 0644
+}
+
+# What the kubelet wants of the kernel; with protect-kernel-defaults it ends if something differs.
+kernel_settings() {
+    write_file /etc/sysctl.d/90-hearth-kubelet.conf 0644 <<'END'
+vm.panic_on_oom=0
+vm.overcommit_memory=1
+kernel.panic=10
+kernel.panic_on_oops=1
+kernel.keys.root_maxkeys=1000000
+kernel.keys.root_maxbytes=25000000
+fs.inotify.max_user_instances=8192
+fs.inotify.max_user_watches=524288
+END
+    local key value
+    while IFS='=' read -r key value; do
+        if [[ $(sysctl -n "$key") != "$value" ]]; then
+            sysctl -q -w "$key=$value"
+            changed "$key=$value"
+        fi
+    done </etc/sysctl.d/90-hearth-kubelet.conf
+}
+
+no_swap() {
+    if [[ -n $(swapon --noheadings) ]]; then
+        swapoff -a
+        changed "swap is off"
+    fi
+    sed -E 's/^([^#]\S*\s+\S+\s+swap\s.*)$/# hearth: no swap on a node: \1/' /etc/fstab | write_file /etc/fstab 0644
+}
+
+security_updates() {
+    write_file /etc/apt/apt.conf.d/52hearth-unattended-upgrades 0644 <<'END'
+APT::Periodic::Update-Package-Lists "1";
+APT::Periodic::Unattended-Upgrade "1";
+// A node restarts when its owner says so.
+Unattended-Upgrade::Automatic-Reboot "false";
+END
+}
+
+main() {
+    install_packages ca-certificates curl nftables nfs-common open-iscsi unattended-upgrades apparmor
+    set_hostname
+    kernel_settings
+    no_swap
+    security_updates
+}
+
+main "$@" </dev/null

@@ -1,0 +1,42 @@
+# shellcheck shell=bash
+# Puts the pinned k3s beside the one that runs. Nothing is started.
+# Input: version; source, a URL or a directory; sha256_x86_64 and sha256_aarch64.
+: "${version:?}" "${source:?}" "${sha256_x86_64:?}" "${sha256_aarch64:?}"
+
+main() {
+    local architecture name expected folder=/usr/local/lib/hearth/k3s/$version
+    architecture=$(uname -m)
+    case $architecture in
+        x86_64) name=k3s expected=$sha256_x86_64 ;;
+        aarch64) name=k3s-arm64 expected=$sha256_aarch64 ;;
+        *) die "k3s is not released for $architecture" ;;
+    esac
+    if sha256sum --check --status <<<"$expected  $folder/k3s" 2>/dev/null; then
+        return
+    fi
+    mkdir -p "$folder"
+    local from=$source/$version/$name
+    say "fetching $from"
+    if [[ $source == /* ]]; then
+        [[ -f $from ]] || die "$from is not there: put the release's file there, or correct hearth:k3s.source"
+        cp "$from" "$folder/k3s.part"
+    else
+        curl --fail --silent --show-error --location --retry 5 --retry-all-errors --output "$folder/k3s.part" \
+            "$source/${version/+/%2B}/$name" ||
+            die "$from cannot be fetched: see above; hearth:k3s.source may name a mirror or a directory on the node"
+    fi
+    if ! sha256sum --check --status <<<"$expected  $folder/k3s.part"; then
+        local actual
+        actual=$(sha256sum "$folder/k3s.part" | cut -d ' ' -f 1)
+        rm -f "$folder/k3s.part"
+        rmdir "$folder" 2>/dev/null || true
+        die "$from has the SHA-256 $actual, and provision/k3s-release.ts says $expected: nothing was installed." \
+            "Fetch the file of $version anew from the release site into hearth:k3s.source"
+    fi
+    chmod 0755 "$folder/k3s.part"
+    sync "$folder/k3s.part"
+    mv -f "$folder/k3s.part" "$folder/k3s"
+    changed "k3s $version"
+}
+
+main "$@" </dev/null

@@ -1,0 +1,65 @@
+# shellcheck shell=bash
+# Runs on the first server: waits until a node is Ready in the API with its labels and taints (create), or drains it and
+# takes it out of the cluster (delete).
+# Input: member, the node's name; version of k3s; labels, one `key=value` a line; taints, one `key=value:effect` a line.
+: "${member:?}" "${version:?}" "${labels?}" "${taints?}"
+
+kubectl() { k3s kubectl --request-timeout=20s "$@"; }
+
+is_ready() {
+    [[ $(kubectl get node "$member" \
+        -o 'jsonpath={.status.conditions[?(@.type=="Ready")].status} {.status.nodeInfo.kubeletVersion}' 2>/dev/null) \
+        == "True $version" ]]
+}
+
+# What was set by the run before is kept in an annotation, so that what is asked for no more can go.
+annotation=hearth/applied
+
+# applies KIND LINES: sets each line with `kubectl KIND node`, and takes away what the annotation has beyond them.
+applies() {
+    local kind=$1 lines=$2 before line key
+    before=$(kubectl get node "$member" -o "jsonpath={.metadata.annotations['$annotation-$kind']}")
+    if [[ $before == "$lines" ]]; then
+        return
+    fi
+    while read -r line; do
+        [[ -n $line ]] || continue
+        kubectl "$kind" node "$member" --overwrite "$line" >/dev/null
+    done <<<"$lines"
+    while read -r line; do
+        key=${line%%[=:]*}
+        if [[ -n $key ]] && ! grep -qE "^${key//./\\.}[=:]" <<<"$lines"; then
+            kubectl "$kind" node "$member" "$key-" >/dev/null
+        fi
+    done <<<"$before"
+    kubectl annotate node "$member" --overwrite "$annotation-$kind=$lines" >/dev/null
+    changed "$kind of $member: ${lines//$'\n'/ }"
+}
+
+create() {
+    if ! wait_until 300 "$member Ready with $version" is_ready; then
+        kubectl get node "$member" -o wide || true
+        die "$member is not Ready in the API: see journalctl -u k3s (or k3s-agent) on it, and whether it reaches port 6443 here"
+    fi
+    applies label "$labels"
+    applies taint "$taints"
+}
+
+delete() {
+    if [[ -z $(kubectl get node "$member" --ignore-not-found -o name) ]]; then
+        return
+    fi
+    # The last node has nowhere to put its pods, and goes with the cluster.
+    if (($(kubectl get nodes -o name | wc -l) > 1)); then
+        kubectl cordon "$member"
+        kubectl drain "$member" --ignore-daemonsets --delete-emptydir-data --timeout=300s ||
+            die "$member was not empty within 5 minutes: see above which pods stay, and run \`pulumi up\` again." \
+                "If the machine is dead, docs/nodes.md has the way to take it out"
+        kubectl delete node "$member" --wait=false
+    fi
+    changed "$member is out of the cluster"
+}
+
+main() { "$1"; }
+
+main "$@" </dev/null

@@ -1,0 +1,51 @@
+import { clusterFindings, connectionFinding, formatFindings, parseFindings } from "../../../provision/checks/findings";
+
+test("the findings of a node are read", () => {
+    expect(parseFindings("a", "ok\tDebian 12\t\nfatal\tno disk\tlook\nmember\tyes\t\n")).toEqual({
+        findings: [
+            { node: "a", level: "ok", what: "Debian 12", advice: "" },
+            { node: "a", level: "fatal", what: "no disk", advice: "look" },
+        ],
+        isMember: true,
+    });
+});
+
+test.each([
+    ["a wrong host key", "Host key verification failed.", /host key/, /hack\/host-keys/],
+    ["a key that is not let in", "admin@10.0.0.1: Permission denied (publickey).", /not let in/, /authorized_keys/],
+    ["sudo with a password", "sudo: a password is required", /sudo/, /NOPASSWD/],
+    ["no sudo", "bash: line 1: exec: sudo: not found", /sudo/, /apt install sudo/],
+    ["nobody there", "ssh: connect to host 10.0.0.1 port 22: Connection refused", /not reachable/, /sshd listens/],
+    ["something unforeseen", "ssh: something", /something/, /ssh admin@/],
+])("%s says what to do", (_, stderr, what, advice) => {
+    const finding = connectionFinding("a", "admin@10.0.0.1", stderr);
+    expect(finding).toMatchObject({ node: "a", level: "fatal" });
+    expect(finding.what).toMatch(what);
+    expect(finding.advice).toMatch(advice);
+});
+
+describe("a blank first server", () => {
+    const node = (name: string, isMember: boolean) => ({ name, role: "server" as const, isMember });
+
+    test("starts a new cluster", () => {
+        expect(clusterFindings([node("a", false), node("b", false)])).toEqual([]);
+    });
+
+    test("starts no second cluster beside the one that the others are in", () => {
+        expect(clusterFindings([node("a", false), node("b", true)])).toMatchObject([
+            { node: "a", level: "fatal", advice: expect.stringContaining("put b before it") },
+        ]);
+    });
+});
+
+test("the table has what is wrong first", () => {
+    const table = formatFindings([
+        { node: "a", level: "ok", what: "Debian 12", advice: "" },
+        { node: "longer", level: "fatal", what: "no sudo", advice: "install it" },
+    ]);
+    expect(table.split("\n")).toEqual([
+        "NODE           FOUND      WHAT TO DO",
+        "longer  fatal  no sudo    install it",
+        "a       ok     Debian 12",
+    ]);
+});

@@ -1,0 +1,68 @@
+import { execFileSync, spawnSync } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { shellQuote } from "../../../provision/shell";
+import { bytes } from "../../../provision/sizes";
+
+const folder = resolve(__dirname, "../../../provision/scripts");
+const scripts = readdirSync(folder).filter((name) => name.endsWith(".sh"));
+
+/** Runs bash as a node does: assignments, lib.sh, then the body, all on standard input. */
+function run(body: string) {
+    const library = readFileSync(join(folder, "lib.sh"), "utf8");
+    return spawnSync("bash", ["-s", "create"], {
+        input: `node='n1'\n${library}\nmain() {\n${body}\n}\nmain "$@" </dev/null\n`,
+        encoding: "utf8",
+    });
+}
+
+test.each([["it's"], ['$HOME `id` "x" \\'], ["two\nlines"], [""]])("bash reads %j as it is", (text) => {
+    expect(execFileSync("bash", ["-c", `printf %s ${shellQuote(text)}`], { encoding: "utf8" })).toBe(text);
+});
+
+test.each(scripts)("%s is bash that can be read as a whole", (name) => {
+    expect(spawnSync("bash", ["-n", join(folder, name)], { encoding: "utf8" }).stderr).toBe("");
+});
+
+test.each(scripts.filter((name) => name !== "lib.sh"))("%s runs nothing before it was read to its end", (name) => {
+    const text = readFileSync(join(folder, name), "utf8");
+    expect(text).toMatch(/\nmain "\$@" <\/dev\/null\n$/);
+});
+
+test("what a script tells has the node's name in front, and its result is apart", () => {
+    const { stdout, stderr } = run('say hello; changed something; result "the result"');
+    expect(stderr).toBe("[n1] hello\n[n1] changed: something\n");
+    expect(stdout).toBe("the result");
+});
+
+test("a script that changed nothing says so", () => {
+    expect(run("true").stderr).toBe("[n1] unchanged\n");
+});
+
+test("a script that fails ends there, and tells why", () => {
+    const { status, stderr } = run("die 'no sudo: install it'; say 'not reached'");
+    expect(status).toBe(1);
+    expect(stderr).toBe("[n1] no sudo: install it\n");
+    expect(run("false; say 'not reached'")).toMatchObject({ status: 1, stderr: "" });
+});
+
+test("a file is written when it differs in text or mode, and only then", () => {
+    const { stderr, status } = run(`
+        folder=$(mktemp -d)
+        write_file "$folder/file" 0644 <<<one
+        write_file "$folder/file" 0644 <<<one
+        write_file "$folder/file" 0600 <<<one
+        write_file "$folder/file" 0600 <<<two
+        [[ $(<"$folder/file") == two && $(stat -c %a "$folder/file") == 600 ]]
+        rm -r "$folder"`);
+    expect(status).toBe(0);
+    expect(stderr.match(/changed: /g)).toHaveLength(3);
+});
+
+test.each([
+    ["4TB", 4_000_000_000_000],
+    ["500GB", 500_000_000_000],
+    ["1.5TB", 1_500_000_000_000],
+])("%s is %d bytes", (size, expected) => {
+    expect(bytes(size)).toBe(expected);
+});
