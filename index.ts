@@ -69,11 +69,7 @@ const secrets = new Secrets(
     },
     { provider, dependsOn: system },
 );
-new SecretUsers(
-    "secret-users",
-    { secrets: secrets.written, kubeconfig: settings.kubeconfig },
-    { provider, dependsOn: secrets },
-);
+new SecretUsers("secret-users", { secrets: secrets.written, kubeconfig: cluster }, { provider, dependsOn: secrets });
 const { url, revision: branch } = settings.repository;
 const gitSource = new GitSource("git-source", { url, branch }, { provider, dependsOn: system });
 

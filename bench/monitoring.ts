@@ -63,7 +63,7 @@ function sizeOf(directory: string): number {
 }
 
 /** The number in a metric of Prometheus itself, without labels. */
-function valueOf(text: string, metric: string): number {
+function metricValue(text: string, metric: string): number {
     return Number(new RegExp(`^${metric} (\\S+)$`, "m").exec(text)?.[1]);
 }
 
@@ -102,9 +102,9 @@ async function measure(applications: number): Promise<Cost> {
             await delay(200);
         }
         const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
-        const series = valueOf(text, "prometheus_tsdb_head_series");
-        const samples = valueOf(text, 'prometheus_tsdb_head_samples_appended_total\\{type="float"\\}');
-        const processor = valueOf(text, "process_cpu_seconds_total");
+        const series = metricValue(text, "prometheus_tsdb_head_series");
+        const samples = metricValue(text, 'prometheus_tsdb_head_samples_appended_total\\{type="float"\\}');
+        const processor = metricValue(text, "process_cpu_seconds_total");
         // A snapshot is what the samples take once they are written out.
         await fetch(`http://127.0.0.1:${port}/api/v1/admin/tsdb/snapshot`, { method: "POST" });
         const bytesPerSample = sizeOf(join(data, "snapshots")) / samples;
@@ -112,7 +112,7 @@ async function measure(applications: number): Promise<Cost> {
         return {
             applications,
             series,
-            memoryMiB: valueOf(text, "process_resident_memory_bytes") / 2 ** 20,
+            memoryMiB: metricValue(text, "process_resident_memory_bytes") / 2 ** 20,
             diskMiB: (bytesPerSample * samplesPerDay) / 2 ** 20,
             processorShare: processor / (reads * interval.home),
         };
