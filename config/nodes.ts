@@ -44,6 +44,17 @@ const unlockSchema = z.strictObject({
     gateway: ipv4Address,
     /** Name of the network interface, as the kernel has it in the initramfs. */
     interface: z.string().regex(/^[\w.-]{1,15}$/, 'the name of a network interface, for instance "enp1s0"'),
+    /** Public keys that may unlock, and do nothing else. */
+    keys: z
+        .array(
+            z
+                .string()
+                .regex(
+                    /^(ssh-ed25519|ecdsa-sha2-nistp(256|384|521)|ssh-rsa) [A-Za-z0-9+/]+=*( [^\n]*)?$/,
+                    'a public key, for instance "ssh-ed25519 AAAA…"',
+                ),
+        )
+        .min(1, "at least one public key: without one nobody can unlock over SSH"),
     /** Public host key of Dropbear, which is not sshd's; it is known when the node has been set up. */
     hostKey: hostKey.optional(),
 });
@@ -162,5 +173,7 @@ export const storageSchema = z.strictObject({
         .regex(/^(\/[\w.-]+)+$/, 'an absolute path, for instance "/export/media"')
         .default("/export/media"),
     /** Networks whose hosts may mount the export. */
-    allowedRanges: z.array(z.cidrv4('an IPv4 network, for instance "192.168.1.0/24"')).default([]),
+    allowedRanges: z
+        .array(z.cidrv4('an IPv4 network, for instance "192.168.1.0/24"'))
+        .min(1, "at least one network: the nodes are in it"),
 });

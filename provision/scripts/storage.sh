@@ -1,0 +1,332 @@
+# shellcheck shell=bash
+# Data disks, four or more: LUKS2 on each, RAID6 over them, ext4, mounted and exported over NFS.
+#
+# Variables: disks (one disk a line: device, serial and the serial that may be erased or "-"),
+# passphrase, mountpoint, ranges (networks that may mount the export, separated by spaces).
+#
+# Nothing is decided by what an earlier run said it did: the disks tell. A disk of ours has LUKS2 with subsystem
+# "hearth". Its label is "hearth-new" until the file system it belongs to has been made, "hearth" from then on. So a run
+# that was cut short is told from a disk with data: where every label is "hearth-new" there is nothing to lose, and the
+# work starts over; where one is "hearth" there is a file system, and it is kept.
+
+: "${disks:?}" "${passphrase:?}" "${mountpoint:?}" "${ranges:?}"
+array=/dev/md/hearth
+
+# The name under /dev/mapper of the disk with the serial $1.
+mapping() { printf 'hearth-%s' "${1//[^A-Za-z0-9]/-}"; }
+
+# Each field of the disk with the serial $1 is kept by serial.
+declare -A path=() state=()
+declare -a serials=() refusals=() absent=()
+
+refuse() { refusals+=("$*"); }
+
+luks() { blkid --probe --match-tag "$2" --output value "$1" 2>/dev/null || true; }
+
+# Who uses the disk $1: mount points, arrays, volumes. Nothing if it is free.
+users_of() {
+    lsblk --noheadings --list --output NAME,TYPE,MOUNTPOINT "$1" |
+        awk '$2 != "disk" && $2 != "part" || $3 != "" { print $2 " " $1 ($3 == "" ? "" : " at " $3) }' | paste -sd, | sed 's/,/, /g'
+}
+
+# What wipefs knows of on the disk $1 and its partitions. Nothing if it is blank.
+signatures_of() {
+    lsblk --noheadings --list --paths --output NAME,TYPE "$1" | awk '$2 == "disk" || $2 == "part" { print $1 }' |
+        xargs --no-run-if-empty wipefs --no-act --noheadings --output TYPE,LABEL |
+        awk '{ print $1 ($2 == "" ? "" : " \"" $2 "\"") }' | sort -u | paste -sd, | sed 's/,/, /g'
+}
+
+# A disk that an earlier run has encrypted.
+inspect_ours() {
+    local device=$1 serial=$2 label metadata
+    label=$(luks "$device" LABEL)
+    if [[ $label != hearth && $label != hearth-new ]]; then
+        refuse "$device ($serial) is encrypted by hearth, but labelled \"$label\": if it holds this home's data, run on" \
+            "$node: cryptsetup config --subsystem hearth --label hearth $device"
+    elif ! metadata=$(cryptsetup luksDump --dump-json-metadata "$device"); then
+        refuse "$device ($serial): its LUKS header cannot be read: cryptsetup repair $device"
+    elif [[ $metadata == *'"kdf"'* ]]; then
+        state[$serial]=$label
+    elif [[ $label == hearth-new ]]; then
+        # Cut short before it had a key: nobody can ever open it.
+        state[$serial]=blank
+    else
+        refuse "$device ($serial) has no key left, so nobody can open it. To start anew, run on $node: wipefs --all $device"
+    fi
+}
+
+# Looks at every disk and changes none.
+inspect() {
+    local device serial erase actual found used
+    while read -r device serial erase; do
+        serials+=("$serial")
+        if [[ ! -b $device ]]; then
+            absent+=("$serial")
+            state[$serial]=absent
+            continue
+        fi
+        path[$serial]=$(readlink -f "$device")
+        actual=$(lsblk --nodeps --noheadings --output SERIAL "$device" | tr -d ' ')
+        if [[ $actual != "$serial" ]]; then
+            refuse "$device has the serial $actual, and the config says $serial: correct its device or its serial"
+            continue
+        fi
+        if [[ $erase != - && $erase != "$serial" ]]; then
+            refuse "$device ($serial): erase names another disk, $erase: correct it, or remove it"
+            continue
+        fi
+        if [[ $(luks "$device" TYPE) == crypto_LUKS && $(luks "$device" SUBSYSTEM) == hearth ]]; then
+            inspect_ours "$device" "$serial"
+            continue
+        fi
+        used=$(users_of "$device")
+        if [[ -n $used ]]; then
+            refuse "$device ($serial) is in use ($used): free it first (umount, mdadm --stop, vgchange --activate n)"
+            continue
+        fi
+        found=$(signatures_of "$device")
+        if [[ -z $found ]]; then
+            state[$serial]=blank
+        elif [[ $erase == "$serial" ]]; then
+            state[$serial]=blank
+            say "$device ($serial) will be erased, as the config says; on it: $found"
+        else
+            refuse "$device ($serial) carries data: $found. To erase it, set in its entry under disks: erase: $serial"
+        fi
+    done <<<"$disks"
+}
+
+# Serials in one of the states $@.
+with_state() {
+    local serial wanted
+    for serial in "${serials[@]}"; do
+        for wanted in "$@"; do
+            if [[ ${state[$serial]:-} == "$wanted" ]]; then printf '%s\n' "$serial"; fi
+        done
+    done
+}
+
+check() {
+    local duplicates
+    duplicates=$(printf '%s\n' "${path[@]}" | sort | uniq -d)
+    if [[ -n $duplicates ]]; then refuse "the same disk stands in the config twice: $duplicates"; fi
+    if ((${#serials[@]} < 4)); then refuse "${#serials[@]} disks: RAID6 takes four or more"; fi
+    if ((${#absent[@]} > 0)); then
+        if [[ -z $(with_state hearth) ]]; then
+            refuse "not there: ${absent[*]} (serials). Connect them, or remove them from the config"
+        elif ((${#absent[@]} > 2)); then
+            refuse "${#absent[@]} disks of the array are not there: ${absent[*]} (serials); it can lose two. Connect them"
+        fi
+    fi
+    if ((${#refusals[@]} > 0)); then
+        die "storage: nothing was changed on any disk, because:$(printf '\n  %s' "${refusals[@]}")"
+    fi
+}
+
+# The passphrase reaches cryptsetup by a pipe from a builtin: it is in no argument and no file.
+with_passphrase() { printf '%s' "$passphrase" | "$@"; }
+
+unlock_disk() {
+    local serial=$1 name
+    name=$(mapping "$serial")
+    if [[ -b /dev/mapper/$name ]]; then return; fi
+    if ! with_passphrase cryptsetup open --key-file=- "${path[$serial]}" "$name"; then
+        die "storage: the passphrase does not open ${path[$serial]} ($serial). It was encrypted with another one:" \
+            "set storage.passphrase to that; if you want the disk empty, run on $node: wipefs --all ${path[$serial]}"
+    fi
+    changed "opened ${path[$serial]} as $name"
+}
+
+format_disk() {
+    local serial=$1 part device=${path[$1]}
+    for part in $(lsblk --noheadings --list --paths --output NAME,TYPE "$device" | awk '$2 == "part" { print $1 }'); do
+        wipefs --quiet --all "$part"
+    done
+    wipefs --quiet --all "$device"
+    udevadm settle
+    with_passphrase cryptsetup luksFormat --batch-mode --type luks2 --subsystem hearth --label hearth-new \
+        --key-file=- "$device"
+    udevadm settle
+    state[$serial]=hearth-new
+    changed "encrypted $device ($serial)"
+}
+
+# UUID of the array that the opened disk $1 is a member of, by its superblock; nothing if it is of none.
+array_of() { { mdadm --examine --export "/dev/mapper/$(mapping "$1")" 2>/dev/null || true; } | sed -n 's/^MD_UUID=//p'; }
+
+# Whether the array that is running has the opened disk $1 in it.
+is_member() {
+    local holder
+    holder=$(basename "$(readlink -f "$array")")
+    [[ -e /sys/class/block/$(basename "$(readlink -f "/dev/mapper/$(mapping "$1")")")/holders/$holder ]]
+}
+
+mapped() { for serial in "$@"; do printf '/dev/mapper/%s\n' "$(mapping "$serial")"; done; }
+
+# An array of the opened disks, none of which has data; what an earlier run left of one is removed.
+create_array() {
+    local -a members
+    stop_leftovers
+    mapfile -t members < <(mapped "${serials[@]}")
+    mdadm --zero-superblock --force "${members[@]}" 2>/dev/null || true
+    wipefs --quiet --all "${members[@]}"
+    udevadm settle
+    mdadm --create "$array" --run --quiet --metadata=1.2 --homehost=any --name=hearth --level=6 --bitmap=internal \
+        --raid-devices="${#members[@]}" "${members[@]}"
+    udevadm settle
+    changed "made the RAID6 array $array of ${#members[@]} disks; it builds its redundancy in the background"
+}
+
+# Half an array that udev has assembled holds its members.
+stop_leftovers() {
+    local serial holder
+    for serial in "${serials[@]}"; do
+        for holder in "/sys/class/block/$(basename "$(readlink -f "/dev/mapper/$(mapping "$serial")")")"/holders/md*; do
+            if [[ -e $holder ]]; then mdadm --stop --quiet "/dev/$(basename "$holder")"; fi
+        done
+    done
+    udevadm settle
+}
+
+# The array of the opened disks that have data, started; a disk that is new takes a missing one's place.
+adopt_array() {
+    local serial uuids
+    local -a present members=()
+    mapfile -t present < <(with_state hearth hearth-new)
+    uuids=$(for serial in $(with_state hearth); do array_of "$serial"; done | sort -u)
+    if [[ $(wc -w <<<"$uuids") != 1 ]]; then
+        die "storage: the disks belong to more than one array: $(tr '\n' ' ' <<<"$uuids")" \
+            "(mdadm --examine tells which disk to which). Remove from the config those that do not belong to $node"
+    fi
+    if [[ ! -b $array ]]; then
+        for serial in "${present[@]}"; do
+            if [[ $(array_of "$serial") == "$uuids" ]]; then members+=("$serial"); fi
+        done
+        stop_leftovers
+        mapfile -t members < <(mapped "${members[@]}")
+        mdadm --assemble --run --quiet "$array" "${members[@]}" ||
+            die "storage: $array cannot be started from ${members[*]}: see mdadm --examine of each on $node"
+        udevadm settle
+        changed "started the array $array"
+    fi
+    for serial in $(with_state blank); do
+        if (($(missing_members) == 0)); then
+            die "storage: ${path[$serial]} ($serial) is new, and $array is complete: growing an array is not done here." \
+                "Remove the disk from the config, or grow the array by hand (mdadm --grow)"
+        fi
+        format_disk "$serial"
+        unlock_disk "$serial"
+    done
+    for serial in $(with_state hearth-new); do
+        if ! is_member "$serial"; then
+            wipefs --quiet --all "/dev/mapper/$(mapping "$serial")"
+            mdadm --quiet "$array" --add "/dev/mapper/$(mapping "$serial")"
+            changed "added ${path[$serial]} ($serial) to $array; it is being rebuilt"
+        fi
+    done
+}
+
+make_file_system() {
+    wipefs --quiet --all "$array"
+    mkfs.ext4 -q -L hearth "$array"
+    changed "made an ext4 file system on $array"
+}
+
+# From here on what the disk holds is data.
+mark_complete() {
+    local serial
+    for serial in $(with_state hearth-new); do
+        # Both, always: the one that is not given is removed.
+        cryptsetup config --subsystem hearth --label hearth "${path[$serial]}"
+        state[$serial]=hearth
+    done
+    udevadm settle
+}
+
+# mdadm.conf names the array, so that it has the same name whoever starts it: the initramfs, udev or a person.
+remember_array() {
+    local kept uuid
+    kept=$(sed '\#^ARRAY /dev/md/hearth #d' /etc/mdadm/mdadm.conf)
+    uuid=$(mdadm --detail --brief "$array" | sed -n 's/^ARRAY.* UUID=\([^ ]*\).*/\1/p')
+    write_file /etc/mdadm/mdadm.conf 0644 <<<"$kept
+ARRAY $array metadata=1.2 UUID=$uuid"
+}
+
+# What the user should know of an array that works, but not with all of its disks.
+report_array() {
+    local serial md degraded
+    md=/sys/block/$(basename "$(readlink -f "$array")")/md
+    degraded=$(<"$md/degraded")
+    for serial in $(with_state hearth); do
+        if ! is_member "$serial"; then
+            say "warning: ${path[$serial]} ($serial) is no longer part of $array. If it is sound (smartctl --health), put it" \
+                "back on $node: mdadm $array --re-add /dev/mapper/$(mapping "$serial"); if not, replace it"
+        fi
+    done
+    if ((degraded > 0)); then
+        say "warning: $array works without $degraded of $(<"$md/raid_disks") disks${absent[*]:+; not there: ${absent[*]}}." \
+            "It can lose $((2 - degraded)) more. Replace the disk, put its device and serial into the config, run pulumi up"
+    fi
+    if [[ $(<"$md/sync_action") != idle ]]; then say "$array builds its redundancy: see /proc/mdstat"; fi
+}
+
+# How many disks $array works without; 0 if there is no array.
+missing_members() {
+    local md
+    md=/sys/block/$(basename "$(readlink -f "$array")")/md
+    if [[ -e $md/degraded ]]; then cat "$md/degraded"; else printf '0\n'; fi
+}
+
+mount_file_system() {
+    local kept uuid
+    kept=$(sed '/# hearth$/d' /etc/fstab)
+    uuid=$(blkid --probe --match-tag UUID --output value "$array")
+    # nofail: a node whose data is not there still starts, and can be repaired.
+    write_file /etc/fstab 0644 <<<"$kept
+UUID=$uuid $mountpoint ext4 defaults,noatime,nofail 0 2 # hearth"
+    mkdir -p "$mountpoint"
+    systemctl daemon-reload
+    if mountpoint --quiet "$mountpoint"; then
+        if [[ $(findmnt --noheadings --output UUID "$mountpoint") != "$uuid" ]]; then
+            die "storage: something else is mounted at $mountpoint: $(findmnt --noheadings --output SOURCE "$mountpoint")." \
+                "Unmount it, or choose another storage.mount"
+        fi
+    else
+        mount "$mountpoint"
+        changed "mounted $array at $mountpoint"
+    fi
+}
+
+# mountpoint: without the disks nobody writes to the empty directory below them.
+# no_root_squash: the CSI driver makes the directories of claims, and gives them to their users.
+export_file_system() {
+    local range line=$mountpoint
+    for range in $ranges; do line+=" $range(rw,sync,no_subtree_check,no_root_squash,mountpoint)"; done
+    write_file /etc/exports.d/hearth.exports 0644 <<<"$line"
+    systemctl enable --quiet --now nfs-server
+    exportfs -ra
+}
+
+main() {
+    local serial
+    install_packages cryptsetup mdadm e2fsprogs nfs-kernel-server
+    inspect
+    check
+    for serial in $(with_state hearth hearth-new); do unlock_disk "$serial"; done
+    if [[ -n $(with_state hearth) ]]; then
+        adopt_array
+    else
+        for serial in $(with_state blank); do
+            format_disk "$serial"
+            unlock_disk "$serial"
+        done
+        create_array
+        make_file_system
+    fi
+    mark_complete
+    remember_array
+    mount_file_system
+    export_file_system
+    report_array
+}
+main </dev/null

@@ -1,0 +1,56 @@
+import * as pulumi from "@pulumi/pulumi";
+import type { NodeSettings } from "../config/nodes";
+import { type NodeAddress, remoteScript } from "./remote-script";
+
+/** A data disk, as the scripts are told of it. */
+export type Disk = Pick<NodeSettings["disks"][number], "device" | "serial" | "erase">;
+
+/** The disks as the scripts read them: a line each, with the device, the serial, and the serial to erase or "-". */
+export function diskLines(disks: readonly Disk[]): string {
+    return disks.map(({ device, serial, erase = "-" }) => `${device} ${serial} ${erase}`).join("\n");
+}
+
+/** Arguments of {@link Storage}. */
+export interface StorageArgs {
+    /** The node that has the disks. */
+    readonly node: NodeAddress;
+    /** Private key that the node lets in. */
+    readonly privateKey: pulumi.Input<string>;
+    /** The disks of the array: four or more. */
+    readonly disks: readonly Disk[];
+    /** Opens the disks. */
+    readonly passphrase: pulumi.Input<string>;
+    /** Absolute path where the file system is mounted, and under which it is exported. */
+    readonly mount: string;
+    /** Networks whose hosts may mount the export, as CIDRs. */
+    readonly allowedRanges: readonly string[];
+}
+
+/**
+ * A node's data disks: LUKS on each, RAID6 over all, one file system, exported over NFS. What carries data that is not
+ * ours is refused; what is ours is adopted. Removing it from the program leaves the disks as they are.
+ */
+export class Storage extends pulumi.ComponentResource {
+    constructor(name: string, args: StorageArgs, opts?: pulumi.ComponentResourceOptions) {
+        super("hearth:provision:Storage", name, {}, opts);
+
+        const { node, privateKey, disks, passphrase, mount, allowedRanges } = args;
+        remoteScript(
+            name,
+            {
+                node,
+                privateKey,
+                script: "storage",
+                input: {
+                    disks: diskLines(disks),
+                    passphrase: pulumi.secret(passphrase),
+                    mountpoint: mount,
+                    ranges: allowedRanges.join(" "),
+                },
+                timeout: "30m",
+            },
+            { parent: this, dependsOn: opts?.dependsOn },
+        );
+        this.registerOutputs({});
+    }
+}

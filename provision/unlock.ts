@@ -1,0 +1,50 @@
+import * as pulumi from "@pulumi/pulumi";
+import type { NodeSettings } from "../config/nodes";
+import { type NodeAddress, remoteScript } from "./remote-script";
+import { type Disk, diskLines } from "./storage";
+
+/** Arguments of {@link Unlock}. */
+export interface UnlockArgs {
+    /** The node that has the disks. */
+    readonly node: NodeAddress;
+    /** Private key that the node lets in. */
+    readonly privateKey: pulumi.Input<string>;
+    /** The disks that are opened when it starts. */
+    readonly disks: readonly Disk[];
+    /** Its network before its system has started, and the public keys that may unlock. */
+    readonly unlock: Pick<NonNullable<NodeSettings["unlock"]>, "address" | "gateway" | "interface" | "keys">;
+}
+
+/**
+ * After a reboot a node waits for the passphrase of its data disks, and takes it over SSH from those who may unlock:
+ * see hack/unlock.
+ */
+export class Unlock extends pulumi.ComponentResource {
+    /** Public host key of the SSH server in the initramfs, which is not sshd's; no secret, unlike the rest. */
+    readonly hostKey: pulumi.Output<string>;
+
+    constructor(name: string, args: UnlockArgs, opts?: pulumi.ComponentResourceOptions) {
+        super("hearth:provision:Unlock", name, {}, opts);
+
+        const { node, privateKey, disks, unlock } = args;
+        const script = remoteScript(
+            name,
+            {
+                node,
+                privateKey,
+                script: "unlock",
+                input: {
+                    disks: diskLines(disks),
+                    address: unlock.address,
+                    gateway: unlock.gateway,
+                    interface: unlock.interface,
+                    keys: unlock.keys.join("\n"),
+                },
+                timeout: "30m",
+            },
+            { parent: this, dependsOn: opts?.dependsOn },
+        );
+        this.hostKey = pulumi.unsecret(script.stdout);
+        this.registerOutputs({ hostKey: this.hostKey });
+    }
+}

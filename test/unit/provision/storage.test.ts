@@ -1,0 +1,85 @@
+import * as pulumi from "@pulumi/pulumi";
+import { Storage } from "../../../provision/storage";
+import { Unlock } from "../../../provision/unlock";
+import { mockEngine, type Registered, settled } from "../components/mocks";
+
+const node = { name: "nas", address: "192.168.1.10", port: 22, user: "root", hostKey: "ssh-ed25519 AAAA" };
+const disks = ["A", "B", "C", "D"].map((serial) => ({ device: `/dev/disk/by-id/ata-${serial}`, serial }));
+const passphrase = "it's a passphrase with a quote";
+const secretMark = "4dabf18193072939515e22adb298388d";
+
+let registered: Registered[];
+beforeEach(async () => {
+    registered = await mockEngine();
+});
+
+const scripts = () => registered.filter(({ type }) => type === "command:remote:Command");
+
+/** What the node reads on its standard input; it must be a secret on the wire. */
+function secretInput({ inputs }: Registered): string {
+    expect(inputs["stdin"]).toMatchObject({ [secretMark]: expect.any(String) });
+    return (inputs["stdin"] as { value: string }).value;
+}
+
+test("the passphrase reaches the node by its standard input alone, as a secret", async () => {
+    const opts = { node, privateKey: "key", disks, passphrase, mount: "/export", allowedRanges: ["10.0.0.0/8"] };
+    new Storage("nas-storage", opts);
+    await settled();
+
+    const [script] = scripts();
+    if (script === undefined) {
+        throw new Error("no script was registered");
+    }
+    expect(secretInput(script)).toContain("passphrase='it'\\''s a passphrase with a quote'\n");
+    const { stdin: _, ...rest } = script.inputs;
+    expect(JSON.stringify(rest)).not.toContain("a passphrase");
+    expect(script.parent).toContain("hearth:provision:Storage::nas-storage");
+});
+
+test("only the disk that the config names is offered for erasing", async () => {
+    const [first, ...others] = disks.map((disk) => ({ ...disk, ...(disk.serial === "A" ? { erase: "A" } : {}) }));
+    if (first === undefined) {
+        throw new Error("no disks");
+    }
+    new Storage("nas-storage", {
+        node,
+        privateKey: "key",
+        disks: [first, ...others],
+        passphrase,
+        mount: "/export",
+        allowedRanges: ["10.0.0.0/8", "192.168.1.0/24"],
+    });
+    await settled();
+
+    const input = scripts().map(secretInput).join();
+    expect(input).toContain("disks='/dev/disk/by-id/ata-A A A\n/dev/disk/by-id/ata-B B -\n");
+    expect(input).toContain("ranges='10.0.0.0/8 192.168.1.0/24'\n");
+});
+
+test("what unlocks is set up after the disks are", async () => {
+    const storage = new Storage("nas-storage", {
+        node,
+        privateKey: "key",
+        disks,
+        passphrase,
+        mount: "/export",
+        allowedRanges: ["10.0.0.0/8"],
+    });
+    const unlock = new Unlock(
+        "nas-unlock",
+        {
+            node,
+            privateKey: "key",
+            disks,
+            unlock: { address: "192.168.1.10/24", gateway: "192.168.1.1", interface: "eth0", keys: ["ssh-ed25519 B"] },
+        },
+        { dependsOn: storage },
+    );
+    // The host key is public: it is what the user compares and pins.
+    expect(await pulumi.isSecret(unlock.hostKey)).toBe(false);
+    await settled();
+
+    const [first, second] = scripts();
+    expect(second?.dependencies).toContain(first?.urn);
+    expect(JSON.stringify(second?.inputs)).not.toContain("a passphrase");
+});
