@@ -15,6 +15,7 @@ const verbs: Readonly<Record<string, () => Promise<{ verb: Verb }>>> = {
     status: () => import("./verbs/status.js"),
     template: () => import("./verbs/template.js"),
     uninstall: () => import("./verbs/uninstall.js"),
+    unlock: () => import("./verbs/unlock.js"),
 };
 
 const [name = "", ...args] = process.argv.slice(2);

@@ -263,9 +263,12 @@ report_array() {
                 "back on $node: mdadm $array --re-add /dev/mapper/$(mapping "$serial"); if not, replace it"
         fi
     done
+    if ((${#absent[@]} > 0)); then
+        say "warning: not there: ${absent[*]} (serials). Connect them, or put the disks that replace them into the config"
+    fi
     if ((degraded > 0)); then
-        say "warning: $array works without $degraded of $(<"$md/raid_disks") disks${absent[*]:+; not there: ${absent[*]}}." \
-            "It can lose $((2 - degraded)) more. Replace the disk, put its device and serial into the config, run pulumi up"
+        say "warning: $array works without $degraded of $(<"$md/raid_disks") disks, and can lose $((2 - degraded)) more." \
+            "Replace what is missing: put the new disk's device and serial into the config, and run pulumi up"
     fi
     if [[ $(<"$md/sync_action") != idle ]]; then say "$array builds its redundancy: see /proc/mdstat"; fi
 }

@@ -1,0 +1,142 @@
+import { spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import { parse } from "yaml";
+import { type NodeSettings, nodeSchema } from "../config/nodes";
+import { Failure } from "../toolchain/failure";
+import { pulumi } from "./stack";
+import { exitCodes } from "./verb";
+
+/** Seconds that a node may take from its disks being open until its SSH answers. */
+const startLimit = 600;
+
+/** A node that can be unlocked: its Dropbear's host key is pinned. */
+export interface LockedNode extends Pick<NodeSettings, "name" | "address" | "port" | "user" | "hostKey"> {
+    readonly unlock: { readonly address: string; readonly hostKey: string };
+}
+
+const schema = nodeSchema.pick({ name: true, address: true, port: true, user: true, hostKey: true, unlock: true });
+
+/**
+ * The node called `name` in the stack's file.
+ *
+ * @throws Failure when there is none, or when it says too little for unlocking it
+ */
+export function nodeToUnlock(stack: string, name: string): LockedNode {
+    const file = `Pulumi.${stack}.yaml`;
+    const nodes: readonly unknown[] = parse(readFileSync(file, "utf8"))?.config?.["hearth:nodes"] ?? [];
+    const known = nodes.flatMap((each) => {
+        const { success, data } = schema.strip().safeParse(each);
+        return success ? [data] : [];
+    });
+    const node = known.find((each) => each.name === name);
+    if (node === undefined) {
+        const names = known.map((each) => each.name).join(", ") || "none";
+        throw new Failure(`${file} has no node ${name}; nodes there: ${names}`, exitCodes.usage);
+    }
+    const { unlock, ...rest } = node;
+    if (unlock?.hostKey === undefined) {
+        throw new Failure(
+            `the host key of ${name}'s initramfs is not pinned in ${file}: set hostKey under its unlock to what this ` +
+                "prints on the node: dropbearkey -y -f /etc/dropbear/initramfs/dropbear_ed25519_host_key",
+        );
+    }
+    return { ...rest, unlock: { address: unlock.address.replace(/\/.*/, ""), hostKey: unlock.hostKey } };
+}
+
+/** The passphrase of the stack's data disks, decrypted. */
+export async function storagePassphrase(stack: string): Promise<string> {
+    return pulumi("config", "get", "--path", "hearth:storage.passphrase", "--stack", stack);
+}
+
+interface Target {
+    readonly user: string;
+    readonly address: string;
+    readonly port: number;
+    readonly hostKey: string;
+}
+
+/** Runs ssh, which trusts the one host key only; what it is given on `input` goes to the node. */
+async function ssh({ user, address, port, hostKey }: Target, command: readonly string[], input: string) {
+    const folder = mkdtempSync(join(tmpdir(), "hearth-"));
+    try {
+        const knownHosts = join(folder, "known_hosts");
+        writeFileSync(knownHosts, `${port === 22 ? address : `[${address}]:${port}`} ${hostKey}\n`);
+        const options = {
+            BatchMode: "yes",
+            ConnectTimeout: 10,
+            GlobalKnownHostsFile: "/dev/null",
+            HostKeyAlgorithms: hostKey.split(" ")[0]?.replace("ssh-rsa", "rsa-sha2-512,rsa-sha2-256"),
+            LogLevel: "ERROR",
+            ServerAliveInterval: 10,
+            StrictHostKeyChecking: "yes",
+            UserKnownHostsFile: knownHosts,
+        };
+        const flags = Object.entries(options).flatMap(([key, value]) => ["-o", `${key}=${value}`]);
+        const child = spawn("ssh", ["-T", "-p", `${port}`, ...flags, `${user}@${address}`, ...command]);
+        let said = "";
+        child.stdout.on("data", (data) => {
+            said += data;
+        });
+        child.stderr.on("data", (data) => {
+            said += data;
+        });
+        // A connection that is refused ends before it has read anything.
+        child.stdin.on("error", () => undefined);
+        child.stdin.end(input);
+        const code = await new Promise<number | null>((resolve, reject) => {
+            child.on("error", () => reject(new Failure("ssh is not installed: install an OpenSSH client")));
+            child.on("close", resolve);
+        });
+        return { code, said };
+    } finally {
+        rmSync(folder, { recursive: true });
+    }
+}
+
+/** Whether the node's ordinary SSH answers, by its host key; whether it would let us in does not matter. */
+export async function nodeIsUp({ user, address, port, hostKey }: LockedNode): Promise<boolean> {
+    const { code, said } = await ssh({ user, address, port, hostKey }, ["true"], "");
+    return code === 0 || said.includes("Permission denied");
+}
+
+/**
+ * Hands the passphrase to the node, by standard input.
+ *
+ * @returns what the node told
+ * @throws Failure with what to do, when the disks stay closed
+ */
+export async function unlockDisks({ name, unlock }: LockedNode, passphrase: string): Promise<string> {
+    const { code, said } = await ssh({ user: "root", port: 22, ...unlock }, [], `${passphrase}\n`);
+    // A node that starts ends our session with the last disk.
+    if (code === 0 || (code === 255 && said.includes("set up successfully"))) {
+        return said;
+    }
+    const told = `the disks of ${name} are not open: ${said.trim() || `ssh ended with ${code}`}`;
+    if (code === 2) {
+        throw new Failure(`${told}\nThe passphrase is hearth:storage.passphrase of the stack's config`);
+    }
+    if (said.includes("Host key verification failed")) {
+        throw new Failure(
+            `${told}\nWho answers at ${unlock.address} is not the initramfs that the config pins. Do not go on before ` +
+                "you know why: the passphrase was not sent",
+        );
+    }
+    throw new Failure(`${told}\nIs ${name} on, and is the key of your SSH agent one of its unlock.keys?`);
+}
+
+/** @throws Failure when the node's ordinary SSH does not answer within the limit */
+export async function waitForNode(node: LockedNode): Promise<void> {
+    const end = Date.now() + startLimit * 1000;
+    while (!(await nodeIsUp(node))) {
+        if (Date.now() > end) {
+            throw new Failure(
+                `the disks of ${node.name} are open, but its SSH did not answer at ${node.address} within ` +
+                    `${startLimit} seconds: look at its console`,
+            );
+        }
+        await pause(2000);
+    }
+}

@@ -1,0 +1,57 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { nodeToUnlock } from "../../../hack/unlock-disks";
+
+const file = (pinned: string) => `
+config:
+  hearth:nodes:
+    - name: nas
+      address: 192.168.1.10
+      user: admin
+      hostKey: ssh-ed25519 AAAA
+      role: server
+      disks: []
+      unlock:
+        address: 192.168.1.20/24
+        gateway: 192.168.1.1
+        interface: eth0
+        keys: [ssh-ed25519 CCCC]
+        ${pinned}
+    - { name: other, address: 192.168.1.11, user: root, hostKey: ssh-ed25519 AAAA, role: agent }
+`;
+
+const before = process.cwd();
+let folder = "";
+beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), "hearth-test-"));
+    process.chdir(folder);
+    writeFileSync("Pulumi.home.yaml", file("hostKey: ssh-ed25519 BBBB"));
+});
+afterEach(() => {
+    process.chdir(before);
+    rmSync(folder, { recursive: true });
+});
+
+test("the initramfs has an address and a host key of its own", () => {
+    expect(nodeToUnlock("home", "nas")).toEqual({
+        name: "nas",
+        address: "192.168.1.10",
+        port: 22,
+        user: "admin",
+        hostKey: "ssh-ed25519 AAAA",
+        unlock: { address: "192.168.1.20", hostKey: "ssh-ed25519 BBBB" },
+    });
+});
+
+test("a node that does not exist is answered with those that do", () => {
+    expect(() => nodeToUnlock("home", "nsa")).toThrow("Pulumi.home.yaml has no node nsa; nodes there: nas, other");
+});
+
+test.each([
+    ["nas", "with no pinned key"],
+    ["other", "without unlock"],
+])("%s, %s: no passphrase goes to whoever answers", (name) => {
+    writeFileSync("Pulumi.home.yaml", file(""));
+    expect(() => nodeToUnlock("home", name)).toThrow(`the host key of ${name}'s initramfs is not pinned`);
+});
