@@ -71,11 +71,8 @@ netmask() {
     printf '%d.%d.%d.%d' $((bits >> 24)) $((bits >> 16 & 255)) $((bits >> 8 & 255)) $((bits & 255))
 }
 
+# The network that the initramfs sets up, as initramfs.conf(5) has it.
 network() {
-    if [[ ! -e /sys/class/net/$interface ]]; then
-        die "unlock: $node has no network interface $interface; it has: $(cd /sys/class/net && echo *)." \
-            "Correct unlock.interface"
-    fi
     printf 'IP=%s::%s:%s:%s:%s:off\n' "${address%/*}" "$gateway" "$(netmask "${address#*/}")" "$node" "$interface"
 }
 
@@ -94,12 +91,15 @@ fingerprint() {
 }
 
 main() {
-    local table configuration built=/usr/local/lib/hearth/initramfs.sha256
-    configuration=$(network)
+    local table built=/usr/local/lib/hearth/initramfs.sha256
+    if [[ ! -e /sys/class/net/$interface ]]; then
+        die "unlock: $node has no network interface $interface; it has: $(cd /sys/class/net && echo *)." \
+            "Correct unlock.interface"
+    fi
     install_packages cryptsetup-initramfs dropbear-initramfs busybox
     table=$(crypttab)
     write_file /etc/crypttab 0600 <<<"$table"
-    write_file /etc/initramfs-tools/conf.d/hearth 0644 <<<"$configuration"
+    write_file /etc/initramfs-tools/conf.d/hearth 0644 <<<"$(network)"
     write_file /usr/local/lib/hearth/unlock-disks 0755 <<<"$(unlock_command)"
     write_file /etc/initramfs-tools/hooks/hearth 0755 <<<"$(hook)"
     write_file "$dropbear/authorized_keys" 0600 <<<"$(authorized_keys)"
