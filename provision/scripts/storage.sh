@@ -332,4 +332,4 @@ main() {
     export_file_system
     report_array
 }
-main </dev/null
+main "$@" </dev/null

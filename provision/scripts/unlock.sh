@@ -117,4 +117,4 @@ main() {
     fi
     result "$(dropbearkey -y -f "$host_key" | sed -n 's/^\(ssh-ed25519 [^ ]*\).*/\1/p')"
 }
-main </dev/null
+main "$@" </dev/null
