@@ -65,7 +65,6 @@ function loki(command: string): GoTool {
         package: `github.com/grafana/loki/v3/cmd/${command}`,
         variables: (version) => ({ "github.com/grafana/loki/v3/pkg/util/build.Version": version.slice(1) }),
         versionArguments: ["--version"],
-        unoptimized: true,
     };
 }
 

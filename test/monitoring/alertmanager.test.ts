@@ -80,7 +80,7 @@ describe("amtool, of the configuration as the chart renders it", () => {
 });
 
 describe("Alertmanager itself, with the chart's configuration", () => {
-    let daemon: Daemon;
+    let daemon: Daemon | undefined;
     let receiver: Receiver;
     let url: string;
 
@@ -124,7 +124,7 @@ describe("Alertmanager itself, with the chart's configuration", () => {
     }
 
     afterEach(async () => {
-        await daemon.stop();
+        await daemon?.stop();
         await receiver.close();
     });
 

@@ -35,7 +35,7 @@ test("Loki reads its configuration, and keeps logs for as long as the values say
 });
 
 describe("Loki itself, with the chart's configuration", () => {
-    let loki: Daemon;
+    let loki: Daemon | undefined;
     let url: string;
 
     beforeAll(async () => {
@@ -56,7 +56,7 @@ describe("Loki itself, with the chart's configuration", () => {
         loki = await Daemon.start("loki", [`-config.file=${file}`], directory, `${url}/ready`);
     });
 
-    afterAll(async () => loki.stop());
+    afterAll(async () => loki?.stop());
 
     test("takes a line as Alloy sends it, and gives it back", async () => {
         const line = { stream: { namespace: "arr", pod: "sonarr", container: "sonarr" } };
