@@ -29,6 +29,8 @@ fs.inotify.max_user_watches=524288
 END
     local key value
     while IFS='=' read -r key value; do
+        # A kernel without one of these has nothing to set.
+        [[ -e /proc/sys/${key//./\/} ]] || continue
         if [[ $(sysctl -n "$key") != "$value" ]]; then
             sysctl -q -w "$key=$value"
             changed "$key=$value"

@@ -44,9 +44,6 @@ check_kernel() {
     if ((${#missing[@]} > 0)); then
         found warning "kernel modules not found: ${missing[*]}" "install Debian's own kernel (linux-image-amd64 or -arm64)"
     fi
-    for module in cpu memory pids; do
-        grep -qw "$module" /sys/fs/cgroup/cgroup.controllers 2>/dev/null || missing+=("$module")
-    done
     if grep -qw memory /sys/fs/cgroup/cgroup.controllers 2>/dev/null; then
         found ok "control groups, version 2"
     else
