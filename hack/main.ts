@@ -7,6 +7,7 @@ import { exitCodes, type Verb } from "./verb";
 const verbs: Readonly<Record<string, () => Promise<{ verb: Verb }>>> = {
     completion: () => import("./verbs/completion.js"),
     doctor: () => import("./verbs/doctor.js"),
+    "host-keys": () => import("./verbs/host-keys.js"),
     init: () => import("./verbs/init.js"),
     install: () => import("./verbs/install.js"),
     "new-app": () => import("./verbs/new-app.js"),
