@@ -23,7 +23,7 @@ const reads = 60;
 
 /**
  * The series of one Application, by who tells them: what kube-state-metrics 2.20 says of its Deployment, ReplicaSet, pod,
- * claim, Service, Ingress and namespace (counted in test/sandbox/monitoring.test.ts), what is kept of cAdvisor's for its
+ * claim, Service, Ingress and namespace (estimated), what is kept of cAdvisor's for its
  * container, Argo CD's of the Application, and a program's own metrics.
  */
 const seriesOf = { state: 130, container: 5, application: 12, own: 250 };
@@ -63,7 +63,7 @@ function sizeOf(directory: string): number {
 }
 
 /** The number in a metric of Prometheus itself, without labels. */
-function metricValue(text: string, metric: string): number {
+function numberIn(text: string, metric: string): number {
     return Number(new RegExp(`^${metric} (\\S+)$`, "m").exec(text)?.[1]);
 }
 
@@ -71,7 +71,10 @@ async function measure(applications: number): Promise<Cost> {
     process.stderr.write(`${applications} Applications …\n`);
     const directory = mkdtempSync(join(tmpdir(), "hearth-bench-"));
     let read = 0;
-    const exporter = createServer((_, response) => response.end(exposition(applications, read++)));
+    const exporter = createServer((_, response) => {
+        response.setHeader("content-type", "text/plain; version=0.0.4");
+        response.end(exposition(applications, read++));
+    });
     await new Promise<void>((done) => exporter.listen(0, "127.0.0.1", done));
     const configs = await renderConfigs(`--set=interval=${interval.here}s`);
     writeFiles(configs, "rules", join(directory, "rules"));
@@ -102,9 +105,13 @@ async function measure(applications: number): Promise<Cost> {
             await delay(200);
         }
         const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
-        const series = metricValue(text, "prometheus_tsdb_head_series");
-        const samples = metricValue(text, 'prometheus_tsdb_head_samples_appended_total\\{type="float"\\}');
-        const processor = metricValue(text, "process_cpu_seconds_total");
+        const series = numberIn(text, "prometheus_tsdb_head_series");
+        const told = applications * Object.values(seriesOf).reduce((sum, count) => sum + count);
+        if (series < told) {
+            throw new Error(`Prometheus has ${series} series, and was told ${told}`);
+        }
+        const samples = numberIn(text, 'prometheus_tsdb_head_samples_appended_total\\{type="float"\\}');
+        const processor = numberIn(text, "process_cpu_seconds_total");
         // A snapshot is what the samples take once they are written out.
         await fetch(`http://127.0.0.1:${port}/api/v1/admin/tsdb/snapshot`, { method: "POST" });
         const bytesPerSample = sizeOf(join(data, "snapshots")) / samples;
@@ -112,7 +119,7 @@ async function measure(applications: number): Promise<Cost> {
         return {
             applications,
             series,
-            memoryMiB: metricValue(text, "process_resident_memory_bytes") / 2 ** 20,
+            memoryMiB: numberIn(text, "process_resident_memory_bytes") / 2 ** 20,
             diskMiB: (bytesPerSample * samplesPerDay) / 2 ** 20,
             processorShare: processor / (reads * interval.home),
         };
