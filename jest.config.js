@@ -9,4 +9,8 @@ const suite = (name) => ({
 });
 
 /** @type {import("jest").Config} */
-module.exports = { projects: ["unit", "charts", "monitoring", "plugins", "workflows", "sandbox"].map(suite) };
+// Many tests start programs, on machines that may be busy: Jest's own limit of 5 s is for functions.
+module.exports = {
+    testTimeout: 60_000,
+    projects: ["unit", "charts", "monitoring", "plugins", "workflows", "sandbox"].map(suite),
+};
