@@ -280,13 +280,37 @@ missing_members() {
     if [[ -e $md/degraded ]]; then cat "$md/degraded"; else printf '0\n'; fi
 }
 
+# udev starts an array when all of its disks are there; after a reboot without one of them, nobody would.
+start_at_boot() {
+    write_file /usr/local/lib/hearth/start-array 0755 <<'SCRIPT'
+#!/bin/sh
+# Starts the array of the data disks when disks are missing. Written by hearth.
+udevadm settle --timeout=60
+for array in /sys/block/md*; do
+    if [ "$(cat "$array/md/array_state")" = inactive ] && cat "$array"/slaves/*/dm/name | grep -q '^hearth-'; then
+        mdadm --run "/dev/${array##*/}"
+    fi
+done
+SCRIPT
+    write_file /etc/systemd/system/hearth-array.service 0644 <<'UNIT'
+[Unit]
+Description=Array of the data disks
+DefaultDependencies=no
+After=systemd-udev-trigger.service
+
+[Service]
+Type=oneshot
+ExecStart=/usr/local/lib/hearth/start-array
+UNIT
+}
+
 mount_file_system() {
     local kept uuid
     kept=$(sed '/# hearth$/d' /etc/fstab)
     uuid=$(blkid --probe --match-tag UUID --output value "$array")
     # nofail: a node whose data is not there still starts, and can be repaired.
     write_file /etc/fstab 0644 <<<"$kept
-UUID=$uuid $mountpoint ext4 defaults,noatime,nofail 0 2 # hearth"
+UUID=$uuid $mountpoint ext4 defaults,noatime,nofail,x-systemd.requires=hearth-array.service 0 2 # hearth"
     mkdir -p "$mountpoint"
     systemctl daemon-reload
     if mountpoint --quiet "$mountpoint"; then
@@ -328,6 +352,7 @@ main() {
     fi
     mark_complete
     remember_array
+    start_at_boot
     mount_file_system
     export_file_system
     report_array
