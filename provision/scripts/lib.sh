@@ -1,7 +1,8 @@
 # shellcheck shell=bash
 # What every script stands on; it is put in front of each. The assignments before it are the script's input.
 set -euo pipefail
-shopt -s inherit_errexit
+# A pipe into write_file counts its change here, not in a subshell.
+shopt -s inherit_errexit lastpipe
 umask 022
 export LC_ALL=C DEBIAN_FRONTEND=noninteractive
 

@@ -39,6 +39,12 @@ test("a script that changed nothing says so", () => {
     expect(run("true").stderr).toBe("[n1] unchanged\n");
 });
 
+test("a file that a pipe has written is a change too", () => {
+    expect(run('folder=$(mktemp -d); echo one | write_file "$folder/file" 0644; rm -r "$folder"').stderr).not.toContain(
+        "unchanged",
+    );
+});
+
 test("a script that fails ends there, and tells why", () => {
     const { status, stderr } = run("die 'no sudo: install it'; say 'not reached'");
     expect(status).toBe(1);
