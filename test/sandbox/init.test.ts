@@ -112,7 +112,7 @@ test("everything that is wrong with the answers is said at once, nothing secret 
         ...answers,
         "hearth:domain": "Haus",
         "hearth:kubeconfig": undefined,
-        "hearth:nsf": {},
+        "hearth:nfss": {},
         "hearth:secrets": { qbittorrent: { "vpn-private-key": key }, immich: { "api-key": "canary-other" } },
     });
 
@@ -120,7 +120,7 @@ test("everything that is wrong with the answers is said at once, nothing secret 
     for (const expected of [
         'hearth:domain: found "Haus"; accepted: a lower-case DNS name',
         "hearth:kubeconfig: found nothing",
-        'hearth:nsf: found a key that is not known; accepted: did you mean "nfs"?',
+        'hearth:nfss: found a key that is not known; accepted: did you mean "nfs"?',
         "qbittorrent.vpn-addresses: Address that the VPN provider gave",
         "no chart asks for",
         "immich.api-key",
