@@ -49,6 +49,9 @@ export async function inParallel<T>(items: readonly T[], work: (item: T) => Prom
 export class Workspace {
     private readonly directory = mkdtempSync(join(tmpdir(), "hearth-charts-"));
 
+    /** One build for each chart, which all who render it at the same time wait for. */
+    private readonly builds = new Map<string, Promise<unknown>>();
+
     /** @param helm which Helm builds and renders */
     constructor(private readonly helm: Helm) {
         cpSync(chartsDirectory, this.directory, { recursive: true });
@@ -63,9 +66,9 @@ export class Workspace {
      */
     async template(chart: string, ...values: readonly string[]): Promise<string> {
         const path = join(this.directory, chart);
-        if (!existsSync(join(path, "charts"))) {
-            await this.call("dependency", "build", path);
-        }
+        const build = this.builds.get(chart) ?? this.call("dependency", "build", path);
+        this.builds.set(chart, build);
+        await build;
         const { stdout } = await this.call("template", chart, path, "--namespace", chart, ...values);
         return stdout;
     }
