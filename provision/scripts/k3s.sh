@@ -9,6 +9,7 @@ etc=/etc/rancher/k3s
 data=/var/lib/rancher/k3s
 lib=/usr/local/lib/hearth/k3s
 stamp=$etc/hearth-applied
+switching=$etc/hearth-switching
 marker=/etc/rancher/hearth-cluster
 case $role in
     server) unit=k3s type=notify ;;
@@ -52,7 +53,10 @@ fingerprint() {
     } | sha256sum | cut -d ' ' -f 1
 }
 
-is_applied() { [[ -e $stamp && $(<"$stamp") == "$(fingerprint)" ]] && systemctl --quiet is-active "$unit.service"; }
+# A switch that was cut short is not over, even if the config went back to what it was.
+is_applied() {
+    [[ ! -e $switching && -e $stamp && $(<"$stamp") == "$(fingerprint)" ]] && systemctl --quiet is-active "$unit.service"
+}
 
 link() {
     if [[ $(readlink "$2" || true) != "$1" ]]; then
@@ -113,18 +117,29 @@ converge() {
     : "${kubeconfig:?}"
     say "k3s or its config is not what was asked for: the node is emptied, switched and filled again"
     open_cluster "$kubeconfig"
+    write_file "$switching" 0600 <<<"$version"
+    # After a switch that was cut short, it may be this node's API server that does not answer.
+    if with_cluster get --raw /readyz >/dev/null 2>&1; then
+        empty_node
+    fi
+    apply
+    wait_until 300 "$node Ready with $version" is_ready || die "see journalctl -u $unit on the node; it stays cordoned"
+    with_cluster uncordon "$node"
+    remove_file "$switching"
+}
+
+# Moves the pods elsewhere.
+empty_node() {
     local others
     others=$(with_cluster get nodes -o name | grep -cvx "node/$node" || true)
     with_cluster cordon "$node"
     # A home of one node has nowhere to put its pods.
     if ((others > 0)) && ! with_cluster drain "$node" --ignore-daemonsets --delete-emptydir-data --timeout=300s; then
         with_cluster uncordon "$node"
+        remove_file "$switching"
         die "$node was not empty within 5 minutes and runs what it ran before: see above which pods stay" \
             "(a PodDisruptionBudget may hold them), and run \`pulumi up\` again"
     fi
-    apply
-    wait_until 300 "$node Ready with $version" is_ready || die "see journalctl -u $unit on the node; it stays cordoned"
-    with_cluster uncordon "$node"
 }
 
 # As k3s-uninstall.sh does it.

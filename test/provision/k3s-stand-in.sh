@@ -15,7 +15,7 @@ settings() { sed -n "/^$1:/,/^[^ ]/s/^ *- *//p" "$etc/config.yaml" | tr -d '"'; 
 refuse() {
     echo "level=fatal msg=\"$*\"" >&2
     # shellcheck disable=SC2046 # a list of process ids
-    kill $(jobs -p) 2>/dev/null || true
+    kill -9 $(jobs -p) 2>/dev/null || true
     exit 1
 }
 
@@ -125,7 +125,7 @@ case ${1:-} in
         ;;
     --version) echo "k3s version $version (stand-in)" ;;
     server | agent)
-        trap 'kill $(jobs -p) 2>/dev/null; wait; exit 0' TERM INT
+        trap 'kill -9 $(jobs -p) 2>/dev/null; wait; exit 0' TERM INT
         if [[ $1 == server && $(setting cluster-init) == true ]]; then start_control_plane; else join; fi
         register "$1"
         systemd-notify --ready || true
