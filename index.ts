@@ -31,12 +31,14 @@ const nodes =
               privateKey: ssh.privateKey,
               api: settings.api?.address,
               source: settings.k3s.source,
-              nfsRanges: settings.storage?.allowedRanges ?? [],
+              ...(settings.storage ? { storage: settings.storage } : {}),
           })
         : undefined;
 const cluster = nodes?.kubeconfig ?? pulumi.secret(settings.kubeconfig ?? "");
 /** Of the cluster that was built from nodes; hack/ reads it from here. */
 export const kubeconfig = nodes?.kubeconfig;
+/** What answers in a node that waits for the passphrase of its disks; hack/unlock trusts nobody else. */
+export const unlockHostKeys = nodes?.unlockHostKeys;
 
 const provider = new kubernetes.Provider("home", {
     kubeconfig: cluster,

@@ -22,9 +22,10 @@ const schema = nodeSchema.pick({ name: true, address: true, port: true, user: tr
 /**
  * The node called `name` in the stack's file.
  *
+ * @param hostKeys host keys of initramfs by name, for nodes that have none in the file
  * @throws Failure when there is none, or when it says too little for unlocking it
  */
-export function nodeToUnlock(stack: string, name: string): LockedNode {
+export function nodeToUnlock(stack: string, name: string, hostKeys: Readonly<Record<string, string>>): LockedNode {
     const file = `Pulumi.${stack}.yaml`;
     const nodes: readonly unknown[] = parse(readFileSync(file, "utf8"))?.config?.["hearth:nodes"] ?? [];
     const known = nodes.flatMap((each) => {
@@ -37,13 +38,26 @@ export function nodeToUnlock(stack: string, name: string): LockedNode {
         throw new Failure(`${file} has no node ${name}; nodes there: ${names}`, exitCodes.usage);
     }
     const { unlock, ...rest } = node;
-    if (unlock?.hostKey === undefined) {
+    if (unlock === undefined) {
+        throw new Failure(`${name} has no "unlock" in ${file}: its disks are opened at its keyboard`);
+    }
+    const hostKey = unlock.hostKey ?? hostKeys[name];
+    if (hostKey === undefined) {
         throw new Failure(
-            `the host key of ${name}'s initramfs is not pinned in ${file}: set hostKey under its unlock to what this ` +
-                "prints on the node: dropbearkey -y -f /etc/dropbear/initramfs/dropbear_ed25519_host_key",
+            `the host key of ${name}'s initramfs is neither in ${file} nor in the stack's state: run \`pulumi up\` once, ` +
+                "or set hostKey under its unlock to what this prints on the node: " +
+                "dropbearkey -y -f /etc/dropbear/initramfs/dropbear_ed25519_host_key",
         );
     }
-    return { ...rest, unlock: { address: unlock.address.replace(/\/.*/, ""), hostKey: unlock.hostKey } };
+    return { ...rest, unlock: { address: unlock.address.replace(/\/.*/, ""), hostKey } };
+}
+
+/** Public host keys of the nodes' initramfs, by name, that `pulumi up` wrote down in the stack's state. */
+export async function hostKeysInState(stack: string): Promise<Readonly<Record<string, string>>> {
+    const outputs: { unlockHostKeys?: Record<string, string> } = JSON.parse(
+        await pulumi("stack", "output", "--json", "--stack", stack),
+    );
+    return outputs.unlockHostKeys ?? {};
 }
 
 /** The passphrase of the stack's data disks, decrypted. */

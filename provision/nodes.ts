@@ -5,6 +5,8 @@ import { auditPolicyText, k3sConfig, podSecurityText } from "./k3s-config";
 import { k3sRelease } from "./k3s-release";
 import { preflight } from "./preflight";
 import { remoteScript } from "./remote-script";
+import { Storage, type StorageArgs } from "./storage";
+import { Unlock } from "./unlock";
 
 /** Arguments of {@link Nodes}. */
 export interface NodesArgs {
@@ -16,8 +18,8 @@ export interface NodesArgs {
     readonly api?: string;
     /** Where k3s comes from: the base of URLs, or a directory on the nodes. */
     readonly source: string;
-    /** Networks whose hosts may mount what a node with data disks exports. */
-    readonly nfsRanges: readonly string[];
+    /** What the data disks have in common; without it no node may have any. */
+    readonly storage?: Pick<StorageArgs, "passphrase" | "mount" | "allowedRanges">;
     /** The release of k3s; the pinned one by default. */
     readonly release?: { readonly version: string; readonly sha256: Readonly<Record<"x86_64" | "aarch64", string>> };
 }
@@ -35,6 +37,8 @@ interface K3sInput {
 export class Nodes extends pulumi.ComponentResource {
     /** The administrator's kubeconfig; known when every node is Ready. A secret. */
     readonly kubeconfig: pulumi.Output<string>;
+    /** Public host keys of the initramfs, by name of the node, of those that are unlocked over SSH. */
+    readonly unlockHostKeys: pulumi.Output<Record<string, string>>;
 
     constructor(name: string, args: NodesArgs, opts?: pulumi.ComponentResourceOptions) {
         super("hearth:provision:Nodes", name, {}, opts);
@@ -66,29 +70,47 @@ export class Nodes extends pulumi.ComponentResource {
 
         const hosts = nodes.map((node) => `${node.address} ${node.name}`).join("\n");
         const addresses = nodes.map((node) => node.address).join(" ");
+        const unlockHostKeys: Record<string, pulumi.Output<string>> = {};
+        // A mirror with another k3s than the pinned one is found out before any node is changed.
+        const { version, sha256 } = release;
+        const fetched = nodes.map((node) =>
+            run(
+                "k3s-binary",
+                node,
+                "k3s-binary",
+                { version, source: args.source, sha256_x86_64: sha256.x86_64, sha256_aarch64: sha256.aarch64 },
+                [looked],
+            ),
+        );
         const prepared = new Map(
-            nodes.map((node) => {
-                const baseline = run("baseline", node, "baseline", { hosts }, [looked]);
+            nodes.map((node): [NodeSettings, pulumi.Resource] => {
+                const baseline = run("baseline", node, "baseline", { hosts }, fetched);
                 const access = {
                     port: String(node.port),
                     addresses,
-                    nfs_ranges: node.disks.length > 0 ? args.nfsRanges.join(" ") : "",
+                    nfs_ranges: node.disks.length > 0 ? (args.storage?.allowedRanges.join(" ") ?? "") : "",
                 };
                 const hardened = run("access", node, "access", access, [baseline]);
                 // The same again in a session of its own: it confirms the first, or does it anew if that came to nothing.
                 const confirmed = run("access-confirmed", node, "access", access, [hardened]);
-                const { version, sha256 } = release;
-                const binary = run(
-                    "k3s-binary",
-                    node,
-                    "k3s-binary",
-                    { version, source: args.source, sha256_x86_64: sha256.x86_64, sha256_aarch64: sha256.aarch64 },
-                    [confirmed],
+                const { name, disks, unlock } = node;
+                if (args.storage === undefined || disks.length === 0) {
+                    return [node, confirmed];
+                }
+                const storage = new Storage(
+                    `${name}-storage`,
+                    { node, privateKey, disks, ...args.storage },
+                    child(confirmed),
                 );
-                return [node, binary] as const;
+                if (unlock === undefined) {
+                    return [node, storage];
+                }
+                const unlocking = new Unlock(`${name}-unlock`, { node, privateKey, disks, unlock }, child(storage));
+                unlockHostKeys[name] = unlocking.hostKey;
+                return [node, unlocking];
             }),
         );
-        const binaryOf = (node: NodeSettings) => [prepared.get(node) ?? looked];
+        const readiedOf = (node: NodeSettings) => [prepared.get(node) ?? looked];
 
         const k3s = (
             step: "join" | "converge",
@@ -144,14 +166,14 @@ export class Nodes extends pulumi.ComponentResource {
         for (const node of otherServers) {
             // etcd takes one new member at a time.
             const input = inputOf(node, "server", part(0));
-            last = k3s("join", node, input, [last, ...binaryOf(node)]);
+            last = k3s("join", node, input, [last, ...readiedOf(node)]);
             inputs.set(node, input);
             joined.push(last);
         }
         for (const node of agents) {
             const input = inputOf(node, "agent", part(1));
             inputs.set(node, input);
-            joined.push(k3s("join", node, input, [started, ...binaryOf(node)]));
+            joined.push(k3s("join", node, input, [started, ...readiedOf(node)]));
         }
 
         let turn: pulumi.Resource[] = joined;
@@ -183,6 +205,7 @@ export class Nodes extends pulumi.ComponentResource {
         }
         const ready = pulumi.all(members.map(({ urn }) => urn));
         this.kubeconfig = pulumi.secret(pulumi.all([kubeconfig, ready]).apply(([text]) => text));
-        this.registerOutputs({ kubeconfig: this.kubeconfig });
+        this.unlockHostKeys = pulumi.output(unlockHostKeys);
+        this.registerOutputs({ kubeconfig: this.kubeconfig, unlockHostKeys: this.unlockHostKeys });
     }
 }

@@ -2,7 +2,7 @@ import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import type { NodeSettings } from "../config/nodes";
 import { scriptText } from "./remote-script";
-import { bytes } from "./sizes";
+import { diskLines } from "./storage";
 
 /** One node as the preflight check is told of it. */
 export interface PreflightNode {
@@ -51,7 +51,7 @@ export function preflight(
                 role,
                 input: {
                     ports: ports[role],
-                    disks: disks.map(({ device, size, serial }) => `${device} ${bytes(size)} ${serial}`).join("\n"),
+                    disks: diskLines(disks),
                 },
             })),
             privateKey,

@@ -12,16 +12,21 @@ function asRoot(action: "create" | "delete"): string {
     return `if [ "$(id -u)" = 0 ]; then exec bash -s ${action}; else exec sudo -n bash -s ${action}; fi`;
 }
 
+/** What a script stands on beside lib.sh, where it does. */
+const libraries: Readonly<Record<string, readonly string[]>> = { preflight: ["disks"], storage: ["disks"] };
+
 /**
- * The whole of what a node runs: assignments, which are not exported to what the script starts, then lib.sh, then the
- * script.
+ * The whole of what a node runs: assignments, which are not exported to what the script starts, then lib.sh and other
+ * libraries, then the script.
  *
  * @param script name of a file in provision/scripts, without `.sh`
  * @param input shell variables
  */
 export function scriptText(script: string, input: Readonly<Record<string, string>>): string {
     const assignments = Object.entries(input).map(([name, value]) => `${name}=${shellQuote(value)}\n`);
-    const files = ["lib", script].map((name) => readFileSync(join(folder, `${name}.sh`), "utf8"));
+    const files = ["lib", ...(libraries[script] ?? []), script].map((name) =>
+        readFileSync(join(folder, `${name}.sh`), "utf8"),
+    );
     return [...assignments, ...files].join("");
 }
 

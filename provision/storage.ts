@@ -1,13 +1,16 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { NodeSettings } from "../config/nodes";
 import { type NodeAddress, remoteScript } from "./remote-script";
+import { bytes } from "./sizes";
 
 /** A data disk, as the scripts are told of it. */
-export type Disk = Pick<NodeSettings["disks"][number], "device" | "serial" | "erase">;
+export type Disk = NodeSettings["disks"][number];
 
-/** The disks as the scripts read them: a line each, with the device, the serial, and the serial to erase or "-". */
+/** The disks as the scripts read them: a line each, with device, serial, the serial to erase or "-", and bytes. */
 export function diskLines(disks: readonly Disk[]): string {
-    return disks.map(({ device, serial, erase = "-" }) => `${device} ${serial} ${erase}`).join("\n");
+    return disks
+        .map(({ device, serial, erase = "-", size }) => `${device} ${serial} ${erase} ${bytes(size)}`)
+        .join("\n");
 }
 
 /** Arguments of {@link Storage}. */

@@ -1,5 +1,5 @@
 import { readStack, stackOption } from "../stack";
-import { nodeIsUp, nodeToUnlock, storagePassphrase, unlockDisks, waitForNode } from "../unlock-disks";
+import { hostKeysInState, nodeIsUp, nodeToUnlock, storagePassphrase, unlockDisks, waitForNode } from "../unlock-disks";
 import { defineVerb, exitCodes } from "../verb";
 
 /** `hack/unlock` */
@@ -13,7 +13,7 @@ export const verb = defineVerb({
     examples: [["hack/unlock nas", "Unlocks the node nas, and waits until its system has started"]],
     run: async ({ node: name, stack: given }) => {
         const stack = await readStack(given);
-        const node = nodeToUnlock(stack.name, name);
+        const node = nodeToUnlock(stack.name, name, await hostKeysInState(stack.name));
         if (await nodeIsUp(node)) {
             process.stdout.write(`${name} is up: its disks are open, or the node does not wait for them\n`);
             return exitCodes.done;

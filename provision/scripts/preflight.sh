@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Looks at a node and changes nothing. The result has a line for each finding: level, what, what to do, set apart by tabs.
-# Input: cluster, the name by which this cluster's nodes know it; now, the time here in seconds; ports to be free; disks,
-# one a line: device, size in bytes, serial number.
+# Input: cluster, the name by which this cluster's nodes know it; now, the time here in seconds; ports to be free; disks
+# (see disks.sh, which stands before this).
 : "${cluster:?}" "${now:?}" "${ports:?}" "${disks?}"
 
 findings=""
@@ -77,24 +77,16 @@ check_cluster() {
 }
 
 check_disks() {
-    local device size serial real_size real_serial
-    while read -r device size serial; do
-        [[ -n $device ]] || continue
-        if [[ ! -b $device ]]; then
-            found fatal "no disk at $device" "see which there are: ls -l /dev/disk/by-id /dev/disk/by-path"
-            continue
-        fi
-        real_size=$(blockdev --getsize64 "$device")
-        real_serial=$(lsblk --nodeps --noheadings --output SERIAL "$device" | tr -d ' ')
-        if ((real_size * 100 < size * 95 || real_size * 100 > size * 105)); then
-            found fatal "$device has $real_size bytes, not $size" "name the disk that is meant, or correct its size"
-        elif [[ $real_serial != "$serial" ]]; then
-            found fatal "$device has the serial number ${real_serial:-(none)}, not $serial" \
-                "name the disk that is meant, or correct its serial number"
-        else
-            found ok "disk $serial"
-        fi
-    done <<<"$disks"
+    local refusal serial what
+    [[ -n $disks ]] || return 0
+    inspect
+    check
+    for refusal in "${refusals[@]}"; do found fatal "${refusal%$'\t'*}" "${refusal#*$'\t'}"; done
+    for what in "${erased[@]}"; do found warning "will be erased: $what" "if that is not meant: remove erase from the disk"; done
+    if [[ -n $(with_state hearth) ]]; then
+        for serial in "${absent[@]}"; do found warning "disk $serial is not there" "connect it, or replace it"; done
+    fi
+    for serial in $(with_state blank hearth hearth-new); do found ok "disk $serial: ${state[$serial]}"; done
 }
 
 main() {

@@ -1,127 +1,11 @@
 # shellcheck shell=bash
 # Data disks, four or more: LUKS2 on each, RAID6 over them, ext4, mounted and exported over NFS.
 #
-# Variables: disks (one disk a line: device, serial and the serial that may be erased or "-"),
-# passphrase, mountpoint, ranges (networks that may mount the export, separated by spaces).
-#
-# Nothing is decided by what an earlier run said it did: the disks tell. A disk of ours has LUKS2 with subsystem
-# "hearth". Its label is "hearth-new" until the file system it belongs to has been made, "hearth" from then on. So a run
-# that was cut short is told from a disk with data: where every label is "hearth-new" there is nothing to lose, and the
-# work starts over; where one is "hearth" there is a file system, and it is kept.
+# Variables: disks (see disks.sh, which stands before this), passphrase, mountpoint, ranges (networks that may mount the
+# export, separated by spaces).
 
 : "${disks:?}" "${passphrase:?}" "${mountpoint:?}" "${ranges:?}"
 array=/dev/md/hearth
-
-# The name under /dev/mapper of the disk with the serial $1.
-mapping() { printf 'hearth-%s' "${1//[^A-Za-z0-9]/-}"; }
-
-# Each field of the disk with the serial $1 is kept by serial.
-declare -A path=() state=()
-declare -a serials=() refusals=() absent=()
-
-refuse() { refusals+=("$*"); }
-
-luks() { blkid --probe --match-tag "$2" --output value "$1" 2>/dev/null || true; }
-
-# Who uses the disk $1: mount points, arrays, volumes. Nothing if it is free.
-users_of() {
-    lsblk --noheadings --list --output NAME,TYPE,MOUNTPOINT "$1" |
-        awk '$2 != "disk" && $2 != "part" || $3 != "" { print $2 " " $1 ($3 == "" ? "" : " at " $3) }' | paste -sd, | sed 's/,/, /g'
-}
-
-# What wipefs knows of on the disk $1 and its partitions. Nothing if it is blank.
-signatures_of() {
-    lsblk --noheadings --list --paths --output NAME,TYPE "$1" | awk '$2 == "disk" || $2 == "part" { print $1 }' |
-        xargs --no-run-if-empty wipefs --no-act --noheadings --output TYPE,LABEL |
-        awk '{ print $1 ($2 == "" ? "" : " \"" $2 "\"") }' | sort -u | paste -sd, | sed 's/,/, /g'
-}
-
-# A disk that an earlier run has encrypted.
-inspect_ours() {
-    local device=$1 serial=$2 label metadata
-    label=$(luks "$device" LABEL)
-    if [[ $label != hearth && $label != hearth-new ]]; then
-        refuse "$device ($serial) is encrypted by hearth, but labelled \"$label\": if it holds this home's data, run on" \
-            "$node: cryptsetup config --subsystem hearth --label hearth $device"
-    elif ! metadata=$(cryptsetup luksDump --dump-json-metadata "$device"); then
-        refuse "$device ($serial): its LUKS header cannot be read: cryptsetup repair $device"
-    elif [[ $metadata == *'"kdf"'* ]]; then
-        state[$serial]=$label
-    elif [[ $label == hearth-new ]]; then
-        # Cut short before it had a key: nobody can ever open it.
-        state[$serial]=blank
-    else
-        refuse "$device ($serial) has no key left, so nobody can open it. To start anew, run on $node: wipefs --all $device"
-    fi
-}
-
-# Looks at every disk and changes none.
-inspect() {
-    local device serial erase actual found used
-    while read -r device serial erase; do
-        serials+=("$serial")
-        if [[ ! -b $device ]]; then
-            absent+=("$serial")
-            state[$serial]=absent
-            continue
-        fi
-        path[$serial]=$(readlink -f "$device")
-        actual=$(lsblk --nodeps --noheadings --output SERIAL "$device" | tr -d ' ')
-        if [[ $actual != "$serial" ]]; then
-            refuse "$device has the serial $actual, and the config says $serial: correct its device or its serial"
-            continue
-        fi
-        if [[ $erase != - && $erase != "$serial" ]]; then
-            refuse "$device ($serial): erase names another disk, $erase: correct it, or remove it"
-            continue
-        fi
-        if [[ $(luks "$device" TYPE) == crypto_LUKS && $(luks "$device" SUBSYSTEM) == hearth ]]; then
-            inspect_ours "$device" "$serial"
-            continue
-        fi
-        used=$(users_of "$device")
-        if [[ -n $used ]]; then
-            refuse "$device ($serial) is in use ($used): free it first (umount, mdadm --stop, vgchange --activate n)"
-            continue
-        fi
-        found=$(signatures_of "$device")
-        if [[ -z $found ]]; then
-            state[$serial]=blank
-        elif [[ $erase == "$serial" ]]; then
-            state[$serial]=blank
-            say "$device ($serial) will be erased, as the config says; on it: $found"
-        else
-            refuse "$device ($serial) carries data: $found. To erase it, set in its entry under disks: erase: $serial"
-        fi
-    done <<<"$disks"
-}
-
-# Serials in one of the states $@.
-with_state() {
-    local serial wanted
-    for serial in "${serials[@]}"; do
-        for wanted in "$@"; do
-            if [[ ${state[$serial]:-} == "$wanted" ]]; then printf '%s\n' "$serial"; fi
-        done
-    done
-}
-
-check() {
-    local duplicates
-    duplicates=$(printf '%s\n' "${path[@]}" | sort | uniq -d)
-    if [[ -n $duplicates ]]; then refuse "the same disk stands in the config twice: $duplicates"; fi
-    if ((${#serials[@]} < 4)); then refuse "${#serials[@]} disks: RAID6 takes four or more"; fi
-    if ((${#absent[@]} > 0)); then
-        if [[ -z $(with_state hearth) ]]; then
-            refuse "not there: ${absent[*]} (serials). Connect them, or remove them from the config"
-        elif ((${#absent[@]} > 2)); then
-            refuse "${#absent[@]} disks of the array are not there: ${absent[*]} (serials); it can lose two. Connect them"
-        fi
-    fi
-    if ((${#refusals[@]} > 0)); then
-        die "storage: nothing was changed on any disk, because:$(printf '\n  %s' "${refusals[@]}")"
-    fi
-}
 
 # The passphrase reaches cryptsetup by a pipe from a builtin: it is in no argument and no file.
 with_passphrase() { printf '%s' "$passphrase" | "$@"; }
@@ -339,6 +223,12 @@ main() {
     install_packages cryptsetup mdadm e2fsprogs nfs-kernel-server
     inspect
     check
+    if ((${#refusals[@]} > 0)); then
+        die "storage: nothing was changed on any disk, because:$(printf '\n  %s' "${refusals[@]/$'\t'/: }")"
+    fi
+    if ((${#erased[@]} > 0)); then
+        say "will be erased, as the config says:$(printf '\n  %s' "${erased[@]}")"
+    fi
     for serial in $(with_state hearth hearth-new); do unlock_disk "$serial"; done
     if [[ -n $(with_state hearth) ]]; then
         adopt_array

@@ -34,7 +34,7 @@ afterEach(() => {
 });
 
 test("the initramfs has an address and a host key of its own", () => {
-    expect(nodeToUnlock("home", "nas")).toEqual({
+    expect(nodeToUnlock("home", "nas", { nas: "ssh-ed25519 DDDD" })).toEqual({
         name: "nas",
         address: "192.168.1.10",
         port: 22,
@@ -45,13 +45,18 @@ test("the initramfs has an address and a host key of its own", () => {
 });
 
 test("a node that does not exist is answered with those that do", () => {
-    expect(() => nodeToUnlock("home", "nsa")).toThrow("Pulumi.home.yaml has no node nsa; nodes there: nas, other");
+    expect(() => nodeToUnlock("home", "nsa", {})).toThrow("Pulumi.home.yaml has no node nsa; nodes there: nas, other");
+});
+
+test("its host key is what pulumi up wrote down, if the config has none", () => {
+    writeFileSync("Pulumi.home.yaml", file(""));
+    expect(nodeToUnlock("home", "nas", { nas: "ssh-ed25519 DDDD" }).unlock.hostKey).toBe("ssh-ed25519 DDDD");
 });
 
 test.each([
-    ["nas", "with no pinned key"],
-    ["other", "without unlock"],
-])("%s, %s: no passphrase goes to whoever answers", (name) => {
+    ["nas", "the host key of nas's initramfs is neither in Pulumi.home.yaml nor in the stack's state"],
+    ["other", 'other has no "unlock" in Pulumi.home.yaml'],
+])("%s: nothing is sent to whoever answers", (name, message) => {
     writeFileSync("Pulumi.home.yaml", file(""));
-    expect(() => nodeToUnlock("home", name)).toThrow(`the host key of ${name}'s initramfs is not pinned`);
+    expect(() => nodeToUnlock("home", name, { other: "ssh-ed25519 DDDD" })).toThrow(message);
 });

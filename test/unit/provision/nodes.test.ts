@@ -4,6 +4,8 @@ import { mockEngine, type Registered, settled } from "../components/mocks";
 
 const privateKey = "-----BEGIN OPENSSH PRIVATE KEY-----\nthe-private-key\n";
 
+const passphrase = "a passphrase of the data disks";
+
 const machine = (name: string, role: "server" | "agent", last: number) => ({
     name,
     role,
@@ -22,7 +24,7 @@ async function register(nodes: object[], api?: string): Promise<Registered[]> {
         privateKey,
         ...(api === undefined ? {} : { api }),
         source: "/srv/k3s",
-        nfsRanges: [],
+        storage: { passphrase, mount: "/export/media", allowedRanges: ["10.0.0.0/24"] },
     });
     await settled();
     return registered;
@@ -59,12 +61,30 @@ test("the nodes are prepared side by side, and k3s starts when every one of them
     const registered = await register(mixed);
     const first = waitsFor(registered, "a-k3s-join");
     for (const name of ["w1", "a", "w2"]) {
-        expect(waitsFor(registered, `${name}-k3s-binary`).filter((each) => !each.startsWith(`${name}-`))).toEqual([
-            "preflight",
-            "cluster",
-        ]);
-        expect(first).toContain(`${name}-k3s-binary`);
+        const others = waitsFor(registered, `${name}-access-confirmed`).filter((each) => !each.startsWith(`${name}-`));
+        expect(others.filter((each) => /-(baseline|access)/.test(each))).toEqual([]);
+        expect(first).toContain(`${name}-access-confirmed`);
     }
+});
+
+test("no node is changed before every node has the pinned k3s", async () => {
+    const registered = await register(mixed);
+    for (const name of ["w1", "a", "w2"]) {
+        expect(waitsFor(registered, `${name}-baseline`)).toEqual(
+            expect.arrayContaining(["w1-k3s-binary", "a-k3s-binary", "w2-k3s-binary"]),
+        );
+    }
+});
+
+test("data disks are ready before k3s starts anywhere, and can be unlocked before the node joins", async () => {
+    const disks = ["A", "B", "C", "D"].map((serial) => ({ device: `/dev/disk/by-id/${serial}`, size: "4TB", serial }));
+    const unlock = { address: "10.0.0.4/24", gateway: "10.0.0.254", interface: "eth0", keys: ["ssh-ed25519 AAAA"] };
+    const registered = await register([{ ...machine("w1", "agent", 4), disks, unlock }, machine("a", "server", 1)]);
+    expect(waitsFor(registered, "w1-storage")).toContain("w1-access-confirmed");
+    expect(waitsFor(registered, "w1-unlock")).toContain("w1-storage");
+    expect(waitsFor(registered, "a-k3s-join")).toContain("w1-unlock");
+    const { inputs } = registered.find(({ name, type }) => name === "w1-unlock" && type.startsWith("command")) ?? {};
+    expect(JSON.stringify(inputs)).not.toContain(passphrase);
 });
 
 test("agents join side by side after the first server", async () => {
@@ -117,7 +137,13 @@ test("the key, the tokens and the kubeconfig are secrets wherever they go", asyn
     };
     const shown = JSON.stringify(registered.map(({ inputs }) => plain(inputs)));
     // Booleans, since a failure would print all that every node is told.
-    for (const secret of ["the-private-key", "generated-server-token", "generated-agent-token", "generated-a-cred"]) {
+    for (const secret of [
+        "the-private-key",
+        passphrase,
+        "generated-server-token",
+        "generated-agent-token",
+        "generated-a-cred",
+    ]) {
         expect([secret, shown.includes(secret)]).toEqual([secret, false]);
     }
     const all = JSON.stringify(registered.map(({ inputs }) => inputs));

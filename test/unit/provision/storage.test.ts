@@ -4,7 +4,11 @@ import { Unlock } from "../../../provision/unlock";
 import { mockEngine, type Registered, settled } from "../components/mocks";
 
 const node = { name: "nas", address: "192.168.1.10", port: 22, user: "root", hostKey: "ssh-ed25519 AAAA" };
-const disks = ["A", "B", "C", "D"].map((serial) => ({ device: `/dev/disk/by-id/ata-${serial}`, serial }));
+const disks = ["A", "B", "C", "D"].map((serial) => ({
+    device: `/dev/disk/by-id/ata-${serial}`,
+    size: "4TB",
+    serial,
+}));
 const passphrase = "it's a passphrase with a quote";
 const secretMark = "4dabf18193072939515e22adb298388d";
 
@@ -52,7 +56,9 @@ test("only the disk that the config names is offered for erasing", async () => {
     await settled();
 
     const input = scripts().map(secretInput).join();
-    expect(input).toContain("disks='/dev/disk/by-id/ata-A A A\n/dev/disk/by-id/ata-B B -\n");
+    expect(input).toContain(
+        "disks='/dev/disk/by-id/ata-A A A 4000000000000\n/dev/disk/by-id/ata-B B - 4000000000000\n",
+    );
     expect(input).toContain("ranges='10.0.0.0/8 192.168.1.0/24'\n");
 });
 

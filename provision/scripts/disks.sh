@@ -1,0 +1,133 @@
+# shellcheck shell=bash
+# What is on the data disks, read from them: for the preflight check, which refuses, and for storage.sh, which works on
+# them. It changes nothing.
+#
+# Variables: disks (one disk a line: device, serial, the serial that may be erased or "-", size in bytes).
+#
+# Nothing is decided by what an earlier run said it did: the disks tell. A disk of ours has LUKS2 with subsystem
+# "hearth". Its label is "hearth-new" until the file system it belongs to has been made, "hearth" from then on. So a run
+# that was cut short is told from a disk with data: where every label is "hearth-new" there is nothing to lose, and the
+# work starts over; where one is "hearth" there is a file system, and it is kept.
+
+: "${disks?}"
+
+# The name under /dev/mapper of the disk with the serial $1.
+mapping() { printf 'hearth-%s' "${1//[^A-Za-z0-9]/-}"; }
+
+# Each field of the disk with the serial $1 is kept by serial.
+declare -A path=() state=()
+# What stands in the way, and what is on the disks that may be erased.
+declare -a serials=() refusals=() absent=() erased=()
+
+# refuse WHAT ADVICE: what is wrong, and what to do about it.
+refuse() { refusals+=("$1"$'\t'"$2"); }
+
+luks() { blkid --probe --match-tag "$2" --output value "$1" 2>/dev/null || true; }
+
+# Who uses the disk $1: mount points, arrays, volumes. Nothing if it is free.
+users_of() {
+    lsblk --noheadings --list --output NAME,TYPE,MOUNTPOINT "$1" |
+        awk '$2 != "disk" && $2 != "part" || $3 != "" { print $2 " " $1 ($3 == "" ? "" : " at " $3) }' | paste -sd, | sed 's/,/, /g'
+}
+
+# What wipefs knows of on the disk $1 and its partitions. Nothing if it is blank.
+signatures_of() {
+    lsblk --noheadings --list --paths --output NAME,TYPE "$1" | awk '$2 == "disk" || $2 == "part" { print $1 }' |
+        xargs --no-run-if-empty wipefs --no-act --noheadings --output TYPE,LABEL |
+        awk '{ print $1 ($2 == "" ? "" : " \"" $2 "\"") }' | sort -u | paste -sd, | sed 's/,/, /g'
+}
+
+# A disk that an earlier run has encrypted.
+inspect_ours() {
+    local device=$1 serial=$2 label metadata
+    label=$(luks "$device" LABEL)
+    if [[ $label != hearth && $label != hearth-new ]]; then
+        refuse "$device ($serial) is encrypted by hearth, but labelled \"$label\"" \
+            "if it holds this home's data, run on $node: cryptsetup config --subsystem hearth --label hearth $device"
+    elif ! command -v cryptsetup >/dev/null; then
+        state[$serial]=$label # The preflight check of a machine that was set up anew.
+    elif ! metadata=$(cryptsetup luksDump --dump-json-metadata "$device"); then
+        refuse "$device ($serial) has a LUKS header that cannot be read" "run on $node: cryptsetup repair $device"
+    elif [[ $metadata == *'"kdf"'* ]]; then
+        state[$serial]=$label
+    elif [[ $label == hearth-new ]]; then
+        # Cut short before it had a key: nobody can ever open it.
+        state[$serial]=blank
+    else
+        refuse "$device ($serial) has no key left, so nobody can open it" \
+            "to start anew, run on $node: wipefs --all $device"
+    fi
+}
+
+# Looks at every disk.
+inspect() {
+    local device serial erase size actual found used
+    while read -r device serial erase size; do
+        serials+=("$serial")
+        if [[ ! -b $device ]]; then
+            absent+=("$serial")
+            state[$serial]=absent
+            continue
+        fi
+        path[$serial]=$(readlink -f "$device")
+        actual=$(lsblk --nodeps --noheadings --output SERIAL "$device" | tr -d ' ')
+        if [[ $actual != "$serial" ]]; then
+            refuse "$device has the serial ${actual:-(none)}, not $serial" \
+                "name the disk that is meant, or correct its serial"
+            continue
+        fi
+        actual=$(blockdev --getsize64 "$device")
+        if ((actual * 100 < size * 95 || actual * 100 > size * 105)); then
+            refuse "$device ($serial) has $actual bytes, not $size" "name the disk that is meant, or correct its size"
+            continue
+        fi
+        if [[ $erase != - && $erase != "$serial" ]]; then
+            refuse "$device ($serial): erase names another disk, $erase" "correct it, or remove it"
+            continue
+        fi
+        if [[ $(luks "$device" TYPE) == crypto_LUKS && $(luks "$device" SUBSYSTEM) == hearth ]]; then
+            inspect_ours "$device" "$serial"
+            continue
+        fi
+        used=$(users_of "$device")
+        if [[ -n $used ]]; then
+            refuse "$device ($serial) is in use: $used" "free it first: umount, mdadm --stop, vgchange --activate n"
+            continue
+        fi
+        found=$(signatures_of "$device")
+        if [[ -z $found ]]; then
+            state[$serial]=blank
+        elif [[ $erase == "$serial" ]]; then
+            state[$serial]=blank
+            erased+=("$device ($serial): $found")
+        else
+            refuse "$device ($serial) carries data: $found" "to erase it, set in its entry under disks: erase: $serial"
+        fi
+    done <<<"$disks"
+}
+
+# Serials in one of the states $@.
+with_state() {
+    local serial wanted
+    for serial in "${serials[@]}"; do
+        for wanted in "$@"; do
+            if [[ ${state[$serial]:-} == "$wanted" ]]; then printf '%s\n' "$serial"; fi
+        done
+    done
+}
+
+# Looks at them together. $refusals says what is in the way.
+check() {
+    local duplicates
+    duplicates=$(printf '%s\n' "${path[@]}" | sort | uniq -d)
+    if [[ -n $duplicates ]]; then refuse "two entries are the same disk: $duplicates" "remove one, or correct its device"; fi
+    if ((${#serials[@]} < 4)); then refuse "${#serials[@]} disks" "RAID6 takes four or more"; fi
+    if ((${#absent[@]} > 0)); then
+        if [[ -z $(with_state hearth) ]]; then
+            refuse "not there: ${absent[*]} (serials)" \
+                "connect them, or correct the config: ls -l /dev/disk/by-id /dev/disk/by-path"
+        elif ((${#absent[@]} > 2)); then
+            refuse "${#absent[@]} disks of the array are not there: ${absent[*]} (serials)" "connect them: it can lose two"
+        fi
+    fi
+}
