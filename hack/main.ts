@@ -12,6 +12,7 @@ const verbs: Readonly<Record<string, () => Promise<{ verb: Verb }>>> = {
     install: () => import("./verbs/install.js"),
     "new-app": () => import("./verbs/new-app.js"),
     "preview-comment": () => import("./verbs/preview-comment.js"),
+    recover: () => import("./verbs/recover.js"),
     secrets: () => import("./verbs/secrets.js"),
     status: () => import("./verbs/status.js"),
     template: () => import("./verbs/template.js"),

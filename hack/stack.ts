@@ -1,11 +1,11 @@
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { existsSync, readdirSync } from "node:fs";
+import { resolve } from "node:path";
 import { settingFields } from "../config/schema";
 import { readStackFile, type StackFile } from "../config/stack-file";
 import { Failure } from "../toolchain/failure";
 import { tool } from "../toolchain/tools";
-import { capture } from "./capture";
+import { type CaptureOptions, capture } from "./capture";
+import { withPrivateFile } from "./private-file";
 import { exitCodes } from "./verb";
 
 /** The option that every verb about a cluster has. */
@@ -39,11 +39,24 @@ export function stackNames(): string[] {
     return readdirSync(".").flatMap((file) => /^Pulumi\.(.+)\.yaml$/.exec(file)?.[1] ?? []);
 }
 
-/** What a command of Pulumi prints; a Failure with what it said when it fails. */
-export async function pulumi(...args: string[]): Promise<string> {
-    const env = { ...process.env, PULUMI_SKIP_UPDATE_CHECK: "true" };
+/**
+ * What a command of Pulumi prints.
+ *
+ * @param options `input` is what it reads from standard input, `env` stands beside our environment
+ * @throws Failure with what it said when it fails
+ */
+export async function pulumiWith(
+    args: readonly string[],
+    options: Pick<CaptureOptions, "input" | "env">,
+): Promise<string> {
+    const env = { ...process.env, PULUMI_SKIP_UPDATE_CHECK: "true", ...options.env };
     const failure = `pulumi ${args.join(" ")} failed`;
-    return (await capture(tool("pulumi"), [...args, "--non-interactive"], { env, failure })).trim();
+    return (await capture(tool("pulumi"), [...args, "--non-interactive"], { ...options, env, failure })).trim();
+}
+
+/** {@link pulumiWith} of nothing but arguments. */
+export async function pulumi(...args: string[]): Promise<string> {
+    return pulumiWith(args, {});
 }
 
 /** @throws Failure that lists the stacks, when none is chosen */
@@ -108,12 +121,5 @@ export async function withKubeconfig<T>(stack: Stack, use: (path: string) => Pro
     const contents = stack.hasKubeconfig
         ? await pulumi("config", "get", "hearth:kubeconfig", "--stack", stack.name)
         : await pulumi("stack", "output", "kubeconfig", "--show-secrets", "--stack", stack.name);
-    const directory = mkdtempSync(join(process.env["XDG_RUNTIME_DIR"] ?? tmpdir(), "hearth-"));
-    try {
-        const path = join(directory, "kubeconfig");
-        writeFileSync(path, contents, { mode: 0o600 });
-        return await use(path);
-    } finally {
-        rmSync(directory, { recursive: true, force: true });
-    }
+    return withPrivateFile("kubeconfig", contents, use);
 }

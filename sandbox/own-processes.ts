@@ -1,6 +1,5 @@
-import { spawnSync } from "node:child_process";
-import { readdirSync, readFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
+import { runningProcesses } from "../toolchain/processes";
 import type { SandboxPaths } from "./paths";
 
 /** A running process that the sandbox started. */
@@ -10,38 +9,13 @@ export interface OwnProcess {
     readonly path: string;
 }
 
-function* everyCommandLine(): Generator<{ pid: number; commandLine: string }> {
-    if (process.platform === "linux") {
-        for (const entry of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
-            try {
-                yield { pid: Number(entry), commandLine: readFileSync(`/proc/${entry}/cmdline`, "utf8") };
-            } catch {
-                // It ended while the list was read.
-            }
-        }
-        return;
-    }
-    const { stdout } = spawnSync("ps", ["-axww", "-o", "pid=,command="], { encoding: "utf8" });
-    for (const line of stdout.split("\n")) {
-        const match = line.match(/^\s*(\d+) (.*)$/);
-        if (match) {
-            yield { pid: Number(match[1]), commandLine: match[2] ?? "" };
-        }
-    }
-}
-
-/** The command line of a running process, its parts in one text; undefined when there is no such process. */
-export function commandLineOf(pid: number): string | undefined {
-    return [...everyCommandLine()].find((each) => each.pid === pid)?.commandLine.replaceAll("\0", " ");
-}
-
 /**
  * The sandbox's processes, as they are: known by the path they were started by, which no other program has. A list in a
  * file could be lost, cut short, or name a number that has since been given to a stranger.
  */
 export function ownProcesses({ directory }: SandboxPaths): OwnProcess[] {
     const prefix = `${directory}/`;
-    return [...everyCommandLine()]
+    return [...runningProcesses()]
         .filter(({ pid, commandLine }) => pid !== process.pid && commandLine.startsWith(prefix))
         .map(({ pid, commandLine }) => ({ pid, path: commandLine.split(/\0| -/, 1)[0] ?? "" }));
 }

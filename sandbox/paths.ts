@@ -1,5 +1,6 @@
 import { realpathSync } from "node:fs";
 import { join } from "node:path";
+import type { LockHolder } from "../toolchain/lock";
 
 /** Where the sandbox of a checkout keeps everything: one folder that Git ignores. */
 export interface SandboxPaths {
@@ -28,6 +29,8 @@ export interface SandboxPaths {
     readonly clusterMarker: string;
     /** Held by the command that starts or stops the sandbox. */
     readonly lock: string;
+    /** Tells of the Pulumi that `npm start` runs, as {@link LockHolder}. */
+    readonly running: string;
 }
 
 /** The paths of a checkout's sandbox. */
@@ -47,5 +50,6 @@ export function sandboxPaths(projectRoot: string): SandboxPaths {
         argocd: join(directory, "argocd"),
         clusterMarker: join(directory, "cluster.json"),
         lock: join(directory, "lock"),
+        running: join(directory, "pulumi.json"),
     };
 }

@@ -1,21 +1,39 @@
 import { spawn } from "node:child_process";
-import { mkdirSync, rmSync } from "node:fs";
-import { constants, hostname } from "node:os";
+import { mkdirSync, realpathSync, writeFileSync } from "node:fs";
+import { constants } from "node:os";
 import { delimiter, dirname, join } from "node:path";
-import { Failure } from "../toolchain/failure";
+import { setTimeout as delay } from "node:timers/promises";
+import { recover } from "../hack/recovery/recover";
+import { pulumiWith } from "../hack/stack";
+import { type LockHolder, lockHolder } from "../toolchain/lock";
+import { processIdentity } from "../toolchain/process-identity";
+import { throwIfInterrupted } from "../toolchain/run";
 import { tool } from "../toolchain/tools";
-import { commandLineOf } from "./own-processes";
-import { hasStack, stack, stackLocks } from "./stack-state";
+import { sandboxPaths } from "./paths";
+import { hasPendingOperations, hasStack, stack, stackLocks } from "./stack-state";
 
 /** What a person types before `pulumi` to work on the sandbox's stack by hand. */
 export const byHand = "PULUMI_CONFIG_PASSPHRASE=sandbox npx pulumi";
 
+/** What Pulumi's environment has beside ours. */
+function environment(root: string): Record<string, string> {
+    return {
+        // Its language host stands beside it; stand-ins for its plugins are where npm puts commands.
+        PATH: [dirname(tool("pulumi")), join(root, "node_modules", ".bin"), process.env["PATH"] ?? ""].join(delimiter),
+        PULUMI_BACKEND_URL: `file://${join(root, ".state")}`,
+        PULUMI_CONFIG_PASSPHRASE: "sandbox",
+        PULUMI_SKIP_UPDATE_CHECK: "true",
+        PULUMI_SUPPRESS_NEO_LINK: "true",
+    };
+}
+
 /**
  * Runs Pulumi in the foreground. Ctrl-C reaches it once, so that it ends what it does in order.
  *
+ * @param running file that tells of it, for whoever finds it going on after this command was killed
  * @returns its exit code
  */
-async function pulumi(root: string, args: readonly string[]): Promise<number> {
+async function pulumi(root: string, running: string, args: readonly string[]): Promise<number> {
     const program = tool("pulumi");
     // On a terminal it belongs to the foreground, which gets Ctrl-C from the terminal; else it hears of it from here.
     const terminal = process.stdin.isTTY && process.stdout.isTTY;
@@ -23,16 +41,12 @@ async function pulumi(root: string, args: readonly string[]): Promise<number> {
         cwd: root,
         detached: !terminal,
         stdio: [terminal ? "inherit" : "ignore", "inherit", "inherit"],
-        env: {
-            ...process.env,
-            // Its language host stands beside it; stand-ins for its plugins are where npm puts commands.
-            PATH: [dirname(program), join(root, "node_modules", ".bin"), process.env["PATH"] ?? ""].join(delimiter),
-            PULUMI_BACKEND_URL: `file://${join(root, ".state")}`,
-            PULUMI_CONFIG_PASSPHRASE: "sandbox",
-            PULUMI_SKIP_UPDATE_CHECK: "true",
-            PULUMI_SUPPRESS_NEO_LINK: "true",
-        },
+        env: { ...process.env, ...environment(root) },
     });
+    if (child.pid !== undefined) {
+        const holder: LockHolder = { pid: child.pid, identity: processIdentity(child.pid) };
+        writeFileSync(running, JSON.stringify(holder));
+    }
     const interrupt = () => child.kill("SIGINT");
     const forwarded: NodeJS.Signals[] = terminal ? ["SIGTERM"] : ["SIGTERM", "SIGINT", "SIGHUP"];
     for (const signal of forwarded) {
@@ -50,39 +64,52 @@ async function pulumi(root: string, args: readonly string[]): Promise<number> {
     }
 }
 
-/** A Pulumi that was killed leaves its lock on the stack; one that runs keeps it. */
-function releaseStaleLocks(root: string): void {
-    for (const { pid, hostname: host, file } of stackLocks(root)) {
-        const here = host === hostname() || host === "";
-        if (here && commandLineOf(pid)?.includes("pulumi")) {
-            throw new Failure(
-                `Pulumi (process ${pid}) works on stack ${stack} already: let it finish, then run it again. ` +
-                    `\`${byHand} cancel --stack ${stack}\` takes the stack from it.`,
-            );
-        }
-        if (here) {
-            rmSync(file, { force: true });
-            rmSync(`${file}.attrs`, { force: true });
-        }
+/** Waits for the Pulumi of an `npm start` that was killed, if it goes on: it is not broken into. */
+async function awaitLeftRun(running: string, tell: (line: string) => void): Promise<void> {
+    const left = lockHolder(running);
+    if (left) {
+        tell(`An earlier \`npm start\` was killed and its Pulumi (process ${left.pid}) goes on: waiting until it ends`);
+    }
+    for (; lockHolder(running) !== undefined; await delay(200)) {
+        throwIfInterrupted();
+    }
+}
+
+/** Puts right what a Pulumi that was killed left behind. Nothing is started for it where nothing was. */
+async function recoverStack(root: string, tell: (line: string) => void): Promise<void> {
+    const locks = stackLocks(root);
+    if (locks.length > 0 || hasPendingOperations(root)) {
+        const env = environment(root);
+        await recover({
+            root: realpathSync(root),
+            stack,
+            locks,
+            pulumi: (args, input) => pulumiWith([...args, "--stack", stack], { input, env }),
+            tell,
+        });
     }
 }
 
 /**
- * Runs `pulumi up` of the sandbox's stack, with its progress on the screen.
+ * Runs `pulumi up` of the sandbox's stack, with its progress on the screen, after whatever an earlier one that was
+ * killed left behind is put right.
  *
+ * @param tell takes a line for each thing that is put right
  * @returns Pulumi's exit code
  * @throws Failure when another Pulumi works on the stack
  */
-export async function pulumiUp(root: string): Promise<number> {
-    releaseStaleLocks(root);
+export async function pulumiUp(root: string, tell: (line: string) => void): Promise<number> {
+    const { running } = sandboxPaths(root);
+    await awaitLeftRun(running, tell);
+    await recoverStack(root, tell);
     mkdirSync(join(root, ".state"), { recursive: true });
     if (!hasStack(root)) {
-        const exitCode = await pulumi(root, ["stack", "select", "--create", stack]);
+        const exitCode = await pulumi(root, running, ["stack", "select", "--create", stack]);
         if (exitCode !== 0) {
             return exitCode;
         }
     }
     // Waiting costs nothing: a whole tier of Applications waits at once, not as many as there are cores.
-    const parallel = ["--parallel", "64"];
-    return pulumi(root, ["up", "--yes", "--skip-preview", "--suppress-permalink", ...parallel, "--stack", stack]);
+    const up = ["up", "--yes", "--skip-preview", "--suppress-permalink", "--parallel", "64", "--stack", stack];
+    return pulumi(root, running, up);
 }

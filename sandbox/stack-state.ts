@@ -1,41 +1,43 @@
 import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
+import { readLocks, type StackLock } from "../hack/recovery/locks";
 
 /** The stack that describes the sandbox. */
 export const stack = "sandbox";
 
 function layout(root: string) {
-    const { name } = parse(readFileSync(join(root, "Pulumi.yaml"), "utf8"));
-    const state = join(root, ".state", ".pulumi");
+    const { name }: { name: string } = parse(readFileSync(join(root, "Pulumi.yaml"), "utf8"));
+    const folder = join(root, ".state");
+    const state = join(folder, ".pulumi");
     return {
+        folder,
+        project: name,
         stacks: join(state, "stacks", name),
         locks: join(state, "locks", "organization", name, stack),
         others: ["history", "backups"].map((kind) => join(state, kind, name, stack)),
     };
 }
 
-/** Whether the stack has been created. */
-export function hasStack(root: string): boolean {
-    return existsSync(join(layout(root).stacks, `${stack}.json`));
+function stateFile(root: string): string {
+    return join(layout(root).stacks, `${stack}.json`);
 }
 
-/** The locks on the stack: which process holds each, on which machine. */
-export function stackLocks(root: string): { pid: number; hostname: string; file: string }[] {
-    const { locks } = layout(root);
-    if (!existsSync(locks)) {
-        return [];
-    }
-    return readdirSync(locks)
-        .filter((file) => file.endsWith(".json"))
-        .map((name) => {
-            const file = join(locks, name);
-            try {
-                return { file, ...JSON.parse(readFileSync(file, "utf8")) };
-            } catch {
-                return { file, pid: 0, hostname: "" };
-            }
-        });
+/** Whether the stack has been created. */
+export function hasStack(root: string): boolean {
+    return existsSync(stateFile(root));
+}
+
+/** The locks on the stack. */
+export function stackLocks(root: string): StackLock[] {
+    const { folder, project } = layout(root);
+    return readLocks(folder, project, stack);
+}
+
+/** Whether the state tells of something that a run was about when it was killed. */
+export function hasPendingOperations(root: string): boolean {
+    const file = stateFile(root);
+    return existsSync(file) && readFileSync(file, "utf8").includes('"pending_operations"');
 }
 
 /** Forgets what the sandbox's stack held: it described a cluster that is gone. Other stacks are left alone. */

@@ -35,7 +35,7 @@ async function main(): Promise<number> {
         const start = Date.now();
         const { paths } = await startSandbox(root, tell);
         throwIfInterrupted();
-        const exitCode = await pulumiUp(root);
+        const exitCode = await pulumiUp(root, tell);
         if (exitCode !== 0) {
             process.stderr.write(
                 `\nstart: pulumi up ended with exit code ${exitCode}. The sandbox goes on running: put right what is ` +

@@ -20,7 +20,7 @@ export const pluginNames = ["kubernetes", "command", "random"] as const;
 export type PluginName = (typeof pluginNames)[number];
 
 /** Raised when bundling changes in a way that the sources do not show. */
-const format = 1;
+const format = 2;
 
 const moduleRequire = createRequire(__filename);
 
@@ -59,7 +59,8 @@ export function bundleHash(name: PluginName): string {
  * @returns path of the bundle
  */
 export async function bundle(name: PluginName, cache: string): Promise<string> {
-    const file = join(cache, bundleHash(name), `${name}.cjs`);
+    // Named as Pulumi names its own, so that whoever looks at the processes sees what it is.
+    const file = join(cache, bundleHash(name), `pulumi-resource-${name}.cjs`);
     if (existsSync(file)) {
         return file;
     }

@@ -2,9 +2,10 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse, stringify } from "yaml";
-import { commandLineOf, ownProcesses } from "../../sandbox/own-processes";
+import { ownProcesses } from "../../sandbox/own-processes";
 import { sandboxPaths } from "../../sandbox/paths";
 import { freePorts } from "../../sandbox/ports";
+import { commandLineOf } from "../../toolchain/processes";
 import { adaptedPrometheus } from "../monitoring/adapted";
 import { Daemon } from "../monitoring/daemon";
 import { eventually } from "../monitoring/eventually";

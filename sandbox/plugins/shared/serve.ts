@@ -251,6 +251,21 @@ function service(provider: Provider, host: EngineHost): grpc.UntypedServiceImple
     };
 }
 
+/** Milliseconds between two looks at the engine, as in Pulumi's own plugins. */
+const engineInterval = 5 * 60_000;
+
+/** Ends the plugin some time after its engine is gone; what it was about goes on until then. */
+function endAfterEngine(address: string): void {
+    const client = new grpc.Client(address, grpc.credentials.createInsecure());
+    setInterval(() => {
+        client.waitForReady(Date.now() + 10_000, (error) => {
+            if (error) {
+                process.exit(1);
+            }
+        });
+    }, engineInterval).unref();
+}
+
 /**
  * Runs a plugin: serves the engine on a free port of the loopback interface, and prints the port, which is how the
  * engine finds it. Previews, timeouts, detailed differences and provider configuration are not in the provider server
@@ -259,7 +274,12 @@ function service(provider: Provider, host: EngineHost): grpc.UntypedServiceImple
  * @param create makes the provider; the host is the engine's display
  */
 export function serve(create: (host: Host) => Provider): void {
-    const host = new EngineHost(process.argv[2]);
+    const engine = process.argv[2];
+    const host = new EngineHost(engine);
+    if (engine) {
+        endAfterEngine(engine);
+    }
+    process.once("SIGTERM", () => process.exit(143));
     const server = new grpc.Server(limits);
     server.addService(ResourceProviderService, service(create(host), host));
     server.bindAsync("127.0.0.1:0", grpc.ServerCredentials.createInsecure(), (error, port) => {

@@ -100,6 +100,9 @@ export class Helm {
             // Helm marks the release as failed when it is told to end.
             const cancel = () => child.kill("SIGTERM");
             signal.addEventListener("abort", cancel);
+            // In the official plugin Helm is a library: what ends the plugin ends it.
+            const kill = () => child.kill("SIGKILL");
+            process.once("exit", kill);
             const stdout: Buffer[] = [];
             const stderr: Buffer[] = [];
             child.stdout.on("data", (chunk: Buffer) => stdout.push(chunk));
@@ -109,6 +112,7 @@ export class Helm {
             child.on("error", (error) => reject(new HelmError(`cannot run ${executable}: ${error.message}`)));
             child.on("close", (code) => {
                 signal.removeEventListener("abort", cancel);
+                process.off("exit", kill);
                 const output = { stdout: Buffer.concat(stdout).toString(), stderr: Buffer.concat(stderr).toString() };
                 if (code === 0) {
                     resolve(output);

@@ -1,0 +1,76 @@
+/** A resource in an exported state, as far as a recovery looks at it. */
+export interface StateResource {
+    readonly urn: string;
+    readonly type: string;
+    readonly inputs?: Readonly<Record<string, unknown>>;
+    /** URN of its provider, `::` and the provider's id. */
+    readonly provider?: string;
+}
+
+/** What `pulumi stack export` prints. */
+export interface ExportedState {
+    readonly deployment: {
+        readonly resources?: readonly StateResource[];
+        /** What the run was about when it was killed. */
+        readonly pending_operations?: readonly { readonly type: string; readonly resource: StateResource }[];
+    };
+}
+
+/** A Helm release that the state or a pending operation tells of. */
+export interface KnownRelease {
+    readonly namespace: string;
+    readonly name: string;
+    /** URN of the provider whose cluster it is in. */
+    readonly provider: string;
+    /** False when it was being created: as far as the state knows, there is none yet. */
+    readonly inState: boolean;
+}
+
+const releaseType = "kubernetes:helm.sh/v3:Release";
+
+/** The state without pending operations. */
+export function withoutPending(state: ExportedState): ExportedState {
+    const { pending_operations: _, ...deployment } = state.deployment;
+    return { ...state, deployment };
+}
+
+/** The URN of the provider in a resource's reference to it. */
+function providerUrn({ provider = "" }: StateResource): string {
+    return provider.split("::").slice(0, -1).join("::");
+}
+
+/** Every Helm release of the stack: what is in the state, and what was being created when the run was killed. */
+export function knownReleases({ deployment }: ExportedState): KnownRelease[] {
+    const resources = (deployment.resources ?? []).filter(({ type }) => type === releaseType);
+    const known = new Set(resources.map(({ urn }) => urn));
+    const created = (deployment.pending_operations ?? [])
+        .filter(
+            ({ type, resource }) => type === "creating" && resource.type === releaseType && !known.has(resource.urn),
+        )
+        .map(({ resource }) => resource);
+    return [...resources, ...created].map((resource) => ({
+        namespace: String(resource.inputs?.["namespace"] ?? "default"),
+        name: String(resource.inputs?.["name"] ?? ""),
+        provider: providerUrn(resource),
+        inState: known.has(resource.urn),
+    }));
+}
+
+/** How an export with `--show-secrets` writes a secret. */
+function reveal(value: unknown): unknown {
+    if (typeof value === "object" && value !== null && "plaintext" in value) {
+        return JSON.parse(String(value.plaintext));
+    }
+    return value;
+}
+
+/**
+ * The kubeconfig of a kubernetes provider, by path or by contents, as the state has it: also in the first run, which
+ * has no outputs yet.
+ *
+ * @param state exported with its secrets
+ */
+export function kubeconfigOf({ deployment }: ExportedState, provider: string): string | undefined {
+    const kubeconfig = reveal(deployment.resources?.find(({ urn }) => urn === provider)?.inputs?.["kubeconfig"]);
+    return typeof kubeconfig === "string" && kubeconfig !== "" ? kubeconfig : undefined;
+}

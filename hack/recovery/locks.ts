@@ -1,0 +1,110 @@
+import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { homedir, hostname } from "node:os";
+import { join, resolve } from "node:path";
+import { Failure } from "../../toolchain/failure";
+import { type RunningProcess, runningProcesses } from "../../toolchain/processes";
+import { isPulumi } from "./processes";
+
+/** A lock of Pulumi's file backend: who works on a stack, or did when it was killed. */
+export interface StackLock {
+    /** Path of the lock. */
+    readonly file: string;
+    /** What the run wrote into it; undefined when it cannot be read. */
+    readonly holder:
+        | {
+              readonly pid: number;
+              readonly username: string;
+              readonly hostname: string;
+              /** RFC 3339. */
+              readonly timestamp: string;
+          }
+        | undefined;
+}
+
+/**
+ * The folder that a file backend's URL means.
+ *
+ * @param url as `pulumi whoami --verbose` tells it
+ * @param root what a relative path starts from: the folder of Pulumi.yaml
+ * @returns undefined for a backend of another kind
+ */
+export function backendFolder(url: string, root: string): string | undefined {
+    const [, path] = /^file:\/\/([^?]*)/.exec(url) ?? [];
+    return path === undefined ? undefined : resolve(root, path.replace(/^~/, homedir()));
+}
+
+/** The locks on a stack in a file backend's folder. */
+export function readLocks(folder: string, project: string, stack: string): StackLock[] {
+    const locks = join(folder, ".pulumi/locks/organization", project, stack);
+    if (!existsSync(locks)) {
+        return [];
+    }
+    return readdirSync(locks)
+        .filter((name) => name.endsWith(".json"))
+        .map((name) => {
+            const file = join(locks, name);
+            try {
+                return { file, holder: JSON.parse(readFileSync(file, "utf8")) };
+            } catch {
+                return { file, holder: undefined };
+            }
+        });
+}
+
+/**
+ * Whether the run that took a lock may still be going on. A Pulumi by the lock's number counts as that run: whether it
+ * is a later one that was given the same number cannot be told safely from times, since clocks are set.
+ *
+ * @param machine this machine's name, and its processes
+ */
+export function judgeLock(
+    { holder }: StackLock,
+    machine: { readonly hostname: string; readonly processes: readonly RunningProcess[] },
+): "dead" | "live" | "elsewhere" {
+    if (holder === undefined) {
+        // Pulumi writes a lock aside and moves it to its place: half a lock is what a machine's crash left of it.
+        return "dead";
+    }
+    if (holder.hostname !== machine.hostname) {
+        return "elsewhere";
+    }
+    return machine.processes.some((each) => each.pid === holder.pid && isPulumi(each)) ? "live" : "dead";
+}
+
+/**
+ * Removes the locks that killed runs left on a stack.
+ *
+ * @param tell takes a line for each
+ * @returns how many there were
+ * @throws Failure when a run goes on, or goes on as far as can be told from here; nothing is removed then
+ */
+export function releaseDeadLocks(locks: readonly StackLock[], stack: string, tell: (line: string) => void): number {
+    const machine = { hostname: hostname(), processes: [...runningProcesses()] };
+    const judged = locks.map((lock) => ({ ...lock, verdict: judgeLock(lock, machine) }));
+    for (const { holder, verdict } of judged) {
+        if (holder && verdict === "live") {
+            throw new Failure(
+                `Pulumi (process ${holder.pid} of ${holder.username}, since ${holder.timestamp}) works on stack ` +
+                    `${stack}: let it finish, then run this again`,
+            );
+        }
+        if (holder && verdict === "elsewhere") {
+            throw new Failure(
+                `stack ${stack} is locked by ${holder.username} on ${holder.hostname} (process ${holder.pid}, since ` +
+                    `${holder.timestamp}), and whether that run goes on cannot be seen from here. Look there; if it ` +
+                    `has ended, run this on ${holder.hostname}, or free the stack with ` +
+                    `\`npx pulumi cancel --stack ${stack}\``,
+            );
+        }
+    }
+    for (const { file, holder } of judged) {
+        rmSync(file, { force: true });
+        rmSync(`${file}.attrs`, { force: true });
+        tell(
+            holder
+                ? `Lock removed: its run (process ${holder.pid} of ${holder.username}, since ${holder.timestamp}) is gone`
+                : "Lock removed: it was cut short when it was written",
+        );
+    }
+    return judged.length;
+}

@@ -1,0 +1,53 @@
+import { readlinkSync } from "node:fs";
+import { setTimeout as delay } from "node:timers/promises";
+import { type RunningProcess, runningProcesses } from "../../toolchain/processes";
+import { isPulumi, isResourcePlugin } from "./processes";
+
+/** Milliseconds for a plugin to end in peace. */
+const grace = 3_000;
+
+/** Where a process works; undefined when that cannot be seen. */
+function workingDirectory(pid: number): string | undefined {
+    try {
+        return readlinkSync(`/proc/${pid}/cwd`);
+    } catch {
+        return undefined;
+    }
+}
+
+/** Pulumi's plugins among processes whose engine is gone: whatever they do, nobody hears of it any more. */
+export function orphanedPlugins(processes: readonly RunningProcess[]): RunningProcess[] {
+    const engines = new Set(processes.filter(isPulumi).map(({ pid }) => pid));
+    return processes.filter((each) => isResourcePlugin(each) && !engines.has(each.parent));
+}
+
+/**
+ * Ends the plugins that a killed run left behind in a checkout. They would go on for minutes, with whatever they were
+ * about: a Helm release would be deployed behind the back of the run that cleans up. On a system without /proc they are
+ * left alone, and end by themselves.
+ *
+ * @param root the checkout
+ * @returns how many there were
+ */
+export async function endOrphanedPlugins(root: string): Promise<number> {
+    const find = () => orphanedPlugins([...runningProcesses()]).filter(({ pid }) => workingDirectory(pid) === root);
+    const found = find();
+    const signal = (name: "SIGTERM" | "SIGKILL", { pid }: RunningProcess) => {
+        try {
+            process.kill(pid, name);
+        } catch {
+            // It ended by itself.
+        }
+    };
+    for (const each of found) {
+        signal("SIGTERM", each);
+    }
+    for (const end = Date.now() + grace; find().length > 0; await delay(50)) {
+        if (Date.now() > end) {
+            for (const each of find()) {
+                signal("SIGKILL", each);
+            }
+        }
+    }
+    return found.length;
+}

@@ -1,0 +1,77 @@
+import { existsSync } from "node:fs";
+import { Failure } from "../../toolchain/failure";
+import { Kubectl } from "../kubectl";
+import { withPrivateFile } from "../private-file";
+import { type ExportedState, type KnownRelease, knownReleases, kubeconfigOf, withoutPending } from "./deployment";
+import { releaseDeadLocks, type StackLock } from "./locks";
+import { endOrphanedPlugins } from "./plugins";
+import { freeRelease } from "./releases";
+
+/** What {@link recover} works on. */
+export interface Recovery {
+    /** The checkout, from which paths in the stack's config start. */
+    readonly root: string;
+    readonly stack: string;
+    /** The locks on the stack; none for a backend that has them elsewhere. */
+    readonly locks: readonly StackLock[];
+    /** Runs a command of Pulumi for the stack, with what it reads from standard input. */
+    readonly pulumi: (args: readonly string[], input?: string) => Promise<string>;
+    /** Takes a line for each thing that is done. */
+    readonly tell: (line: string) => void;
+}
+
+async function exportState({ pulumi }: Recovery, ...flags: string[]): Promise<ExportedState> {
+    return JSON.parse(await pulumi(["stack", "export", ...flags]));
+}
+
+/** Looks at each release in the cluster that its provider names. */
+async function freeReleases(recovery: Recovery, releases: readonly KnownRelease[]): Promise<void> {
+    const providers = new Set(releases.map(({ provider }) => provider));
+    const secrets = await exportState(recovery, "--show-secrets");
+    for (const provider of providers) {
+        const kubeconfig = kubeconfigOf(secrets, provider);
+        if (kubeconfig === undefined) {
+            throw new Failure(`the state does not say in which cluster the releases of ${provider} are`);
+        }
+        const free = async (path: string) => {
+            const kubectl = new Kubectl(path);
+            for (const release of releases.filter((each) => each.provider === provider)) {
+                await freeRelease(kubectl, release, recovery.tell);
+            }
+        };
+        await (existsSync(kubeconfig) ? free(kubeconfig) : withPrivateFile("kubeconfig", kubeconfig, free));
+    }
+}
+
+/**
+ * Puts right what a killed `pulumi up` left behind, so that the next one finishes: its lock, its plugins that go on by
+ * themselves, Helm releases that were cut short, and pending operations.
+ *
+ * Objects that were being created need nothing: the provider takes over what is there (`upsertExistingObjects`), so the
+ * operation is forgotten. `pulumi refresh --clear-pending-creates` would forget it too, but asks the cluster for every
+ * object of the home first, and takes whatever somebody changed by hand into the state on the way.
+ *
+ * @throws Failure when a run goes on; nothing is changed then
+ */
+export async function recover(recovery: Recovery): Promise<void> {
+    const { locks, pulumi, root, stack, tell } = recovery;
+    releaseDeadLocks(locks, stack, tell);
+    const plugins = await endOrphanedPlugins(root);
+    if (plugins > 0) {
+        tell(`Ended ${plugins} plugins of a run that is gone`);
+    }
+    const releases = knownReleases(await exportState(recovery));
+    if (releases.length > 0) {
+        await freeReleases(recovery, releases);
+    }
+    // Once more, right before it is written: the less time between, the better.
+    const state = await exportState(recovery);
+    const pending = state.deployment.pending_operations ?? [];
+    if (pending.length === 0) {
+        return;
+    }
+    await pulumi(["stack", "import"], JSON.stringify(withoutPending(state)));
+    for (const { type, resource } of pending) {
+        tell(`Forgotten: ${type} ${resource.urn.split("::").slice(2).join(" ")}, which was cut short`);
+    }
+}

@@ -1,0 +1,42 @@
+import type { Kubectl } from "../kubectl";
+import type { KnownRelease } from "./deployment";
+
+/** Helm's record of one revision of a release: a Secret in the release's namespace. */
+export interface ReleaseRecord {
+    readonly metadata: {
+        readonly name: string;
+        readonly labels: { readonly name: string; readonly status: string; readonly version: string };
+    };
+}
+
+/**
+ * Helm's records that stand in the way of the next run.
+ *
+ * - A revision that was cut short is `pending-…`, and Helm refuses the release for good: "another operation is in
+ *   progress". Without that record, it goes on from the revision before.
+ * - A release that the state does not know, however far it came, is refused as "a name that is still in use".
+ *
+ * The objects in the cluster stay as they are, and carry the release's name: the next run takes over what is there and
+ * adds what is missing. Uninstalling instead would take custom resources down with their definitions.
+ */
+export function recordsInTheWay({ inState }: KnownRelease, records: readonly ReleaseRecord[]): ReleaseRecord[] {
+    return records.filter(({ metadata }) => !inState || metadata.labels.status.startsWith("pending-"));
+}
+
+/**
+ * Removes Helm's records that stand in the way of the next run.
+ *
+ * @param tell takes a line for each
+ */
+export async function freeRelease(kubectl: Kubectl, release: KnownRelease, tell: (line: string) => void) {
+    const { namespace, name } = release;
+    const options = ["--namespace", namespace, "--selector", `owner=helm,name=${name}`];
+    for (const { metadata } of recordsInTheWay(release, await kubectl.list<ReleaseRecord>("secrets", ...options))) {
+        await kubectl.run(["delete", "secret", metadata.name, "--namespace", namespace, "--ignore-not-found"]);
+        const { status, version } = metadata.labels;
+        const why = release.inState ? "was cut short" : "is not in the state";
+        tell(
+            `Helm release ${namespace}/${name}: revision ${version} (${status}) ${why}; the next run takes over from it`,
+        );
+    }
+}

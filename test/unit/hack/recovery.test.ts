@@ -1,0 +1,207 @@
+import { spawn } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { homedir, hostname, tmpdir } from "node:os";
+import { join } from "node:path";
+import { type ExportedState, knownReleases, kubeconfigOf, withoutPending } from "../../../hack/recovery/deployment";
+import { backendFolder, judgeLock, readLocks, releaseDeadLocks } from "../../../hack/recovery/locks";
+import { orphanedPlugins } from "../../../hack/recovery/plugins";
+import { type ReleaseRecord, recordsInTheWay } from "../../../hack/recovery/releases";
+
+const timestamp = "2026-11-23T12:00:00Z";
+const lock = (pid: number, host: string) => ({
+    file: "lock.json",
+    holder: { pid, username: "somebody", hostname: host, timestamp },
+});
+const running = (pid: number, parent: number, ...words: string[]) => ({
+    pid,
+    parent,
+    commandLine: `${words.join("\0")}\0`,
+});
+
+describe("a lock on a stack", () => {
+    const machine = {
+        hostname: "desk",
+        processes: [
+            running(10, 1, "/opt/pulumi/bin/pulumi", "up", "--yes"),
+            running(11, 10, "/opt/pulumi/bin/pulumi-resource-kubernetes", "127.0.0.1:1"),
+            running(12, 1, "vim", "pulumi.yaml"),
+            running(13, 1, "pulumi", "preview"),
+        ],
+    };
+
+    test.each([
+        ["whose run goes on", lock(10, "desk"), "live"],
+        ["whose run goes on, found on PATH", lock(13, "desk"), "live"],
+        ["whose process is gone", lock(99, "desk"), "dead"],
+        ["whose number is an editor's by now", lock(12, "desk"), "dead"],
+        ["whose number is a plugin's by now", lock(11, "desk"), "dead"],
+        ["of another machine", lock(10, "sofa"), "elsewhere"],
+        ["of another machine, where nobody has that number here", lock(99, "sofa"), "elsewhere"],
+        ["that was cut short when it was written", { file: "lock.json", holder: undefined }, "dead"],
+    ])("%s", (_, found, expected) => {
+        expect(judgeLock(found, machine)).toBe(expected);
+    });
+});
+
+describe("the locks of a file backend", () => {
+    let folder = "";
+    const locks = () => join(folder, ".pulumi/locks/organization/hearth/home");
+    const take = (name: string, pid: number, host: string) => {
+        mkdirSync(locks(), { recursive: true });
+        writeFileSync(join(locks(), `${name}.json`), JSON.stringify(lock(pid, host).holder));
+        writeFileSync(join(locks(), `${name}.json.attrs`), "{}");
+    };
+    const release = () => {
+        const told: string[] = [];
+        releaseDeadLocks(readLocks(folder, "hearth", "home"), "home", (line) => told.push(line));
+        return told;
+    };
+    /** A process by this name that runs for as long as `body` does. */
+    const withProcess = async (name: string, body: (pid: number) => void) => {
+        const child = spawn(process.execPath, ["-e", "setInterval(() => {}, 1000)"], { argv0: name });
+        try {
+            await new Promise((started, failed) => child.once("spawn", started).once("error", failed));
+            body(child.pid ?? 0);
+        } finally {
+            child.kill("SIGKILL");
+            await new Promise((ended) => child.once("exit", ended));
+        }
+    };
+
+    beforeEach(() => {
+        folder = mkdtempSync(join(tmpdir(), "hearth-test-"));
+    });
+    afterEach(() => rmSync(folder, { recursive: true }));
+
+    test("are none where nobody works", () => {
+        expect(release()).toEqual([]);
+    });
+
+    test("a killed run's is removed, and told", async () => {
+        await withProcess("pulumi", (pid) => take("one", pid, hostname()));
+
+        expect(release()).toEqual([expect.stringContaining("somebody, since 2026-11-23T12:00:00Z) is gone")]);
+        expect(readLocks(folder, "hearth", "home")).toEqual([]);
+        expect(existsSync(join(locks(), "one.json.attrs"))).toBe(false);
+    });
+
+    test("a run that goes on keeps every lock, also those of killed ones", async () => {
+        await withProcess("pulumi", (pid) => {
+            take("gone", 2 ** 30, hostname());
+            take("live", pid, hostname());
+
+            expect(release).toThrow(`Pulumi (process ${pid} of somebody, since ${timestamp}) works on stack home`);
+        });
+        expect(readLocks(folder, "hearth", "home")).toHaveLength(2);
+    });
+
+    test("another machine's is left, and the message says who and what to do", () => {
+        take("far", 1, "some-other-machine");
+
+        expect(release).toThrow(/somebody on some-other-machine .*npx pulumi cancel --stack home/s);
+        expect(readLocks(folder, "hearth", "home")).toHaveLength(1);
+    });
+});
+
+test.each([
+    ["file://./.state", "/home/me/hearth", "/home/me/hearth/.state"],
+    ["file:///srv/state?no_tmp_dir=true", "/home/me/hearth", "/srv/state"],
+    ["file://~", "/home/me/hearth", homedir()],
+    ["s3://bucket", "/home/me/hearth", undefined],
+    ["https://api.pulumi.com", "/home/me/hearth", undefined],
+])("the folder of the backend %s", (url, root, expected) => {
+    expect(backendFolder(url, root)).toBe(expected);
+});
+
+test("a plugin is left behind when no Pulumi is its parent, whether it is Pulumi's own or a stand-in", () => {
+    const left = [
+        running(20, 1, "/root/.pulumi/plugins/resource-command-v1/pulumi-resource-command", "127.0.0.1:2"),
+        running(21, 1, "/usr/bin/node", "/cache/pulumi-resource-kubernetes.cjs", "127.0.0.1:2"),
+    ];
+    const others = [
+        running(1, 0, "/sbin/init"),
+        running(30, 1, "/opt/pulumi/bin/pulumi", "up"),
+        running(31, 30, "/usr/bin/node", "/cache/pulumi-resource-kubernetes.cjs", "127.0.0.1:3"),
+        running(32, 1, "less", "pulumi-resource-kubernetes.log"),
+    ];
+
+    expect(orphanedPlugins([...left, ...others])).toEqual(left);
+});
+
+const provider = "urn:pulumi:home::hearth::pulumi:providers:kubernetes::home";
+const release = (name: string) => ({
+    urn: `urn:pulumi:home::hearth::kubernetes:helm.sh/v3:Release::${name}`,
+    type: "kubernetes:helm.sh/v3:Release",
+    inputs: { name, namespace: `${name}-system` },
+    provider: `${provider}::4711`,
+});
+const object = {
+    urn: "urn:pulumi:home::hearth::kubernetes:core/v1:Secret::arr",
+    type: "kubernetes:core/v1:Secret",
+    inputs: { metadata: { name: "arr-secrets" } },
+    provider: `${provider}::4711`,
+};
+const state: ExportedState = {
+    deployment: {
+        resources: [
+            { urn: provider, type: "pulumi:providers:kubernetes", inputs: { kubeconfig: { plaintext: '"a: 1\\n"' } } },
+            release("metallb"),
+        ],
+        pending_operations: [
+            { type: "creating", resource: release("argocd") },
+            { type: "updating", resource: release("metallb") },
+            { type: "creating", resource: object },
+        ],
+    },
+};
+
+describe("a state whose run was killed", () => {
+    test("names the releases that it has, and those that were being created", () => {
+        expect(knownReleases(state)).toEqual([
+            { name: "metallb", namespace: "metallb-system", provider, inState: true },
+            { name: "argocd", namespace: "argocd-system", provider, inState: false },
+        ]);
+    });
+
+    test("knows the cluster that they are in", () => {
+        expect(kubeconfigOf(state, provider)).toBe("a: 1\n");
+    });
+
+    test("keeps every resource when its pending operations are forgotten", () => {
+        expect(withoutPending(state)).toEqual({ deployment: { resources: state.deployment.resources } });
+    });
+
+    test("of a first run that did nothing yet has no releases", () => {
+        expect(knownReleases({ deployment: {} })).toEqual([]);
+    });
+});
+
+describe("Helm's records of a release", () => {
+    const record = (version: string, status: string): ReleaseRecord => ({
+        metadata: { name: `v${version}`, labels: { name: "argocd", status, version } },
+    });
+    const known = { name: "argocd", namespace: "argocd", provider };
+
+    test.each([
+        ["in the state and deployed: all stay", true, [record("1", "superseded"), record("2", "deployed")], []],
+        [
+            "in the state, upgrade cut short: that revision goes",
+            true,
+            [record("1", "deployed"), record("2", "pending-upgrade")],
+            ["v2"],
+        ],
+        [
+            "in the state, rollback cut short: that revision goes",
+            true,
+            [record("1", "deployed"), record("3", "pending-rollback")],
+            ["v3"],
+        ],
+        ["in the state and failed: Helm goes on from it", true, [record("1", "failed")], []],
+        ["not in the state, install cut short", false, [record("1", "pending-install")], ["v1"]],
+        ["not in the state, but deployed", false, [record("1", "deployed")], ["v1"]],
+        ["not in the state, and failed", false, [record("1", "failed")], ["v1"]],
+        ["not there at all", false, [], []],
+    ])("%s", (_, inState, records, expected) => {
+        expect(recordsInTheWay({ ...known, inState }, records).map(({ metadata }) => metadata.name)).toEqual(expected);
+    });
+});

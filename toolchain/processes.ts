@@ -1,0 +1,43 @@
+import { spawnSync } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
+
+/** A process of this machine. */
+export interface RunningProcess {
+    readonly pid: number;
+    /** The process that started it; another one once that has ended. */
+    readonly parent: number;
+    /** Its program and arguments, each ended by a zero byte; by a space where the system tells no better. */
+    readonly commandLine: string;
+}
+
+/** Every process of this machine, as far as this user may see them. One that has ended and waits to be buried is none. */
+export function* runningProcesses(): Generator<RunningProcess> {
+    if (process.platform === "linux") {
+        for (const entry of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
+            try {
+                const commandLine = readFileSync(`/proc/${entry}/cmdline`, "utf8");
+                const stat = readFileSync(`/proc/${entry}/stat`, "utf8");
+                // The name in field 2 may hold spaces and parentheses; the parent is field 4.
+                const [state, parent] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+                if (state !== "Z") {
+                    yield { pid: Number(entry), parent: Number(parent), commandLine };
+                }
+            } catch {
+                // It ended while the list was read.
+            }
+        }
+        return;
+    }
+    const { stdout } = spawnSync("ps", ["-axww", "-o", "pid=,ppid=,command="], { encoding: "utf8" });
+    for (const line of stdout.split("\n")) {
+        const [, pid, parent, commandLine = ""] = line.match(/^\s*(\d+)\s+(\d+)\s+(.*)$/) ?? [];
+        if (pid !== undefined) {
+            yield { pid: Number(pid), parent: Number(parent), commandLine };
+        }
+    }
+}
+
+/** The command line of a running process, its parts in one text; undefined when there is no such process. */
+export function commandLineOf(pid: number): string | undefined {
+    return [...runningProcesses()].find((each) => each.pid === pid)?.commandLine.replaceAll("\0", " ");
+}
