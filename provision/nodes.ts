@@ -66,7 +66,9 @@ export class Nodes extends pulumi.ComponentResource {
         const agentToken = password("agent-token");
         const cluster = new random.RandomId("cluster", { byteLength: 8 }, { parent: this }).hex;
 
-        const looked = preflight("preflight", { nodes, privateKey, cluster }, child());
+        const { mount, allowedRanges } = args.storage ?? {};
+        const purpose = { api, release, source: args.source, mount, allowedRanges };
+        const looked = preflight("preflight", { nodes, privateKey, cluster, purpose }, child());
 
         const hosts = nodes.map((node) => `${node.address} ${node.name}`).join("\n");
         const addresses = nodes.map((node) => node.address).join(" ");
@@ -88,7 +90,7 @@ export class Nodes extends pulumi.ComponentResource {
                 const access = {
                     port: String(node.port),
                     addresses,
-                    nfs_ranges: node.disks.length > 0 ? (args.storage?.allowedRanges.join(" ") ?? "") : "",
+                    nfs_ranges: node.disks.length > 0 ? (allowedRanges?.join(" ") ?? "") : "",
                 };
                 const hardened = run("access", node, "access", access, [baseline]);
                 // The same again in a session of its own: it confirms the first, or does it anew if that came to nothing.

@@ -1,7 +1,7 @@
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import type { NodeSettings } from "../config/nodes";
-import { scriptText } from "./remote-script";
+import { scriptsChecksum, scriptText } from "./remote-script";
 import { diskLines } from "./storage";
 
 /** One node as the preflight check is told of it. */
@@ -30,13 +30,18 @@ export interface PreflightInput {
 /** Ports that must be free before k3s is there. */
 const ports = { server: "6443 10250 2379 2380 10257 10259", agent: "10250" } as const;
 
-/** Looks at all nodes side by side before any of them is changed, and fails with a table if something is wrong. */
+/**
+ * Looks at all nodes side by side before any of them is changed, and fails with a table if something is wrong. It does so
+ * again before each change.
+ */
 export function preflight(
     name: string,
     args: {
         readonly nodes: readonly NodeSettings[];
         readonly privateKey: pulumi.Input<string>;
         readonly cluster: pulumi.Input<string>;
+        /** What the nodes are to become; when it changes, they are looked at again. */
+        readonly purpose: pulumi.Input<unknown>;
     },
     opts: pulumi.CustomResourceOptions,
 ): command.local.Command {
@@ -65,6 +70,7 @@ export function preflight(
             create: "node --import tsx provision/checks/preflight.mts",
             stdin: pulumi.secret(input.apply((told) => JSON.stringify(told))),
             logging: command.local.Logging.Stdout,
+            triggers: [args.nodes, args.purpose, scriptsChecksum()],
         },
         { ...opts, customTimeouts: { create: "5m", update: "5m" } },
     );

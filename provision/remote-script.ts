@@ -1,4 +1,5 @@
-import { readFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
@@ -28,6 +29,14 @@ export function scriptText(script: string, input: Readonly<Record<string, string
         readFileSync(join(folder, `${name}.sh`), "utf8"),
     );
     return [...assignments, ...files].join("");
+}
+
+/** SHA-256 of all scripts. */
+export function scriptsChecksum(): string {
+    const texts = readdirSync(folder)
+        .sort()
+        .map((file) => readFileSync(join(folder, file), "utf8"));
+    return createHash("sha256").update(texts.join("\0")).digest("hex");
 }
 
 /** Who is reached, and how. */

@@ -36,7 +36,7 @@ async function look(node: PreflightNode, { cluster, script }: PreflightInput, fo
             ...["-F", "none", "-T"],
             ...Object.entries(options).flatMap(([name, value]) => ["-o", `${name}=${value}`]),
             target,
-            'if [ "$(id -u)" = 0 ]; then exec bash -s create; else exec sudo -n bash -s create; fi',
+            'if [ "$(id -u)" = 0 ]; then exec bash -s look; else exec sudo -n bash -s look; fi',
         ],
         { stdio: ["pipe", "pipe", "pipe"], timeout: limit * 1_000 },
     );

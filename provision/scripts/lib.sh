@@ -42,6 +42,15 @@ die() {
 # result TEXT: hands TEXT to the program, and shows it to nobody.
 result() { printf '%s' "$1" >&3; }
 
+# One script at a time changes a node, here or (member.sh) in the API: one whose connection was cut may still be at work.
+if [[ ${1:-} != look ]]; then
+    exec 9>"/run/hearth-${member:-$node}.lock"
+    if ! flock --nonblock 9; then
+        say "waiting for a run that was cut off, and is still at work here"
+        flock --timeout 900 9 || die "another run is still at work on $node: see \`ps -ef\` there, and run \`pulumi up\` again"
+    fi
+fi
+
 # A session that has come this far proves that sshd and the firewall, should they just have changed, let the next one in.
 if systemctl --quiet is-active hearth-access-revert.timer 2>/dev/null; then
     systemctl stop hearth-access-revert.timer
@@ -58,10 +67,10 @@ write_file() {
         return
     fi
     mkdir -p "$(dirname "$path")"
-    local new
-    new=$(mktemp "$path.XXXXXX")
+    # Always the same name: what a run leaves that loses its power here, the next one takes.
+    local new=$path.hearth-new
+    (umask 077 && rm -f "$new" && printf '%s' "$text" >"$new")
     chmod "$mode" "$new"
-    printf '%s' "$text" >"$new"
     sync "$new"
     mv -fT "$new" "$path"
     # shellcheck disable=SC2034 # for the scripts

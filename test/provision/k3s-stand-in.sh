@@ -80,7 +80,7 @@ start_control_plane() {
 kubectl() { "$tools/kubectl" --kubeconfig "${KUBECONFIG:-$etc/k3s.yaml}" "$@"; }
 
 # Checks the token as k3s does, and leaves a kubeconfig that uses it.
-join() {
+join() { # ROLE
     local token server hash ca
     token=$(setting token) server=$(setting server)
     [[ $token =~ ^K10([0-9a-f]{64})::(server|node):(.+)$ ]] || refuse "the token has no CA hash"
@@ -100,6 +100,12 @@ contexts: [{name: d, context: {cluster: d, user: d}}]
 current-context: d
 END
     kubectl get --raw /readyz >/dev/null || refuse "not authorized: the token is not the cluster's"
+    if [[ $1 == server ]]; then
+        mkdir -p "$data/db/snapshots"
+        setting token >"$data/token"
+        cp "$KUBECONFIG" "$etc/k3s.yaml"
+        chmod 600 "$data/token" "$etc/k3s.yaml"
+    fi
 }
 
 register() {
@@ -115,6 +121,8 @@ END
         \"nodeInfo\": {\"kubeletVersion\": \"$version\", \"architecture\": \"amd64\", \"bootID\": \"\",
             \"containerRuntimeVersion\": \"\", \"kernelVersion\": \"\", \"kubeProxyVersion\": \"\", \"machineID\": \"\",
             \"operatingSystem\": \"linux\", \"osImage\": \"\", \"systemUUID\": \"\"}}}" >/dev/null
+    # The API server sets it on a new node, and the controller manager takes it from one that is Ready.
+    kubectl taint node "$name" node.kubernetes.io/not-ready- >/dev/null 2>&1 || true
 }
 
 case ${1:-} in
@@ -126,7 +134,7 @@ case ${1:-} in
     --version) echo "k3s version $version (stand-in)" ;;
     server | agent)
         trap 'kill -9 $(jobs -p) 2>/dev/null; wait; exit 0' TERM INT
-        if [[ $1 == server && $(setting cluster-init) == true ]]; then start_control_plane; else join; fi
+        if [[ $1 == server && $(setting cluster-init) == true ]]; then start_control_plane; else join "$1"; fi
         register "$1"
         systemd-notify --ready || true
         sleep infinity &

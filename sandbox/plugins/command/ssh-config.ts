@@ -128,7 +128,9 @@ export function writeSshConfig(
         lines.push(...section(bastion, proxy, folder));
     }
     const common = ["Host *", "GlobalKnownHostsFile /dev/null", "CheckHostIP no", "LogLevel ERROR", "RequestTTY no"];
-    writeFileSync(config, `${[...lines, ...common].join("\n")}\n`, { mode: 0o600 });
+    // As Go's connections do: the other end is asked every 15 s whether it is there, and given up after nine times.
+    const alive = ["ServerAliveInterval 15", "ServerAliveCountMax 9"];
+    writeFileSync(config, `${[...lines, ...common, ...alive].join("\n")}\n`, { mode: 0o600 });
     const askpass = writeAskpass(target, connection, folder);
     return {
         config,

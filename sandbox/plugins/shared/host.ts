@@ -20,9 +20,10 @@ export interface Host {
     status(severity: Severity, urn: string, message: string): void;
 }
 
-/** The engine that started this plugin. Messages are sent in order and nothing waits for them. */
+/** The engine that started this plugin. Messages arrive in order, and what sends them does not wait for that. */
 export class EngineHost implements Host {
     #client: EngineClient | undefined;
+    #sent: Promise<unknown> = Promise.resolve();
 
     /** @param address the engine's address; without one, messages are dropped */
     constructor(address: string | undefined) {
@@ -52,6 +53,10 @@ export class EngineHost implements Host {
         request.setUrn(urn);
         request.setMessage(message);
         request.setEphemeral(ephemeral);
-        this.#client?.log(request, () => {});
+        const client = this.#client;
+        // The engine takes requests side by side: the next one starts when it has taken this one.
+        this.#sent = this.#sent.then(
+            () => new Promise<void>((taken) => client?.log(request, () => taken()) ?? taken()),
+        );
     }
 }

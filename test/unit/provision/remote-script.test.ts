@@ -10,7 +10,7 @@ const scripts = readdirSync(folder).filter((name) => name.endsWith(".sh"));
 /** Runs bash as a node does: assignments, lib.sh, then the body, all on standard input. */
 function run(body: string) {
     const library = readFileSync(join(folder, "lib.sh"), "utf8");
-    return spawnSync("bash", ["-s", "create"], {
+    return spawnSync("bash", ["-s", "look"], {
         input: `node='n1'\n${library}\nmain() {\n${body}\n}\nmain "$@" </dev/null\n`,
         encoding: "utf8",
     });

@@ -1,0 +1,169 @@
+import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Outcome, run } from "../../toolchain/run";
+import { tool } from "../../toolchain/tools";
+import { debianRoot } from "./machines/debian";
+import { Network } from "./machines/network";
+import { Machine } from "./machines/nspawn";
+import { Stack } from "./stack";
+
+/** What the stack's config says of a node, as far as the tests set it. */
+export interface NodeConfig {
+    readonly name: string;
+    readonly address: string;
+    readonly user: string;
+    readonly hostKey: string;
+    readonly role: "server" | "agent";
+    readonly labels?: Readonly<Record<string, string>>;
+    readonly taints?: readonly string[];
+}
+
+/** A node as the API has it, as far as the tests look into it. */
+export interface LiveNode {
+    readonly metadata: { readonly name: string; readonly labels: Readonly<Record<string, string>> };
+    readonly spec: { readonly unschedulable?: boolean; readonly taints?: readonly { readonly key: string }[] };
+    readonly status: {
+        readonly nodeInfo: { readonly kubeletVersion: string };
+        readonly conditions: readonly { readonly type: string; readonly status: string }[];
+    };
+}
+
+/** The release of k3s whose place the stand-in takes, and the one after it. */
+export const versions = ["v1.35.0+k3s1", "v1.35.1+k3s1"] as const;
+
+/** A release of k3s. */
+export type Version = (typeof versions)[number];
+
+/** Where the machines find the releases of k3s. */
+const source = "/opt/k3s";
+
+/**
+ * Machines in a network of their own, named `s…` for servers and `a…` for agents, and the stack that makes a cluster of
+ * them. What stands in for k3s is k3s-stand-in.sh.
+ */
+export class MachineHome {
+    readonly network = new Network();
+    readonly machines: Machine[] = [];
+    private readonly folder = mkdtempSync(join(tmpdir(), "hearth-machines-"));
+    private readonly sums = new Map<Version, string>();
+    private current: Stack | undefined;
+
+    private constructor() {}
+
+    static async create(...names: string[]): Promise<MachineHome> {
+        const home = new MachineHome();
+        home.prepare();
+        await home.addMachines(...names);
+        home.current = await Stack.create(home.network, { privateKey: readFileSync(home.key, "utf8") });
+        return home;
+    }
+
+    private get key(): string {
+        return join(this.folder, "key");
+    }
+
+    /** The stack that makes a cluster of the machines. */
+    get stack(): Stack {
+        if (this.current === undefined) {
+            throw new Error("the home has no stack yet");
+        }
+        return this.current;
+    }
+
+    /** The key that lets into the machines, and what the machines find under /opt. */
+    private prepare(): void {
+        execFileSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", this.key]);
+        for (const version of versions) {
+            const text = readFileSync(join(__dirname, "k3s-stand-in.sh"), "utf8").replace(versions[0], version);
+            const file = join(this.folder, "k3s", version, "k3s");
+            mkdirSync(join(this.folder, "k3s", version), { recursive: true });
+            writeFileSync(file, text);
+            this.sums.set(version, createHash("sha256").update(text).digest("hex"));
+        }
+        mkdirSync(join(this.folder, "tools"));
+        for (const name of ["etcd", "kube-apiserver", "kubectl"] as const) {
+            cpSync(tool(name), join(this.folder, "tools", name));
+            chmodSync(join(this.folder, "tools", name), 0o755);
+        }
+    }
+
+    /** Adds machines, as their installers leave them. */
+    async addMachines(...names: string[]): Promise<void> {
+        const root = await debianRoot();
+        const publicKey = readFileSync(`${this.key}.pub`, "utf8");
+        const mounts = { [source]: join(this.folder, "k3s"), "/opt/tools": join(this.folder, "tools") };
+        const added = await Promise.all(
+            names.map((name, index) => {
+                const address = `10.77.0.${10 + this.machines.length + index + 1}`;
+                return Machine.create({ name, address, network: this.network, root, publicKey, mounts });
+            }),
+        );
+        this.machines.push(...added);
+    }
+
+    /** Makes the machines what their installers left, and the stack a new one. */
+    async startOver(): Promise<void> {
+        await Promise.all(this.machines.map((machine) => machine.reinstall()));
+        this.current?.remove();
+        this.current = await Stack.create(this.network, { privateKey: readFileSync(this.key, "utf8") });
+    }
+
+    /** The machine of that name. */
+    machine(name: string): Machine {
+        const machine = this.machines.find((each) => each.name === name);
+        if (machine === undefined) {
+            throw new Error(`no machine ${name}`);
+        }
+        return machine;
+    }
+
+    /** What the config says of every machine. */
+    nodes(): NodeConfig[] {
+        return this.machines.map(({ name, address, hostKey }) => ({
+            name,
+            address,
+            hostKey,
+            // Both ways in: as root, and as somebody with sudo.
+            user: name.endsWith("1") ? "root" : "admin",
+            role: name.startsWith("s") ? "server" : "agent",
+        }));
+    }
+
+    /** Writes the stack's config: all machines, or the nodes that are given. */
+    configure(nodes: readonly NodeConfig[] = this.nodes(), version: Version = versions[0], sha256?: string): void {
+        this.stack.configure({
+            nodes,
+            source,
+            release: { version, sha256: sha256 ?? this.sums.get(version) },
+            api: this.machines[0]?.address,
+        });
+    }
+
+    /** `kubectl`, as whoever has the kubeconfig that the stack hands out. */
+    async kubectl(...args: string[]): Promise<Outcome> {
+        const kubeconfig = join(this.folder, "kubeconfig");
+        writeFileSync(kubeconfig, await this.stack.output("kubeconfig"), { mode: 0o600 });
+        return run(...this.network.command(tool("kubectl"), "--kubeconfig", kubeconfig, ...args));
+    }
+
+    /** The nodes in the API, by name. */
+    async liveNodes(): Promise<Map<string, LiveNode>> {
+        const { exitCode, output } = await this.kubectl("get", "nodes", "--output=json");
+        if (exitCode !== 0) {
+            throw new Error(output);
+        }
+        const { items } = JSON.parse(output) as { items: LiveNode[] };
+        return new Map(items.map((item) => [item.metadata.name, item]));
+    }
+
+    /** Removes the machines, the network and the stack. */
+    async remove(): Promise<void> {
+        await Promise.all(this.machines.map((machine) => machine.remove()));
+        this.network.remove();
+        this.current?.remove();
+        rmSync(this.folder, { recursive: true });
+    }
+}

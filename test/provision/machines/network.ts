@@ -1,0 +1,61 @@
+import { execFileSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
+
+const ip = (...args: string[]) => execFileSync("ip", args, { stdio: ["ignore", "pipe", "pipe"] });
+
+/**
+ * A network of a test's own: one network namespace with a bridge, where the test's programs run, and one for each
+ * machine, cabled to the bridge. Nothing leads out of it.
+ */
+export class Network {
+    /** Name of the namespace in which programs reach the machines. */
+    readonly namespace = `hearth-${randomBytes(3).toString("hex")}`;
+    private readonly cables = new Map<string, string>();
+
+    /** Sets up the bridge, whose own address is 10.77.0.1/24. */
+    constructor() {
+        ip("netns", "add", this.namespace);
+        ip("-n", this.namespace, "link", "set", "lo", "up");
+        ip("-n", this.namespace, "link", "add", "bridge", "type", "bridge");
+        ip("-n", this.namespace, "address", "add", "10.77.0.1/24", "dev", "bridge");
+        ip("-n", this.namespace, "link", "set", "bridge", "up");
+    }
+
+    /** The command line that runs a program in this network. */
+    command(program: string, ...args: readonly string[]): [program: string, args: string[]] {
+        return ["ip", ["netns", "exec", this.namespace, program, ...args]];
+    }
+
+    /**
+     * Cables a machine to the bridge.
+     *
+     * @param address IPv4 address in 10.77.0.0/24
+     * @returns path of the machine's network namespace
+     */
+    attach(machine: string, address: string): string {
+        const namespace = `${this.namespace}-${machine}`;
+        const cable = `v-${machine}`;
+        ip("netns", "add", namespace);
+        ip("-n", this.namespace, "link", "add", cable, "type", "veth", "peer", "name", "eth0", "netns", namespace);
+        ip("-n", this.namespace, "link", "set", cable, "master", "bridge", "up");
+        ip("-n", namespace, "address", "add", `${address}/24`, "dev", "eth0");
+        ip("-n", namespace, "link", "set", "lo", "up");
+        ip("-n", namespace, "link", "set", "eth0", "up");
+        ip("-n", namespace, "route", "add", "default", "via", "10.77.0.1");
+        this.cables.set(machine, cable);
+        return `/run/netns/${namespace}`;
+    }
+
+    /** Pulls a machine's cable out, or plugs it in again. */
+    cable(machine: string, state: "up" | "down"): void {
+        ip("-n", this.namespace, "link", "set", `v-${machine}`, state);
+    }
+
+    /** Removes every namespace. */
+    remove(): void {
+        for (const machine of this.cables.keys()) {
+            ip("netns", "delete", `${this.namespace}-${machine}`);
+        }
+        ip("netns", "delete", this.namespace);
+    }
+}

@@ -1,0 +1,268 @@
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import {
+    appendFileSync,
+    chmodSync,
+    existsSync,
+    mkdirSync,
+    mkdtempSync,
+    readFileSync,
+    rmSync,
+    writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { aptGetInstall } from "../../../toolchain/apt-get";
+import { findOnPath } from "../../../toolchain/paths";
+import { type Outcome, run } from "../../../toolchain/run";
+import { until } from "../../sandbox/home";
+import type { Network } from "./network";
+
+/** Milliseconds in which a machine starts, on a host that may be busy. */
+const startLimit = 120_000;
+
+/**
+ * What the scripts set in the kernel, which all machines share with the host. Each machine has files of its own in
+ * their place, so that the scripts can set and read them and the host stays as it is.
+ */
+const kernelFiles = [
+    "/proc/swaps",
+    ...[
+        ...["vm/panic_on_oom", "vm/overcommit_memory", "kernel/panic", "kernel/panic_on_oops"],
+        ...["kernel/keys/root_maxkeys", "kernel/keys/root_maxbytes"],
+        ...["fs/inotify/max_user_instances", "fs/inotify/max_user_watches"],
+    ].map((name) => `/proc/sys/${name}`),
+];
+
+const kernelUnit = `[Unit]
+Description=Kernel settings of this machine's own
+DefaultDependencies=no
+Before=sysinit.target
+
+[Service]
+Type=oneshot
+ExecStart=/usr/local/lib/test/kernel-files
+`;
+
+const kernelScript = `#!/bin/sh
+set -eu
+for file in ${kernelFiles.join(" ")}; do
+    own=/usr/local/lib/test$file
+    mkdir -p "$(dirname "$own")"
+    [ -e "$own" ] || head -n 1 "$file" > "$own"
+    mount --bind "$own" "$file"
+done
+`;
+
+/** Arguments of {@link Machine.create}. */
+export interface MachineArgs {
+    /** What it calls itself to the test; its host name is Debian's. */
+    readonly name: string;
+    /** IPv4 address in the network. */
+    readonly address: string;
+    readonly network: Network;
+    /** Folder with a Debian root, which stays as it is. */
+    readonly root: string;
+    /** Public key that root and the user admin let in. */
+    readonly publicKey: string;
+    /** Folders and files of the host, by the path that they have in the machine, where they are read-only. */
+    readonly mounts: Readonly<Record<string, string>>;
+}
+
+/** A machine with Debian, systemd and sshd, by systemd-nspawn: its own root, processes, users and network. */
+export class Machine {
+    readonly name: string;
+    readonly address: string;
+    private child: ChildProcess | undefined;
+
+    private constructor(
+        private readonly args: MachineArgs,
+        private readonly folder: string,
+        private readonly namespace: string,
+    ) {
+        this.name = args.name;
+        this.address = args.address;
+    }
+
+    /** Makes a machine as its installer would leave it, and starts it. */
+    static async create(args: MachineArgs): Promise<Machine> {
+        if (!findOnPath("systemd-nspawn")) {
+            await aptGetInstall("systemd-nspawn", "Install the package systemd-container.", ["systemd-container"]);
+        }
+        const folder = mkdtempSync(join(tmpdir(), `hearth-machine-${args.name}-`));
+        const machine = new Machine(args, folder, args.network.attach(args.name, args.address));
+        machine.mountAndInstall();
+        await machine.start();
+        return machine;
+    }
+
+    private get root(): string {
+        return join(this.folder, "root");
+    }
+
+    /** Public key of its sshd. */
+    get hostKey(): string {
+        return this.read("/etc/ssh/ssh_host_ed25519_key.pub").split(" ").slice(0, 2).join(" ");
+    }
+
+    /** The text of a file of the machine. */
+    read(path: string): string {
+        return readFileSync(join(this.root, path), "utf8");
+    }
+
+    /** Whether the machine has a file or a folder. */
+    has(path: string): boolean {
+        return existsSync(join(this.root, path));
+    }
+
+    private write(path: string, text: string, mode = 0o644): void {
+        const file = join(this.root, path);
+        mkdirSync(dirname(file), { recursive: true });
+        writeFileSync(file, text);
+        chmodSync(file, mode);
+    }
+
+    private mountAndInstall(): void {
+        const { root, folder } = this;
+        for (const each of ["upper", "work", "root"]) {
+            rmSync(join(folder, each), { recursive: true, force: true });
+            mkdirSync(join(folder, each));
+        }
+        const overlay = `lowerdir=${this.args.root},upperdir=${join(folder, "upper")},workdir=${join(folder, "work")}`;
+        execFileSync("mount", ["-t", "overlay", "overlay", "-o", overlay, root]);
+        this.write("/etc/machine-id", `${randomBytes(16).toString("hex")}\n`);
+        this.write("/etc/hostname", "debian\n");
+        this.write("/etc/hosts", "127.0.0.1 localhost\n127.0.1.1 debian\n");
+        for (const type of ["rsa", "ecdsa", "ed25519"]) {
+            rmSync(join(root, `etc/ssh/ssh_host_${type}_key`), { force: true });
+            rmSync(join(root, `etc/ssh/ssh_host_${type}_key.pub`), { force: true });
+        }
+        execFileSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", join(root, "etc/ssh/ssh_host_ed25519_key")]);
+        execFileSync("chroot", [root, "useradd", "--create-home", "--shell", "/bin/bash", "admin"]);
+        this.write("/etc/sudoers.d/admin", "admin ALL=(ALL) NOPASSWD: ALL\n", 0o440);
+        this.write("/root/.ssh/authorized_keys", this.args.publicKey, 0o600);
+        this.write("/home/admin/.ssh/authorized_keys", this.args.publicKey, 0o600);
+        execFileSync("chroot", [root, "chown", "-R", "admin:admin", "/home/admin"]);
+        this.write("/usr/local/lib/test/kernel-files", kernelScript, 0o755);
+        this.write("/etc/systemd/system/test-kernel-files.service", kernelUnit);
+        execFileSync("chroot", [root, "systemctl", "--quiet", "enable", "ssh.service"]);
+        execFileSync("chroot", [
+            root,
+            "systemctl",
+            "--quiet",
+            "add-wants",
+            "sysinit.target",
+            "test-kernel-files.service",
+        ]);
+    }
+
+    /** Switches the machine on, and waits until its sshd answers. */
+    async start(): Promise<void> {
+        const log = join(this.folder, "console.log");
+        const binds = Object.entries(this.args.mounts).map(([inside, outside]) => `--bind-ro=${outside}:${inside}`);
+        // `ip netns exec` would mount a /sys without control groups.
+        const child = spawn("nsenter", [
+            `--net=${this.namespace}`,
+            "systemd-nspawn",
+            ...["--quiet", "--boot", "--register=no", "--keep-unit", "--capability=all", "--console=pipe"],
+            ...["--resolv-conf=off", "--timezone=off", "--link-journal=no"],
+            ...[`--machine=${this.name}`, `--directory=${this.root}`, ...binds],
+        ]);
+        this.child = child;
+        for (const stream of [child.stdout, child.stderr]) {
+            stream.on("data", (chunk: Buffer) => appendFileSync(log, chunk));
+        }
+        await until(`${this.name} has started (see ${log})`, startLimit, async () => {
+            if (child.exitCode !== null) {
+                throw new Error(`${this.name} ended: ${readFileSync(log, "utf8").slice(-2_000)}`);
+            }
+            const { exitCode } = await this.run(
+                "systemctl is-active multi-user.target ssh.service && [ ! -e /run/nologin ]",
+            );
+            return exitCode === 0;
+        });
+    }
+
+    /** Runs a command in the machine as root, past SSH. */
+    async run(command: string): Promise<Outcome> {
+        const leader = this.leader();
+        return leader === undefined
+            ? { exitCode: -1, output: `${this.name} is off` }
+            : run("nsenter", [`--target=${leader}`, "--all", "bash", "-c", command]);
+    }
+
+    /**
+     * What a script could change: the mode and the sum of every file, and the firewall. Without what the programs
+     * themselves go on writing, and, if asked, without the sums of what is different on each machine: keys, tokens.
+     */
+    async fingerprint({ withSecrets = true } = {}): Promise<string> {
+        const files =
+            "find etc opt usr/local var/lib/rancher root home -xdev \\( -type f -o -type l \\) ! -name .sudo_as_admin_successful " +
+            "! -path 'root/.kube/cache/*' ! -path 'var/lib/rancher/k3s/server/db/etcd/*' ! -path 'var/lib/rancher/k3s/server/logs/*' 2>/dev/null";
+        const publicOnly = withSecrets
+            ? ""
+            : "! -path 'etc/ssh/ssh_host_*' ! -name authorized_keys ! -name machine-id ! -path '*/rancher/*'";
+        const { exitCode, output } = await this.run(
+            `cd / && ${files} -printf '%m %p %l\\n' | sort && ` +
+                `${files} ${publicOnly} -type f -exec sha256sum {} + | sort -k 2 && nft list ruleset`,
+        );
+        if (exitCode !== 0) {
+            throw new Error(output);
+        }
+        return output;
+    }
+
+    /** Makes it what its installer left, and starts it. */
+    async reinstall(): Promise<void> {
+        await this.powerOff();
+        execFileSync("umount", [this.root]);
+        this.mountAndInstall();
+        await this.start();
+    }
+
+    /** Takes the power away: nothing in the machine can end what it does. */
+    async powerOff(): Promise<void> {
+        const { child } = this;
+        const leader = this.leader();
+        if (child === undefined || leader === undefined) {
+            return;
+        }
+        const ended = new Promise((resolve) => child.once("close", resolve));
+        process.kill(leader, "SIGKILL");
+        await ended;
+        this.child = undefined;
+    }
+
+    /** Switches the machine off and removes all that was made for it. */
+    async remove(): Promise<void> {
+        await this.powerOff();
+        execFileSync("umount", [this.root]);
+        rmSync(this.folder, { recursive: true });
+    }
+
+    /** Process id of the machine's init, on the host. */
+    private leader(): number | undefined {
+        const pid = this.child?.pid;
+        const children = (parent: number) => {
+            try {
+                return readFileSync(`/proc/${parent}/task/${parent}/children`, "utf8")
+                    .trim()
+                    .split(" ")
+                    .filter(Boolean);
+            } catch {
+                return [];
+            }
+        };
+        const init = pid === undefined ? undefined : children(pid).find((each) => isInit(each));
+        return init === undefined ? undefined : Number(init);
+    }
+}
+
+/** Whether a process is the init of a process namespace of its own. */
+function isInit(pid: string): boolean {
+    try {
+        return /^NSpid:\s+\d+\s+1$/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
+    } catch {
+        return false;
+    }
+}

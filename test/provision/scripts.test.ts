@@ -1,0 +1,30 @@
+import { spawnSync } from "node:child_process";
+import { readdirSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { scriptText } from "../../provision/remote-script";
+import { aptGetInstall } from "../../toolchain/apt-get";
+import { findOnPath } from "../../toolchain/paths";
+import { run } from "../../toolchain/run";
+
+const folder = resolve(__dirname, "../../provision/scripts");
+const libraries = ["lib", "disks"];
+const scripts = readdirSync(folder)
+    .map((name) => name.replace(/\.sh$/, ""))
+    .filter((name) => !libraries.includes(name));
+
+beforeAll(async () => {
+    if (!findOnPath("shellcheck")) {
+        await aptGetInstall("shellcheck", "Install the package shellcheck.", ["shellcheck"]);
+    }
+}, 300_000);
+
+test.each(scripts)("shellcheck has nothing to say of %s, as a node reads it", (script) => {
+    const input = scriptText(script, { node: "n1" });
+    const { status, stdout } = spawnSync("shellcheck", ["--shell=bash", "-"], { input, encoding: "utf8" });
+    expect({ status, stdout }).toEqual({ status: 0, stdout: "" });
+});
+
+test("shellcheck has nothing to say of what stands in for k3s", async () => {
+    const { exitCode, output } = await run("shellcheck", [join(__dirname, "k3s-stand-in.sh")]);
+    expect({ exitCode, output }).toEqual({ exitCode: 0, output: "" });
+});

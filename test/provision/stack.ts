@@ -1,0 +1,161 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { delimiter, dirname, join, resolve } from "node:path";
+import { stringify } from "yaml";
+import { type Outcome, run } from "../../toolchain/run";
+import { tool } from "../../toolchain/tools";
+import type { Network } from "./machines/network";
+
+const repository = resolve(__dirname, "../..");
+
+/** A run of Pulumi that goes on. */
+export interface Run {
+    /** Ends when it does. */
+    readonly outcome: Promise<Outcome>;
+    /** Waits until it has printed `text`; false if it ended before. */
+    prints(text: string | RegExp): Promise<boolean>;
+    /** Ends it and all that it has started, at once and without a word. */
+    kill(): void;
+}
+
+/** A stack of program.ts with a state of its own, run within a test's network. */
+export class Stack {
+    private readonly runs = new Set<Run>();
+    private readonly folder = mkdtempSync(join(tmpdir(), "hearth-provision-"));
+
+    private constructor(private readonly network: Network) {}
+
+    /**
+     * @param config values by key; what is structured stays so
+     * @param secrets values by key, which are encrypted
+     */
+    static async create(network: Network, secrets: Readonly<Record<string, string>>): Promise<Stack> {
+        const stack = new Stack(network);
+        for (const shared of ["Pulumi.yaml", "provision", "node_modules", "package.json", "tsconfig.json"]) {
+            symlinkSync(join(repository, shared), join(stack.folder, shared));
+        }
+        symlinkSync(join(__dirname, "program.ts"), join(stack.folder, "index.ts"));
+        mkdirSync(join(stack.folder, ".state"));
+        await stack.pulumi("stack", "init", "test");
+        for (const [key, value] of Object.entries(secrets)) {
+            const child = spawn(...stack.command(["config", "set", "--secret", key, "--stack", "test"]));
+            child.stdin?.end(value);
+            const exitCode = await new Promise((done) => child.once("close", done));
+            if (exitCode !== 0) {
+                throw new Error(`${key} cannot be set`);
+            }
+        }
+        cpSync(join(stack.folder, "Pulumi.test.yaml"), join(stack.folder, "secrets.yaml"));
+        return stack;
+    }
+
+    /** Writes the stack's config anew, beside its secrets. */
+    configure(config: Readonly<Record<string, unknown>>): void {
+        const kept = readFileSync(join(this.folder, "secrets.yaml"), "utf8");
+        const lines = stringify(
+            Object.fromEntries(Object.entries(config).map(([key, value]) => [`hearth:${key}`, value])),
+        );
+        writeFileSync(join(this.folder, "Pulumi.test.yaml"), `${kept}${lines.replace(/^/gm, "  ").trimEnd()}\n`);
+    }
+
+    /** Runs a command of Pulumi to its end. */
+    async pulumi(...args: string[]): Promise<Outcome> {
+        const [program, parameters, options] = this.command([...args, "--non-interactive"]);
+        return run(program, parameters, options);
+    }
+
+    /** Runs `pulumi up` to its end. */
+    async up(): Promise<Outcome> {
+        return this.start().outcome;
+    }
+
+    /** Starts `pulumi up`. */
+    start(): Run {
+        const [program, args, options] = this.command(["up", "--yes", "--skip-preview", "--non-interactive"]);
+        const child = spawn(program, args, { ...options, stdio: ["ignore", "pipe", "pipe"], detached: true });
+        const run = follow(child);
+        this.runs.add(run);
+        void run.outcome.finally(() => this.runs.delete(run));
+        return run;
+    }
+
+    /** The value of an output, decrypted. */
+    async output(name: string): Promise<string> {
+        const { exitCode, output } = await this.pulumi("stack", "output", name, "--show-secrets");
+        if (exitCode !== 0) {
+            throw new Error(output);
+        }
+        return output;
+    }
+
+    /** Lets the state forget what scripts have done, so that all of them run again. */
+    async forgetScripts(): Promise<void> {
+        const { output } = await this.pulumi("stack", "--show-urns");
+        const urns = output.match(/urn:\S+command:remote:Command::\S+/g) ?? [];
+        for (const urn of urns.toReversed()) {
+            const { exitCode, output: said } = await this.pulumi("state", "delete", "--yes", "--force", urn);
+            if (exitCode !== 0) {
+                throw new Error(said);
+            }
+        }
+    }
+
+    /** Removes it, and nothing from the machines; a run that a failed test left ends. */
+    remove(): void {
+        for (const run of this.runs) {
+            run.kill();
+        }
+        rmSync(this.folder, { recursive: true });
+    }
+
+    private command(args: readonly string[]): [string, string[], { cwd: string; env: NodeJS.ProcessEnv }] {
+        const program = tool("pulumi");
+        const [command, parameters] = this.network.command(program, ...args);
+        const env = {
+            ...process.env,
+            PATH: [dirname(program), join(repository, "node_modules/.bin"), process.env["PATH"] ?? ""].join(delimiter),
+            PULUMI_BACKEND_URL: `file://${join(this.folder, ".state")}`,
+            PULUMI_CONFIG_PASSPHRASE: "test",
+            PULUMI_SKIP_UPDATE_CHECK: "true",
+        };
+        return [command, parameters, { cwd: this.folder, env }];
+    }
+}
+
+function follow(child: ChildProcess): Run {
+    let output = "";
+    let changed: () => void = () => undefined;
+    for (const stream of [child.stdout, child.stderr]) {
+        stream?.on("data", (chunk: Buffer) => {
+            output += chunk.toString();
+            changed();
+        });
+    }
+    const outcome = new Promise<Outcome>((done, reject) => {
+        child.once("error", reject);
+        child.once("close", (code) => {
+            done({ exitCode: code ?? -1, output });
+            changed();
+        });
+    });
+    return {
+        outcome,
+        prints: (text) =>
+            new Promise((found) => {
+                changed = () => {
+                    if (output.match(text)) {
+                        found(true);
+                    } else if (child.exitCode !== null) {
+                        found(false);
+                    }
+                };
+                changed();
+            }),
+        kill: () => {
+            if (child.pid !== undefined) {
+                process.kill(-child.pid, "SIGKILL");
+            }
+        },
+    };
+}
