@@ -181,3 +181,26 @@ test("a person is asked, sees no secret, can stop and go on", async () => {
     expect(config["hearth:secrets"]?.objectValue).toEqual(answers["hearth:secrets"]);
     expect(config["hearth:loadBalancer"]?.objectValue).toEqual(answers["hearth:loadBalancer"]);
 });
+
+test("the file gets another passphrase by Pulumi's own command, as docs/secrets.md has it", async () => {
+    await init(answers);
+    const before = checkout.read("Pulumi.haus.yaml");
+
+    const dialog = checkout.dialog("npx pulumi stack change-secrets-provider passphrase --stack haus");
+    await dialog.answer("Enter your passphrase to unlock", `${passphrase}\r`);
+    await dialog.answer("Enter your new passphrase to protect", "another passphrase\r");
+    await dialog.answer("Re-enter your new passphrase", "another passphrase\r");
+    expect(await dialog.end()).toMatchObject({ code: 0 });
+
+    const read = ["npx", "pulumi", "config", "get", "--path", "hearth:secrets.qbittorrent.vpn-private-key"];
+    const get = (given: string) =>
+        checkout.run([...read, "--stack", "haus", "--non-interactive"], "", { PULUMI_CONFIG_PASSPHRASE: given });
+    expect(await get("another passphrase")).toMatchObject({ code: 0, output: expect.stringContaining(key) });
+    expect(await get(passphrase)).toMatchObject({ output: expect.stringContaining("incorrect passphrase") });
+    // What is no secret stays as it was, and every secret is encrypted anew.
+    const plain = (text: string) => text.replace(/(secure|encryptionsalt): .*/g, "$1");
+    const after = checkout.read("Pulumi.haus.yaml");
+    expect(plain(after)).toBe(plain(before));
+    const values = (text: string) => text.match(/secure: .*/g) ?? [];
+    expect(values(after).filter((value) => values(before).includes(value))).toEqual([]);
+});
