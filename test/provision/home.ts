@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { type Outcome, run } from "../../toolchain/run";
 import { tool } from "../../toolchain/tools";
 import { debianRoot } from "./machines/debian";
@@ -42,7 +42,7 @@ const source = "/opt/k3s";
 
 /**
  * Machines in a network of their own, named `s…` for servers and `a…` for agents, and the stack that makes a cluster of
- * them. What stands in for k3s is k3s-stand-in.sh.
+ * them. What stands in for k3s is sandbox/k3s-stand-in.sh.
  */
 export class MachineHome {
     readonly network = new Network();
@@ -77,7 +77,10 @@ export class MachineHome {
     private prepare(): void {
         execFileSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", this.key]);
         for (const version of versions) {
-            const text = readFileSync(join(__dirname, "k3s-stand-in.sh"), "utf8").replace(versions[0], version);
+            const text = readFileSync(resolve(__dirname, "../../sandbox/k3s-stand-in.sh"), "utf8").replace(
+                versions[0],
+                version,
+            );
             const file = join(this.folder, "k3s", version, "k3s");
             mkdirSync(join(this.folder, "k3s", version), { recursive: true });
             writeFileSync(file, text);

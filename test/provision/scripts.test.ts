@@ -1,6 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { readdirSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import { scriptText } from "../../provision/remote-script";
 import { aptGetInstall } from "../../toolchain/apt-get";
 import { findOnPath } from "../../toolchain/paths";
@@ -25,6 +25,6 @@ test.each(scripts)("shellcheck has nothing to say of %s, as a node reads it", (s
 });
 
 test("shellcheck has nothing to say of what stands in for k3s", async () => {
-    const { exitCode, output } = await run("shellcheck", [join(__dirname, "k3s-stand-in.sh")]);
+    const { exitCode, output } = await run("shellcheck", [resolve(__dirname, "../../sandbox/k3s-stand-in.sh")]);
     expect({ exitCode, output }).toEqual({ exitCode: 0, output: "" });
 });

@@ -201,6 +201,6 @@ test("the file gets another passphrase by Pulumi's own command, as docs/secrets.
     const plain = (text: string) => text.replace(/(secure|encryptionsalt): .*/g, "$1");
     const after = checkout.read("Pulumi.haus.yaml");
     expect(plain(after)).toBe(plain(before));
-    const values = (text: string) => text.match(/secure: .*/g) ?? [];
+    const values = (text: string): string[] => text.match(/secure: .*/g) ?? [];
     expect(values(after).filter((value) => values(before).includes(value))).toEqual([]);
 });
