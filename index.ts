@@ -1,7 +1,6 @@
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { readApplications } from "./components/applications";
-import { serviceNamespaces } from "./components/chart-metadata";
+import { podSecurity, readApplications } from "./components/applications";
 import { GitSource } from "./components/git-source";
 import { RootApplication } from "./components/root-application";
 import { checkGivenSecrets, checkRotations, readSecretDeclarations } from "./components/secret-declarations";
@@ -56,7 +55,7 @@ const system = new System(
     {
         settings,
         kubeconfig: cluster,
-        serviceNamespaces: serviceNamespaces(__dirname, applications),
+        serviceNamespaces: Object.fromEntries(applications.map((each) => [each.namespace, podSecurity(each)])),
         argocdValuesFile: "charts/gitops/argo-cd.values.yaml",
     },
     { provider },

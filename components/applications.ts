@@ -3,6 +3,7 @@ import { basename, join } from "node:path";
 import { RunError } from "@pulumi/pulumi/errors";
 import { parse } from "yaml";
 import { z } from "zod";
+import { type PodSecurity, podSecurityLabel, podSecurityLevels } from "./pod-security";
 
 /** The tiers, in the order in which they start. */
 export const tiers = [1, 2, 3] as const;
@@ -17,6 +18,16 @@ const gitSource = source.extend({
 });
 const chartSource = source.extend({ chart: z.string() });
 
+const namespaceMetadata = z.looseObject({
+    labels: z
+        .looseObject({
+            [podSecurityLabel]: z
+                .enum(podSecurityLevels, `the Pod Security level of its namespace: ${podSecurityLevels.join(", ")}`)
+                .optional(),
+        })
+        .optional(),
+});
+
 const manifestSchema = z.looseObject({
     apiVersion: z.literal("argoproj.io/v1alpha1"),
     kind: z.literal("Application"),
@@ -30,6 +41,7 @@ const manifestSchema = z.looseObject({
     spec: z.looseObject({
         destination: z.looseObject({ namespace: z.string() }),
         sources: z.tuple([gitSource], chartSource),
+        syncPolicy: z.looseObject({ managedNamespaceMetadata: namespaceMetadata.optional() }).optional(),
     }),
 });
 
@@ -72,6 +84,11 @@ function mistakesOf(file: string, directory: string, charts: string): string[] |
     }
     const tier = Number(manifest.metadata.annotations["argocd.argoproj.io/sync-wave"]) as Tier;
     return { name, namespace: manifest.spec.destination.namespace, tier, manifest };
+}
+
+/** What the pods in an Application's namespace must keep to: `restricted`, unless its manifest says otherwise. */
+export function podSecurity({ manifest }: Application): PodSecurity {
+    return manifest.spec.syncPolicy?.managedNamespaceMetadata?.labels?.[podSecurityLabel] ?? "restricted";
 }
 
 /**

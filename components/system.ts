@@ -4,8 +4,9 @@ import { ArgoCD } from "./argocd";
 import { CertManager } from "./cert-manager";
 import { Descheduler } from "./descheduler";
 import { MetalLB } from "./metallb";
-import { Namespaces, type PodSecurity } from "./namespaces";
+import { Namespaces } from "./namespaces";
 import { NfsCsi } from "./nfs-csi";
+import type { PodSecurity } from "./pod-security";
 import { PriorityClasses } from "./priority-classes";
 import { releases } from "./releases";
 
@@ -33,8 +34,8 @@ export class System extends pulumi.ComponentResource {
             new Namespaces(
                 "namespaces",
                 {
-                    namespaces: {
-                        ...args.serviceNamespaces,
+                    services: args.serviceNamespaces,
+                    system: {
                         argocd: "restricted",
                         "cert-manager": "restricted",
                         "metallb-system": "privileged", // the speaker answers ARP on the host's network

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { parse } from "yaml";
-import type { Application } from "../../components/applications";
-import { serviceNamespaces } from "../../components/chart-metadata";
+import { type Application, podSecurity } from "../../components/applications";
+import { podSecurityLabel } from "../../components/pod-security";
 import { Failure } from "../../toolchain/failure";
 import { chartNames, findApplication } from "../application";
 import { Kubectl } from "../kubectl";
@@ -17,13 +17,13 @@ function tell(line: string): void {
     process.stdout.write(`${line}\n`);
 }
 
-/** A service that no commit has yet has no namespace: it gets the one that the program would make. */
+/** A service that no commit has yet has no namespace: it gets the one that Argo CD would make. */
 async function ensureNamespace(kubectl: Kubectl, application: Application): Promise<void> {
     const { namespace: name } = application;
     if ((await kubectl.run(["get", "namespace", name, "--ignore-not-found", "--output", "name"])) !== "") {
         return;
     }
-    const labels = { "pod-security.kubernetes.io/enforce": serviceNamespaces(root, [application])[name] };
+    const labels = { [podSecurityLabel]: podSecurity(application) };
     const namespace = { apiVersion: "v1", kind: "Namespace", metadata: { name, labels } };
     await kubectl.run(["apply", "--server-side", "--filename", "-"], JSON.stringify(namespace));
     tell(`namespace/${name} created`);

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parse } from "yaml";
+import { podSecurityLabel } from "../../components/pod-security";
 import { charts, chartsDirectory } from "./workspace";
 
 const clusterDirectory = resolve(__dirname, "../../clusters/home");
@@ -53,7 +54,10 @@ test.each(applications)("%s has the shape that the program and the root Applicat
         destination: { server: "https://kubernetes.default.svc", namespace: name },
         syncPolicy: {
             automated: { prune: true, selfHeal: false },
-            syncOptions: ["ServerSideApply=true"],
+            managedNamespaceMetadata: {
+                labels: { [podSecurityLabel]: expect.stringMatching(/^(restricted|baseline|privileged)$/) },
+            },
+            syncOptions: ["CreateNamespace=true", "ServerSideApply=true"],
             retry: { limit: 5, refresh: true, backoff: { duration: "5s", factor: 2, maxDuration: "1m" } },
         },
     });
@@ -66,6 +70,12 @@ test.each(applications)("%s has the shape that the program and the root Applicat
     expect(sources).toHaveLength(name === "gitops" ? 2 : 1);
 });
 
+test.each(applications)("%s says why where its namespace is not restricted", (name) => {
+    const text = readFileSync(join(clusterDirectory, "apps", `${name}.yaml`), "utf8");
+
+    expect(text).toMatch(/\/enforce: restricted$|\n {8}# [^\n]+\n {8}pod-security\.kubernetes\.io\/enforce: \w+$/m);
+});
+
 describe.each(charts)("chart %s", (chart) => {
     test("is an application over the library, with a description", () => {
         expect(parse(chartFile(chart, "Chart.yaml"))).toMatchObject({
@@ -75,16 +85,6 @@ describe.each(charts)("chart %s", (chart) => {
             description: expect.stringMatching(/^[A-Za-z].*\.$/),
             dependencies: [{ name: "common", version: "0.x.x", repository: "file://../common" }],
         });
-    });
-
-    test("states the Pod Security level of its namespace, with the reason where it is not restricted", () => {
-        const text = chartFile(chart, "Chart.yaml");
-        const { annotations } = parse(text) as { annotations: Record<string, string> };
-
-        expect(["restricted", "baseline", "privileged"]).toContain(annotations["hearth/pod-security"]);
-        if (annotations["hearth/pod-security"] !== "restricted") {
-            expect(text).toMatch(/\n {2}# [^\n]+(\n {2}# [^\n]+)*\n {2}hearth\/pod-security:/);
-        }
     });
 
     test("tells Renovate where each version comes from", () => {

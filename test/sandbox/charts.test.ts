@@ -1,8 +1,8 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { readApplications } from "../../components/applications";
-import { serviceNamespaces } from "../../components/chart-metadata";
+import { podSecurity, readApplications } from "../../components/applications";
+import { podSecurityLabel } from "../../components/pod-security";
 import { startSandbox } from "../../sandbox/sandbox";
 import { run } from "../../toolchain/run";
 import { tool } from "../../toolchain/tools";
@@ -65,7 +65,7 @@ const namespace = (name: string, level: string) => ({
     kind: "Namespace",
     metadata: {
         name,
-        labels: { "pod-security.kubernetes.io/enforce": level, "pod-security.kubernetes.io/warn": level },
+        labels: { [podSecurityLabel]: level, "pod-security.kubernetes.io/warn": level },
     },
 });
 
@@ -74,10 +74,13 @@ beforeAll(async () => {
     workspace = new Workspace("helm4");
     await startSandbox(home.root);
 
-    const levels = serviceNamespaces(home.root, readApplications(home.root, "home"));
+    const services = readApplications(home.root, "home");
     await prepare(
         "namespaces",
-        list(Object.entries({ ...levels, argocd: "restricted" }).map(([name, level]) => namespace(name, level))),
+        list([
+            namespace("argocd", "restricted"),
+            ...services.map((service) => namespace(service.namespace, podSecurity(service))),
+        ]),
     );
     const rendered = await Promise.all(definedBy.map((chart) => upstream(chart, "--set=crds.enabled=true")));
     const definitions = rendered.flatMap(parseManifests).filter(({ kind }) => kind === "CustomResourceDefinition");

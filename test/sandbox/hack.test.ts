@@ -17,6 +17,16 @@ async function status(): Promise<{ code: number | null; ready: boolean; first?: 
     return { code, ...JSON.parse(output) };
 }
 
+/** Has Argo CD look at the repository now: what is under test is what it does then, not how soon it looks. */
+async function pushed(message: string): Promise<string> {
+    const revision = await home.commit(message);
+    await home.push();
+    await home.kubectl(
+        ...["annotate", "application", "root", "--namespace", "argocd", "argocd.argoproj.io/refresh=normal"],
+    );
+    return revision;
+}
+
 const navidrome = async () => (await home.applications()).get("navidrome");
 const synced = async () => (await navidrome())?.status?.sync?.status;
 
@@ -29,9 +39,9 @@ async function memory(): Promise<string> {
     return output;
 }
 
-/** The volumes of navidrome, by the identity of their claims. */
-async function claims(): Promise<string[]> {
-    const { items } = await home.get<{ items: { metadata: { uid: string } }[] }>("pvc", "--namespace", "navidrome");
+/** The volumes of a service, by the identity of their claims. */
+async function claims(namespace = "navidrome"): Promise<string[]> {
+    const { items } = await home.get<{ items: { metadata: { uid: string } }[] }>("pvc", "--namespace", namespace);
     return items.map(({ metadata }) => metadata.uid);
 }
 
@@ -158,6 +168,48 @@ test(
         expect(await home.start()).toMatchObject({ code: 0 });
         const application = (await home.applications()).get("wishlist");
         expect(application && isReady(application, revision)).toBe(true);
+    },
+    limit,
+);
+
+test(
+    "a service of one pushed commit needs no run of the program: its namespace comes with it",
+    async () => {
+        const { code, output } = await home.hack("new-app", "notes", "--image", "ghcr.io/owner/notes:v1.2.3");
+        expect({ code, output }).toMatchObject({ code: 0 });
+        const revision = await pushed("notes");
+
+        await until("notes is Synced and Healthy", 2 * soon, async () => {
+            const notes = (await home.applications()).get("notes");
+            return notes !== undefined && isReady(notes, revision);
+        });
+        const { metadata } = await home.get<{ metadata: { labels: object } }>("namespace", "notes");
+        expect(metadata.labels).toMatchObject({ "pod-security.kubernetes.io/enforce": "restricted" });
+    },
+    limit,
+);
+
+test.each([
+    ["that only commits made", "notes"],
+    ["that the program knew", "wishlist"],
+])(
+    "a service %s goes with a pushed commit; its volumes stay, also after the next run of the program",
+    async (_, name) => {
+        const before = await claims(name);
+        expect(before).not.toEqual([]);
+        for (const file of [`clusters/home/apps/${name}.yaml`, `test/charts/golden/${name}.yaml`]) {
+            home.removeFile(file);
+        }
+        home.removeFolder(`charts/${name}`);
+        home.edit("clusters/home/kustomization.yaml", (text) => text.replace(`  - apps/${name}.yaml\n`, ""));
+        await pushed(`without ${name}`);
+
+        await until(`${name} is gone`, 2 * soon, async () => !(await home.applications()).has(name));
+        expect((await home.kubectl("get", "deployments", "--namespace", name)).output).toContain("No resources found");
+
+        const { code, output } = await home.start();
+        expect({ code, output }).toMatchObject({ code: 0 });
+        expect(await claims(name)).toEqual(before);
     },
     limit,
 );

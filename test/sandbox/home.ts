@@ -117,6 +117,11 @@ export class Home {
         rmSync(join(this.root, file));
     }
 
+    /** Removes a folder of the home. */
+    removeFolder(folder: string): void {
+        rmSync(join(this.root, folder), { recursive: true });
+    }
+
     /** Takes back every change since the last commit. */
     async restore(): Promise<void> {
         await this.git("checkout", "--quiet", "--", ".");

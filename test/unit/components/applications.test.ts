@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse, stringify } from "yaml";
-import { readApplications } from "../../../components/applications";
+import { podSecurity, readApplications } from "../../../components/applications";
 import { kustomizePatches, overriddenManifest } from "../../../components/overrides";
 import type { Settings } from "../../../config/settings";
 
@@ -65,6 +65,22 @@ describe("reading the Applications of a cluster", () => {
             { name: "database", namespace: "database", tier: 1 },
             { name: "jellyfin", namespace: "jellyfin", tier: 3 },
         ]);
+    });
+
+    test("the Pod Security level is the one that Argo CD gives the namespace, and restricted without a word", () => {
+        const withLevel = (name: string, level: string) => {
+            const { spec, ...rest } = manifest(name, "1");
+            const managedNamespaceMetadata = { labels: { "pod-security.kubernetes.io/enforce": level } };
+            return { ...rest, spec: { ...spec, syncPolicy: { managedNamespaceMetadata } } };
+        };
+        add("a", manifest("a", "1"));
+        add("b", withLevel("b", "baseline"));
+        expect(readApplications(root, "home").map(podSecurity)).toEqual(["restricted", "baseline"]);
+
+        add("c", withLevel("c", "strict"));
+        expect(() => readApplications(root, "home")).toThrow(
+            /apps\/c\.yaml: .*enforce: the Pod Security level of its namespace: restricted, baseline, privileged/,
+        );
     });
 
     test("a cluster that has no folder", () => {

@@ -1,0 +1,8 @@
+/** Levels of the Pod Security Standards. https://kubernetes.io/docs/concepts/security/pod-security-standards/ */
+export const podSecurityLevels = ["restricted", "baseline", "privileged"] as const;
+
+/** What the pods of a namespace must keep to. */
+export type PodSecurity = (typeof podSecurityLevels)[number];
+
+/** The label of a namespace whose value is the level that the API server enforces in it. */
+export const podSecurityLabel = "pod-security.kubernetes.io/enforce";
