@@ -6,7 +6,7 @@ import { type PodSecurity, podSecurityLabel } from "./pod-security";
 export interface NamespacesArgs {
     /** The system's own namespaces, by name → the Pod Security level that their pods must keep to. */
     readonly system: Readonly<Record<string, PodSecurity>>;
-    /** The namespaces of the home's services, likewise. */
+    /** The namespaces of the home's services, likewise; one that is the system's too is made once. */
     readonly services: Readonly<Record<string, PodSecurity>>;
 }
 
@@ -30,7 +30,8 @@ export class Namespaces extends pulumi.ComponentResource {
             }
         };
         add(args.system, {});
-        add(args.services, { ignoreChanges: ["metadata.labels"], retainOnDelete: true });
+        const services = Object.entries(args.services).filter(([namespace]) => !(namespace in args.system));
+        add(Object.fromEntries(services), { ignoreChanges: ["metadata.labels"], retainOnDelete: true });
         this.registerOutputs({});
     }
 }

@@ -23,7 +23,7 @@ async function system(charts?: string): Promise<Registered[]> {
     new System("system", {
         settings: settings(charts),
         kubeconfig: "/dev/null",
-        serviceNamespaces: { jellyfin: "restricted", qbittorrent: "privileged" },
+        serviceNamespaces: { "cert-manager": "restricted", jellyfin: "restricted", qbittorrent: "privileged" },
         argocdValuesFile: "charts/gitops/argo-cd.values.yaml",
     });
     await settled();
@@ -36,6 +36,7 @@ test("each namespace enforces its Pod Security level", async () => {
     expect(level("jellyfin")).toEqual({ "pod-security.kubernetes.io/enforce": "restricted" });
     expect(level("qbittorrent")).toEqual({ "pod-security.kubernetes.io/enforce": "privileged" });
     expect(level("metallb-system")).toEqual({ "pod-security.kubernetes.io/enforce": "privileged" });
+    expect(level("cert-manager")).toEqual({ "pod-security.kubernetes.io/enforce": "restricted" });
     expect(level("argocd")).toEqual({ "pod-security.kubernetes.io/enforce": "restricted" });
 });
 
