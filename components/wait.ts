@@ -28,7 +28,8 @@ export function waitFor(
     return new command.local.Command(
         name,
         {
-            create: `node --import tsx components/waits/${script}.mts`,
+            // In the shell's place: Ctrl-C ends the process that Pulumi knows, and a child of it would be waited for.
+            create: `exec node --import tsx components/waits/${script}.mts`,
             stdin: pulumi.secret(
                 pulumi
                     .all([kubeconfig, input])

@@ -67,7 +67,8 @@ export function preflight(
     return new command.local.Command(
         name,
         {
-            create: "node --import tsx provision/checks/preflight.mts",
+            // In the shell's place, so that Ctrl-C ends it: see waitFor.
+            create: "exec node --import tsx provision/checks/preflight.mts",
             stdin: pulumi.secret(input.apply((told) => JSON.stringify(told))),
             logging: command.local.Logging.Stdout,
             triggers: [args.nodes, args.purpose, scriptsChecksum()],

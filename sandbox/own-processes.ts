@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { runningProcesses } from "../toolchain/processes";
+import { runningProcesses, signal } from "../toolchain/processes";
 import type { SandboxPaths } from "./paths";
 
 /** A running process that the sandbox started. */
@@ -18,14 +18,6 @@ export function ownProcesses({ directory }: SandboxPaths): OwnProcess[] {
     return [...runningProcesses()]
         .filter(({ pid, commandLine }) => pid !== process.pid && commandLine.startsWith(prefix))
         .map(({ pid, commandLine }) => ({ pid, path: commandLine.split(/\0| -/, 1)[0] ?? "" }));
-}
-
-function signal({ pid }: OwnProcess, name: "SIGTERM" | "SIGKILL"): void {
-    try {
-        process.kill(pid, name);
-    } catch {
-        // It ended by itself.
-    }
 }
 
 /**
@@ -49,9 +41,9 @@ export async function endProcesses(
         }
         for (const each of left) {
             if (Date.now() > deadline) {
-                signal(each, "SIGKILL");
+                signal(each.pid, "SIGKILL");
             } else if (!asked.has(each.pid)) {
-                signal(each, "SIGTERM");
+                signal(each.pid, "SIGTERM");
             }
             asked.add(each.pid);
         }

@@ -7,9 +7,10 @@ import { recover } from "../hack/recovery/recover";
 import { pulumiWith } from "../hack/stack";
 import { type LockHolder, lockHolder } from "../toolchain/lock";
 import { processIdentity } from "../toolchain/process-identity";
+import { signal } from "../toolchain/processes";
 import { throwIfInterrupted } from "../toolchain/run";
 import { tool } from "../toolchain/tools";
-import { sandboxPaths } from "./paths";
+import { type SandboxPaths, sandboxPaths } from "./paths";
 import { hasPendingOperations, hasStack, stack, stackLocks } from "./stack-state";
 
 /** What a person types before `pulumi` to work on the sandbox's stack by hand. */
@@ -49,17 +50,17 @@ async function pulumi(root: string, running: string, args: readonly string[]): P
     }
     const interrupt = () => child.kill("SIGINT");
     const forwarded: NodeJS.Signals[] = terminal ? ["SIGTERM"] : ["SIGTERM", "SIGINT", "SIGHUP"];
-    for (const signal of forwarded) {
-        process.on(signal, interrupt);
+    for (const name of forwarded) {
+        process.on(name, interrupt);
     }
     try {
         return await new Promise<number>((resolve, reject) => {
             child.once("error", reject);
-            child.once("exit", (code, signal) => resolve(signal ? 128 + constants.signals[signal] : (code ?? 1)));
+            child.once("exit", (code, by) => resolve(by ? 128 + constants.signals[by] : (code ?? 1)));
         });
     } finally {
-        for (const signal of forwarded) {
-            process.off(signal, interrupt);
+        for (const name of forwarded) {
+            process.off(name, interrupt);
         }
     }
 }
@@ -72,6 +73,22 @@ async function awaitLeftRun(running: string, tell: (line: string) => void): Prom
     }
     for (; lockHolder(running) !== undefined; await delay(200)) {
         throwIfInterrupted();
+    }
+}
+
+/** Milliseconds for a Pulumi that is told to end. */
+const endLimit = 10_000;
+
+/** Ends the Pulumi of an `npm start` that was killed, if it goes on: the cluster that it works on goes. */
+export async function endLeftRun({ running }: SandboxPaths): Promise<void> {
+    const left = lockHolder(running);
+    if (left) {
+        signal(left.pid, "SIGINT");
+    }
+    for (const deadline = Date.now() + endLimit; lockHolder(running); await delay(100)) {
+        if (left && Date.now() > deadline) {
+            signal(left.pid, "SIGKILL");
+        }
     }
 }
 

@@ -6,6 +6,7 @@ import { startDaemon, stopDaemon } from "./daemon-control";
 import { type Push, pushCheckout } from "./git-repository";
 import { endProcesses, ownProcesses } from "./own-processes";
 import { type SandboxPaths, sandboxPaths } from "./paths";
+import { endLeftRun } from "./pulumi";
 import { readSandboxSettings } from "./settings";
 import { removeStackState } from "./stack-state";
 
@@ -87,6 +88,7 @@ export async function startSandbox(
 export async function stopSandbox(projectRoot: string): Promise<number> {
     const paths = sandboxPaths(projectRoot);
     const before = ownProcesses(paths).length;
+    await endLeftRun(paths);
     await stopDaemon(paths);
     // etcd writes ahead what it acknowledges: insisting loses nothing, and the API server takes long to end in peace.
     await endProcesses(paths, () => true, 2_000);

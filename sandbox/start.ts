@@ -37,6 +37,7 @@ async function main(): Promise<number> {
         throwIfInterrupted();
         const exitCode = await pulumiUp(root, tell);
         if (exitCode !== 0) {
+            throwIfInterrupted();
             process.stderr.write(
                 `\nstart: pulumi up ended with exit code ${exitCode}. The sandbox goes on running: put right what is ` +
                     `said above and run \`npm start\` again; it goes on from here. \`hack/doctor -s ${stack}\` looks at tools, passphrase and secrets. Logs: ${relative(process.cwd(), paths.logs)}/\n`,

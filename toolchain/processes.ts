@@ -41,3 +41,14 @@ export function* runningProcesses(): Generator<RunningProcess> {
 export function commandLineOf(pid: number): string | undefined {
     return [...runningProcesses()].find((each) => each.pid === pid)?.commandLine.replaceAll("\0", " ");
 }
+
+/** Sends a signal to a process. That it has ended by itself meanwhile is no error. */
+export function signal(pid: number, name: NodeJS.Signals): void {
+    try {
+        process.kill(pid, name);
+    } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== "ESRCH") {
+            throw error;
+        }
+    }
+}

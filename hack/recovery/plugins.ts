@@ -1,6 +1,6 @@
 import { readlinkSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
-import { type RunningProcess, runningProcesses } from "../../toolchain/processes";
+import { type RunningProcess, runningProcesses, signal } from "../../toolchain/processes";
 import { isPulumi, isResourcePlugin } from "./processes";
 
 /** Milliseconds for a plugin to end in peace. */
@@ -32,20 +32,13 @@ export function orphanedPlugins(processes: readonly RunningProcess[]): RunningPr
 export async function endOrphanedPlugins(root: string): Promise<number> {
     const find = () => orphanedPlugins([...runningProcesses()]).filter(({ pid }) => workingDirectory(pid) === root);
     const found = find();
-    const signal = (name: "SIGTERM" | "SIGKILL", { pid }: RunningProcess) => {
-        try {
-            process.kill(pid, name);
-        } catch {
-            // It ended by itself.
-        }
-    };
     for (const each of found) {
-        signal("SIGTERM", each);
+        signal(each.pid, "SIGTERM");
     }
     for (const end = Date.now() + grace; find().length > 0; await delay(50)) {
         if (Date.now() > end) {
             for (const each of find()) {
-                signal("SIGKILL", each);
+                signal(each.pid, "SIGKILL");
             }
         }
     }
