@@ -34,10 +34,10 @@ const nodes =
           })
         : undefined;
 const cluster = nodes?.kubeconfig ?? pulumi.secret(settings.kubeconfig ?? "");
-/** Of the cluster that was built from nodes; hack/ reads it from here. */
-export const kubeconfig = nodes?.kubeconfig;
+/** Path or contents, as in the config; of a cluster that was built from nodes hack/ has it from here. */
+export const kubeconfig = cluster;
 /** What answers in a node that waits for the passphrase of its disks; hack/unlock trusts nobody else. */
-export const unlockHostKeys = nodes?.unlockHostKeys;
+export const unlockHostKeys = nodes?.unlockHostKeys ?? {};
 
 const provider = new kubernetes.Provider("home", {
     kubeconfig: cluster,

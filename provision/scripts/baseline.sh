@@ -4,15 +4,16 @@
 : "${node:?}" "${hosts:?}"
 
 set_hostname() {
+    # The addresses first: sudo looks its host's name up.
+    {
+        sed '/^# hearth: nodes$/,/^# hearth: end$/d' /etc/hosts
+        printf '# hearth: nodes\n%s\n# hearth: end\n' "$hosts"
+    } | write_file /etc/hosts 0644
     write_file /etc/hostname 0644 <<<"$node"
     if [[ $(hostname) != "$node" ]]; then
         hostname "$node"
         changed "host name $node"
     fi
-    {
-        sed '/^# hearth: nodes$/,/^# hearth: end$/d' /etc/hosts
-        printf '# hearth: nodes\n%s\n# hearth: end\n' "$hosts"
-    } | write_file /etc/hosts 0644
 }
 
 # What the kubelet wants of the kernel; with protect-kernel-defaults it ends if something differs.

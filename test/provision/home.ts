@@ -47,7 +47,8 @@ const source = "/opt/k3s";
 export class MachineHome {
     readonly network = new Network();
     readonly machines: Machine[] = [];
-    private readonly folder = mkdtempSync(join(tmpdir(), "hearth-machines-"));
+    /** Goes with the home. */
+    readonly folder = mkdtempSync(join(tmpdir(), "hearth-machines-"));
     private readonly sums = new Map<Version, string>();
     private current: Stack | undefined;
 
@@ -61,7 +62,8 @@ export class MachineHome {
         return home;
     }
 
-    private get key(): string {
+    /** File with the private key that the machines let in. */
+    get key(): string {
         return join(this.folder, "key");
     }
 
@@ -140,9 +142,14 @@ export class MachineHome {
         this.stack.configure({
             nodes,
             source,
-            release: { version, sha256: sha256 ?? this.sums.get(version) },
+            release: sha256 === undefined ? this.release(version) : { version, sha256 },
             api: this.machines[0]?.address,
         });
+    }
+
+    /** A release of what stands in for k3s. */
+    release(version: Version = versions[0]): { readonly version: Version; readonly sha256: string } {
+        return { version, sha256: this.sums.get(version) ?? "" };
     }
 
     /** `kubectl`, as whoever has the kubeconfig that the stack hands out. */
