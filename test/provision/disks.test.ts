@@ -1,0 +1,240 @@
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { run } from "../../toolchain/run";
+import type { Outcome } from "../sandbox/home";
+import { type DiskConfig, DiskHome, mount, passphrase, passphraseWords } from "./disk-home";
+
+// Starts of machines whose processor is emulated, on a host that may be busy.
+jest.setTimeout(900_000);
+
+const serials = ["D1", "D2", "D3", "D4"];
+
+/** Four disks, of which one may be erased. */
+const disks: readonly DiskConfig[] = serials.map((serial) => ({
+    serial,
+    ...(serial === "D4" ? { erase: "D4" } : {}),
+}));
+
+let home: DiskHome;
+
+beforeAll(async () => {
+    home = await DiskHome.create();
+    home.nas.switchOn(serials);
+    await home.nas.hasStarted();
+});
+
+afterAll(async () => {
+    await home?.remove();
+});
+
+/** `pulumi up` that must succeed; what it printed. */
+async function up(): Promise<string> {
+    const { code, output } = await home.up();
+    if (code !== 0) {
+        throw new Error(output);
+    }
+    return output;
+}
+
+/** What was told, without what Pulumi sets around it. */
+const told = ({ output }: Outcome) => output.replace(/\s+/g, " ");
+
+/** What the scripts say that they have changed. */
+const changes = (output: string) => output.match(/(?<=\[nas\] changed: ).*/g) ?? [];
+
+/** The checksum of everything that is on the data disks. */
+async function disksContent(): Promise<string[]> {
+    await home.nas.output("sync");
+    return serials.map((serial) =>
+        createHash("sha256")
+            .update(readFileSync(home.nas.diskImage(serial)))
+            .digest("hex"),
+    );
+}
+
+/** What the node says of its array. */
+const array = () => home.nas.output("mdadm --detail /dev/md/hearth");
+
+const readData = () => home.nas.output(`cat ${mount}/letter`);
+
+describe("disks that are not what the config says", () => {
+    test("are all told of at once, with what is on them, and none is changed", async () => {
+        await home.nas.output("mkfs.ext4 -q -L photos /dev/disk/by-id/virtio-D4");
+        home.configure([
+            { serial: "ELSE", device: "D1" },
+            { serial: "D2", size: "4TB" },
+            { serial: "D3", erase: "D1" },
+            { serial: "D4" },
+            { serial: "ROOT", size: "2147MB" },
+        ]);
+        const before = await disksContent();
+
+        const outcome = await home.up();
+
+        expect(outcome.code).not.toBe(0);
+        expect(told(outcome)).toMatch(/virtio-D1 has the serial D1, not ELSE name the disk that is meant/);
+        expect(told(outcome)).toMatch(/virtio-D2 \(D2\) has 268435456 bytes, not 4000000000000 .*correct its size/);
+        expect(told(outcome)).toMatch(/virtio-D3 \(D3\): erase names another disk, D1 correct it, or remove it/);
+        expect(told(outcome)).toMatch(/virtio-D4 \(D4\) carries data: ext4 "photos" to erase it, set .* erase: D4/);
+        expect(told(outcome)).toMatch(/virtio-ROOT \(ROOT\) is in use: disk vda at \/ free it first/);
+        expect(await disksContent()).toEqual(before);
+    });
+
+    test("are not looked at when they are three: RAID6 takes four", async () => {
+        home.configure(disks.slice(1));
+        const outcome = await home.up();
+        expect(outcome.code).not.toBe(0);
+        expect(told(outcome)).toContain("four disks or more, which is what RAID6 takes");
+    });
+});
+
+describe("four disks, one with data that may go", () => {
+    test("become one file system, encrypted and exported, and nobody sees the passphrase", async () => {
+        // Every argument and variable of every process, several times a second while the scripts run.
+        await home.nas.output(
+            "systemd-run --quiet --nice=19 --unit=witness bash -c 'while [[ ! -e /run/enough ]]; do " +
+                'cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null; sleep 0.2; done | tr "\\0" "\\n" | ' +
+                "sort --unique > /var/tmp/seen'",
+        );
+        home.configure(disks);
+
+        const output = await up();
+
+        await home.nas.output(`echo 'Dear family' > ${mount}/letter && sync`);
+        const seen = await home.nas.output(
+            "touch /run/enough; while systemctl is-active --quiet witness; do sleep 0.2; done; " +
+                "cat /var/tmp/seen; journalctl --boot",
+        );
+        expect(seen.split("\n")).toEqual(expect.arrayContaining(["luksFormat", "open", "--key-file=-"]));
+        // Booleans: a failure must not print what it has found.
+        expect(seen.includes(passphraseWords)).toBe(false);
+        expect(output.includes(passphraseWords)).toBe(false);
+        expect(home.filesWithPassphrase()).toEqual([]);
+
+        expect(output.replace(/\s+/g, " ")).toMatch(/will be erased: \S+virtio-D4 \(D4\): ext4 "photos"/);
+        expect(await array()).toMatch(/Raid Level : raid6[\s\S]*Raid Devices : 4/);
+        const types = await home.nas.output("lsblk --noheadings --nodeps --output FSTYPE /dev/disk/by-id/virtio-D?");
+        expect(types.trim().split(/\s+/)).toEqual(Array(4).fill("crypto_LUKS"));
+        expect(await home.nas.output(`findmnt --noheadings --output SOURCE,FSTYPE ${mount}`)).toMatch(/md\d+ +ext4/);
+        const found = await run("grep", ["--quiet", "--fixed-strings", passphraseWords, home.nas.rootImage]);
+        expect(found).toEqual({ exitCode: 1, output: "" });
+    });
+
+    test("are left as they are by a second run, which says so", async () => {
+        expect(await up()).not.toContain("[nas]");
+
+        // Without what the state remembers, the scripts look anew. The config still says that D4 may be erased.
+        await home.forget();
+        const output = await up();
+        expect(changes(output)).toEqual([]);
+        expect(output).toContain("[nas] unchanged");
+        expect(await readData()).toBe("Dear family\n");
+    });
+
+    test("are mounted over NFS by machines in the allowed range, and by no other", async () => {
+        home.tv.switchOn();
+        await home.tv.hasStarted();
+        const mountIt = `mkdir -p /mnt && mount -t nfs4 -o retry=0 ${home.nas.address}:${mount} /mnt`;
+        expect(await home.tv.output(`${mountIt} && cat /mnt/letter && echo seen > /mnt/tv`)).toBe("Dear family\n");
+        expect(await home.nas.output(`cat ${mount}/tv`)).toBe("seen\n");
+
+        await home.tv.output(
+            "umount /mnt && ip address add 10.77.0.99/24 dev eth0 && " +
+                `ip route add ${home.nas.address} dev eth0 src 10.77.0.99`,
+        );
+        const outside = await home.tv.run(mountIt);
+        expect(outside.output).toContain("access denied by server");
+        await home.tv.powerOff();
+    });
+});
+
+describe("after a reboot", () => {
+    let initramfsKey = "";
+
+    test("the node waits for the passphrase, with a host key of its own, which the stack knows", async () => {
+        await home.nas.reboot();
+        initramfsKey = await home.nas.asksForPassphrase();
+        const output = await home.pulumi(["stack", "output", "--json", "--stack", "test"]);
+        expect(JSON.parse(output)).toEqual({ unlockHostKeys: { nas: initramfsKey } });
+    });
+
+    test("the passphrase goes to no other host key", async () => {
+        home.configure(disks, { hostKey: home.nas.hostKey });
+        const { code, output } = await home.unlock();
+        expect(code).toBe(1);
+        expect(output).toContain("is not the initramfs that the config pins");
+        expect(output).toContain("the passphrase was not sent");
+        home.configure(disks);
+    });
+
+    test("a wrong passphrase opens nothing, and the node waits on", async () => {
+        await home.setPassphrase("a passphrase of another home");
+        const { code, output } = await home.unlock();
+        expect(code).toBe(1);
+        expect(output).toContain("wrong passphrase: it does not open /dev/");
+        await home.setPassphrase(passphrase);
+        expect(await home.nas.asksForPassphrase()).toBe(initramfsKey);
+    });
+
+    test("whoever may unlock may do nothing else there", async () => {
+        const { output } = await home.run(
+            "ssh",
+            ...["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "BatchMode=yes"],
+            ...[`root@${home.nas.address}`, "cat /etc/passwd"],
+        );
+        expect(output).toContain("wrong passphrase");
+        expect(output).not.toContain("root:");
+    });
+
+    test("hack/unlock opens the disks, and the data is there", async () => {
+        const { code, output } = await home.unlock();
+        expect({ code, output }).toMatchObject({ code: 0 });
+        expect(output).toContain("nas is up");
+        expect(output.includes(passphraseWords)).toBe(false);
+        await home.nas.hasStarted();
+        expect(await readData()).toBe("Dear family\n");
+        expect(await array()).toMatch(/State : (clean|active)[^,]*\n/);
+    });
+});
+
+describe("when a disk has died", () => {
+    const left = ["D1", "D2", "D4"];
+
+    test("the node starts without it, once it is unlocked, and pulumi up tells of it", async () => {
+        await home.nas.powerOff();
+        home.nas.switchOn(left);
+        await home.nas.asksForPassphrase();
+        const { code, output } = await home.unlock();
+        expect({ code, output }).toMatchObject({ code: 0 });
+        await home.nas.hasStarted();
+        expect(await readData()).toBe("Dear family\n");
+
+        await home.forget();
+        const told = await up();
+        expect(told).toContain("[nas] warning: not there: D3 (serials)");
+        expect(told).toMatch(/\[nas\] warning: \/dev\/md\/hearth works without 1 of 4 disks, and can lose 1 more/);
+        expect(await readData()).toBe("Dear family\n");
+    });
+
+    test("a system that was installed anew adopts what is left, and another disk takes its place", async () => {
+        await home.nas.powerOff();
+        await home.nas.install();
+        home.nas.switchOn([...left, "D5"]);
+        await home.nas.hasStarted();
+        const replaced = disks.map((disk) => (disk.serial === "D3" ? { serial: "D5" } : disk));
+        home.configure(replaced, null);
+
+        const output = await up();
+
+        expect(changes(output)).toEqual(
+            expect.arrayContaining([
+                expect.stringMatching(/^opened \/dev\/\w+ as hearth-D1/),
+                expect.stringMatching(/^started the array/),
+                expect.stringMatching(/^encrypted \/dev\/\w+ \(D5\)/),
+                expect.stringMatching(/^added \/dev\/\w+ \(D5\) to \/dev\/md\/hearth; it is being rebuilt/),
+            ]),
+        );
+        expect(output).not.toMatch(/changed: (encrypted \S+ \(D[124]\)|made )/);
+        expect(await readData()).toBe("Dear family\n");
+    });
+});

@@ -1,0 +1,295 @@
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import {
+    appendFileSync,
+    copyFileSync,
+    mkdirSync,
+    mkdtempSync,
+    readdirSync,
+    readFileSync,
+    rmSync,
+    symlinkSync,
+    truncateSync,
+    writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { aptGetInstall } from "../../../toolchain/apt-get";
+import { findOnPath } from "../../../toolchain/paths";
+import { type Outcome, run } from "../../../toolchain/run";
+import { until } from "../../sandbox/home";
+import { debianRoot } from "./debian";
+import type { Network } from "./network";
+
+/** Milliseconds in which a machine starts: its processor is emulated, and the host may be busy. */
+const startLimit = 400_000;
+
+/** What the scripts install on a node with data disks, and a kernel. */
+const packages = [
+    ...["linux-image-cloud-amd64", "initramfs-tools", "busybox", "e2fsprogs"],
+    ...["cryptsetup", "cryptsetup-initramfs", "dropbear-initramfs", "mdadm", "nfs-kernel-server"],
+];
+
+/** Units that only cost time on an emulated processor. */
+const masked = [
+    ...["apt-daily.timer", "apt-daily-upgrade.timer", "unattended-upgrades.service", "e2scrub_reap.service"],
+    ...["apparmor.service", "iscsid.socket", "systemd-update-utmp.service", "sys-fs-fuse-connections.mount"],
+];
+
+/** Arguments of {@link VirtualMachine.create}. */
+export interface VirtualMachineArgs {
+    /** Its host name. */
+    readonly name: string;
+    /** IPv4 address in 10.77.0.0/24. */
+    readonly address: string;
+    readonly network: Network;
+    /** File with the private key that root lets in; its public half is beside it. */
+    readonly key: string;
+    /** How many processors it has. */
+    readonly processors: number;
+}
+
+/**
+ * A machine with Debian and its kernel, by QEMU: with real block devices, an initramfs, and reboots. Its processor is
+ * emulated, so that it runs wherever the tests do.
+ */
+export class VirtualMachine {
+    readonly name: string;
+    readonly address: string;
+    private readonly folder: string;
+    private child: ChildProcess | undefined;
+    private disks: readonly string[] = [];
+    private isNew = true;
+
+    private constructor(private readonly args: VirtualMachineArgs) {
+        this.name = args.name;
+        this.address = args.address;
+        this.folder = mkdtempSync(join(tmpdir(), `hearth-vm-${args.name}-`));
+    }
+
+    /** Makes a machine as its installer would leave it; it is off. */
+    static async create(args: VirtualMachineArgs): Promise<VirtualMachine> {
+        if (!findOnPath("qemu-system-x86_64")) {
+            const howToGetIt = "The machines of the tests with disks need it: install qemu-system-x86.";
+            await aptGetInstall("qemu-system-x86_64", howToGetIt, ["qemu-system-x86"]);
+        }
+        const machine = new VirtualMachine(args);
+        const { namespace } = args.network;
+        const tap = `t-${args.name}`;
+        execFileSync("ip", ["-n", namespace, "tuntap", "add", "dev", tap, "mode", "tap"]);
+        execFileSync("ip", ["-n", namespace, "link", "set", tap, "master", "bridge", "up"]);
+        await machine.install();
+        return machine;
+    }
+
+    /** Public key of its sshd. */
+    get hostKey(): string {
+        return readFileSync(join(this.folder, "host-key.pub"), "utf8").split(" ").slice(0, 2).join(" ");
+    }
+
+    /** Image of its root file system; what it has in memory is not in it. */
+    get rootImage(): string {
+        return join(this.folder, "root.img");
+    }
+
+    /** Image of a data disk, made blank when it is named first. */
+    diskImage(serial: string): string {
+        const image = join(this.folder, `disk-${serial}.img`);
+        appendFileSync(image, "");
+        truncateSync(image, 256 * 2 ** 20);
+        return image;
+    }
+
+    /** Puts a new Debian in place of whatever it had; data disks stay as they are. */
+    async install(): Promise<void> {
+        const root = await debianRoot(packages);
+        for (const each of ["upper", "work", "root"]) {
+            mkdirSync(join(this.folder, each));
+        }
+        rmSync(join(this.folder, "host-key"), { force: true });
+        execFileSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", join(this.folder, "host-key")]);
+        const layers = `lowerdir=${root},upperdir=${join(this.folder, "upper")},workdir=${join(this.folder, "work")}`;
+        execFileSync("mount", ["-t", "overlay", "overlay", "-o", layers, join(this.folder, "root")]);
+        try {
+            this.personalize(join(this.folder, "root"));
+            rmSync(this.rootImage, { force: true });
+            writeFileSync(this.rootImage, "");
+            truncateSync(this.rootImage, 2 * 2 ** 30);
+            execFileSync("mkfs.ext4", ["-q", "-F", "-d", join(this.folder, "root"), this.rootImage]);
+        } finally {
+            execFileSync("umount", [join(this.folder, "root")]);
+        }
+        for (const each of ["upper", "work", "root"]) {
+            rmSync(join(this.folder, each), { recursive: true });
+        }
+        for (const file of readdirSync(join(root, "boot")).filter((name) => name.startsWith("vmlinuz-"))) {
+            copyFileSync(join(root, "boot", file), join(this.folder, "vmlinuz"));
+        }
+        this.isNew = true;
+    }
+
+    private personalize(root: string): void {
+        const write = (path: string, text: string, mode = 0o644) => {
+            mkdirSync(dirname(join(root, path)), { recursive: true });
+            writeFileSync(join(root, path), text, { mode });
+        };
+        write("/etc/hostname", `${this.name}\n`);
+        write("/etc/hosts", `127.0.0.1 localhost ${this.name}\n`);
+        write("/etc/fstab", "/dev/vda / ext4 defaults 0 1\n");
+        write(
+            "/etc/systemd/network/10-home.network",
+            `[Match]\nName=eth0\n[Network]\nAddress=${this.address}/24\nGateway=10.77.0.1\n`,
+        );
+        // An initramfs for every kind of machine takes an emulated processor minutes to put together.
+        write("/etc/initramfs-tools/conf.d/emulated", "MODULES=list\nCOMPRESS=gzip\nCOMPRESSLEVEL=1\n");
+        write("/etc/initramfs-tools/modules", "virtio_pci\nvirtio_blk\nvirtio_net\next4\n");
+        for (const type of ["rsa", "ecdsa", "ed25519"]) {
+            rmSync(join(root, `/etc/ssh/ssh_host_${type}_key`), { force: true });
+        }
+        write("/etc/ssh/ssh_host_ed25519_key", readFileSync(join(this.folder, "host-key"), "utf8"), 0o600);
+        write("/root/.ssh/authorized_keys", readFileSync(`${this.args.key}.pub`, "utf8"), 0o600);
+        for (const unit of masked) {
+            symlinkSync("/dev/null", join(root, "/etc/systemd/system", unit));
+        }
+        execFileSync("chroot", [root, "systemctl", "--quiet", "enable", "systemd-networkd.service", "ssh.service"]);
+    }
+
+    /** Switches it on, with the data disks that have these serial numbers. */
+    switchOn(disks: readonly string[] = this.disks): void {
+        this.disks = disks;
+        this.takeInitramfs();
+        const drives = [
+            { serial: "ROOT", image: this.rootImage },
+            ...disks.map((serial) => ({ serial, image: this.diskImage(serial) })),
+        ];
+        // Dropbear is in the initramfs already, and nobody has told it of the network yet: no DHCP server would answer it.
+        const network = this.isNew ? "ip=off" : "";
+        this.isNew = false;
+        const mac = `52:54:00:77:00:${Number(this.address.split(".")[3]).toString(16).padStart(2, "0")}`;
+        const [program, args] = this.args.network.command(
+            "qemu-system-x86_64",
+            ...[
+                "-accel",
+                "tcg",
+                "-cpu",
+                "max",
+                "-smp",
+                `${this.args.processors}`,
+                "-m",
+                "1024",
+                "-nographic",
+                "-no-reboot",
+            ],
+            ...["-kernel", join(this.folder, "vmlinuz"), "-initrd", join(this.folder, "initrd.img")],
+            ...[
+                "-append",
+                `root=/dev/vda rw console=ttyS0 loglevel=4 panic=-1 mitigations=off net.ifnames=0 ${network}`,
+            ],
+            ...["-netdev", `tap,id=net,ifname=t-${this.name},script=no,downscript=no`],
+            ...["-device", `virtio-net-pci,netdev=net,mac=${mac}`, "-device", "virtio-rng-pci"],
+            ...drives.flatMap(({ serial, image }) => [
+                ...["-drive", `if=none,id=${serial},file=${image},format=raw,cache=unsafe`],
+                ...["-device", `virtio-blk-pci,drive=${serial},serial=${serial}`],
+            ]),
+        );
+        const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"] });
+        this.child = child;
+        for (const stream of [child.stdout, child.stderr]) {
+            stream.on("data", (chunk: Buffer) => appendFileSync(join(this.folder, "console.log"), chunk));
+        }
+    }
+
+    /** QEMU starts the kernel itself, so it is given the initramfs that is on the machine's disk now. */
+    private takeInitramfs(): void {
+        // Without power the machine may not have written everything where it belongs: its journal has it.
+        execFileSync("sh", ["-c", '/sbin/e2fsck -p "$0" || [ $? = 1 ]', this.rootImage], { stdio: "pipe" });
+        const debugfs = (command: string) =>
+            execFileSync("/sbin/debugfs", ["-R", command, this.rootImage], { stdio: ["ignore", "pipe", "pipe"] });
+        // Beside it may be its backup, and one that was not finished.
+        const name = /initrd\.img-[^/]*-amd64(?=\/)/.exec(debugfs("ls -p /boot").toString())?.[0];
+        debugfs(`dump /boot/${name} ${join(this.folder, "initrd.img")}`);
+    }
+
+    /** Waits until its system has started. */
+    async hasStarted(): Promise<void> {
+        await this.waitFor("its system has started", async () => {
+            const { exitCode } = await this.run("systemctl is-active multi-user.target");
+            return exitCode === 0;
+        });
+    }
+
+    /** Waits until what answers at its port for SSH has another key than its sshd; that key. */
+    async asksForPassphrase(): Promise<string> {
+        let key = "";
+        await this.waitFor("its initramfs answers", async () => {
+            const keyscan = this.args.network.command("ssh-keyscan", "-T", "5", "-t", "ed25519", this.address);
+            const { output } = await run(...keyscan);
+            key = /ssh-ed25519 \S+/.exec(output)?.[0] ?? "";
+            return key !== "" && key !== this.hostKey;
+        });
+        return key;
+    }
+
+    private async waitFor(what: string, condition: () => Promise<boolean>): Promise<void> {
+        await until(`${this.name}: ${what} (its console is in ${this.folder})`, startLimit, () => {
+            if (this.child?.exitCode !== null) {
+                throw new Error(`${this.name} is off; its console: ${this.console.slice(-2_000)}`);
+            }
+            return condition();
+        });
+    }
+
+    /** What it has printed on its console. */
+    get console(): string {
+        return readFileSync(join(this.folder, "console.log"), "utf8");
+    }
+
+    /** Runs a command in the machine as root, over SSH. */
+    async run(command: string): Promise<Outcome> {
+        const knownHosts = join(this.folder, "known-hosts");
+        writeFileSync(knownHosts, `${this.address} ${this.hostKey}\n`);
+        const options = [
+            ...["BatchMode=yes", "ConnectTimeout=10", "IdentitiesOnly=yes", "LogLevel=ERROR"],
+            ...["GlobalKnownHostsFile=/dev/null", `UserKnownHostsFile=${knownHosts}`],
+        ].flatMap((option) => ["-o", option]);
+        const target = `root@${this.address}`;
+        return run(...this.args.network.command("ssh", "-i", this.args.key, ...options, target, command));
+    }
+
+    /** What a command in the machine prints, which must succeed. */
+    async output(command: string): Promise<string> {
+        const { exitCode, output } = await this.run(command);
+        if (exitCode !== 0) {
+            throw new Error(`${command} on ${this.name} ended with ${exitCode}: ${output}`);
+        }
+        return output;
+    }
+
+    /** Reboots it, as its owner would. */
+    async reboot(): Promise<void> {
+        const ended = this.ended();
+        await this.run("systemctl reboot");
+        await ended;
+        this.switchOn();
+    }
+
+    /** Takes the power away. */
+    async powerOff(): Promise<void> {
+        const ended = this.ended();
+        this.child?.kill("SIGKILL");
+        await ended;
+        this.child = undefined;
+    }
+
+    private async ended(): Promise<void> {
+        const { child } = this;
+        if (child !== undefined && child.exitCode === null && child.signalCode === null) {
+            await new Promise((resolve) => child.once("close", resolve));
+        }
+    }
+
+    /** Switches it off and removes all that was made for it. */
+    async remove(): Promise<void> {
+        await this.powerOff();
+        rmSync(this.folder, { recursive: true });
+    }
+}
