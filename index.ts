@@ -1,6 +1,6 @@
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { podSecurity, readApplications } from "./components/applications";
+import { readApplications } from "./components/applications";
 import { GitSource } from "./components/git-source";
 import { RootApplication } from "./components/root-application";
 import { checkGivenSecrets, checkRotations, readSecretDeclarations } from "./components/secret-declarations";
@@ -55,7 +55,7 @@ const system = new System(
     {
         settings,
         kubeconfig: cluster,
-        serviceNamespaces: Object.fromEntries(applications.map((each) => [each.namespace, podSecurity(each)])),
+        applications,
         argocdValuesFile: "charts/gitops/argo-cd.values.yaml",
     },
     { provider },

@@ -1,6 +1,7 @@
 import { stringify } from "yaml";
 import type { Settings } from "../config/settings";
-import type { Application, ApplicationManifest } from "./applications";
+import { type Application, type ApplicationManifest, type Tier, tiers } from "./applications";
+import { projectOf } from "./projects";
 
 /** The settings that take the place of a manifest's literal defaults. */
 export type OverrideSettings = Pick<Settings, "repository" | "domain" | "charts">;
@@ -20,6 +21,11 @@ export function commonOverrides({ repository, domain }: OverrideSettings): Overr
         { op: "replace", path: "/spec/sources/0/targetRevision", value: repository.revision },
         { op: "replace", path: "/spec/sources/0/helm/valuesObject/global/domain", value: domain },
     ];
+}
+
+/** The override that a tier's Applications get: whatever a manifest says, its project is the tier's. */
+export function projectOverrides(tier: Tier): Override[] {
+    return [{ op: "replace", path: "/spec/project", value: projectOf(tier) }];
 }
 
 /** The overrides of an Application's upstream charts, where the stack names a mirror. */
@@ -44,7 +50,12 @@ function replaced(target: unknown, [key, ...rest]: readonly string[], value: str
 
 /** A copy of an Application's manifest with the stack's values in place of the literal defaults. */
 export function overriddenManifest(application: Application, settings: OverrideSettings): ApplicationManifest {
-    return [...commonOverrides(settings), ...mirrorOverrides(settings, application)].reduce(
+    const overrides = [
+        ...commonOverrides(settings),
+        ...projectOverrides(application.tier),
+        ...mirrorOverrides(settings, application),
+    ];
+    return overrides.reduce(
         (manifest, { path, value }) => replaced(manifest, path.slice(1).split("/"), value) as ApplicationManifest,
         application.manifest,
     );
@@ -52,15 +63,22 @@ export function overriddenManifest(application: Application, settings: OverrideS
 
 /** The same overrides as kustomize patches, for the root Application. */
 export function kustomizePatches(applications: readonly Application[], settings: Settings) {
-    const patch = (overrides: Override[], name?: string) => ({
-        target: { group: "argoproj.io", version: "v1alpha1", kind: "Application", ...(name && { name }) },
+    const patch = (
+        overrides: Override[],
+        which: { readonly name?: string; readonly annotationSelector?: string } = {},
+    ) => ({
+        target: { group: "argoproj.io", version: "v1alpha1", kind: "Application", ...which },
         patch: stringify(overrides),
     });
     return [
         patch(commonOverrides(settings)),
+        // By the annotation, so that a service that is new in Git gets it too.
+        ...tiers.map((tier) =>
+            patch(projectOverrides(tier), { annotationSelector: `argocd.argoproj.io/sync-wave=${tier}` }),
+        ),
         ...applications.flatMap((application) => {
             const overrides = mirrorOverrides(settings, application);
-            return overrides.length > 0 ? [patch(overrides, application.name)] : [];
+            return overrides.length > 0 ? [patch(overrides, { name: application.name })] : [];
         }),
     ];
 }

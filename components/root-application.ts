@@ -38,7 +38,7 @@ export class RootApplication extends pulumi.ComponentResource {
                         .apply((revision) => gateAnnotation(".status.sync.revision", revision)),
                 },
                 spec: {
-                    project: "home",
+                    project: "root",
                     destination: { server: "https://kubernetes.default.svc", namespace: "argocd" },
                     source: {
                         repoURL: settings.repository.url,

@@ -1,13 +1,14 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Settings } from "../config/settings";
+import { type Application, podSecurity } from "./applications";
 import { ArgoCD } from "./argocd";
 import { CertManager } from "./cert-manager";
 import { Descheduler } from "./descheduler";
 import { MetalLB } from "./metallb";
 import { Namespaces } from "./namespaces";
 import { NfsCsi } from "./nfs-csi";
-import type { PodSecurity } from "./pod-security";
 import { PriorityClasses } from "./priority-classes";
+import { Projects } from "./projects";
 import { releases } from "./releases";
 
 /** Arguments of {@link System}. */
@@ -16,8 +17,8 @@ export interface SystemArgs {
     readonly kubeconfig: pulumi.Input<string>;
     /** The stack's configuration. */
     readonly settings: Settings;
-    /** Namespaces of the home's services → their Pod Security level. */
-    readonly serviceNamespaces: Readonly<Record<string, PodSecurity>>;
+    /** All Applications of the home. */
+    readonly applications: readonly Application[];
     /** Path of the values file of the argo-cd chart. */
     readonly argocdValuesFile: string;
 }
@@ -29,17 +30,18 @@ export class System extends pulumi.ComponentResource {
         const { kubeconfig } = args;
         const { charts, loadBalancer, nfs, repository } = args.settings;
         const chartRepository = charts.repository;
+        const systemNamespaces = {
+            argocd: "restricted",
+            "cert-manager": "restricted",
+            "metallb-system": "privileged", // the speaker answers ARP on the host's network
+        } as const;
 
         const first = [
             new Namespaces(
                 "namespaces",
                 {
-                    services: args.serviceNamespaces,
-                    system: {
-                        argocd: "restricted",
-                        "cert-manager": "restricted",
-                        "metallb-system": "privileged", // the speaker answers ARP on the host's network
-                    },
+                    services: Object.fromEntries(args.applications.map((each) => [each.namespace, podSecurity(each)])),
+                    system: systemNamespaces,
                 },
                 { parent: this },
             ),
@@ -54,15 +56,20 @@ export class System extends pulumi.ComponentResource {
         new CertManager("cert-manager", { namespace: "cert-manager", kubeconfig, chartRepository }, opt);
         new NfsCsi("nfs-csi", { ...nfs, chartRepository }, opt);
         new Descheduler("descheduler", { chartRepository }, opt);
-        new ArgoCD(
+        const argocd = new ArgoCD(
             "argocd",
-            {
-                namespace: "argocd",
-                valuesFile: args.argocdValuesFile,
-                sourceRepositories: [repository.url, chartRepository ?? releases.argocd.repository],
-                chartRepository,
-            },
+            { namespace: "argocd", valuesFile: args.argocdValuesFile, chartRepository },
             opt,
+        );
+        new Projects(
+            "projects",
+            {
+                applications: args.applications,
+                systemNamespaces: Object.keys(systemNamespaces),
+                gitRepository: repository.url,
+                chartRepositories: [chartRepository ?? releases.argocd.repository],
+            },
+            { parent: this, dependsOn: argocd },
         );
         this.registerOutputs({});
     }

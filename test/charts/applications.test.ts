@@ -50,7 +50,7 @@ test.each(applications)("%s has the shape that the program and the root Applicat
         },
     });
     expect(spec).toEqual({
-        project: "home",
+        project: `tier-${application(name).metadata.annotations["argocd.argoproj.io/sync-wave"]}`,
         destination: { server: "https://kubernetes.default.svc", namespace: name },
         syncPolicy: {
             automated: { prune: true, selfHeal: false },

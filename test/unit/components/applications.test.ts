@@ -124,13 +124,24 @@ describe("the stack's values in place of the literal defaults", () => {
     test("the root Application's patches say the same", () => {
         add("gitops", manifest("gitops", "2", [upstream]));
         add("jellyfin", manifest("jellyfin", "3"));
-        const [common, mirror, ...more] = kustomizePatches(readApplications(root, "home"), settings);
+        const [common, tier1, tier2, tier3, mirror, ...more] = kustomizePatches(
+            readApplications(root, "home"),
+            settings,
+        );
         expect(common?.target).not.toHaveProperty("name");
         expect(parse(common?.patch ?? "")).toEqual([
             { op: "replace", path: "/spec/sources/0/repoURL", value: "https://git.example.com/home.git" },
             { op: "replace", path: "/spec/sources/0/targetRevision", value: "trunk" },
             { op: "replace", path: "/spec/sources/0/helm/valuesObject/global/domain", value: "home.example.com" },
         ]);
+        expect(
+            [tier1, tier2, tier3].map((each) => [each?.target.annotationSelector, parse(each?.patch ?? "")]),
+        ).toEqual(
+            [1, 2, 3].map((tier) => [
+                `argocd.argoproj.io/sync-wave=${tier}`,
+                [{ op: "replace", path: "/spec/project", value: `tier-${tier}` }],
+            ]),
+        );
         expect(mirror?.target).toMatchObject({ kind: "Application", name: "gitops" });
         expect(parse(mirror?.patch ?? "")).toEqual([
             { op: "replace", path: "/spec/sources/1/repoURL", value: "http://127.0.0.1:8080" },

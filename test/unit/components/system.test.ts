@@ -1,3 +1,4 @@
+import { readApplications } from "../../../components/applications";
 import { System } from "../../../components/system";
 import { parseSettings } from "../../../config/settings";
 import { byType, mockEngine, type Registered, settled } from "./mocks";
@@ -23,7 +24,7 @@ async function system(charts?: string): Promise<Registered[]> {
     new System("system", {
         settings: settings(charts),
         kubeconfig: "/dev/null",
-        serviceNamespaces: { "cert-manager": "restricted", jellyfin: "restricted", qbittorrent: "privileged" },
+        applications: readApplications(".", "home"),
         argocdValuesFile: "charts/gitops/argo-cd.values.yaml",
     });
     await settled();
@@ -54,7 +55,7 @@ test("a mirror takes every upstream repository's place, and Argo CD may use it",
     for (const inputs of Object.values(byType(registered, release))) {
         expect(inputs["repositoryOpts"]).toEqual({ repo: "http://127.0.0.1:1" });
     }
-    const project = byType(registered, "kubernetes:argoproj.io/v1alpha1:AppProject")["argocd-project"];
+    const project = byType(registered, "kubernetes:argoproj.io/v1alpha1:AppProject")["projects-tier-2"];
     expect(project?.["spec"]).toMatchObject({ sourceRepos: ["https://git.home.arpa/home.git", "http://127.0.0.1:1"] });
 });
 

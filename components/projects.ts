@@ -1,0 +1,135 @@
+import * as kubernetes from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+import { type Application, type Tier, tiers } from "./applications";
+
+/** Arguments of {@link Projects}. */
+export interface ProjectsArgs {
+    /** All Applications of the home. */
+    readonly applications: readonly Pick<Application, "namespace" | "tier">[];
+    /** Namespaces below the Applications, in which nothing of theirs has a place unless one of them says it has. */
+    readonly systemNamespaces: readonly string[];
+    /** URL of the home's Git repository. */
+    readonly gitRepository: string;
+    /** URLs of Helm repositories from which tier 2 may take upstream charts. */
+    readonly chartRepositories: readonly string[];
+}
+
+/** What an Application may be made of: sources, destinations, and kinds of objects. */
+export interface ProjectSpec {
+    readonly description: string;
+    readonly sourceRepos: readonly string[];
+    readonly destinations: readonly { readonly server: string; readonly namespace: string }[];
+    readonly clusterResourceWhitelist: readonly GroupKind[];
+    readonly namespaceResourceWhitelist: readonly GroupKind[];
+}
+
+/** A kind of object; the group of the core API is "". */
+export interface GroupKind {
+    readonly group: string;
+    readonly kind: string;
+}
+
+const server = "https://kubernetes.default.svc";
+const kinds = (group: string, ...names: string[]): GroupKind[] => names.map((kind) => ({ group, kind }));
+
+/** What the library chart makes. */
+const libraryKinds = [
+    ...kinds("", "ConfigMap", "PersistentVolumeClaim", "Service", "ServiceAccount"),
+    ...kinds("apps", "DaemonSet", "Deployment", "StatefulSet"),
+    ...kinds("batch", "CronJob", "Job"),
+    ...kinds("networking.k8s.io", "Ingress", "NetworkPolicy"),
+    ...kinds("cert-manager.io", "Certificate"),
+];
+
+const clusterRoles = kinds("rbac.authorization.k8s.io", "ClusterRole", "ClusterRoleBinding");
+
+/** Kinds that a tier needs beyond its namespaces and the library's. */
+const more: Readonly<
+    Record<Tier, { readonly cluster: readonly GroupKind[]; readonly namespaced: readonly GroupKind[] }>
+> = {
+    1: { cluster: kinds("cert-manager.io", "ClusterIssuer"), namespaced: [] },
+    // Argo CD's own chart; Prometheus's permission to look for its targets.
+    2: {
+        cluster: [...clusterRoles, ...kinds("apiextensions.k8s.io", "CustomResourceDefinition")],
+        namespaced: [...kinds("", "Secret"), ...kinds("rbac.authorization.k8s.io", "Role", "RoleBinding")],
+    },
+    // Gatus and Glance look for what they show.
+    3: { cluster: clusterRoles, namespaced: [] },
+};
+
+/** Name of the AppProject of a tier's Applications. */
+export function projectOf(tier: Tier): string {
+    return `tier-${tier}`;
+}
+
+/**
+ * The AppProjects, by name: one for each tier, one for the root Application, and Argo CD's own, which then allows nothing.
+ * A tier's Applications stay out of the namespaces of the system and of the other tiers. A namespace that nobody has yet is
+ * open to every tier: a new service is a commit, and needs no run of this program.
+ * https://argo-cd.readthedocs.io/en/stable/user-guide/projects/
+ */
+export function projectSpecs(args: ProjectsArgs): Readonly<Record<string, ProjectSpec>> {
+    const namespacesOf = (tier: Tier) =>
+        args.applications.filter((each) => each.tier === tier).map((each) => each.namespace);
+    const ofTiers = tiers.map((tier): [string, ProjectSpec] => {
+        // Argo CD's own chart is a source of the Application gitops, which has a namespace of its own.
+        const own = new Set([...namespacesOf(tier), ...(tier === 2 ? ["argocd"] : [])]);
+        const foreign = [...args.systemNamespaces, ...tiers.flatMap(namespacesOf)].filter((each) => !own.has(each));
+        const denied = ["kube-*", ...new Set(foreign)].sort();
+        return [
+            projectOf(tier),
+            {
+                description: `Tier ${tier} of the home's services.`,
+                sourceRepos: [args.gitRepository, ...(tier === 2 ? args.chartRepositories : [])],
+                destinations: [
+                    { server, namespace: "*" },
+                    ...denied.map((each) => ({ server, namespace: `!${each}` })),
+                ],
+                clusterResourceWhitelist: [...kinds("", "Namespace"), ...more[tier].cluster],
+                namespaceResourceWhitelist: [...libraryKinds, ...more[tier].namespaced],
+            },
+        ];
+    });
+    return {
+        ...Object.fromEntries(ofTiers),
+        root: {
+            description: "The Application of Applications.",
+            sourceRepos: [args.gitRepository],
+            destinations: [{ server, namespace: "argocd" }],
+            clusterResourceWhitelist: [],
+            namespaceResourceWhitelist: kinds("argoproj.io", "Application"),
+        },
+        default: {
+            description: "Nothing: each Application of the home is in the project of its tier.",
+            sourceRepos: [],
+            destinations: [],
+            clusterResourceWhitelist: [],
+            namespaceResourceWhitelist: [],
+        },
+    };
+}
+
+/** What Argo CD may deploy, from where and to where. */
+export class Projects extends pulumi.ComponentResource {
+    constructor(name: string, args: ProjectsArgs, opts?: pulumi.ComponentResourceOptions) {
+        super("hearth:components:Projects", name, {}, opts);
+        for (const [project, spec] of Object.entries(projectSpecs(args))) {
+            new kubernetes.apiextensions.CustomResource(
+                `${name}-${project}`,
+                {
+                    apiVersion: "argoproj.io/v1alpha1",
+                    kind: "AppProject",
+                    metadata: {
+                        name: project,
+                        namespace: "argocd",
+                        // Argo CD makes its own project at its first start, and allows everything in it.
+                        ...(project === "default" ? { annotations: { "pulumi.com/patchForce": "true" } } : {}),
+                    },
+                    spec,
+                },
+                { parent: this, dependsOn: opts?.dependsOn },
+            );
+        }
+        this.registerOutputs({});
+    }
+}
