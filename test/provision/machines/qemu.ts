@@ -69,8 +69,9 @@ export class VirtualMachine {
     /** Makes a machine as its installer would leave it; it is off. */
     static async create(args: VirtualMachineArgs): Promise<VirtualMachine> {
         if (!findOnPath("qemu-system-x86_64")) {
-            const howToGetIt = "The machines of the tests with disks need it: install qemu-system-x86.";
-            await aptGetInstall("qemu-system-x86_64", howToGetIt, ["qemu-system-x86"]);
+            const needed = ["qemu-system-x86", "e2fsprogs", "iproute2", "openssh-client"];
+            const howToGetIt = `The machines of the tests with disks need it: install ${needed.join(", ")}.`;
+            await aptGetInstall("qemu-system-x86_64", howToGetIt, needed);
         }
         const machine = new VirtualMachine(args);
         const { namespace } = args.network;
