@@ -1,5 +1,6 @@
 import { lstatSync, mkdirSync, readdirSync, renameSync, rmSync, statfsSync, statSync, symlinkSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import { aptGetInstall } from "./apt-get";
 import { Failure } from "./failure";
 import { cacheDirectory, findOnPath, isExecutable } from "./paths";
 import { run } from "./run";
@@ -105,6 +106,17 @@ function explain(name: string, tool: GoTool, output: string): Failure {
     return new Failure(`${what}: ${reason(output)}`);
 }
 
+/** @throws Failure that says how to get a C compiler, where there is none and it cannot be installed from here */
+async function ensureCompiler(name: string): Promise<void> {
+    const compilers = [process.env["CC"] ?? "cc", "gcc", "clang"];
+    if (!compilers.some((each) => findOnPath(each))) {
+        const howToGetIt =
+            `${name} has parts in C. Install a compiler (Debian, Ubuntu: \`sudo apt-get install gcc libc6-dev\`; ` +
+            "macOS: `xcode-select --install`), and run it again.";
+        await aptGetInstall("a C compiler", howToGetIt, ["gcc", "libc6-dev"]);
+    }
+}
+
 /**
  * Builds a tool into the cache. It appears there whole or not at all.
  *
@@ -114,6 +126,9 @@ export async function build(name: string, tool: GoTool): Promise<void> {
     const path = builtPath(name, tool);
     const directory = dirname(path);
     mkdirSync(directory, { recursive: true });
+    if (tool.cgo) {
+        await ensureCompiler(name);
+    }
     const temporary = join(directory, `.${basename(path)}.${process.pid}.new`);
     for (const leftover of readdirSync(directory).filter((entry) => entry.endsWith(".new"))) {
         rmSync(join(directory, leftover), { force: true });
@@ -123,7 +138,7 @@ export async function build(name: string, tool: GoTool): Promise<void> {
         const { exitCode, output } = await run("go", ["build", ...flags, "-o", temporary, tool.package], {
             cwd: join(__dirname, tool.folder),
             // Go's view of nothing but the tool's own module.
-            env: { ...process.env, CGO_ENABLED: "0", GOWORK: "off", GOFLAGS: "" },
+            env: { ...process.env, CGO_ENABLED: tool.cgo ? "1" : "0", GOWORK: "off", GOFLAGS: "" },
         });
         if (exitCode !== 0) {
             throw explain(name, tool, output);
@@ -138,4 +153,20 @@ export async function build(name: string, tool: GoTool): Promise<void> {
     } finally {
         rmSync(temporary, { force: true });
     }
+}
+
+/**
+ * The folder of a tool's sources in Go's module cache, for a program that reads files of them.
+ *
+ * @throws Failure when it cannot be had
+ */
+export async function sourcesOf(name: string, tool: GoTool): Promise<string> {
+    const { exitCode, output } = await run("go", ["mod", "download", "-json", `${tool.module}@${toolVersion(tool)}`], {
+        cwd: join(__dirname, tool.folder),
+        env: { ...process.env, GOWORK: "off", GOFLAGS: "" },
+    });
+    if (exitCode !== 0) {
+        throw explain(name, tool, output);
+    }
+    return JSON.parse(output).Dir;
 }
