@@ -72,7 +72,11 @@ const secrets = new Secrets(
 );
 new SecretUsers("secret-users", { secrets: secrets.written, kubeconfig: cluster }, { provider, dependsOn: secrets });
 const { url, revision: branch } = settings.repository;
-const gitSource = new GitSource("git-source", { url, branch }, { provider, dependsOn: system });
+const gitSource = new GitSource(
+    "git-source",
+    { url, branch, cluster: settings.cluster, gitea: settings.gitea },
+    { provider, dependsOn: system },
+);
 
 const common = { applications, settings, kubeconfig: cluster, revision: gitSource.revision };
 const tier1 = new Tier("tier-1", { tier: 1, ...common }, { provider, dependsOn: [system, secrets, gitSource] });

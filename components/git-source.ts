@@ -1,9 +1,9 @@
-import { execFile } from "node:child_process";
-import { promisify } from "node:util";
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-
-const run = promisify(execFile);
+import * as random from "@pulumi/random";
+import type { Settings } from "../config/settings";
+import { type Account, git } from "./git";
+import { GiteaRepository, seedRefs } from "./gitea-repository";
 
 /** Arguments of {@link GitSource}. */
 export interface GitSourceArgs {
@@ -11,52 +11,105 @@ export interface GitSourceArgs {
     readonly url: string;
     /** The branch to follow. */
     readonly branch: string;
+    /** The cluster's folder under clusters/, which the repository has to have. */
+    readonly cluster: string;
+    /** Where the repository is on a Gitea in which this program declares it. */
+    readonly gitea?: Settings["gitea"];
 }
 
-async function git(...args: string[]): Promise<string> {
-    // Pulumi hands this program its config by the environment, secrets included: nobody else needs to see it.
-    const { PULUMI_CONFIG: _, ...env } = process.env;
-    const { stdout } = await run("git", args, {
-        cwd: __dirname,
-        timeout: 15_000,
-        env: { ...env, GIT_TERMINAL_PROMPT: "0" },
-    });
-    return stdout.trim();
+/** What there is in the repository now, as far as this program asks. */
+interface Remote {
+    /** Full hash of the commit that Argo CD will see. */
+    readonly revision: string;
+    /** The ref that says which run filled it. */
+    readonly seed?: string;
 }
 
 /**
  * The commit that Argo CD will see: the head of the branch, or of this checkout while the repository cannot be reached
- * (a preview before it exists).
+ * (a preview before it exists) or has yet to be filled.
  */
-async function pushedRevision({ url, branch }: GitSourceArgs): Promise<string> {
-    const head = await git("rev-parse", "HEAD");
+async function readRemote({ url, branch, gitea }: GitSourceArgs, account?: Account): Promise<Remote> {
+    const head = await git(["rev-parse", "HEAD"]);
     try {
-        const remote = (await git("ls-remote", "--exit-code", url, `refs/heads/${branch}`)).split("\t")[0] ?? "";
+        const lines = (await git(["ls-remote", "--exit-code", url, `refs/heads/${branch}`, `${seedRefs}*`], account))
+            .split("\n")
+            .map((line) => line.split("\t"));
+        const remote = lines.find(([, ref]) => ref === `refs/heads/${branch}`)?.[0];
+        const seed = lines.find(([, ref]) => ref?.startsWith(seedRefs))?.[1];
+        if (remote === undefined) {
+            return { revision: head };
+        }
         if (remote !== head) {
             await pulumi.log.warn(
                 `This checkout is at ${head.slice(0, 7)}, ${branch} at ${remote.slice(0, 7)}: the Applications are ` +
                     `waited for at ${remote.slice(0, 7)}. Push or pull first if that is not what you want.`,
             );
         }
-        return remote;
+        return { revision: remote, ...(seed !== undefined && { seed }) };
     } catch {
-        if (!pulumi.runtime.isDryRun()) {
+        if (!pulumi.runtime.isDryRun() && !gitea) {
             await pulumi.log.warn(
                 `${url} has no branch ${branch} or cannot be reached from here: the Applications are waited for at ` +
                     `this checkout's commit, ${head.slice(0, 7)}.`,
             );
         }
-        return head;
+        return { revision: head };
     }
 }
 
-/** The Git repository that Argo CD follows, made known to Argo CD. */
+const base64 = (text: string) => Buffer.from(text).toString("base64");
+
+/**
+ * The Git repository that Argo CD follows, made known to Argo CD, with the secret that messages of a push to it are
+ * signed with.
+ */
 export class GitSource extends pulumi.ComponentResource {
     /** Full hash of the commit that every Application has to be on. */
     readonly revision: pulumi.Output<string>;
 
     constructor(name: string, args: GitSourceArgs, opts?: pulumi.ComponentResourceOptions) {
         super("hearth:components:GitSource", name, { url: args.url, branch: args.branch }, opts);
+        const { url, branch, cluster, gitea } = args;
+        const administrator = gitea && { name: gitea.administrator, password: gitea.password };
+        const remote = pulumi.output(readRemote(args, administrator));
+        const webhookSecret = new random.RandomPassword(
+            `${name}-webhook`,
+            { length: 40, special: false },
+            { parent: this, additionalSecretOutputs: ["result"] },
+        ).result;
+        // Argo CD's own Secret refers to it (webhook.gogs.secret in its values).
+        const webhook = new kubernetes.core.v1.Secret(
+            `${name}-webhook`,
+            {
+                metadata: {
+                    name: "git-webhook",
+                    namespace: "argocd",
+                    labels: { "app.kubernetes.io/part-of": "argocd" },
+                },
+                data: { secret: pulumi.secret(webhookSecret.apply(base64)) },
+            },
+            { parent: this },
+        );
+        const repository =
+            gitea && administrator
+                ? new GiteaRepository(
+                      `${name}-gitea`,
+                      {
+                          url,
+                          branch,
+                          administrator,
+                          webhook: { url: gitea.webhook, secret: webhookSecret },
+                          contains: `clusters/${cluster}/kustomization.yaml`,
+                          seed: remote.apply(({ seed }) => seed),
+                      },
+                      { parent: this, dependsOn: webhook },
+                  )
+                : undefined;
+        const reader = repository && {
+            username: repository.reader.apply((account) => base64(account.name)),
+            password: repository.reader.apply((account) => base64(account.password)),
+        };
         new kubernetes.core.v1.Secret(
             name,
             {
@@ -65,14 +118,11 @@ export class GitSource extends pulumi.ComponentResource {
                     namespace: "argocd",
                     labels: { "argocd.argoproj.io/secret-type": "repository" },
                 },
-                data: {
-                    type: Buffer.from("git").toString("base64"),
-                    url: Buffer.from(args.url).toString("base64"),
-                },
+                data: { type: base64("git"), url: base64(url), ...reader },
             },
             { parent: this },
         );
-        this.revision = pulumi.output(pushedRevision(args));
+        this.revision = remote.apply(({ revision }) => revision);
         this.registerOutputs({ revision: this.revision });
     }
 }

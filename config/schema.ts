@@ -96,6 +96,20 @@ export const settingFields = z.strictObject({
         /** The branch to follow. */
         revision: z.string().min(1, "the name of a branch").default("main"),
     }),
+    /**
+     * Where `repository` is on a Gitea: the account that declares organization, repository and rights in it. Without
+     * it, the repository is somebody else's work, and Argo CD reads it without an account.
+     */
+    gitea: z
+        .strictObject({
+            /** Name of an administrator. */
+            administrator: z.string().min(1, "the name of an administrator of Gitea").default("hearth"),
+            /** Its password. */
+            password: z.string().min(1, "the administrator's password, as a secret"),
+            /** Argo CD's webhook, as Gitea reaches it. */
+            webhook: httpUrl.default("http://argocd-server.argocd.svc.cluster.local/api/webhook"),
+        })
+        .optional(),
     /** Where upstream Helm charts come from. */
     charts: z
         .strictObject({

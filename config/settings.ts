@@ -49,7 +49,7 @@ export function parseSettings(raw: RawConfig): Settings {
 }
 
 /** Keys whose values are secret whether or not the stack's file encrypts them. */
-const alwaysSecret = ["kubeconfig", "secrets", "ssh", "storage"];
+const alwaysSecret = ["gitea", "kubeconfig", "secrets", "ssh", "storage"];
 
 /** The SDK keeps the names of encrypted keys in its config map under this key. */
 const secretKeysKey = "PULUMI_CONFIG_SECRET_KEYS";

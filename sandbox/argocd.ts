@@ -129,9 +129,17 @@ class ArgoCD implements Closeable {
     }
 }
 
-/** Runs Argo CD whenever its workloads are in the cluster, until closed. */
-export async function startArgoCD(paths: SandboxPaths, log: (line: string) => void): Promise<Closeable> {
-    const ports = await freePorts(
+/**
+ * Runs Argo CD whenever its workloads are in the cluster, until closed.
+ *
+ * @param serverPort of its API server, where somebody has to know it; a free one otherwise
+ */
+export async function startArgoCD(
+    paths: SandboxPaths,
+    serverPort: number | undefined,
+    log: (line: string) => void,
+): Promise<Closeable> {
+    const free = await freePorts(
         "redis",
         "repoServer",
         "repoServerMetrics",
@@ -139,6 +147,7 @@ export async function startArgoCD(paths: SandboxPaths, log: (line: string) => vo
         "server",
         "serverMetrics",
     );
+    const ports = { ...free, server: serverPort ?? free.server };
     log(`argocd: the API server is on http://127.0.0.1:${ports.server} when it runs`);
     return new ArgoCD(paths, ports, kubeApi(paths.kubeconfig), log);
 }

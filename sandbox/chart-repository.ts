@@ -119,14 +119,19 @@ export async function prepareCharts(directory: string): Promise<void> {
 /**
  * Serves the folder that {@link prepareCharts} made as a Helm repository, on loopback.
  *
+ * @param health answers GET /healthz, by which a later start knows this server
  * @throws Failure when the port is in use
  */
-export function serveChartRepository(port: number, directory: string): Promise<Closeable> {
+export function serveChartRepository(port: number, directory: string, health: () => unknown): Promise<Closeable> {
     return serveOnLoopback(
         port,
         () => portInUse(port, "hearth:charts.repository"),
         (request, response) => {
             const name = new URL(request.url ?? "/", "http://127.0.0.1").pathname.slice(1);
+            if (name === "healthz") {
+                response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(health()));
+                return;
+            }
             const served = existsSync(directory) && readdirSync(directory).includes(name) && name !== marker;
             if (!served) {
                 response.writeHead(404).end("The sandbox's chart repository holds nothing of this name.\n");

@@ -9,7 +9,7 @@ import { endProcesses } from "./own-processes";
 import type { SandboxPaths } from "./paths";
 import type { SandboxSettings } from "./settings";
 
-/** What the daemon's Git server answers to GET /healthz. */
+/** What the daemon's chart repository answers to GET /healthz. */
 export interface DaemonHealth {
     /** The .sandbox folder that it serves. */
     readonly directory: string;
@@ -27,9 +27,9 @@ const readyLimit = 120_000;
 /** Bytes after which a log is set aside. */
 const longLog = 20_000_000;
 
-async function isCurrent(paths: SandboxPaths, { gitPort }: SandboxSettings, fingerprint: string): Promise<boolean> {
+async function isCurrent(paths: SandboxPaths, { chartsPort }: SandboxSettings, fingerprint: string): Promise<boolean> {
     try {
-        const response = await fetch(`http://127.0.0.1:${gitPort}/healthz`, { signal: AbortSignal.timeout(2_000) });
+        const response = await fetch(`http://127.0.0.1:${chartsPort}/healthz`, { signal: AbortSignal.timeout(2_000) });
         const health = (await response.json()) as DaemonHealth;
         return health.directory === paths.directory && health.fingerprint === fingerprint;
     } catch {

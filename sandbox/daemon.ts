@@ -4,6 +4,7 @@ import { prepareCharts, serveChartRepository } from "./chart-repository";
 import { startControllers } from "./controllers/index";
 import type { DaemonHealth, DaemonMessage } from "./daemon-control";
 import { serveRepository } from "./git-server";
+import { startGitea } from "./gitea";
 import type { Closeable } from "./http-server";
 import { sandboxPaths } from "./paths";
 import { readSandboxSettings } from "./settings";
@@ -42,14 +43,18 @@ async function main(root: string, fingerprint: string): Promise<void> {
     process.on("SIGHUP", () => {});
     try {
         const health = (): DaemonHealth => ({ directory: paths.directory, fingerprint });
-        parts.push(await serveRepository(paths, settings, health));
+        parts.push(
+            await (settings.gitea
+                ? startGitea(paths, settings.gitPort, settings.gitea, log)
+                : serveRepository(paths, settings)),
+        );
         await prepareCharts(paths.charts);
-        parts.push(await serveChartRepository(settings.chartsPort, paths.charts));
+        parts.push(await serveChartRepository(settings.chartsPort, paths.charts, health));
         const { KubeConfig } = await import("@kubernetes/client-node");
         const kubeConfig = new KubeConfig();
         kubeConfig.loadFromFile(paths.kubeconfig);
         parts.push(await startControllers(kubeConfig, log));
-        parts.push(await startArgoCD(paths, log));
+        parts.push(await startArgoCD(paths, settings.gitea?.argocdPort, log));
     } catch (error) {
         log(describe(error));
         tell({ failure: describe(error) });

@@ -74,23 +74,16 @@ function serveGit(paths: SandboxPaths, request: IncomingMessage, response: Serve
 /**
  * Serves the sandbox's repository over HTTP, to read and to push, on loopback.
  *
- * @param health answers GET /healthz, by which a later start knows this server
  * @throws Failure when the port is in use
  */
-export function serveRepository(
-    paths: SandboxPaths,
-    settings: SandboxSettings,
-    health: () => unknown,
-): Promise<Closeable> {
+export function serveRepository(paths: SandboxPaths, settings: SandboxSettings): Promise<Closeable> {
     const prefix = `/${settings.repository}/`;
     return serveOnLoopback(
         settings.gitPort,
         () => portInUse(settings.gitPort, "hearth:repository.url"),
         (request, response) => {
             const url = new URL(request.url ?? "/", "http://127.0.0.1");
-            if (url.pathname === "/healthz") {
-                response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(health()));
-            } else if (url.pathname.startsWith(prefix)) {
+            if (url.pathname.startsWith(prefix)) {
                 serveGit(paths, request, response, url);
             } else {
                 response.writeHead(404).end(`The sandbox serves ${settings.repository} here, and nothing else.\n`);

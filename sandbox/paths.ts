@@ -21,6 +21,8 @@ export interface SandboxPaths {
     readonly kwok: string;
     /** Bare repositories, by the path of their URL. */
     readonly git: string;
+    /** What Gitea has in place of its pod's volume. */
+    readonly gitea: string;
     /** The chart repository. */
     readonly charts: string;
     /** What Argo CD's processes have in place of their pods' emptyDir volumes. */
@@ -46,6 +48,7 @@ export function sandboxPaths(projectRoot: string): SandboxPaths {
         bin: join(directory, "bin"),
         kwok: join(directory, "kwok"),
         git: join(directory, "git"),
+        gitea: join(directory, "gitea"),
         charts: join(directory, "charts"),
         argocd: join(directory, "argocd"),
         clusterMarker: join(directory, "cluster.json"),

@@ -15,7 +15,8 @@ export interface SandboxStart {
     readonly paths: SandboxPaths;
     readonly cluster: ClusterStart;
     readonly daemon: "started" | "running";
-    readonly push: Push;
+    /** What was pushed; nothing where the Pulumi program fills the repository. */
+    readonly push?: Push;
 }
 
 /**
@@ -38,7 +39,7 @@ export async function exclusively<T>(projectRoot: string, body: () => Promise<T>
 
 /**
  * Starts what is not running of a checkout's sandbox: the control plane, then Git server, chart repository, controllers
- * and Argo CD; and brings the checkout's commit to its repository. The Pulumi program is not run.
+ * and Argo CD; and brings the checkout's commit to its repository, unless that is on a Gitea. The Pulumi program is not run.
  *
  * @param tell takes a line for the user as each part is there
  * @throws Failure when a part cannot start
@@ -66,18 +67,20 @@ export async function startSandbox(
                 throw error;
             }),
     );
-    const push = await timed(
-        ({ revision }) => `Repository at ${revision.slice(0, 7)}`,
-        () => pushCheckout(paths, settings),
-    );
-    for (const note of push.notes) {
+    const push = settings.gitea
+        ? undefined
+        : await timed(
+              ({ revision }) => `Repository at ${revision.slice(0, 7)}`,
+              () => pushCheckout(paths, settings),
+          );
+    for (const note of push?.notes ?? []) {
         tell(note);
     }
     const daemon = await timed(
         (result) => `Git server, chart repository, controllers and Argo CD ${result}`,
         () => startDaemon(paths, settings),
     );
-    return { paths, cluster, daemon, push };
+    return { paths, cluster, daemon, ...(push && { push }) };
 }
 
 /**

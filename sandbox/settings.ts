@@ -13,6 +13,13 @@ export interface SandboxSettings {
     readonly branch: string;
     /** Port of the chart repository, from hearth:charts. */
     readonly chartsPort: number;
+    /** From hearth:gitea: the repository is on a real Gitea, which the Pulumi program fills. */
+    readonly gitea?: {
+        readonly administrator: string;
+        readonly password: string;
+        /** Port of Argo CD's API server, which takes the webhook. */
+        readonly argocdPort: number;
+    };
 }
 
 const file = "Pulumi.sandbox.yaml";
@@ -22,6 +29,13 @@ const loopback = z.url().refine((text) => ["127.0.0.1", "localhost"].includes(ne
 const schema = z.looseObject({
     "hearth:repository": z.looseObject({ url: loopback, revision: z.string() }),
     "hearth:charts": z.looseObject({ repository: loopback }),
+    "hearth:gitea": z
+        .looseObject({
+            administrator: z.string().default("hearth"),
+            password: z.string({ error: "the sandbox's Gitea is made with it: in plain text" }),
+            webhook: loopback,
+        })
+        .optional(),
 });
 
 /** @throws Failure that names every setting of Pulumi.sandbox.yaml that the sandbox cannot work with */
@@ -33,11 +47,19 @@ export function readSandboxSettings(root: string): SandboxSettings {
     }
     const repository = new URL(data["hearth:repository"].url);
     const charts = new URL(data["hearth:charts"].repository);
+    const gitea = data["hearth:gitea"];
     return {
         gitPort: Number(repository.port || 80),
         repository: repository.pathname.replace(/^\/+/, ""),
         branch: data["hearth:repository"].revision,
         chartsPort: Number(charts.port || 80),
+        ...(gitea && {
+            gitea: {
+                administrator: gitea.administrator,
+                password: gitea.password,
+                argocdPort: Number(new URL(gitea.webhook).port || 80),
+            },
+        }),
     };
 }
 

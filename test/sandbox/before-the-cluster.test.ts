@@ -14,7 +14,7 @@ beforeAll(async () => {
     home = await Home.create();
     const directory = join(home.root, ".sandbox/charts");
     await prepareCharts(directory);
-    charts = await serveChartRepository(readSandboxSettings(home.root).chartsPort, directory);
+    charts = await serveChartRepository(readSandboxSettings(home.root).chartsPort, directory, () => ({}));
     expect(await home.pulumi("stack", "init")).toMatchObject({ code: 0 });
 }, limit);
 

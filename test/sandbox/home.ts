@@ -32,6 +32,18 @@ export interface LiveApplication {
     };
 }
 
+/** The Gitea of a home. */
+export interface GiteaAccess {
+    /** Its address. */
+    readonly server: string;
+    /** URL of the home's repository. */
+    readonly url: string;
+    /** Its administrator. */
+    readonly account: { readonly name: string; readonly password: string };
+    /** Where it tells Argo CD of a push. */
+    readonly webhook: string;
+}
+
 async function freePort(): Promise<number> {
     return new Promise((resolvePort, reject) => {
         const server = createServer().once("error", reject);
@@ -112,6 +124,27 @@ export class Home {
         );
     }
 
+    /** Puts the home's repository on a Gitea, which the sandbox then runs. */
+    async useGitea(): Promise<GiteaAccess> {
+        const webhook = `http://127.0.0.1:${await freePort()}/api/webhook`;
+        const account = { name: "hearth", password: "of the test's Gitea" };
+        this.edit("Pulumi.sandbox.yaml", (text) =>
+            text
+                .replace("/hearth/hearth.git", "/home/hearth.git")
+                .replace(
+                    /^( {2})hearth:charts:/m,
+                    `$1hearth:gitea:\n    password: "${account.password}"\n    webhook: ${webhook}\n$&`,
+                ),
+        );
+        const url = /url: (http:\S+)/.exec(readFileSync(join(this.root, "Pulumi.sandbox.yaml"), "utf8"))?.[1] ?? "";
+        return { url, server: new URL(url).origin, account, webhook };
+    }
+
+    /** Pushes a commit to a URL, which may name an account. */
+    async pushTo(url: string, ...args: string[]): Promise<Outcome> {
+        return this.run("git", ["push", "--quiet", url, ...args]);
+    }
+
     /** Removes a file of the home. */
     removeFile(file: string): void {
         rmSync(join(this.root, file));
@@ -139,12 +172,17 @@ export class Home {
         return this.run("npm", ["run", "--silent", "--ignore-scripts", "start"]);
     }
 
-    /** Ends the sandbox and removes the home. */
-    async remove(): Promise<void> {
+    /** Ends the sandbox. */
+    async stop(): Promise<void> {
         const { code, output } = await this.run("npm", ["run", "--silent", "stop"]);
         if (code !== 0) {
             throw new Error(`npm stop ended with ${code}:\n${output}`);
         }
+    }
+
+    /** Ends the sandbox and removes the home. */
+    async remove(): Promise<void> {
+        await this.stop();
         rmSync(this.root, { recursive: true });
     }
 

@@ -47,6 +47,7 @@ describe("a config that is right", () => {
         ["an NFS server by address", { nfs: '{"server":"192.168.1.5","path":"/tank"}' }],
         ["the contents of a kubeconfig", { kubeconfig: "apiVersion: v1\nkind: Config\n" }],
         ["secrets by chart and key", { secrets: '{"cert-manager":{"api-token":"x"}}' }],
+        ["a Gitea by its administrator's password", { gitea: '{"password":"x"}' }],
         ["a longer time for a tier", { tierTimeout: "1h" }],
     ])("accepts %s", (_, changes) => {
         expect(() => parse(changes)).not.toThrow();

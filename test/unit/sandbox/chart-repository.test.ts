@@ -7,7 +7,8 @@ import { freePort } from "../../../sandbox/ports";
 test("the chart repository serves its folder, nothing beside it, and says who has its port", async () => {
     const directory = mkdtempSync(join(tmpdir(), "hearth-charts-"));
     const port = await freePort();
-    const server = await serveChartRepository(port, join(directory, "charts"));
+    const health = () => ({ directory });
+    const server = await serveChartRepository(port, join(directory, "charts"), health);
     try {
         const get = (path: string) => fetch(`http://127.0.0.1:${port}${path}`);
         expect((await get("/index.yaml")).status).toBe(404);
@@ -17,7 +18,8 @@ test("the chart repository serves its folder, nothing beside it, and says who ha
         const index = await get("/index.yaml");
         expect([index.status, await index.text()]).toEqual([200, "apiVersion: v1\n"]);
         expect((await get("/..%2fsecret")).status).toBe(404);
-        await expect(serveChartRepository(port, directory)).rejects.toThrow("hearth:charts.repository");
+        expect(await (await get("/healthz")).json()).toEqual({ directory });
+        await expect(serveChartRepository(port, directory, health)).rejects.toThrow("hearth:charts.repository");
     } finally {
         await server.close();
         rmSync(directory, { recursive: true });

@@ -1,0 +1,94 @@
+import { randomUUID } from "node:crypto";
+import * as command from "@pulumi/command";
+import * as pulumi from "@pulumi/pulumi";
+import * as random from "@pulumi/random";
+import type { Account } from "./git";
+import type { Declaration } from "./gitea/declare";
+
+/** Refs under this say which run filled the repository; a repository that was lost has none. */
+export const seedRefs = "refs/hearth/seed/";
+
+/** Seconds for Gitea to be there. */
+const limit = 300;
+
+/** Arguments of {@link GiteaRepository}. */
+export interface GiteaRepositoryArgs {
+    /** HTTP(S) URL of the repository: Gitea's address, organization and name. */
+    readonly url: string;
+    /** The branch that Argo CD follows. */
+    readonly branch: string;
+    /** Who declares everything in Gitea. */
+    readonly administrator: Account;
+    /** Argo CD's webhook, as Gitea reaches it. */
+    readonly webhook: { readonly url: string; readonly secret: pulumi.Input<string> };
+    /** A path that a repository of this home has. */
+    readonly contains: string;
+    /** The ref of {@link seedRefs} that the repository has now; undefined when it has to be filled, or filled again. */
+    readonly seed: pulumi.Input<string | undefined>;
+}
+
+/**
+ * The home's repository in Gitea: organization, teams and their rights, an account for Argo CD that can only read, a
+ * main branch that only moves forward, and a webhook; filled with this checkout's commit when it is empty.
+ * https://docs.gitea.com
+ */
+export class GiteaRepository extends pulumi.ComponentResource {
+    /** The account that Argo CD reads the repository as. */
+    readonly reader: pulumi.Output<Account>;
+
+    constructor(name: string, args: GiteaRepositoryArgs, opts?: pulumi.ComponentResourceOptions) {
+        super("hearth:components:GiteaRepository", name, {}, opts);
+        const { owner, repository, server } = locate(args.url);
+        const password = new random.RandomPassword(
+            `${name}-reader`,
+            { length: 32, special: false },
+            { parent: this, additionalSecretOutputs: ["result"] },
+        ).result;
+        const { branch, administrator, contains, webhook } = args;
+        const declared = new command.local.Command(
+            name,
+            {
+                create: "node --import tsx components/gitea/main.ts",
+                stdin: pulumi.secret(
+                    pulumi.all([password, webhook.secret, args.seed]).apply(([readerPassword, webhookSecret, seed]) => {
+                        const declaration: Declaration = {
+                            server,
+                            repository: { owner, name: repository, branch },
+                            administrator,
+                            reader: { name: "argocd", password: readerPassword },
+                            webhook: { url: webhook.url, secret: webhookSecret },
+                            contains,
+                            seed: seed ?? `${seedRefs}${randomUUID()}`,
+                            limit,
+                        };
+                        return JSON.stringify(declaration);
+                    }),
+                ),
+                logging: command.local.Logging.None,
+            },
+            { parent: this, customTimeouts: { create: `${limit + 120}s`, update: `${limit + 120}s` } },
+        );
+        // Known only once Gitea knows it too.
+        this.reader = pulumi.secret(
+            pulumi.all([password, declared.id]).apply(([known]) => ({ name: "argocd", password: known })),
+        );
+        this.registerOutputs({});
+    }
+}
+
+/** Takes the URL of a repository apart: https://git.example.com/home/hearth.git. */
+function locate(url: string): { server: string; owner: string; repository: string } {
+    const { origin, pathname } = new URL(url);
+    const parts = pathname
+        .replace(/\.git$/, "")
+        .split("/")
+        .filter(Boolean);
+    const [owner, repository] = parts.slice(-2);
+    if (owner === undefined || repository === undefined) {
+        throw new pulumi.RunError(
+            `hearth:repository.url: found ${url}; accepted with hearth:gitea: a URL that names organization and ` +
+                "repository, for instance https://git.home.example.com/home/hearth.git",
+        );
+    }
+    return { server: [origin, ...parts.slice(0, -2)].join("/"), owner, repository };
+}

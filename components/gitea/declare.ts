@@ -1,0 +1,178 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { type Account, git } from "../git";
+import { Gitea, GiteaError } from "./api";
+
+/** What has to be in Gitea. */
+export interface Declaration {
+    /** Gitea's address. */
+    readonly server: string;
+    /** The repository. */
+    readonly repository: { readonly owner: string; readonly name: string; readonly branch: string };
+    /** Who declares everything. */
+    readonly administrator: Account;
+    /** Whom Argo CD reads the repository as; may read its code, and nothing else. */
+    readonly reader: Account;
+    /** Where a push is told, and what its messages are signed with. */
+    readonly webhook: { readonly url: string; readonly secret: string };
+    /** A path that a repository of this home has. */
+    readonly contains: string;
+    /** Name of the ref that says which run filled the repository. */
+    readonly seed: string;
+    /** Seconds for Gitea to be there. */
+    readonly limit: number;
+}
+
+interface Team {
+    readonly id: number;
+    readonly name: string;
+}
+
+/** What the teams of the organization may do, beside its owners. */
+const teams = {
+    /** They push, and answer pull requests. */
+    maintainers: {
+        permission: "write",
+        units: ["repo.code", "repo.pulls", "repo.issues", "repo.actions", "repo.packages", "repo.releases"],
+    },
+    readers: { permission: "read", units: ["repo.code"] },
+};
+
+async function declareOrganization(gitea: Gitea, name: string): Promise<void> {
+    if (!(await gitea.find(`/orgs/${name}`))) {
+        await gitea.change("POST", "/orgs", { username: name, visibility: "private" });
+    }
+}
+
+async function declareRepository(gitea: Gitea, { owner, name, branch }: Declaration["repository"]): Promise<void> {
+    const wanted = { private: true, default_branch: branch };
+    if (!(await gitea.find(`/repos/${owner}/${name}`))) {
+        await gitea.change("POST", `/orgs/${owner}/repos`, { name, ...wanted });
+    }
+    await gitea.change("PATCH", `/repos/${owner}/${name}`, wanted);
+}
+
+/** @returns each team's number */
+async function declareTeams(
+    gitea: Gitea,
+    { owner, name }: Declaration["repository"],
+): Promise<Record<keyof typeof teams, number>> {
+    const existing = (await gitea.find<Team[]>(`/orgs/${owner}/teams?limit=50`)) ?? [];
+    const declare = async (team: keyof typeof teams) => {
+        const wanted = { name: team, ...teams[team], includes_all_repositories: false, can_create_org_repo: false };
+        const found = existing.find((each) => each.name === team);
+        const { id } = found
+            ? await gitea.change<Team>("PATCH", `/teams/${found.id}`, wanted)
+            : await gitea.change<Team>("POST", `/orgs/${owner}/teams`, wanted);
+        await gitea.change("PUT", `/teams/${id}/repos/${owner}/${name}`);
+        return id;
+    };
+    return { maintainers: await declare("maintainers"), readers: await declare("readers") };
+}
+
+async function declareReader(gitea: Gitea, reader: Account, team: number): Promise<void> {
+    const password = { password: reader.password, must_change_password: false };
+    if (!(await gitea.find(`/users/${reader.name}`))) {
+        await gitea.change("POST", "/admin/users", {
+            username: reader.name,
+            email: `${reader.name}@noreply.invalid`,
+            restricted: true,
+            ...password,
+        });
+    } else if ((await new Gitea(gitea.server, reader).ask("GET", "/user")).status === 401) {
+        await gitea.change("PATCH", `/admin/users/${reader.name}`, {
+            login_name: reader.name,
+            source_id: 0,
+            ...password,
+        });
+    }
+    await gitea.change("PUT", `/teams/${team}/members/${reader.name}`);
+}
+
+/** Nobody rewrites or removes the branch that the cluster follows. */
+async function declareProtection(gitea: Gitea, { owner, name, branch }: Declaration["repository"]): Promise<void> {
+    const path = `/repos/${owner}/${name}/branch_protections`;
+    const wanted = { enable_push: true, enable_force_push: false };
+    if (await gitea.find(`${path}/${branch}`)) {
+        await gitea.change("PATCH", `${path}/${branch}`, wanted);
+    } else {
+        await gitea.change("POST", path, { rule_name: branch, ...wanted });
+    }
+}
+
+async function declareWebhook(gitea: Gitea, { repository, webhook }: Declaration): Promise<void> {
+    const path = `/repos/${repository.owner}/${repository.name}/hooks`;
+    const hooks = (await gitea.find<{ id: number; config: { url: string } }[]>(`${path}?limit=50`)) ?? [];
+    const existing = hooks.find(({ config }) => config.url === webhook.url);
+    const wanted = {
+        active: true,
+        events: ["push"],
+        branch_filter: repository.branch,
+        config: { url: webhook.url, content_type: "json", secret: webhook.secret },
+    };
+    if (existing) {
+        await gitea.change("PATCH", `${path}/${existing.id}`, wanted);
+    } else {
+        await gitea.change("POST", path, { type: "gitea", ...wanted });
+    }
+}
+
+/** Pushes what this checkout has committed. */
+async function push({ server, repository, administrator }: Declaration, ref: string): Promise<void> {
+    await git(
+        ["push", "--quiet", `${server}/${repository.owner}/${repository.name}.git`, `HEAD:${ref}`],
+        administrator,
+    );
+}
+
+/**
+ * Waits until Gitea has taken note of the first push, which it does after Git's answer.
+ *
+ * @param limit seconds
+ * @throws GiteaError when it does not in time
+ */
+async function filled(gitea: Gitea, { owner, name }: Declaration["repository"], limit: number): Promise<void> {
+    for (const end = Date.now() + limit * 1_000; ; await delay(200)) {
+        if ((await gitea.find<{ empty: boolean }>(`/repos/${owner}/${name}`))?.empty === false) {
+            return;
+        }
+        if (Date.now() > end) {
+            throw new GiteaError(
+                `Gitea at ${gitea.server} still calls ${owner}/${name} empty, ${limit} s after a push.`,
+            );
+        }
+    }
+}
+
+/** @throws GiteaError when the repository is another one than the home's */
+async function checkContent(gitea: Gitea, { repository, contains, server }: Declaration): Promise<void> {
+    const { owner, name, branch } = repository;
+    if (!(await gitea.find(`/repos/${owner}/${name}/contents/${contains}?ref=${branch}`))) {
+        throw new GiteaError(
+            `The branch ${branch} of ${server}/${owner}/${name} has no ${contains}: it is not this home's repository. ` +
+                "Push the home's commits to it, or choose another one by hearth:repository.url.",
+        );
+    }
+}
+
+/**
+ * Brings Gitea to where it has the repository with everything around it, from wherever it is: what is there already is
+ * kept, and set to what is declared.
+ *
+ * @throws GiteaError that says what Gitea cannot or will not do
+ */
+export async function declare(declaration: Declaration): Promise<void> {
+    const { server, administrator, repository, reader, limit } = declaration;
+    const gitea = new Gitea(server, administrator);
+    await gitea.ready(limit);
+    await declareOrganization(gitea, repository.owner);
+    await declareRepository(gitea, repository);
+    await declareReader(gitea, reader, (await declareTeams(gitea, repository)).readers);
+    await declareWebhook(gitea, declaration);
+    if (!(await gitea.find(`/repos/${repository.owner}/${repository.name}/branches/${repository.branch}`))) {
+        await push(declaration, `refs/heads/${repository.branch}`);
+        await filled(gitea, repository, limit);
+    }
+    await declareProtection(gitea, repository);
+    await checkContent(gitea, declaration);
+    await push(declaration, declaration.seed);
+}
