@@ -9,9 +9,11 @@ import { Secrets } from "./components/secrets";
 import { System } from "./components/system";
 import { Tier } from "./components/tier";
 import { keepAnswersOutOfDebugLog } from "./config/debug-log";
+import { endWithEngine } from "./config/lost-engine";
 import { loadSettings } from "./config/settings";
 import { Nodes } from "./provision/nodes";
 
+endWithEngine();
 keepAnswersOutOfDebugLog();
 const settings = loadSettings();
 const applications = readApplications(__dirname, settings.cluster);
