@@ -222,10 +222,12 @@ test(
             "node-exporter",
             "prometheus",
         ];
-        const targets = await eventually("all that run here are up", async () => {
+        const targets = await eventually("all that run here are up, and all others were asked", async () => {
             const { activeTargets } = await ask<{ activeTargets: ActiveTarget[] }>("targets?state=active");
             const up = new Set(activeTargets.filter((each) => each.health === "up").map(({ labels }) => labels["app"]));
-            return expected.every((app) => up.has(app)) && activeTargets;
+            // One that was just found has not been asked yet.
+            const asked = activeTargets.every((each) => each.health !== "unknown");
+            return asked && expected.every((app) => up.has(app)) && activeTargets;
         });
         const apps = new Set(targets.map(({ labels }) => labels["app"]));
 
