@@ -172,9 +172,9 @@ export class Home {
         return this.run("npm", ["run", "--silent", "--ignore-scripts", "start"]);
     }
 
-    /** Ends the sandbox. */
-    async stop(): Promise<void> {
-        const { code, output } = await this.run("npm", ["run", "--silent", "stop"]);
+    /** `npm stop`, with its options; throws when it fails. */
+    async stop(...options: string[]): Promise<void> {
+        const { code, output } = await this.run("npm", ["run", "--silent", "stop", "--", ...options]);
         if (code !== 0) {
             throw new Error(`npm stop ended with ${code}:\n${output}`);
         }

@@ -1,0 +1,95 @@
+import { spawn } from "node:child_process";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { Home } from "./home";
+import { startAndCut } from "./killed-run";
+
+/** Two cores and a fresh cluster: minutes, in milliseconds. */
+const limit = 10 * 60_000;
+
+let home: Home;
+
+beforeAll(async () => {
+    home = await Home.create();
+    home.keepApplications("cert-manager", "qbittorrent");
+    await home.commit("a small home");
+}, limit);
+
+afterAll(async () => home.remove(), limit);
+
+test(
+    "after Pulumi was killed while it installed Helm releases, `npm start` finishes",
+    async () => {
+        const cut = await startAndCut(home, {
+            signal: "SIGKILL",
+            victim: "its Pulumi",
+            when: (output) => /Release argocd creating/.test(output),
+        });
+        expect(cut).toMatchObject({ hit: true });
+
+        const { code, output } = await home.start();
+
+        expect({ code, output }).toMatchObject({ code: 0 });
+        expect(output).toMatch(/Lock removed: its run .* is gone/);
+        // Which of the five Pulumi had begun with is a matter of milliseconds.
+        expect(output).toMatch(/Forgotten: creating .*Release \S+, which was cut short/);
+        expect(output).not.toMatch(/pending operations/);
+    },
+    limit,
+);
+
+test(
+    "Ctrl-C once, while a tier waits for an Application that does not come, ends the run, and leaves no lock",
+    async () => {
+        home.write(
+            "charts/qbittorrent/templates/broken.yaml",
+            "apiVersion: v1\nkind: NoSuchKind\nmetadata: { name: a }\n",
+        );
+        await home.commit("what no cluster takes");
+
+        const { output, hit } = await startAndCut(home, {
+            signal: "SIGINT",
+            victim: "npm start",
+            when: (text) => /Application qbittorrent updating .*Waiting for/.test(text),
+        });
+
+        expect({ output, hit }).toMatchObject({ hit: true });
+        expect(output).toContain("^C received; cancelling");
+        expect(await home.hack("recover", "--stack", "sandbox")).toEqual({
+            code: 0,
+            output: "Nothing stands in the way of `npx pulumi up --stack sandbox`\n",
+        });
+    },
+    limit,
+);
+
+test(
+    "a run that goes on is not broken into",
+    async () => {
+        const other = spawn(process.execPath, ["-e", "setInterval(() => {}, 1000)"], { argv0: "pulumi" });
+        const locks = join(home.root, ".state/.pulumi/locks/organization/hearth/sandbox");
+        try {
+            await new Promise((started, failed) => other.once("spawn", started).once("error", failed));
+            const holder = {
+                pid: other.pid,
+                username: "somebody",
+                hostname: hostname(),
+                timestamp: "2026-11-23T12:00:00Z",
+            };
+            mkdirSync(locks, { recursive: true });
+            writeFileSync(join(locks, "4711.json"), JSON.stringify(holder));
+
+            for (const refused of [await home.start(), await home.hack("recover", "--stack", "sandbox")]) {
+                expect(refused.code).toBe(1);
+                expect(refused.output).toContain(
+                    `Pulumi (process ${other.pid} of somebody, since 2026-11-23T12:00:00Z)`,
+                );
+            }
+        } finally {
+            other.kill("SIGKILL");
+            rmSync(locks, { recursive: true, force: true });
+        }
+    },
+    limit,
+);
