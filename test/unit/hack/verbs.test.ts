@@ -5,13 +5,15 @@ import { join, resolve } from "node:path";
 const root = resolve(__dirname, "../../..");
 const verbs = readdirSync(join(root, "hack/verbs")).map((file) => file.replace(/\.ts$/, ""));
 
-function run(verb: string, ...args: string[]) {
+function runWith(environment: Record<string, string>, verb: string, ...args: string[]) {
     const { status, stdout, stderr } = spawnSync(join(root, "hack", verb), args, {
         encoding: "utf8",
-        env: { PATH: process.env["PATH"], HOME: process.env["HOME"] },
+        env: { PATH: process.env["PATH"], HOME: process.env["HOME"], ...environment },
     });
     return { status, stdout, stderr };
 }
+
+const run = (verb: string, ...args: string[]) => runWith({}, verb, ...args);
 
 test.each(verbs)("hack/%s explains itself, and refuses an option that it does not know", (verb) => {
     const help = run(verb, "--help");
@@ -27,6 +29,16 @@ test.each(verbs)("hack/%s explains itself, and refuses an option that it does no
     expect(misspelt.stderr).toContain(`See hack/${verb} --help`);
     expect(misspelt.stderr).not.toMatch(/\n\s+at /);
 });
+
+test.each([{ CI: "true" }, { FORCE_COLOR: "1" }])(
+    "what goes into a file has no color codes in it, with %j too",
+    (environment) => {
+        const { status, stdout } = runWith(environment, "doctor", "--stack=nothing-such");
+
+        expect(status).toBe(3);
+        expect(stdout).toMatch(/^bad +stack/m);
+    },
+);
 
 test("hack/run lists the verbs", () => {
     const { status, stderr } = run("run");
