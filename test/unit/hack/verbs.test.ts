@@ -5,7 +5,7 @@ import { join, resolve } from "node:path";
 const root = resolve(__dirname, "../../..");
 const verbs = readdirSync(join(root, "hack/verbs")).map((file) => file.replace(/\.ts$/, ""));
 
-function runWith(environment: Record<string, string>, verb: string, ...args: string[]) {
+function runWith(environment: NodeJS.ProcessEnv, verb: string, ...args: string[]) {
     const { status, stdout, stderr } = spawnSync(join(root, "hack", verb), args, {
         encoding: "utf8",
         env: { PATH: process.env["PATH"], HOME: process.env["HOME"], ...environment },
