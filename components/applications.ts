@@ -11,6 +11,11 @@ export const tiers = [1, 2, 3] as const;
 /** Where an Application stands in the order: tier 2 starts when all of tier 1 is Synced and Healthy. */
 export type Tier = (typeof tiers)[number];
 
+/** Name of the AppProject of a tier's Applications. */
+export function projectOf(tier: Tier): string {
+    return `tier-${tier}`;
+}
+
 const source = z.looseObject({ repoURL: z.string(), targetRevision: z.string() });
 const gitSource = source.extend({
     path: z.string().regex(/^charts\/[a-z0-9-]+$/, "charts/<chart>"),

@@ -1,7 +1,6 @@
 import { stringify } from "yaml";
 import type { Settings } from "../config/settings";
-import { type Application, type ApplicationManifest, type Tier, tiers } from "./applications";
-import { projectOf } from "./projects";
+import { type Application, type ApplicationManifest, projectOf, type Tier, tiers } from "./applications";
 
 /** The settings that take the place of a manifest's literal defaults. */
 export type OverrideSettings = Pick<Settings, "repository" | "domain" | "charts">;

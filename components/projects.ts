@@ -1,6 +1,6 @@
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { type Application, type Tier, tiers } from "./applications";
+import { type Application, projectOf, type Tier, tiers } from "./applications";
 
 /** Arguments of {@link Projects}. */
 export interface ProjectsArgs {
@@ -56,11 +56,6 @@ const more: Readonly<
     // Gatus and Glance look for what they show.
     3: { cluster: clusterRoles, namespaced: [] },
 };
-
-/** Name of the AppProject of a tier's Applications. */
-export function projectOf(tier: Tier): string {
-    return `tier-${tier}`;
-}
 
 /**
  * The AppProjects, by name: one for each tier, one for the root Application, and Argo CD's own, which then allows nothing.

@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseAllDocuments } from "yaml";
-import { readApplications } from "../../../components/applications";
-import { type GroupKind, projectOf, projectSpecs } from "../../../components/projects";
+import { projectOf, readApplications } from "../../../components/applications";
+import { type GroupKind, projectSpecs } from "../../../components/projects";
 
 const root = resolve(__dirname, "../../..");
 const applications = readApplications(root, "home");
