@@ -13,6 +13,11 @@ import { type SandboxPaths, sandboxPaths } from "./paths";
 import { isFree } from "./ports";
 import { removeStackState } from "./stack-state";
 
+/** Milliseconds for which a cluster whose processes run may not be ready. */
+const busyLimit = 15_000;
+/** Milliseconds for the ports of processes that have ended to be free. */
+const portLimit = 10_000;
+
 /** What starting the cluster came to. */
 export type ClusterStart = "created" | "started" | "running";
 
@@ -68,6 +73,19 @@ async function isReady(paths: SandboxPaths): Promise<boolean> {
     }
 }
 
+/** Whether the cluster runs. One whose processes are all there may be busy: it is asked for a while. */
+async function isRunning(paths: SandboxPaths): Promise<boolean> {
+    for (const deadline = Date.now() + busyLimit; runsAsRecorded(paths); await delay(200)) {
+        if (await isReady(paths)) {
+            return true;
+        }
+        if (Date.now() > deadline) {
+            return false;
+        }
+    }
+    return false;
+}
+
 /** Ends the control plane and forgets which processes it was. */
 async function endControlPlane(paths: SandboxPaths): Promise<void> {
     const isControlPlane = ({ path }: OwnProcess) => path.startsWith(`${paths.kwok}/`) || basename(path) === "kwokctl";
@@ -97,8 +115,15 @@ async function waitForNamespace(paths: SandboxPaths, name: string): Promise<void
 async function checkPorts(paths: SandboxPaths): Promise<void> {
     const components = readFileSync(join(clusterDirectory(paths), "kwok.yaml"), "utf8");
     const ports = [...new Set([...components.matchAll(/^\s*port: (\d+)$/gm)].map(([, port]) => Number(port)))];
-    const free = await Promise.all(ports.map(isFree));
-    const taken = ports.filter((_, index) => !free[index]);
+    const takenNow = async () => {
+        const free = await Promise.all(ports.map(isFree));
+        return ports.filter((_, index) => !free[index]);
+    };
+    let taken = await takenNow();
+    // A process that was killed is gone from the list of processes before its ports are free.
+    for (const deadline = Date.now() + portLimit; taken.length > 0 && Date.now() < deadline; taken = await takenNow()) {
+        await delay(50);
+    }
     if (taken.length > 0) {
         throw new Failure(
             `the cluster was made with ports of 127.0.0.1 that other programs use now: ${taken.join(", ")}. End them (see ` +
@@ -147,7 +172,7 @@ export async function startCluster(projectRoot: string): Promise<ClusterStart> {
         await create(paths);
         return "created";
     }
-    if (runsAsRecorded(paths) && (await isReady(paths))) {
+    if (await isRunning(paths)) {
         return "running";
     }
     await endControlPlane(paths);
