@@ -47,6 +47,8 @@ const provider = new kubernetes.Provider("home", {
     clusterIdentifier: settings.cluster,
     // A run that was cut short, or a state that was lost, must not stop the next run.
     upsertExistingObjects: true,
+    // What somebody edited by hand is as the program says again; the default is to stop at every such field.
+    enablePatchForce: true,
     // A changed value is an update; the default is to delete the object and make it anew.
     enableSecretMutable: true,
     enableConfigMapMutable: true,

@@ -18,7 +18,7 @@ const up = () => home.pulumi("up", "--refresh", "--yes", "--skip-preview", "--pa
 /** The home's processes by the name of their program. */
 function pidsOf(program: string): number[] {
     return ownProcesses(sandboxPaths(home.root))
-        .filter(({ path }) => basename(path) === program)
+        .filter(({ path }) => basename(path).split(" ", 1)[0] === program)
         .map(({ pid }) => pid);
 }
 
@@ -32,7 +32,7 @@ beforeAll(async () => {
     home.keepApplications("cert-manager", "database", "gitops", "qbittorrent");
     revision = await home.commit("a small home");
     const { code, output } = await home.start();
-    expect({ code, output }).toMatchObject({ code: 0 });
+    expect(code === 0 ? "" : output).toBe("");
 }, limit);
 
 afterAll(async () => home.remove(), limit);
@@ -54,7 +54,7 @@ describe("somebody changed by hand what Pulumi owns", () => {
 
             const { code, output } = await up();
 
-            expect({ code, output }).toMatchObject({ code: 0 });
+            expect(code === 0 ? "" : output).toBe("");
             expect(await secretValues(home)).toEqual(before);
             expect(await home.get(...pool)).toMatchObject({ spec });
         },
@@ -71,8 +71,9 @@ describe("somebody changed by hand what Argo CD owns", () => {
 
             const { code, output } = await up();
 
-            expect({ code, output }).toMatchObject({ code: 0 });
+            expect(code === 0 ? "" : output).toBe("");
             expect(await home.get(...deployment)).toMatchObject({ spec: { paused: true } });
+            await home.kubectl("patch", ...deployment, "--type=merge", '--patch={"spec":{"paused":null}}');
         },
         limit,
     );
@@ -97,7 +98,7 @@ describe.each([
 
             const { code, output } = await home.start();
 
-            expect({ code, output }).toMatchObject({ code: 0 });
+            expect(code === 0 ? "" : output).toBe("");
             await until(`${program} runs again`, soon, async () => pidsOf(program).length > 0);
             await until("every Application is ready", soon, allReady);
         },
