@@ -10,11 +10,13 @@ import { System } from "./components/system";
 import { Tier } from "./components/tier";
 import { keepAnswersOutOfDebugLog } from "./config/debug-log";
 import { endWithEngine } from "./config/lost-engine";
+import { keepPromisesCheap } from "./config/plain-stacks";
 import { loadSettings } from "./config/settings";
 import { Nodes } from "./provision/nodes";
 
 endWithEngine();
 keepAnswersOutOfDebugLog();
+keepPromisesCheap();
 const settings = loadSettings();
 const applications = readApplications(__dirname, settings.cluster);
 const declarations = readSecretDeclarations(
