@@ -1,13 +1,10 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { run } from "../../toolchain/run";
 import { type ToolName, tool } from "../../toolchain/tools";
+import { linesOf, pages } from "./pages";
 
 const root = resolve(__dirname, "../..");
-const pages = ["README.md", ...readdirSync(join(root, "docs")).map((name) => `docs/${name}`)].filter((path) =>
-    path.endsWith(".md"),
-);
-
 /** A command as a page has it. */
 interface Command {
     readonly page: string;
@@ -20,23 +17,13 @@ function wordsOf(line: string): string[] {
     return (line.match(/(?:'[^']*'|"[^"]*"|[^\s'"])+/g) ?? []).map((word) => word.replace(/^(['"])(.*)\1$/s, "$2"));
 }
 
-/** The commands in a page's blocks of shell, without comments, variables set in front and what stands between them. */
+/** The commands of a page, without variables set in front and what stands between them. */
 function commandsIn(page: string): Command[] {
-    const text = readFileSync(join(root, page), "utf8");
-    const blocks = [...text.matchAll(/^ *```sh\n([\s\S]*?)^ *```/gm)].map(([, block = ""]) => block);
-    return blocks.flatMap((block) =>
-        block
-            .replace(/<<EOF\n[\s\S]*?\n *EOF/g, "")
-            .replace(/(^|\s)# .*$/gm, "")
-            // A line goes on after a bar, and within quotes.
-            .replace(/\|\n\s*/g, "| ")
-            .replace(/'[^']*'/g, (quoted) => quoted.replace(/\n\s*/g, " "))
-            .split("\n")
-            .flatMap((line) => line.split(/ (?:&&|\|) (?=(?:[^']*'[^']*')*[^']*$)/))
-            .map((each) => each.trim().replace(/^(?:[A-Z_]+=\S+ |export )+/, ""))
-            .filter((each) => each !== "" && !/^[A-Z_]+=/.test(each))
-            .map((each) => ({ page, text: each, words: wordsOf(each) })),
-    );
+    return linesOf(page)
+        .flatMap((line) => line.split(/ (?:&&|\|) (?=(?:[^']*'[^']*')*[^']*$)/))
+        .map((each) => each.trim().replace(/^(?:[A-Z_]+=\S+ |export )+/, ""))
+        .filter((each) => each !== "" && !/^[A-Z_]+=/.test(each))
+        .map((text) => ({ page, text, words: wordsOf(text) }));
 }
 
 const commands = pages.flatMap(commandsIn);

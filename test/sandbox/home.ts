@@ -242,6 +242,51 @@ export class Home {
         return JSON.parse(output.slice(output.indexOf("{"))).deployment.resources ?? [];
     }
 
+    /**
+     * Types a line into a shell at a terminal, as a reader of the docs who has `kubectl` and its settings would.
+     *
+     * @param answers what is typed when a question is shown, at every time that it is
+     */
+    async type(line: string, answers: readonly (readonly [question: string, keys: string])[]): Promise<Outcome> {
+        const bin = join(this.root, ".sandbox/reader");
+        mkdirSync(bin, { recursive: true });
+        rmSync(join(bin, "kubectl"), { force: true });
+        symlinkSync(tool("kubectl"), join(bin, "kubectl"));
+        const child = spawn(
+            "script",
+            ["--quiet", "--return", "--command", `stty columns 120 rows 50; ${line}`, "/dev/null"],
+            {
+                cwd: this.root,
+                env: {
+                    ...this.environment,
+                    PATH: `${bin}:${process.env["PATH"]}`,
+                    KUBECONFIG: this.kubeconfig,
+                    SHELL: "/bin/bash",
+                    PAGER: "cat",
+                    TERM: "xterm",
+                },
+            },
+        );
+        let output = "";
+        let answered = 0;
+        const shown = (chunk: Buffer) => {
+            output += chunk.toString();
+            for (const [question, keys] of answers) {
+                const at = output.indexOf(question, answered);
+                if (at >= 0) {
+                    answered = at + question.length;
+                    child.stdin.write(keys);
+                }
+            }
+        };
+        child.stdout.on("data", shown);
+        child.stderr.on("data", shown);
+        return new Promise((resolveOutcome, reject) => {
+            child.once("error", reject);
+            child.once("close", (code) => resolveOutcome({ code, output }));
+        });
+    }
+
     private async git(...args: string[]): Promise<Outcome> {
         const outcome = await this.run("git", args);
         if (outcome.code !== 0) {
@@ -250,16 +295,20 @@ export class Home {
         return outcome;
     }
 
+    private get environment(): NodeJS.ProcessEnv {
+        return {
+            ...process.env,
+            PULUMI_CONFIG_PASSPHRASE: this.passphrase,
+            PULUMI_SKIP_UPDATE_CHECK: "true",
+            npm_config_loglevel: "error",
+        };
+    }
+
     private async run(command: string, args: string[], input?: string): Promise<Outcome> {
         return new Promise((resolveOutcome, reject) => {
             const child: ChildProcess = spawn(command, args, {
                 cwd: this.root,
-                env: {
-                    ...process.env,
-                    PULUMI_CONFIG_PASSPHRASE: this.passphrase,
-                    PULUMI_SKIP_UPDATE_CHECK: "true",
-                    npm_config_loglevel: "error",
-                },
+                env: this.environment,
                 stdio: [input === undefined ? "ignore" : "pipe", "pipe", "pipe"],
             });
             child.stdin?.end(input);

@@ -1,0 +1,82 @@
+import { Home } from "./home";
+import { linesOf } from "./pages";
+
+/** Two cores and a fresh cluster: minutes, in milliseconds. */
+const limit = 10 * 60_000;
+
+/** Ctrl-C. */
+const interrupt = "\u0003";
+
+/** A line of a page. */
+type Line = readonly [page: string, line: string];
+
+/** The pages for somebody with a cluster that runs, in the order in which they can be read one after the other. */
+const read: readonly string[] = [
+    "README.md",
+    "docs/daily.md",
+    "docs/gitops.md",
+    "docs/expose.md",
+    "docs/upgrade.md",
+    "docs/restore.md",
+    "docs/alerts.md",
+    "docs/secrets.md",
+];
+
+/** What of these pages cannot be done here, by its beginning, and why. */
+const elsewhere: Readonly<Record<string, string>> = {
+    "npm start": "the test does it, without the set-up, before it reads on",
+    "npm test": "this is it",
+    "kubectl -n pangolin logs": "a simulated node's pods print nothing",
+    "npx pulumi up --target": "machines: test/provision",
+    "git clone": "its address is an example",
+    "npm ci": "the same",
+    "npx pulumi stack init home": "the same",
+    "npx pulumi config set --secret --path hearth:gitea.password": "test/sandbox/gitea.test.ts",
+};
+
+/** What a command asks for, and what is typed then. */
+const answers: readonly (readonly [question: string, keys: string])[] = [
+    ["Do you want to perform this", "yes\r"],
+    ["Remove it? [y/N]", "y\r"],
+    ["value: ", "of-a-reader\r"],
+    ["Enter your new passphrase to protect", "another passphrase\r"],
+    ["Re-enter your new passphrase", "another passphrase\r"],
+    // The screen is cleared: `hack/status --watch` goes on until somebody has seen enough.
+    ["\u001b[2J", interrupt],
+];
+
+const lines: Line[] = read.flatMap((page) => linesOf(page).map((line) => [page, line] as const));
+const isElsewhere = ([, line]: Line) => Object.keys(elsewhere).some((beginning) => line.startsWith(beginning));
+
+let home: Home;
+
+beforeAll(async () => {
+    home = await Home.create();
+    home.keepApplications(
+        ...["cert-manager", "database", "gitops", "monitoring", "pangolin", "immich", "navidrome", "qbittorrent"],
+    );
+    await home.commit("a home to read in");
+    expect(await home.start()).toMatchObject({ code: 0 });
+    expect(await home.pulumi("stack", "select", "sandbox")).toMatchObject({ code: 0 });
+}, limit);
+
+afterAll(async () => home.remove(), limit);
+
+test("nothing is passed over that no page has", () => {
+    const stale = Object.keys(elsewhere).filter((beginning) => !lines.some(([, line]) => line.startsWith(beginning)));
+    expect(stale).toEqual([]);
+});
+
+test.each(lines.filter((line) => !isElsewhere(line)))(
+    "%s: `%s` does what it says",
+    async (_page, line) => {
+        const { code, output } = await home.type(line, answers);
+        expect({ line, output, code }).toEqual({ line, output, code: line.endsWith("--watch") ? 130 : 0 });
+        if (line.startsWith("hack/new-app")) {
+            // "One commit brings all of it to the cluster."
+            await home.commit("a new service");
+            await home.push();
+        }
+    },
+    limit,
+);

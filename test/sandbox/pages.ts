@@ -1,0 +1,28 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+
+const root = resolve(__dirname, "../..");
+
+/** The README and the pages of docs/, by path from the top folder. */
+export const pages = ["README.md", ...readdirSync(join(root, "docs")).map((name) => `docs/${name}`)].filter((path) =>
+    path.endsWith(".md"),
+);
+
+/**
+ * What a reader of a page types into a shell, in the page's order: its blocks of shell by lines, without comments. What
+ * goes on after a bar or within quotes is one line here; a text that a command reads is left out.
+ */
+export function linesOf(page: string): string[] {
+    const text = readFileSync(join(root, page), "utf8");
+    const blocks = [...text.matchAll(/^ *```sh\n([\s\S]*?)^ *```/gm)].map(([, block = ""]) => block);
+    return blocks.flatMap((block) =>
+        block
+            .replace(/<<EOF\n[\s\S]*?\n *EOF/g, "")
+            .replace(/(^|\s)# .*$/gm, "")
+            .replace(/\|\n\s*/g, "| ")
+            .replace(/'[^']*'/g, (quoted) => quoted.replace(/\n\s*/g, " "))
+            .split("\n")
+            .map((line) => line.trim())
+            .filter((line) => line !== ""),
+    );
+}
