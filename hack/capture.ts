@@ -1,6 +1,7 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { Failure } from "../toolchain/failure";
+import { interruptionSignal, throwIfInterrupted } from "../toolchain/run";
 
 /** Options of {@link capture}. */
 export interface CaptureOptions {
@@ -17,17 +18,23 @@ export interface CaptureOptions {
 /**
  * What a program prints on its standard output.
  *
- * @throws Failure with what it printed on its standard error, when it fails
+ * @throws Failure with what it printed on its standard error, when it fails; with exit code 130, when this command is
+ *     interrupted
  */
 export async function capture(program: string, args: readonly string[], options: CaptureOptions): Promise<string> {
     const { input = "", env, failure, accepted = [] } = options;
-    const running = promisify(execFile)(program, args, { env, maxBuffer: 256 * 1024 * 1024 });
+    const running = promisify(execFile)(program, args, {
+        env,
+        maxBuffer: 256 * 1024 * 1024,
+        signal: interruptionSignal,
+    });
     // A program that ended early says why on standard error.
     running.child.stdin?.on("error", () => undefined);
     running.child.stdin?.end(input);
     try {
         return (await running).stdout;
     } catch (error) {
+        throwIfInterrupted();
         const { code, stdout, stderr, message } = error as Error & { code: unknown; stdout: string; stderr: string };
         if (typeof code === "number" && accepted.includes(code)) {
             return stdout;

@@ -1,3 +1,5 @@
+import { setTimeout } from "node:timers/promises";
+import { interruptionSignal, throwIfInterrupted } from "../../toolchain/run";
 import { formatAge } from "../age";
 import { colors } from "../colors";
 import { type HomeObjects, type HomeStatus, homeStatus } from "../home-status";
@@ -108,7 +110,7 @@ export const verb = defineVerb({
                 }
                 const clear = process.stdout.isTTY ? "\u001b[2J\u001b[H" : "";
                 process.stdout.write(`${clear}${new Date().toISOString()}\n${text}\n`);
-                await new Promise((resolve) => setTimeout(resolve, interval * 1_000));
+                await setTimeout(interval * 1_000, undefined, { signal: interruptionSignal }).catch(throwIfInterrupted);
             }
         });
     },

@@ -56,8 +56,9 @@ beforeAll(async () => {
         ...["cert-manager", "database", "gitops", "monitoring", "pangolin", "immich", "navidrome", "qbittorrent"],
     );
     await home.commit("a home to read in");
+    await home.addOrigin();
     expect(await home.start()).toMatchObject({ code: 0 });
-    expect(await home.pulumi("stack", "select", "sandbox")).toMatchObject({ code: 0 });
+    expect(await home.type("npx pulumi stack select sandbox", [])).toMatchObject({ code: 0 });
 }, limit);
 
 afterAll(async () => home.remove(), limit);

@@ -136,8 +136,7 @@ export class Home {
                     `$1hearth:gitea:\n    password: "${account.password}"\n    webhook: ${webhook}\n$&`,
                 ),
         );
-        const url = /url: (http:\S+)/.exec(readFileSync(join(this.root, "Pulumi.sandbox.yaml"), "utf8"))?.[1] ?? "";
-        return { url, server: new URL(url).origin, account, webhook };
+        return { url: this.url, server: new URL(this.url).origin, account, webhook };
     }
 
     /** Pushes a commit to a URL, which may name an account. */
@@ -204,8 +203,12 @@ export class Home {
 
     /** Pushes the home's main to where its Argo CD looks. */
     async push(): Promise<void> {
-        const url = /url: (http:\S+)/.exec(readFileSync(join(this.root, "Pulumi.sandbox.yaml"), "utf8"))?.[1] ?? "";
-        await this.git("push", "--quiet", url, "main");
+        await this.git("push", "--quiet", this.url, "main");
+    }
+
+    /** Makes where its Argo CD looks the remote `origin`, as in a checkout that was cloned from there. */
+    async addOrigin(): Promise<void> {
+        await this.git("remote", "add", "origin", this.url);
     }
 
     /** The command line of `kubectl` at the home's cluster, as its administrator. */
@@ -285,6 +288,11 @@ export class Home {
             child.once("error", reject);
             child.once("close", (code) => resolveOutcome({ code, output }));
         });
+    }
+
+    /** Where its Argo CD looks. */
+    private get url(): string {
+        return /url: (http:\S+)/.exec(readFileSync(join(this.root, "Pulumi.sandbox.yaml"), "utf8"))?.[1] ?? "";
     }
 
     private async git(...args: string[]): Promise<Outcome> {
