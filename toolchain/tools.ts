@@ -193,6 +193,13 @@ export const testTools = {
         variables: (version) => ({ "github.com/google/go-containerregistry/cmd/crane/cmd.Version": version.slice(1) }),
         versionArguments: ["version"],
     },
+    // Who can reach whom under the NetworkPolicies of the charts.
+    netpolicy: {
+        folder: "netpolicy",
+        module: "github.com/np-guard/netpol-analyzer",
+        package: "github.com/np-guard/netpol-analyzer/cmd/netpolicy",
+        variables: () => ({}),
+    },
     act: {
         folder: "act",
         module: "github.com/nektos/act",

@@ -1,0 +1,141 @@
+import { execFile } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { stringify } from "yaml";
+import { tool } from "../../toolchain/tools";
+import type { Manifest } from "./manifest";
+import { charts, exampleOf, inParallel, Workspace } from "./workspace";
+
+const golden = join(__dirname, "golden/connections.txt");
+
+/** One way that the NetworkPolicies leave open. */
+interface Connection {
+    readonly from: string;
+    readonly to: string;
+    /** Protocols and ports. */
+    readonly ports: string;
+}
+
+/** A pod beside the charts, as Kubernetes and Argo CD label it. */
+const pod = (namespace: string, name: string, label: string, port: number) => ({
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { namespace, name, labels: { [label]: name } },
+    spec: { containers: [{ name, image: name, ports: [{ containerPort: port }] }] },
+});
+
+/** What runs in the cluster beside the charts, as far as it matters; `stranger` is anybody else's pod. */
+const others = [
+    pod("kube-system", "traefik", "app.kubernetes.io/name", 8000),
+    pod("kube-system", "kube-dns", "k8s-app", 53),
+    pod("argocd", "argocd-server", "app.kubernetes.io/name", 8080),
+    pod("stranger", "stranger", "app", 8080),
+];
+
+/** Where the charts' policies say nothing: their traffic with each other is not looked at. */
+const outside = new Set([
+    ...["Internet", "home network", "shared address space", "link-local"],
+    ...others.map(({ metadata }) => `${metadata.namespace}/${metadata.name}`),
+]);
+
+/** The networks that are not the Internet, by the first address of what the evaluator makes of them. */
+const networks: Readonly<Record<string, string>> = {
+    "10.0.0.0": "home network",
+    "172.16.0.0": "home network",
+    "192.168.0.0": "home network",
+    "100.64.0.0": "shared address space",
+    "169.254.0.0": "link-local",
+};
+
+/** A workload's name, or the name of the network that a range of addresses is part of. */
+function nameOf(end: string): string {
+    const [first = ""] = end.split("-");
+    if (!/^[\d.]+$/.test(first)) {
+        return end
+            .replace(/\[\w+\]$/, "")
+            .replace(/^(\w+)\/roles-\w+/, "$1/roles")
+            .replace(/\/layout-\w+/, "/layout");
+    }
+    return networks[first] ?? "Internet";
+}
+
+/** The evaluator knows no IPv6: the blocks of it go, and those of IPv4 stand for both. */
+function withoutIpv6(manifest: Manifest): Manifest {
+    return JSON.parse(JSON.stringify(manifest), (_key, value) =>
+        Array.isArray(value) ? value.filter((each) => !String(each?.ipBlock?.cidr ?? "").includes(":")) : value,
+    );
+}
+
+let connections: Connection[];
+
+beforeAll(async () => {
+    const workspace = new Workspace("helm4");
+    const directory = mkdtempSync(join(tmpdir(), "hearth-connections-"));
+    try {
+        const manifests: unknown[] = [...others];
+        await inParallel(charts, async (chart) => {
+            manifests.push(...(await workspace.render(chart, ...exampleOf(chart))).map(withoutIpv6));
+        });
+        writeFileSync(join(directory, "all.yaml"), manifests.map((each) => stringify(each)).join("---\n"));
+        const { stdout } = await promisify(execFile)(tool("netpolicy"), ["list", "--dirpath", directory, "--quiet"]);
+        const lines = stdout
+            .trim()
+            .split("\n")
+            .map((line) => {
+                const [, from = "", to = "", ports = ""] = /^(\S+) => (\S+) : (.*)$/.exec(line) ?? [];
+                return JSON.stringify({ from: nameOf(from), to: nameOf(to), ports });
+            });
+        const ofCharts = ({ from, to }: Connection) => ![from, to].every((end) => outside.has(end));
+        connections = [...new Set(lines)]
+            .sort()
+            .map((line) => JSON.parse(line))
+            .filter(ofCharts);
+    } finally {
+        workspace.remove();
+        rmSync(directory, { recursive: true });
+    }
+}, 300_000);
+
+/** Where somebody gets, with the ports. */
+const reachedBy = (from: string) =>
+    connections.filter((each) => each.from === from).map(({ to, ports }) => [to, ports]);
+
+test("who reaches whom is what the table says (UPDATE_GOLDEN=1 npx jest --selectProjects charts writes it)", () => {
+    const text = connections.map(({ from, to, ports }) => `${from} => ${to} : ${ports}\n`).join("");
+    if (process.env["UPDATE_GOLDEN"] === "1") {
+        writeFileSync(golden, text);
+    }
+
+    expect(text).toBe(existsSync(golden) ? readFileSync(golden, "utf8") : "");
+});
+
+test("a job of the runners reaches Gitea and the Internet, not the API server, another service or the home network", () => {
+    for (const runner of ["gitops/runner-amd64", "gitops/runner-arm64"]) {
+        expect(reachedBy(runner)).toEqual([
+            ["Internet", "TCP 80,443"],
+            ["gitops/gitea", "TCP 3000"],
+            ["kube-system/kube-dns", "TCP 53,UDP 53"],
+        ]);
+    }
+});
+
+test("a pod that nobody declared reaches no service but the object store, which asks for a key", () => {
+    expect(reachedBy("stranger/stranger")).toEqual([["garage/garage", "TCP 3900"]]);
+});
+
+test("from outside the cluster, only what is meant to be reached past the ingress is", () => {
+    expect(reachedBy("Internet")).toEqual([
+        ["adguard/adguard", "TCP 5353,UDP 5353"],
+        ["gitops/gitea", "TCP 2222"],
+        ["pangolin/gerbil", "TCP 9080,9443,UDP 21820,51820"],
+        ["syncthing/syncthing", "TCP 22000,UDP 22000"],
+    ]);
+});
+
+test("qBittorrent reaches the Internet by its tunnel alone", () => {
+    expect(reachedBy("qbittorrent/qbittorrent").filter(([to]) => to === "Internet")).toEqual([
+        ["Internet", "UDP 51820"],
+    ]);
+});
