@@ -1,28 +1,40 @@
-import { spawnSync } from "node:child_process";
+import { execFile } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 
 const root = resolve(__dirname, "../../..");
 const verbs = readdirSync(join(root, "hack/verbs")).map((file) => file.replace(/\.ts$/, ""));
 
-function runWith(environment: NodeJS.ProcessEnv, verb: string, ...args: string[]) {
-    const { status, stdout, stderr } = spawnSync(join(root, "hack", verb), args, {
-        encoding: "utf8",
-        env: { PATH: process.env["PATH"], HOME: process.env["HOME"], ...environment },
+interface Outcome {
+    readonly status: number;
+    readonly stdout: string;
+    readonly stderr: string;
+}
+
+/** Programs are started here many times over: side by side, as far as Jest lets tests run so. */
+function outcome(program: string, args: readonly string[], env?: NodeJS.ProcessEnv): Promise<Outcome> {
+    return new Promise((done) => {
+        execFile(program, args, { cwd: root, encoding: "utf8", env }, (error, stdout, stderr) =>
+            done({ status: error === null ? 0 : Number(error.code), stdout, stderr }),
+        );
     });
-    return { status, stdout, stderr };
+}
+
+function runWith(environment: NodeJS.ProcessEnv, verb: string, ...args: string[]): Promise<Outcome> {
+    const env = { PATH: process.env["PATH"], HOME: process.env["HOME"], ...environment };
+    return outcome(join(root, "hack", verb), args, env);
 }
 
 const run = (verb: string, ...args: string[]) => runWith({}, verb, ...args);
 
-test.each(verbs)("hack/%s explains itself, and refuses an option that it does not know", (verb) => {
-    const help = run(verb, "--help");
+test.concurrent.each(verbs)("hack/%s explains itself, and refuses an option that it does not know", async (verb) => {
+    const help = await run(verb, "--help");
 
     expect(help).toMatchObject({ status: 0, stderr: "" });
     expect(help.stdout).toContain(`hack/${verb}`);
     expect(help.stdout).toContain("Exit codes: 0 done");
 
-    const misspelt = run(verb, "navidrome", "--stakc=sandbox");
+    const misspelt = await run(verb, "navidrome", "--stakc=sandbox");
 
     expect(misspelt.status).toBe(2);
     expect(misspelt.stderr).toContain(`hack/${verb}: `);
@@ -30,18 +42,18 @@ test.each(verbs)("hack/%s explains itself, and refuses an option that it does no
     expect(misspelt.stderr).not.toMatch(/\n\s+at /);
 });
 
-test.each([{ CI: "true" }, { FORCE_COLOR: "1" }])(
+test.concurrent.each([{ CI: "true" }, { FORCE_COLOR: "1" }])(
     "what goes into a file has no color codes in it, with %j too",
-    (environment) => {
-        const { status, stdout } = runWith(environment, "doctor", "--stack=nothing-such");
+    async (environment) => {
+        const { status, stdout } = await runWith(environment, "doctor", "--stack=nothing-such");
 
         expect(status).toBe(3);
         expect(stdout).toMatch(/^bad +stack/m);
     },
 );
 
-test("hack/run lists the verbs", () => {
-    const { status, stderr } = run("run");
+test.concurrent("hack/run lists the verbs", async () => {
+    const { status, stderr } = await run("run");
 
     expect(status).toBe(2);
     for (const verb of verbs) {
@@ -49,12 +61,12 @@ test("hack/run lists the verbs", () => {
     }
 });
 
-test.each([
+test.concurrent.each([
     ["hack/template navi", ["navidrome"]],
     ["hack/install sys", ["system"]],
     ["hack/template --d", ["--diff"]],
     ["./hack/status --j", ["--json"]],
-])("the shell completes `%s`", (line, expected) => {
+])("the shell completes `%s`", async (line, expected) => {
     const words = line.split(" ");
     const script = [
         'eval "$(hack/completion bash)"',
@@ -62,17 +74,17 @@ test.each([
         "_hearth_hack",
         `printf '%s\\n' "\${COMPREPLY[@]}"`,
     ].join("\n");
-    const { stdout } = spawnSync("bash", ["-c", script], { cwd: root, encoding: "utf8" });
+    const { stdout } = await outcome("bash", ["-c", script]);
 
     expect(stdout.trim().split("\n")).toEqual(expected);
 });
 
-test.each([
+test.concurrent.each([
     [["nothing-such", "--stack=sandbox"], "there is no Application"],
     [["navidrom", "--stack=sandbox"], 'did you mean "navidrome"?'],
     [["navidrome", "--stack=elsewhere"], "Pulumi.elsewhere.yaml is not there; stacks here: "],
-])("hack/template %j is refused in words", (args, expected) => {
-    const { status, stderr } = run("template", ...args);
+])("hack/template %j is refused in words", async (args, expected) => {
+    const { status, stderr } = await run("template", ...args);
 
     expect(status).toBe(2);
     expect(stderr).toContain(expected);
