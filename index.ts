@@ -76,7 +76,11 @@ const secrets = new Secrets(
     },
     { provider, dependsOn: system },
 );
-new SecretUsers("secret-users", { secrets: secrets.written, kubeconfig: cluster }, { provider, dependsOn: secrets });
+new SecretUsers(
+    "secret-users",
+    { secrets: [...system.written, ...secrets.written], kubeconfig: cluster },
+    { provider, dependsOn: secrets },
+);
 const { url, revision: branch } = settings.repository;
 const gitSource = new GitSource(
     "git-source",

@@ -1,13 +1,15 @@
 import { readFileSync } from "node:fs";
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
+import * as random from "@pulumi/random";
 import { parse } from "yaml";
 import { chartSource, releases } from "./releases";
+import { digestOf, type WrittenSecret } from "./secrets";
 
 /** Arguments of {@link ArgoCD}. */
 export interface ArgoCDArgs {
     /** Namespace of the release, which exists already; Applications live in it. */
-    readonly namespace: pulumi.Input<string>;
+    readonly namespace: string;
     /** Path of the values file that the gitops Application uses too. */
     readonly valuesFile: string;
     /** URL of a Helm repository that takes the upstream one's place. */
@@ -20,9 +22,33 @@ export interface ArgoCDArgs {
  * https://argo-cd.readthedocs.io
  */
 export class ArgoCD extends pulumi.ComponentResource {
+    /** The Secret with the password of its Redis: whatever runs with an old one has to restart. */
+    readonly redis: WrittenSecret;
+
     constructor(name: string, args: ArgoCDArgs, opts?: pulumi.ComponentResourceOptions) {
         super("hearth:components:ArgoCD", name, args, opts);
 
+        // The chart would make it by a Job, as a hook, which every sync of the Application gitops would run again.
+        const { result: password } = new random.RandomPassword(
+            `${name}-redis`,
+            { length: 32, special: false },
+            { parent: this, additionalSecretOutputs: ["result"] },
+        );
+        const redis = new kubernetes.core.v1.Secret(
+            `${name}-redis`,
+            {
+                metadata: { name: "argocd-redis", namespace: args.namespace },
+                data: { auth: pulumi.secret(password.apply((text) => Buffer.from(text).toString("base64"))) },
+            },
+            { parent: this },
+        );
+        this.redis = {
+            chart: "argo-cd",
+            namespace: args.namespace,
+            name: "argocd-redis",
+            from: [],
+            digest: digestOf(redis),
+        };
         new kubernetes.helm.v3.Release(
             name,
             {
@@ -31,7 +57,7 @@ export class ArgoCD extends pulumi.ComponentResource {
                 namespace: args.namespace,
                 values: parse(readFileSync(args.valuesFile, "utf8")),
             },
-            { parent: this, ignoreChanges: ["version", "values"] },
+            { parent: this, dependsOn: redis, ignoreChanges: ["version", "values"] },
         );
         this.registerOutputs({});
     }

@@ -16,7 +16,7 @@ export interface SecretsArgs {
     readonly namespaces: Readonly<Record<string, string>>;
 }
 
-/** A Secret that {@link Secrets} wrote. */
+/** A Secret that this program wrote. */
 export interface WrittenSecret {
     readonly chart: string;
     readonly namespace: string;
@@ -25,6 +25,17 @@ export interface WrittenSecret {
     readonly from: readonly string[];
     /** Changes when a value does. A secret itself. */
     readonly digest: pulumi.Output<string>;
+}
+
+/** What changes when a value of a Secret does; a secret itself. */
+export function digestOf(secret: kubernetes.core.v1.Secret): pulumi.Output<string> {
+    return pulumi.secret(
+        secret.data.apply((all) =>
+            createHash("sha256")
+                .update(JSON.stringify(Object.entries(all).sort()))
+                .digest("hex"),
+        ),
+    );
 }
 
 /**
@@ -76,19 +87,8 @@ export class Secrets extends pulumi.ComponentResource {
                 { parent: this },
             );
             const declarations = Object.values(args.declarations[chart] ?? {});
-            return {
-                chart,
-                namespace,
-                name,
-                from: declarations.flatMap((each) => ("from" in each ? [each.from.chart] : [])),
-                digest: pulumi.secret(
-                    secret.data.apply((all) =>
-                        createHash("sha256")
-                            .update(JSON.stringify(Object.entries(all).sort()))
-                            .digest("hex"),
-                    ),
-                ),
-            };
+            const from = declarations.flatMap((each) => ("from" in each ? [each.from.chart] : []));
+            return { chart, namespace, name, from, digest: digestOf(secret) };
         });
         this.registerOutputs({});
     }

@@ -10,6 +10,7 @@ import { NfsCsi } from "./nfs-csi";
 import { PriorityClasses } from "./priority-classes";
 import { Projects } from "./projects";
 import { releases } from "./releases";
+import type { WrittenSecret } from "./secrets";
 
 /** Arguments of {@link System}. */
 export interface SystemArgs {
@@ -25,6 +26,9 @@ export interface SystemArgs {
 
 /** What must be there before Argo CD takes over: namespaces, priority classes and five Helm releases, side by side. */
 export class System extends pulumi.ComponentResource {
+    /** Secrets of the system itself. */
+    readonly written: readonly WrittenSecret[];
+
     constructor(name: string, args: SystemArgs, opts?: pulumi.ComponentResourceOptions) {
         super("hearth:components:System", name, {}, opts);
         const { kubeconfig } = args;
@@ -61,6 +65,7 @@ export class System extends pulumi.ComponentResource {
             { namespace: "argocd", valuesFile: args.argocdValuesFile, chartRepository },
             opt,
         );
+        this.written = [argocd.redis];
         new Projects(
             "projects",
             {

@@ -1,8 +1,6 @@
-import { run } from "../toolchain/run";
 import { type ArgocdComponent, type ArgocdPorts, argocdComponents, argocdProcess } from "./argocd-process";
 import type { Closeable } from "./http-server";
 import { type KubeApi, kubeApi } from "./kube-api";
-import { ownTool } from "./links";
 import type { SandboxPaths } from "./paths";
 import { freePorts } from "./ports";
 import { Supervisor } from "./supervisor";
@@ -70,9 +68,6 @@ class ArgoCD implements Closeable {
 
     async #reconcile(): Promise<void> {
         const workloads = await this.#workloads();
-        if (workloads.has("argocd-redis")) {
-            await this.#ensureRedisPassword();
-        }
         for (const component of argocdComponents) {
             if (this.#closed) {
                 return;
@@ -101,17 +96,6 @@ class ArgoCD implements Closeable {
             }
             this.#tell(`${component} waits: ${error.message}`);
         }
-    }
-
-    /** The chart's hook Job makes it, and its pod is only simulated: the Job's own command is run here instead. */
-    async #ensureRedisPassword(): Promise<void> {
-        if (await this.api.get(`/api/v1/namespaces/${namespace}/secrets/argocd-redis`)) {
-            return;
-        }
-        const program = ownTool(this.paths, "argocd");
-        const args = ["admin", "redis-initial-password", "-n", namespace, "--kubeconfig", this.paths.kubeconfig];
-        const { exitCode, output } = await run(program, args, { timeout: 30_000 });
-        this.log(exitCode === 0 ? "argocd: made the password of Redis" : `argocd: ${output.trim()}`);
     }
 
     async #stop(component: ArgocdComponent): Promise<void> {

@@ -50,6 +50,17 @@ test("five releases, each pinned and from its own upstream repository", async ()
     }
 });
 
+test("Argo CD's Redis has a password that Pulumi generates, and the chart makes none", async () => {
+    const registered = await system();
+    expect(byType(registered, "kubernetes:core/v1:Secret")["argocd-redis"]).toMatchObject({
+        metadata: { name: "argocd-redis", namespace: "argocd" },
+    });
+    const argocd = registered.find(({ type, name }) => type === release && name === "argocd");
+    const secret = registered.find(({ type, name }) => type === "kubernetes:core/v1:Secret" && name === "argocd-redis");
+    expect(argocd?.inputs["values"]).toMatchObject({ redisSecretInit: { enabled: false } });
+    expect(argocd?.dependencies).toContain(secret?.urn);
+});
+
 test("a mirror takes every upstream repository's place, and Argo CD may use it", async () => {
     const registered = await system('{"repository":"http://127.0.0.1:1"}');
     for (const inputs of Object.values(byType(registered, release))) {
