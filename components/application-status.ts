@@ -17,7 +17,7 @@ export function revisionOf({ sync }: ApplicationStatus = {}): string | undefined
 }
 
 /** Whether an Application is Synced and Healthy on a commit, given by its full hash. */
-export function isReady(status: ApplicationStatus | undefined, revision: string): boolean {
+export function isReady(status: Pick<ApplicationStatus, "sync" | "health"> | undefined, revision: string): boolean {
     const { sync, health } = status ?? {};
     return (
         sync?.status === "Synced" && health?.status === "Healthy" && (sync.revisions?.[0] ?? sync.revision) === revision

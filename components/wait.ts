@@ -29,7 +29,7 @@ export function waitFor(
         name,
         {
             // In the shell's place: Ctrl-C ends the process that Pulumi knows, and a child of it would be waited for.
-            create: `exec node --import tsx components/waits/${script}.mts`,
+            create: `exec node --require tsx/cjs components/waits/${script}.ts`,
             stdin: pulumi.secret(
                 pulumi
                     .all([kubeconfig, input])

@@ -1,7 +1,6 @@
 import { setTimeout } from "node:timers/promises";
-import { ApiException, type KubernetesObject, KubernetesObjectApi } from "@kubernetes/client-node";
-import { judgeAnswer } from "../webhook-answer.js";
-import { fail, loadKubeConfig, readInput, type WaitInput } from "./cluster.mjs";
+import { judgeAnswer } from "../webhook-answer";
+import { fail, type KubernetesObject, loadClient, loadKubeConfig, readInput, type WaitInput } from "./cluster";
 
 /** What this wait is told. */
 interface Input extends WaitInput {
@@ -26,14 +25,15 @@ function messageOf(body: unknown): string {
 /** Waits until an operator's webhook answers, by asking the API server to admit an object in a dry run. */
 async function main(): Promise<void> {
     const { kubeconfig, limit, owner, object } = await readInput<Input>();
-    const api = loadKubeConfig(kubeconfig).makeApiClient(KubernetesObjectApi);
+    const client = await loadClient();
+    const api = loadKubeConfig(client, kubeconfig).makeApiClient(client.KubernetesObjectApi);
     const start = Date.now();
     for (;;) {
         const error = await api.create(object, undefined, "All").then(
             () => undefined,
             (reason: unknown) => reason,
         );
-        const text = error instanceof ApiException ? messageOf(error.body) : String(error);
+        const text = error instanceof client.ApiException ? messageOf(error.body) : String(error);
         const answer = judgeAnswer(error === undefined ? undefined : text);
         if (answer === "admitted") {
             return;

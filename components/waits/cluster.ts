@@ -1,4 +1,23 @@
-import { KubeConfig } from "@kubernetes/client-node";
+/** The client of Kubernetes. */
+export type Client = typeof import("@kubernetes/client-node", { with: { "resolution-mode": "import" }});
+
+/** An object of one of the client's classes. */
+export type Instance<Name extends keyof Client> = Client[Name] extends abstract new (
+    ...args: never
+) => infer T
+    ? T
+    : never;
+
+/** What every object of a cluster has. */
+export type KubernetesObject = Parameters<Instance<"KubernetesObjectApi">["create"]>[0];
+
+/**
+ * Loads the client, an ECMAScript module of 800 files. Imported when it is needed, past the loader of TypeScript, it is
+ * there in half the time; and every tier waits for it.
+ */
+export function loadClient(): Promise<Client> {
+    return import("@kubernetes/client-node");
+}
 
 /** What every wait is told, as JSON on standard input: nothing of it may stand in arguments or environment. */
 export interface WaitInput {
@@ -18,7 +37,7 @@ export async function readInput<T extends WaitInput>(): Promise<T> {
 }
 
 /** The cluster that a kubeconfig, given by path or by contents, names. */
-export function loadKubeConfig(kubeconfig: string): KubeConfig {
+export function loadKubeConfig({ KubeConfig }: Client, kubeconfig: string): Instance<"KubeConfig"> {
     const config = new KubeConfig();
     if (kubeconfig.includes("\n")) {
         config.loadFromString(kubeconfig);

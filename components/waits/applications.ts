@@ -1,14 +1,14 @@
+import { type ApplicationStatus, explainFailure, isReady, revisionOf } from "../application-status";
 import {
-    CoreV1Api,
-    CustomObjectsApi,
-    type KubeConfig,
+    type Client,
+    fail,
+    type Instance,
     type KubernetesObject,
-    makeInformer,
-    PatchStrategy,
-    setHeaderOptions,
-} from "@kubernetes/client-node";
-import { type ApplicationStatus, explainFailure, isReady, revisionOf } from "../application-status.js";
-import { fail, loadKubeConfig, readInput, type WaitInput } from "./cluster.mjs";
+    loadClient,
+    loadKubeConfig,
+    readInput,
+    type WaitInput,
+} from "./cluster";
 
 /** What this wait is told. */
 interface Input extends WaitInput {
@@ -26,7 +26,7 @@ interface Application extends KubernetesObject {
 }
 
 /** Warning Events of a namespace as lines for a person, newest first; those that differ in a pod's name alone once. */
-async function warningsIn(config: KubeConfig, namespace: string): Promise<string[]> {
+async function warningsIn({ CoreV1Api }: Client, config: Instance<"KubeConfig">, namespace: string): Promise<string[]> {
     const { items } = await config
         .makeApiClient(CoreV1Api)
         .listNamespacedEvent({ namespace, fieldSelector: "type=Warning" });
@@ -44,11 +44,12 @@ async function warningsIn(config: KubeConfig, namespace: string): Promise<string
 /** Waits until Applications are ready on a commit, which it has Argo CD look for at once; says of each that is not in time why it is not. */
 async function main(): Promise<void> {
     const { kubeconfig, limit, applications, where, revision } = await readInput<Input>();
-    const config = loadKubeConfig(kubeconfig);
-    const api = config.makeApiClient(CustomObjectsApi);
+    const client = await loadClient();
+    const config = loadKubeConfig(client, kubeconfig);
+    const api = config.makeApiClient(client.CustomObjectsApi);
     const resource = { group: "argoproj.io", version: "v1alpha1", namespace: "argocd", plural: "applications" };
     const path = `/apis/${resource.group}/${resource.version}/namespaces/${resource.namespace}/${resource.plural}`;
-    const informer = makeInformer<Application>(config, path, () => api.listNamespacedCustomObject(resource));
+    const informer = client.makeInformer<Application>(config, path, () => api.listNamespacedCustomObject(resource));
 
     // Argo CD polls Git every few minutes; it takes the annotation off when it has looked.
     const refreshed = new Set<string>();
@@ -56,7 +57,7 @@ async function main(): Promise<void> {
         refreshed.add(name);
         await api.patchNamespacedCustomObject(
             { ...resource, name, body: { metadata: { annotations: { "argocd.argoproj.io/refresh": "normal" } } } },
-            setHeaderOptions("Content-Type", PatchStrategy.MergePatch),
+            client.setHeaderOptions("Content-Type", client.PatchStrategy.MergePatch),
         );
     };
 
@@ -64,7 +65,7 @@ async function main(): Promise<void> {
     const late = () => applications.filter((name) => !isReady(found.get(name)?.status, revision));
     const explain = async (name: string) => {
         const { status, spec } = found.get(name) ?? {};
-        const warnings = await warningsIn(config, spec?.destination?.namespace ?? name).catch(() => []);
+        const warnings = await warningsIn(client, config, spec?.destination?.namespace ?? name).catch(() => []);
         return explainFailure(name, where, status, warnings);
     };
     const look = (application: Application) => {

@@ -1,18 +1,6 @@
 import { createHash } from "node:crypto";
-import {
-    AppsV1Api,
-    BatchV1Api,
-    CoreV1Api,
-    type KubeConfig,
-    PatchStrategy,
-    setHeaderOptions,
-    type V1Job,
-    type V1PodSpec,
-    type V1PodTemplateSpec,
-    type V1Secret,
-} from "@kubernetes/client-node";
-import { type KeyChange, keysUsed, observedChanges } from "../secret-use.js";
-import { fail, loadKubeConfig, readInput, type WaitInput } from "./cluster.mjs";
+import { type KeyChange, keysUsed, observedChanges } from "../secret-use";
+import { type Client, fail, type Instance, loadClient, loadKubeConfig, readInput, type WaitInput } from "./cluster";
 
 /** What this script is told. */
 interface Input extends WaitInput {
@@ -23,30 +11,32 @@ interface Input extends WaitInput {
 /** Holds, on the Secret itself, which values everything runs with, and what has yet to be renewed. */
 const record = "hearth/changed";
 const fieldManager = "hearth-secret-users";
-const mergePatch = setHeaderOptions("Content-Type", PatchStrategy.MergePatch);
 
 const digest = (value: string) => createHash("sha256").update(value).digest("hex").slice(0, 16);
 
 /** When a Secret's values last changed, by the API server's clock, in milliseconds since 1970. */
-function changed({ metadata }: V1Secret): number {
+function changed({ metadata }: Instance<"V1Secret">): number {
     const others = (metadata?.managedFields ?? []).filter(({ manager }) => manager !== fieldManager);
     return Math.max(...others.map(({ time }) => Number(time)), Number(metadata?.creationTimestamp));
 }
 
 /** What uses Secrets in one namespace. */
 class SecretUsers {
-    private readonly core: CoreV1Api;
-    private readonly apps: AppsV1Api;
-    private readonly batch: BatchV1Api;
+    private readonly core: Instance<"CoreV1Api">;
+    private readonly apps: Instance<"AppsV1Api">;
+    private readonly batch: Instance<"BatchV1Api">;
+    private readonly mergePatch: ReturnType<Client["setHeaderOptions"]>;
 
     constructor(
-        config: KubeConfig,
+        client: Client,
+        config: Instance<"KubeConfig">,
         private readonly namespace: string,
         private readonly end: number,
     ) {
-        this.core = config.makeApiClient(CoreV1Api);
-        this.apps = config.makeApiClient(AppsV1Api);
-        this.batch = config.makeApiClient(BatchV1Api);
+        this.core = config.makeApiClient(client.CoreV1Api);
+        this.apps = config.makeApiClient(client.AppsV1Api);
+        this.batch = config.makeApiClient(client.BatchV1Api);
+        this.mergePatch = client.setHeaderOptions("Content-Type", client.PatchStrategy.MergePatch);
     }
 
     /** Restarts what still runs with old values of a Secret, and waits until it runs with the new ones. */
@@ -66,7 +56,7 @@ class SecretUsers {
         if (Object.values(changes).every(({ time }) => time === 0)) {
             return;
         }
-        const since = (spec: V1PodSpec | undefined) =>
+        const since = (spec: Instance<"V1PodSpec"> | undefined) =>
             Math.max(0, ...keysUsed(spec, name, Object.keys(changes)).map((key) => changes[key]?.time ?? 0));
         // First what stays: a Job may need a server that has its new password.
         await Promise.all((await this.workloads()).map((each) => this.restart(each, since(each.template.spec))));
@@ -89,7 +79,10 @@ class SecretUsers {
         const annotation = JSON.stringify(changes);
         if (annotation !== before) {
             const body = { metadata: { annotations: { [record]: annotation } } };
-            await this.core.patchNamespacedSecret({ name, namespace: this.namespace, body, fieldManager }, mergePatch);
+            await this.core.patchNamespacedSecret(
+                { name, namespace: this.namespace, body, fieldManager },
+                this.mergePatch,
+            );
         }
     }
 
@@ -105,7 +98,7 @@ class SecretUsers {
             spec,
         }: (typeof deployments | typeof statefulSets | typeof daemonSets)["items"][number]) => ({
             name: metadata?.name ?? "",
-            template: spec?.template ?? ({} as V1PodTemplateSpec),
+            template: spec?.template ?? ({} as Instance<"V1PodTemplateSpec">),
             selector: Object.entries(spec?.selector.matchLabels ?? {})
                 .map(([key, value]) => `${key}=${value}`)
                 .join(","),
@@ -137,9 +130,9 @@ class SecretUsers {
         const annotations = { "kubectl.kubernetes.io/restartedAt": new Date().toISOString() };
         const request = { name, namespace, fieldManager, body: { spec: { template: { metadata: { annotations } } } } };
         await {
-            deployments: () => apps.patchNamespacedDeployment(request, mergePatch),
-            statefulsets: () => apps.patchNamespacedStatefulSet(request, mergePatch),
-            daemonsets: () => apps.patchNamespacedDaemonSet(request, mergePatch),
+            deployments: () => apps.patchNamespacedDeployment(request, this.mergePatch),
+            statefulsets: () => apps.patchNamespacedStatefulSet(request, this.mergePatch),
+            daemonsets: () => apps.patchNamespacedDaemonSet(request, this.mergePatch),
         }[kind]();
         await this.until(
             async () => (await this.pods(selector, since)).length === 0,
@@ -148,7 +141,7 @@ class SecretUsers {
     }
 
     /** A Job does its work once: its like does it again, with the new values, and goes an hour later. */
-    private async runAgain(job: V1Job, since: number): Promise<void> {
+    private async runAgain(job: Instance<"V1Job">, since: number): Promise<void> {
         const { namespace, batch } = this;
         const { name = "", uid = "" } = job.metadata ?? {};
         const again = `${name.slice(0, 50)}-${digest(`${uid} ${since}`).slice(0, 8)}`;
@@ -158,7 +151,7 @@ class SecretUsers {
                 ([key]) => !/(^|\/)(controller-uid|job-name)$/.test(key),
             ),
         );
-        const body: V1Job = {
+        const body: Instance<"V1Job"> = {
             apiVersion: "batch/v1",
             kind: "Job",
             metadata: {
@@ -210,10 +203,11 @@ class SecretUsers {
  */
 async function main(): Promise<void> {
     const { kubeconfig, limit, secrets } = await readInput<Input>();
-    const config = loadKubeConfig(kubeconfig);
+    const client = await loadClient();
+    const config = loadKubeConfig(client, kubeconfig);
     const end = Date.now() + limit * 1_000;
     for (const { namespace, name } of secrets) {
-        await new SecretUsers(config, namespace, end).renew(name);
+        await new SecretUsers(client, config, namespace, end).renew(name);
     }
 }
 
