@@ -1,0 +1,223 @@
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { stringify } from "yaml";
+import { type Application, tiers } from "../components/applications";
+import { formatTable } from "../hack/table";
+import type { SandboxPaths } from "../sandbox/paths";
+import { deleteSandbox, exclusively, startSandbox } from "../sandbox/sandbox";
+import { build, isBuilt } from "../toolchain/go-build";
+import { builtPath, type GoTool, tool } from "../toolchain/tools";
+import {
+    belowTheTiers,
+    type Cost,
+    machine,
+    measure,
+    pulumiUp,
+    results,
+    sandboxApplications,
+    succeed,
+    untilReady,
+} from "./sandbox";
+
+/**
+ * What the gates cost, and what other ways of deploying the same 27 services do: `npx tsx bench/bootstrap.ts [ways]`.
+ * Each way has a sandbox of its own, which is started before the clock is, and begins by `pulumi up` of everything below
+ * the tiers. Deletes the sandbox of this checkout; wants it committed. Prints a table and writes
+ * bench/results/bootstrap.json; ways that are not named keep their results of an earlier run.
+ */
+const root = resolve(__dirname, "..");
+
+/** Everything that deploys has this many releases at a time under way, where it can be told. */
+const concurrency = 8;
+
+const helmfileTool: GoTool = {
+    folder: "../bench/helmfile",
+    module: "github.com/helmfile/helmfile",
+    package: "github.com/helmfile/helmfile",
+    variables: (version) => ({ "go.szostok.io/version.version": version }),
+};
+
+/** A sandbox in which nothing of the tiers is deployed yet. */
+interface Home {
+    readonly paths: SandboxPaths;
+    readonly revision: string;
+    readonly applications: readonly Application[];
+    /** A copy of charts/ with the dependencies in it, as a chart repository would have them. */
+    readonly charts: string;
+}
+
+/** A way to have all services of the home run. */
+const ways: Readonly<Record<string, { readonly what: string; readonly deploy: (home: Home) => Promise<void> }>> = {
+    gated: {
+        what: "pulumi up: a tier is Synced and Healthy before the next begins; the root Application last",
+        deploy: () => pulumiUp(root),
+    },
+    floor: {
+        what: "kubectl apply of all Applications at once, until all are Synced and Healthy",
+        deploy: async ({ paths, applications, revision }) => {
+            const file = join(paths.directory, "applications.yaml");
+            writeFileSync(file, applications.map(({ manifest }) => stringify(manifest)).join("---\n"));
+            await kubectl(paths, "apply", "--server-side", "--filename", file);
+            await untilReady(
+                paths,
+                applications.map(({ name }) => name),
+                revision,
+            );
+        },
+    },
+    helm: {
+        what: "helm upgrade --install --wait, one after the other, in the order of the tiers",
+        deploy: async (home) => {
+            for (const application of byTier(home.applications)) {
+                const { name, chart, namespace, values } = releaseOf(home, application);
+                const args = ["upgrade", "--install", name, chart, "--namespace", namespace, "--wait", "--values", "-"];
+                await withFile(home, stringify(values), (file) =>
+                    succeed(tool("helm"), [...args.slice(0, -1), file, "--kubeconfig", home.paths.kubeconfig], root),
+                );
+            }
+        },
+    },
+    helmfile: {
+        what: `helmfile sync, --concurrency ${concurrency}, needs between the tiers`,
+        deploy: async (home) => {
+            const releases = byTier(home.applications).map((application) => {
+                const { values, ...release } = releaseOf(home, application);
+                const before = home.applications.filter(({ tier }) => tier === application.tier - 1);
+                return {
+                    ...release,
+                    values: [values],
+                    wait: true,
+                    needs: before.map(({ namespace, name }) => `${namespace}/${name}`),
+                };
+            });
+            await withFile(home, stringify({ releases }), (file) =>
+                succeed(
+                    builtPath("helmfile", helmfileTool),
+                    [
+                        ...["--file", file, "--helm-binary", tool("helm"), "--kubeconfig", home.paths.kubeconfig],
+                        ...["sync", "--skip-deps", "--concurrency", String(concurrency)],
+                    ],
+                    root,
+                ),
+            );
+        },
+    },
+};
+
+function byTier(applications: readonly Application[]): Application[] {
+    return tiers.flatMap((tier) => applications.filter((each) => each.tier === tier));
+}
+
+/** The release that Helm makes of an Application's own chart. */
+function releaseOf({ charts }: Home, { name, namespace, manifest }: Application) {
+    return { name, namespace, chart: join(charts, name), values: manifest.spec.sources[0].helm.valuesObject };
+}
+
+async function withFile(home: Home, content: string, use: (file: string) => Promise<unknown>): Promise<void> {
+    const file = join(home.paths.directory, "bench.yaml");
+    writeFileSync(file, content);
+    await use(file);
+}
+
+function kubectl({ kubeconfig }: SandboxPaths, ...args: string[]): Promise<string> {
+    return succeed(tool("kubectl"), ["--kubeconfig", kubeconfig, ...args], root);
+}
+
+/** What a way took, from an empty cluster to services that run. */
+interface Measured extends Cost {
+    readonly way: string;
+    readonly what: string;
+    /** When the parts of it were over, in seconds from its begin. */
+    readonly parts: Readonly<Record<string, number>>;
+}
+
+/** When the parts of the run that made the stack were over: as each component is registered when those before it are done. */
+function partsOfRun(start: number): Record<string, number> {
+    const state = join(root, ".state/.pulumi/stacks/hearth/sandbox.json");
+    const { checkpoint } = JSON.parse(readFileSync(state, "utf8"));
+    const begun = (name: string) =>
+        checkpoint.latest.resources.find(
+            ({ urn }: { urn: string }) => urn.endsWith(`Tier::${name}`) || urn.endsWith(`:RootApplication::${name}`),
+        );
+    const seconds = (name: string) => (Date.parse(begun(name).created) - start) / 1000;
+    return {
+        "below the tiers": seconds("tier-1"),
+        "tier 1": seconds("tier-2"),
+        "tier 2": seconds("tier-3"),
+        "tier 3": seconds("root"),
+    };
+}
+
+async function measured(way: string, charts: string): Promise<Measured> {
+    const definition = ways[way];
+    if (!definition) {
+        throw new Error(`there is no way "${way}"; there are: ${Object.keys(ways).join(", ")}`);
+    }
+    const { what, deploy } = definition;
+    process.stderr.write(`${way}: ${what} …\n`);
+    await deleteSandbox(root);
+    const { paths, push } = await startSandbox(root);
+    await succeed("npx", ["pulumi", "stack", "select", "--create", "sandbox", "--non-interactive"], root);
+    const home = { paths, revision: push?.revision ?? "", applications: await sandboxApplications(root), charts };
+    if (way === "gated") {
+        const start = Date.now();
+        const cost = await measure(paths, () => deploy(home));
+        return { way, what, ...cost, parts: partsOfRun(start) };
+    }
+    const below = await measure(paths, () => pulumiUp(root, ...belowTheTiers));
+    const services = await measure(paths, () => deploy(home));
+    return {
+        way,
+        what,
+        seconds: below.seconds + services.seconds,
+        processorSeconds: below.processorSeconds + services.processorSeconds,
+        parts: { "below the tiers": below.seconds },
+    };
+}
+
+/** A copy of charts/ with the library in each. */
+async function chartsWithLibrary(applications: readonly Application[]): Promise<string> {
+    const directory = mkdtempSync(join(tmpdir(), "hearth-bench-"));
+    cpSync(join(root, "charts"), directory, { recursive: true });
+    for (const { name } of applications) {
+        await succeed(tool("helm"), ["dependency", "build", join(directory, name)], root);
+    }
+    return directory;
+}
+
+async function main(): Promise<void> {
+    process.chdir(root);
+    const chosen = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(ways);
+    if (chosen.includes("helmfile") && !isBuilt("helmfile", helmfileTool)) {
+        process.stderr.write("building helmfile …\n");
+        await build("helmfile", helmfileTool);
+    }
+    const file = join(results, "bootstrap.json");
+    const former: { measured: Measured[] } = existsSync(file)
+        ? JSON.parse(readFileSync(file, "utf8"))
+        : { measured: [] };
+    const kept = former.measured.filter(({ way }) => !chosen.includes(way));
+    const charts = await chartsWithLibrary(await sandboxApplications(root));
+    const all = await exclusively(root, async () => {
+        const done = [...kept];
+        for (const way of chosen) {
+            done.push(await measured(way, charts));
+        }
+        await deleteSandbox(root);
+        return done;
+    });
+    rmSync(charts, { recursive: true });
+    writeFileSync(file, `${JSON.stringify({ ...machine(), measured: all }, null, 2)}\n`);
+    const head = ["WAY", "SECONDS", "CPU s", "SERVICES s", ""];
+    const rows = all.map(({ way, what, seconds, processorSeconds, parts }) => {
+        const services = seconds - (parts["below the tiers"] ?? 0);
+        return [way, ...[seconds, processorSeconds, services].map((each) => each.toFixed(1)), what];
+    });
+    process.stdout.write(`${formatTable(head, rows)}\n`);
+}
+
+main().catch((error: unknown) => {
+    process.stderr.write(`${error instanceof Error ? error.message : error}\n`);
+    process.exitCode = 1;
+});

@@ -1,0 +1,120 @@
+import { readFileSync } from "node:fs";
+import { cpus, totalmem } from "node:os";
+import { join } from "node:path";
+import { isReady } from "../components/application-status";
+import { type Application, readApplications } from "../components/applications";
+import { overriddenManifest } from "../components/overrides";
+import { readStack } from "../hack/stack";
+import { readApplicationObjects } from "../sandbox/applications-table";
+import { kubeApi } from "../sandbox/kube-api";
+import { ownProcesses } from "../sandbox/own-processes";
+import type { SandboxPaths } from "../sandbox/paths";
+import { run } from "../toolchain/run";
+
+/** What a piece of work took. */
+export interface Cost {
+    readonly seconds: number;
+    /** Of the sandbox, and of the programs that were started for it, on all processors; steadier than the clock where others share the machine. */
+    readonly processorSeconds: number;
+}
+
+/** Processor time of a process and of its children that have ended, in seconds. */
+function processorTime(pid: number | "self", ownToo: boolean): number {
+    try {
+        const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+        // From the third field on: the second, the name, may have spaces in it. Linux counts hundredths of seconds.
+        const times = stat
+            .slice(stat.lastIndexOf(")") + 2)
+            .split(" ")
+            .slice(11, 15)
+            .map(Number);
+        return times.slice(ownToo ? 0 : 2).reduce((sum, each) => sum + each, 0) / 100;
+    } catch {
+        return 0;
+    }
+}
+
+/** Measures work that starts programs and waits for their end, and has the sandbox do something. */
+export async function measure(paths: SandboxPaths, work: () => Promise<void>): Promise<Cost> {
+    // Argo CD's processes may be started meanwhile, or anew: the daemon counts those that have ended.
+    const used = () =>
+        ownProcesses(paths).reduce((sum, { pid }) => sum + processorTime(pid, true), processorTime("self", false));
+    const before = used();
+    const start = process.hrtime.bigint();
+    await work();
+    return { seconds: Number(process.hrtime.bigint() - start) / 1e9, processorSeconds: used() - before };
+}
+
+/** Runs a program. @throws Error with its output when it fails */
+export async function succeed(program: string, args: readonly string[], cwd: string): Promise<string> {
+    const env = { ...process.env, PULUMI_CONFIG_PASSPHRASE: "sandbox", PULUMI_SKIP_UPDATE_CHECK: "true" };
+    const { exitCode, output } = await run(program, args, { cwd, env });
+    if (exitCode !== 0) {
+        throw new Error(`${[program, ...args].join(" ")} ended with ${exitCode}:\n${output}`);
+    }
+    return output;
+}
+
+/** `pulumi up` of the sandbox's stack, as `npm start` does it. */
+export async function pulumiUp(root: string, ...args: string[]): Promise<void> {
+    const up = [
+        "pulumi",
+        "up",
+        "--yes",
+        "--skip-preview",
+        "--non-interactive",
+        "--parallel",
+        "64",
+        "--stack",
+        "sandbox",
+    ];
+    await succeed("npx", [...up, ...args], root);
+}
+
+/** What `pulumi up` makes before the first tier. */
+export const belowTheTiers = ["System", "Secrets", "SecretUsers", "GitSource"].flatMap((component) => [
+    "--target",
+    `**hearth:components:${component}**`,
+]);
+
+/** The Applications of the sandbox's stack, with its settings in place of the manifests' defaults; in the checkout's folder. */
+export async function sandboxApplications(root: string): Promise<Application[]> {
+    const { settings } = await readStack("sandbox");
+    return readApplications(root, settings.cluster).map((application) => ({
+        ...application,
+        manifest: overriddenManifest(application, settings),
+    }));
+}
+
+/** Waits until Applications are Synced and Healthy on a commit. @throws Error naming those that are not, after ten minutes */
+export async function untilReady(paths: SandboxPaths, names: readonly string[], revision: string): Promise<void> {
+    const api = kubeApi(paths.kubeconfig);
+    try {
+        for (const deadline = Date.now() + 600_000; ; await new Promise((done) => setTimeout(done, 100))) {
+            const found = new Map(
+                (await readApplicationObjects(api)).map(({ metadata, status }) => [metadata.name, status]),
+            );
+            const late = names.filter((name) => !isReady(found.get(name), revision));
+            if (late.length === 0) {
+                return;
+            }
+            if (Date.now() > deadline) {
+                throw new Error(`not Synced and Healthy after ten minutes: ${late.join(", ")}`);
+            }
+        }
+    } finally {
+        api.close();
+    }
+}
+
+/** The machine of a measurement, for whoever reads its figures later. */
+export function machine(): { readonly date: string; readonly machine: string; readonly node: string } {
+    return {
+        date: new Date().toISOString().slice(0, 10),
+        machine: `${cpus().length} × ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB`,
+        node: process.version,
+    };
+}
+
+/** The folder of the results that are kept. */
+export const results = join(__dirname, "results");
