@@ -30,6 +30,9 @@ users_of() {
         awk '$2 != "disk" && $2 != "part" || $3 != "" { print $2 " " $1 ($3 == "" ? "" : " at " $3) }' | paste -sd, | sed 's/,/, /g'
 }
 
+# Whether the disk $1 can be read where what is on it would show. One that cannot is not blank: it is not there.
+is_readable() { dd if="$1" of=/dev/null bs=1M count=16 iflag=direct status=none 2>/dev/null; }
+
 # What wipefs knows of on the disk $1 and its partitions. Nothing if it is blank.
 signatures_of() {
     lsblk --noheadings --list --paths --output NAME,TYPE "$1" | awk '$2 == "disk" || $2 == "part" { print $1 }' |
@@ -74,6 +77,11 @@ inspect() {
         if [[ $actual != "$serial" ]]; then
             refuse "$device has the serial ${actual:-(none)}, not $serial" \
                 "name the disk that is meant, or correct its serial"
+            continue
+        fi
+        if ! is_readable "$device"; then
+            absent+=("$serial (cannot be read)")
+            state[$serial]=absent
             continue
         fi
         actual=$(blockdev --getsize64 "$device")

@@ -6,17 +6,23 @@
 
 : "${disks:?}" "${passphrase:?}" "${mountpoint:?}" "${ranges:?}"
 array=/dev/md/hearth
+# What cryptsetup exits with for a wrong passphrase.
+no_permission=2
 
 # The passphrase reaches cryptsetup by a pipe from a builtin: it is in no argument and no file.
 with_passphrase() { printf '%s' "$passphrase" | "$@"; }
 
 unlock_disk() {
-    local serial=$1 name
+    local serial=$1 name code=0
     name=$(mapping "$serial")
     if [[ -b /dev/mapper/$name ]]; then return; fi
-    if ! with_passphrase cryptsetup open --key-file=- "${path[$serial]}" "$name"; then
+    with_passphrase cryptsetup open --key-file=- "${path[$serial]}" "$name" || code=$?
+    if ((code == no_permission)); then
         die "storage: the passphrase does not open ${path[$serial]} ($serial). It was encrypted with another one:" \
             "set storage.passphrase to that; if you want the disk empty, run on $node: wipefs --all ${path[$serial]}"
+    elif ((code != 0)); then
+        die "storage: ${path[$serial]} ($serial) cannot be opened, and not for its passphrase: cryptsetup says why, above." \
+            "If the disk is dying, unplug it, and put the one that replaces it into the config: the array can lose two"
     fi
     changed "opened ${path[$serial]} as $name"
 }
@@ -38,6 +44,8 @@ format_disk() {
 # UUID of the array that the opened disk $1 is a member of, by its superblock; nothing if it is of none.
 array_of() { { mdadm --examine --export "/dev/mapper/$(mapping "$1")" 2>/dev/null || true; } | sed -n 's/^MD_UUID=//p'; }
 
+uuid_of_running() { mdadm --detail --export "$array" | sed -n 's/^MD_UUID=//p'; }
+
 # Whether the array that is running has the opened disk $1 in it.
 is_member() {
     local holder
@@ -50,7 +58,6 @@ mapped() { for serial in "$@"; do printf '/dev/mapper/%s\n' "$(mapping "$serial"
 # An array of the opened disks, none of which has data; what an earlier run left of one is removed.
 create_array() {
     local -a members
-    stop_leftovers
     mapfile -t members < <(mapped "${serials[@]}")
     mdadm --zero-superblock --force "${members[@]}" 2>/dev/null || true
     wipefs --quiet --all "${members[@]}"
@@ -78,9 +85,17 @@ adopt_array() {
     local -a present members=()
     mapfile -t present < <(with_state hearth hearth-new)
     uuids=$(for serial in $(with_state hearth); do array_of "$serial"; done | sort -u)
+    if [[ -z $uuids ]]; then
+        die "storage: $(with_state hearth | paste -sd' ') held data, and no array's superblock is left on them: mdadm --examine" \
+            "of each /dev/mapper/hearth-… on $node tells more. Nothing is made anew over them"
+    fi
     if [[ $(wc -w <<<"$uuids") != 1 ]]; then
         die "storage: the disks belong to more than one array: $(tr '\n' ' ' <<<"$uuids")" \
             "(mdadm --examine tells which disk to which). Remove from the config those that do not belong to $node"
+    fi
+    if [[ -b $array && $(uuid_of_running) != "$uuids" ]]; then
+        die "storage: $array runs, and these disks belong to another array, $uuids. Name in the config the disks of the one" \
+            "that $node should have, and unplug or stop (mdadm --stop) the other"
     fi
     if [[ ! -b $array ]]; then
         for serial in "${present[@]}"; do
@@ -89,7 +104,9 @@ adopt_array() {
         stop_leftovers
         mapfile -t members < <(mapped "${members[@]}")
         mdadm --assemble --run --quiet "$array" "${members[@]}" ||
-            die "storage: $array cannot be started from ${members[*]}: see mdadm --examine of each on $node"
+            die "storage: $array cannot be started from ${members[*]}: see above, and mdadm --examine of each on $node. Nothing" \
+                "was changed. If the power failed while a disk was missing, mdadm wants to be told: mdadm --assemble --run" \
+                "--force $array ${members[*]}; then check the file system (fsck): what was being written may be damaged"
         udevadm settle
         changed "started the array $array"
     fi
@@ -191,7 +208,8 @@ UNIT
 mount_file_system() {
     local kept uuid
     kept=$(sed '/# hearth$/d' /etc/fstab)
-    uuid=$(blkid --probe --match-tag UUID --output value "$array")
+    uuid=$(blkid --probe --match-tag UUID --output value "$array") ||
+        die "storage: $array has no file system that can be recognized. Nothing is made over it: run on $node: fsck.ext4 $array"
     # nofail: a node whose data is not there still starts, and can be repaired.
     write_file /etc/fstab 0644 <<<"$kept
 UUID=$uuid $mountpoint ext4 defaults,noatime,nofail,x-systemd.requires=hearth-array.service 0 2 # hearth"
@@ -233,6 +251,11 @@ main() {
     if [[ -n $(with_state hearth) ]]; then
         adopt_array
     else
+        stop_leftovers
+        if [[ -b $array ]]; then
+            die "storage: $array runs already, on other disks than those in the config. Name its disks (lsblk --inverse $array)," \
+                "or, if it is no longer wanted, stop it: mdadm --stop $array"
+        fi
         for serial in $(with_state blank); do
             format_disk "$serial"
             unlock_disk "$serial"

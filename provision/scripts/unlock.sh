@@ -11,15 +11,15 @@
 dropbear=/etc/dropbear/initramfs
 host_key=$dropbear/dropbear_ed25519_host_key
 
-# The disks that are there; for one that is not, the initramfs would only wait.
+# The disks that are there; for one that is not, or cannot be read, the initramfs would only wait.
 crypttab() {
-    local device serial
+    local device serial uuid
     if [[ -e /etc/crypttab ]]; then sed '/^hearth-/d' /etc/crypttab; fi
     while read -r device serial _; do
-        if [[ -b $device ]]; then
+        if [[ -b $device ]] && uuid=$(cryptsetup luksUUID "$device"); then
             # tries=0: a mistyped passphrase must not start the node without its data.
             printf 'hearth-%s UUID=%s none luks,initramfs,nofail,tries=0\n' \
-                "${serial//[^A-Za-z0-9]/-}" "$(cryptsetup luksUUID "$device")"
+                "${serial//[^A-Za-z0-9]/-}" "$uuid"
         fi
     done <<<"$disks"
 }
