@@ -1,5 +1,7 @@
 import { readFileSync } from "node:fs";
+import type { HostKey } from "../host-key";
 import { kubeconfigMistake } from "./kubeconfig";
+import { askNodes } from "./nodes";
 import type { Person } from "./person";
 import type { Question, Setting } from "./questions";
 import type { StackFile } from "./stack-file";
@@ -12,9 +14,23 @@ export interface Interview {
     readonly vault: Pick<Vault, "set">;
     readonly settings: readonly Setting[];
     readonly secrets: readonly Question[];
+    /** The host key of the machine at an address. */
+    readonly askHostKey: (address: string) => Promise<HostKey>;
 }
 
 const title = (path: readonly string[]) => `hearth:${path.join(".")}`;
+
+/** A cluster that is there, by its kubeconfig, or machines to build one from. */
+async function askCluster(interview: Interview, question: Setting): Promise<void> {
+    const { person, file } = interview;
+    if (file.at(["nodes"]) === undefined) {
+        await askKubeconfig(interview, question);
+    }
+    if (file.at(question.path) === undefined) {
+        person.tell("Without a kubeconfig, the cluster is built from machines that have Debian and an sshd.");
+        await askNodes(interview);
+    }
+}
 
 async function askKubeconfig({ person, file, vault }: Interview, question: Setting): Promise<void> {
     const answer = await person.text({
@@ -46,7 +62,7 @@ async function askSetting(interview: Interview, question: Setting): Promise<void
     if (typeof text === "string" && question.mistake(text) === undefined) {
         person.tell(`${title(question.path)}: ${text}`);
     } else if (question.path[0] === "kubeconfig") {
-        await askKubeconfig(interview, question);
+        await askCluster(interview, question);
     } else {
         const answer = await person.text({ ...question, title: title(question.path) });
         if (answer.trim() !== "") {

@@ -4,6 +4,7 @@ import { readSecretDeclarations, type SecretDeclarations } from "../../component
 import { settingsSchema } from "../../config/schema";
 import { Failure } from "../../toolchain/failure";
 import { interruptionSignal } from "../../toolchain/run";
+import { askHostKey } from "../host-key";
 import { type Answers, answering, checkConfig, keepSettings, merge, readAnswers } from "../new-stack/answers";
 import { interview } from "../new-stack/interview";
 import { kubeconfigMistake } from "../new-stack/kubeconfig";
@@ -158,6 +159,7 @@ export const verb = defineVerb({
             vault,
             settings,
             secrets: secretQuestions(declarations, answers.secrets),
+            askHostKey,
         });
         checkConfig(
             `Left to set in ${file.path}, with \`pulumi config set\`:`,

@@ -1,0 +1,37 @@
+import { Failure } from "../toolchain/failure";
+import { capture } from "./capture";
+
+/** What a machine's sshd is known by. */
+export interface HostKey {
+    /** As the config takes it: `ssh-ed25519 AAAA…`. */
+    readonly line: string;
+    /** What a person compares at the machine's console: `SHA256:…`. */
+    readonly fingerprint: string;
+}
+
+/** Prints the fingerprint at a machine's console. */
+export const fingerprintCommand = "ssh-keygen -l -f /etc/ssh/ssh_host_ed25519_key.pub";
+
+/**
+ * The Ed25519 host key that answers at an address. Whoever answers can claim to be the machine: a person has to compare.
+ *
+ * @param address with `:port` if it is not 22
+ * @throws Failure if nobody answers there
+ */
+export async function askHostKey(address: string): Promise<HostKey> {
+    const [host = "", port = "22"] = address.split(":");
+    const scanned = await capture("ssh-keyscan", ["-T", "10", "-t", "ed25519", "-p", port, host], {
+        failure: `${address} cannot be asked for its host key`,
+        accepted: [1],
+    });
+    const [, type, key] = scanned.trim().split("\n").pop()?.split(" ") ?? [];
+    if (type === undefined || key === undefined) {
+        throw new Failure(`${address} does not answer with a host key: see whether its sshd listens at this port`);
+    }
+    const line = `${type} ${key}`;
+    const fingerprint = await capture("ssh-keygen", ["-l", "-f", "-"], {
+        input: `${line}\n`,
+        failure: `the key of ${address} cannot be read`,
+    });
+    return { line, fingerprint: fingerprint.split(" ")[1] ?? "" };
+}

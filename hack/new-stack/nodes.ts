@@ -1,0 +1,107 @@
+import { readFileSync } from "node:fs";
+import type { z } from "zod";
+import { apiSchema, nodeSchema, sshSchema } from "../../config/nodes";
+import { Failure } from "../../toolchain/failure";
+import { fingerprintCommand } from "../host-key";
+import type { Interview } from "./interview";
+import type { Person } from "./person";
+
+/** What is asked of a node; the rest of its settings have defaults. */
+type Node = Pick<z.input<typeof nodeSchema>, "name" | "address" | "user" | "role" | "hostKey">;
+
+const { name, address, user, role } = nodeSchema.shape;
+
+/** What is wrong with an answer, in the schema's words. */
+const mistakeBy = (schema: z.ZodType) => (answer: string) => {
+    const issue = schema.safeParse(answer.trim()).error?.issues[0];
+    return issue && `accepted: ${issue.message}`;
+};
+
+/** Asks for a line that a schema accepts. */
+async function line<T>(person: Person, title: string, explanation: string, schema: z.ZodType<T>): Promise<T> {
+    const answer = await person.text({ title, explanation, mistake: mistakeBy(schema) });
+    return schema.parse(answer.trim());
+}
+
+/** The host key of a node, if a person has seen the same fingerprint at its console. */
+async function comparedKey({ person, askHostKey }: Interview, address: string): Promise<string | undefined> {
+    try {
+        const { line, fingerprint } = await askHostKey(address);
+        const question = `At its console, \`${fingerprintCommand}\` prints ${fingerprint}?`;
+        if (await person.confirm(question)) {
+            return line;
+        }
+        person.tell(`${address} is left out: what answers there is another machine, or has another host key.`);
+    } catch (error) {
+        if (!(error instanceof Failure)) {
+            throw error;
+        }
+        person.tell(`${error.message}. It is left out.`);
+    }
+    return undefined;
+}
+
+async function askNode(interview: Interview, named: string): Promise<Node | undefined> {
+    const { person } = interview;
+    const at = await line(person, `Address of ${named}`, "By which the other nodes reach it too.", address);
+    const login = await line(person, `User on ${named}`, "root, or one with sudo and without a password for it.", user);
+    const as = await line(
+        person,
+        `Role of ${named}`,
+        "A server runs the control plane, an agent only pods; an odd number of servers, and the first starts the cluster.",
+        role,
+    );
+    const hostKey = await comparedKey(interview, at);
+    return hostKey === undefined ? undefined : { name: named, address: at, user: login, role: as, hostKey };
+}
+
+async function askPrivateKey({ person, vault }: Interview): Promise<void> {
+    const { privateKey } = sshSchema.shape;
+    const read = (path: string) => {
+        try {
+            return readFileSync(path.trim(), "utf8");
+        } catch {
+            return "";
+        }
+    };
+    const path = await person.text({
+        title: "File with the private key that the machines let in",
+        explanation: "Without a passphrase of its own: its contents are kept in the stack, encrypted.",
+        mistake: (answer) => mistakeBy(privateKey)(read(answer)) && "accepted: the path of a file with a private key",
+    });
+    await vault.set(["ssh", "privateKey"], read(path));
+}
+
+/**
+ * Asks for the machines to build the cluster from, beside those that the stack's file has. Each is kept as soon as a
+ * person has compared its host key.
+ */
+export async function askNodes(interview: Interview): Promise<void> {
+    const { person, file } = interview;
+    if (file.at(["ssh", "privateKey"]) === undefined) {
+        await askPrivateKey(interview);
+    }
+    const current = file.at(["nodes"]);
+    let nodes: readonly Node[] = Array.isArray(current) ? current : [];
+    for (;;) {
+        const mayEnd = nodes.length > 0;
+        const given = await person.text({
+            title: mayEnd ? "Name of another node" : "Name of the first node",
+            explanation: mayEnd ? "Leave it empty if there is none." : "Its host name, and its name in the cluster.",
+            mistake: (answer) => (mayEnd && answer.trim() === "" ? undefined : mistakeBy(name)(answer)),
+        });
+        if (given.trim() === "") {
+            break;
+        }
+        const node = await askNode(interview, given.trim());
+        if (node !== undefined) {
+            nodes = [...nodes.filter((each) => each.name !== node.name), node];
+            file.set(["nodes"], nodes);
+        }
+    }
+    const servers = nodes.filter((node) => node.role === "server");
+    if (servers.length > 1 && file.at(["api", "address"]) === undefined) {
+        const explanation = "A virtual IP or a name that leads to any of the servers, and outlives each of them.";
+        file.set(["api", "address"], await line(person, "hearth:api.address", explanation, apiSchema.shape.address));
+    }
+}

@@ -1,0 +1,115 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { nodesSchema } from "../../../config/nodes";
+import type { Interview } from "../../../hack/new-stack/interview";
+import { askNodes } from "../../../hack/new-stack/nodes";
+import type { StackFile } from "../../../hack/new-stack/stack-file";
+import { Failure } from "../../../toolchain/failure";
+
+let folder: string;
+
+beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), "hearth-nodes-"));
+    writeFileSync(join(folder, "key"), "-----BEGIN OPENSSH PRIVATE KEY-----\nthe-key\n");
+});
+
+afterEach(() => {
+    rmSync(folder, { recursive: true });
+});
+
+/** Answers in turn; what was asked, told, and kept. */
+async function answered(answers: readonly string[], { same = true, had = {} as Record<string, unknown> } = {}) {
+    const kept: Record<string, unknown> = { ...had };
+    const encrypted: Record<string, string> = {};
+    const told: string[] = [];
+    const rest = [...answers];
+    const text: Interview["person"]["text"] = async ({ title, mistake }) => {
+        const answer = rest.shift();
+        if (answer === undefined) {
+            throw new Error(`no answer for ${title}`);
+        }
+        const wrong = mistake?.(answer);
+        if (wrong === undefined) {
+            return answer;
+        }
+        told.push(`${title}: ${wrong}`);
+        return text({ title, explanation: "", mistake });
+    };
+    const confirm = async (question: string) => {
+        told.push(question);
+        return same;
+    };
+    await askNodes({
+        person: { text, secret: text, confirm, tell: (line) => told.push(line) },
+        file: {
+            at: (path: readonly string[]) => kept[path.join(".")],
+            set: (path: readonly string[], value: unknown) => {
+                kept[path.join(".")] = value;
+            },
+        } as unknown as StackFile,
+        vault: {
+            set: async (path, value) => {
+                encrypted[path.join(".")] = value;
+            },
+        },
+        settings: [],
+        secrets: [],
+        askHostKey: async (address) => {
+            if (address.endsWith(".99")) {
+                throw new Failure(`${address} does not answer with a host key`);
+            }
+            return { line: `ssh-ed25519 KEY${address.replaceAll(".", "")}`, fingerprint: `SHA256:of-${address}` };
+        },
+    });
+    expect(rest).toEqual([]);
+    return { kept, encrypted, told };
+}
+
+const node = (name: string, last: number, role: string) => [name, `10.0.0.${last}`, "root", role];
+
+test("nodes are kept as the program takes them, once their fingerprints were compared", async () => {
+    const { kept, encrypted, told } = await answered([
+        join(folder, "key"),
+        ...node("n1", 1, "server"),
+        ...node("n2", 2, "agent"),
+        "",
+    ]);
+    expect(nodesSchema.parse(kept["nodes"])).toMatchObject([
+        { name: "n1", address: "10.0.0.1", user: "root", role: "server", hostKey: "ssh-ed25519 KEY10001" },
+        { name: "n2", role: "agent", hostKey: "ssh-ed25519 KEY10002" },
+    ]);
+    expect(encrypted["ssh.privateKey"]).toContain("the-key");
+    expect(told).toContainEqual(expect.stringMatching(/console.*ssh_host_ed25519_key.*SHA256:of-10\.0\.0\.1/));
+});
+
+test("a machine with another fingerprint, or none, is left out", async () => {
+    const had = { "ssh.privateKey": "(secret)", nodes: [{ name: "n1", role: "server" }] };
+    const another = await answered([...node("n2", 2, "agent"), ""], { same: false, had });
+    expect(another.kept).toEqual(had);
+    const silent = await answered([...node("n3", 99, "agent"), ""], { had });
+    expect(silent.kept).toEqual(had);
+    expect(silent.told).toContainEqual("10.0.0.99 does not answer with a host key. It is left out.");
+});
+
+test("what the program would refuse is asked again, in its words", async () => {
+    const { told } = await answered([
+        ...[join(folder, "nowhere"), join(folder, "key")],
+        ...["", "Node.1", "n1", "n1.local", "10.0.0.1", "root", "master", "server", ""],
+    ]);
+    expect(told).toEqual([
+        expect.stringContaining("accepted: the path of a file with a private key"),
+        expect.stringContaining("Name of the first node: accepted: a lower-case host name"),
+        expect.stringContaining("Name of the first node: accepted: a lower-case host name"),
+        "Address of n1: accepted: an IPv4 address",
+        'Role of n1: accepted: "server" or "agent"',
+        expect.stringContaining("SHA256:of-10.0.0.1"),
+    ]);
+});
+
+test("several servers need an address that outlives each of them", async () => {
+    const had = { "ssh.privateKey": "(secret)" };
+    const servers = [1, 2, 3].flatMap((last) => node(`n${last}`, last, "server"));
+    const { kept } = await answered([...servers, "", "10.0.0.9"], { had });
+    expect(kept["api.address"]).toBe("10.0.0.9");
+});
