@@ -7,7 +7,7 @@ import { settingsSchema } from "../../config/schema";
 import { Failure } from "../../toolchain/failure";
 import { exitCodes } from "../verb";
 import type { Person } from "./person";
-import { type StackFile, valueAt } from "./stack-file";
+import { ciphertext, type StackFile, valueAt } from "./stack-file";
 import type { Vault } from "./vault";
 
 const answersSchema = z.looseObject({
@@ -65,7 +65,10 @@ export function checkConfig(
     declarations: SecretDeclarations,
     stack: string,
 ): void {
-    const mistakes = findMistakes(settingsSchema, config, (key) => secretSettings.has(key));
+    // What is encrypted was checked when it was given.
+    const mistakes = findMistakes(settingsSchema, config, (key) => secretSettings.has(key)).filter(
+        ({ path }) => valueAt(config, path.replace(/^hearth:/, "").split(".")) !== ciphertext,
+    );
     const lines = mistakes.length > 0 ? [heading, ...list(mistakes)] : [];
     const { data: secrets } = settingsSchema.shape.secrets.safeParse(config["secrets"]);
     try {

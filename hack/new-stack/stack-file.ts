@@ -29,13 +29,16 @@ export function readConfigMap(path: string): YAMLMap {
     return config;
 }
 
+/** Stands for a text that is encrypted. */
+export const ciphertext = "(secret)";
+
 /** Encrypted values stand there for texts. */
 function withoutCiphertext(value: unknown): unknown {
     if (typeof value !== "object" || value === null || Array.isArray(value)) {
         return value;
     }
     return "secure" in value
-        ? "(secret)"
+        ? ciphertext
         : Object.fromEntries(Object.entries(value).map(([key, each]) => [key, withoutCiphertext(each)]));
 }
 

@@ -107,6 +107,21 @@ test("answers on standard input become a stack: secrets encrypted, nothing else 
     expect(checkout.read("Pulumi.haus.yaml")).toBe(file);
 });
 
+test("machines with Debian take the place of a kubeconfig, and their private key is encrypted", async () => {
+    const { "hearth:kubeconfig": _, ...rest } = answers;
+    const node = { name: "n1", address: "192.168.1.11", user: "root", role: "server", hostKey: "ssh-ed25519 AAAA" };
+    const privateKey = `-----BEGIN OPENSSH PRIVATE KEY-----\n${token}\n`;
+    const { code, output } = await init({ ...rest, "hearth:nodes": [node], "hearth:ssh": { privateKey } });
+
+    expect({ code, output }).toMatchObject({ code: 0, output: expect.stringContaining("is complete") });
+    const { config } = parse(checkout.read("Pulumi.haus.yaml"));
+    expect(config["hearth:nodes"]).toEqual([node]);
+    expect(config["hearth:ssh"]).toEqual({ privateKey: { secure: expect.any(String) } });
+    expect(config).not.toHaveProperty("hearth:kubeconfig");
+    expect(checkout.filesWith(token)).toEqual([]);
+    expect(output).not.toContain("canary");
+});
+
 test("everything that is wrong with the answers is said at once, nothing secret with it, and nothing is written", async () => {
     const { code, output } = await init({
         ...answers,
