@@ -48,7 +48,7 @@ export class RootApplication extends pulumi.ComponentResource {
                     },
                     syncPolicy: {
                         automated: { prune: true, selfHeal: false },
-                        syncOptions: ["ServerSideApply=true"],
+                        syncOptions: ["ServerSideApply=true", "Validate=false"],
                         retry: {
                             limit: 5,
                             refresh: true,

@@ -57,7 +57,7 @@ test.each(applications)("%s has the shape that the program and the root Applicat
             managedNamespaceMetadata: {
                 labels: { [podSecurityLabel]: expect.stringMatching(/^(restricted|baseline|privileged)$/) },
             },
-            syncOptions: ["CreateNamespace=true", "ServerSideApply=true"],
+            syncOptions: ["CreateNamespace=true", "ServerSideApply=true", "Validate=false"],
             retry: { limit: 5, refresh: true, backoff: { duration: "5s", factor: 2, maxDuration: "1m" } },
         },
     });
