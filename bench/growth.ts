@@ -1,0 +1,218 @@
+import { execFileSync } from "node:child_process";
+import {
+    appendFileSync,
+    cpSync,
+    existsSync,
+    mkdirSync,
+    mkdtempSync,
+    readdirSync,
+    readFileSync,
+    rmSync,
+    statSync,
+    symlinkSync,
+    writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, dirname, join, resolve } from "node:path";
+import { formatTable } from "../hack/table";
+import type { SandboxPaths } from "../sandbox/paths";
+import { deleteSandbox, startSandbox } from "../sandbox/sandbox";
+import { runningProcesses } from "../toolchain/processes";
+import { tool } from "../toolchain/tools";
+import { type Cost, machine, measure, results, succeed } from "./sandbox";
+
+/**
+ * How a home grows: `npx tsx bench/growth.ts [numbers of Applications]`. Homes of so many small services, each the chart
+ * of Actual under another name, in the tiers as this home's are, in a sandbox of a copy of this checkout. Prints a table
+ * and writes bench/results/growth.json; numbers that are not named keep their results of an earlier run.
+ */
+const root = resolve(__dirname, "..");
+const model = "actual";
+
+interface Measured {
+    readonly applications: number;
+    readonly preview: Cost;
+    readonly up: Cost;
+    readonly unchanged: Cost;
+    /** Argo CD reads, renders and compares every Application anew. */
+    readonly refresh: Cost;
+    readonly stateKiB: number;
+    /** Largest resident memory of each program, in MiB. */
+    readonly memoryMiB: Readonly<Record<string, number>>;
+}
+
+const numbered = (index: number) => `service-${String(index + 1).padStart(4, "0")}`;
+
+/** Two of 27 in tier 1, four in tier 2, the others in tier 3. */
+const tierOf = (index: number) => (index % 27 < 2 ? 1 : index % 27 < 6 ? 2 : 3);
+
+/** A copy of the checkout that has so many copies of one service, and no other. */
+function homeOf(count: number): string {
+    const directory = mkdtempSync(join(tmpdir(), "hearth-growth-"));
+    const git = (...args: string[]) => execFileSync("git", ["-C", directory, ...args], { stdio: "ignore" });
+    const tracked = execFileSync("git", ["-C", root, "ls-files", "-z"]).toString().split("\0").filter(Boolean);
+    for (const file of tracked.filter((each) => !/^(test|clusters\/home\/apps)\//.test(each))) {
+        mkdirSync(join(directory, dirname(file)), { recursive: true });
+        cpSync(join(root, file), join(directory, file), { verbatimSymlinks: true });
+    }
+    symlinkSync(join(root, "node_modules"), join(directory, "node_modules"));
+    for (const chart of readdirSync(join(directory, "charts")).filter(
+        (each) => !["common", "gitops", model].includes(each),
+    )) {
+        rmSync(join(directory, "charts", chart), { recursive: true });
+    }
+    // The values of Argo CD stand in the folder of that chart.
+    const manifest = readFileSync(join(root, `clusters/home/apps/${model}.yaml`), "utf8");
+    mkdirSync(join(directory, "clusters/home/apps"));
+    const names = Array.from({ length: count }, (_, index) => numbered(index));
+    names.forEach((name, index) => {
+        const chart = join(directory, "charts", name);
+        cpSync(join(directory, "charts", model), chart, { recursive: true });
+        for (const file of ["Chart.yaml", "values.yaml"]) {
+            const text = readFileSync(join(chart, file), "utf8");
+            writeFileSync(
+                join(chart, file),
+                text.replace(/^( *)(name: )?actual(:?)$/gm, `$1$2${name}$3`).replace("host: budget", `host: ${name}`),
+            );
+        }
+        writeFileSync(
+            join(directory, `clusters/home/apps/${name}.yaml`),
+            manifest.replaceAll(model, name).replace(/sync-wave: "\d"/, `sync-wave: "${tierOf(index)}"`),
+        );
+    });
+    rmSync(join(directory, "charts", model), { recursive: true });
+    writeFileSync(
+        join(directory, "clusters/home/kustomization.yaml"),
+        `apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources:\n${names.map((name) => `  - apps/${name}.yaml\n`).join("")}`,
+    );
+    // No service of this home has a secret that must be given.
+    const stackFile = join(directory, "Pulumi.sandbox.yaml");
+    writeFileSync(stackFile, readFileSync(stackFile, "utf8").replace(/ {2}hearth:secrets:\n(?: {4,}.*\n)*/, ""));
+    git("init", "--quiet", "--initial-branch=main");
+    // A link, which Argo CD refuses in a repository.
+    appendFileSync(join(directory, ".git/info/exclude"), "node_modules\n");
+    git("add", "--all");
+    git("-c", "user.name=bench", "-c", "user.email=bench@localhost", "commit", "--quiet", "--message=bench: a home");
+    return directory;
+}
+
+/** Watches the largest resident memory of each program that works for the home. */
+class MemoryWatch {
+    readonly largest: Record<string, number> = {};
+    private readonly timer = setInterval(() => this.look(), 500);
+
+    constructor(private readonly directory: string) {}
+
+    private look(): void {
+        for (const { pid, commandLine } of runningProcesses()) {
+            const name = this.program(commandLine);
+            if (name === undefined) {
+                continue;
+            }
+            try {
+                const peak = /^VmHWM:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
+                this.largest[name] = Math.max(this.largest[name] ?? 0, Math.round(Number(peak ?? 0) / 1024));
+            } catch {
+                // It has ended since.
+            }
+        }
+    }
+
+    /** What a process is called here; undefined for a stranger. */
+    private program(commandLine: string): string | undefined {
+        const [path = "", ...args] = commandLine.split("\0");
+        if (path.startsWith(`${this.directory}/.sandbox/`)) {
+            return basename(path);
+        }
+        if (
+            args.some(
+                (each) =>
+                    each.startsWith(`${this.directory}/node_modules/@pulumi/`) ||
+                    each.startsWith(join(root, "node_modules/@pulumi/")),
+            )
+        ) {
+            return "program";
+        }
+        return path === tool("pulumi") ? "pulumi" : /pulumi-resource-(\w+)/.exec(commandLine)?.[0];
+    }
+
+    stop(): Record<string, number> {
+        clearInterval(this.timer);
+        return Object.fromEntries(Object.entries(this.largest).sort(([, a], [, b]) => b - a));
+    }
+}
+
+/** Has Argo CD read, render and compare all Applications anew, and waits until it has. */
+async function refreshAll(paths: SandboxPaths): Promise<void> {
+    const kubectl = (...args: string[]) =>
+        succeed(tool("kubectl"), ["--kubeconfig", paths.kubeconfig, "--namespace", "argocd", ...args], root);
+    const annotation = "argocd.argoproj.io/refresh";
+    await kubectl("annotate", "applications", "--all", "--overwrite", `${annotation}=hard`);
+    const wanted = `jsonpath={range .items[*]}{.metadata.annotations.argocd\\.argoproj\\.io/refresh}{end}`;
+    while ((await kubectl("get", "applications", "--output", wanted)).trim() !== "") {
+        await new Promise((done) => setTimeout(done, 200));
+    }
+}
+
+async function measured(count: number): Promise<Measured> {
+    process.stderr.write(`${count} Applications …\n`);
+    const directory = homeOf(count);
+    const { paths } = await startSandbox(directory);
+    const watch = new MemoryWatch(directory);
+    try {
+        const pulumi = async (...args: string[]) => {
+            await succeed("npx", ["pulumi", ...args, "--non-interactive", "--stack", "sandbox"], directory);
+        };
+        await succeed("npx", ["pulumi", "stack", "select", "--create", "sandbox", "--non-interactive"], directory);
+        const up = () => pulumi("up", "--yes", "--skip-preview", "--parallel", "64");
+        const costs = {
+            preview: await measure(paths, () => pulumi("preview")),
+            up: await measure(paths, up),
+            unchanged: await measure(paths, up),
+            refresh: await measure(paths, () => refreshAll(paths)),
+        };
+        const state = join(directory, ".state/.pulumi/stacks/hearth/sandbox.json");
+        return {
+            applications: count,
+            ...costs,
+            stateKiB: existsSync(state) ? Math.round(statSync(state).size / 1024) : 0,
+            memoryMiB: watch.stop(),
+        };
+    } finally {
+        watch.stop();
+        await deleteSandbox(directory);
+        rmSync(directory, { recursive: true });
+    }
+}
+
+async function main(): Promise<void> {
+    const counts = process.argv.length > 2 ? process.argv.slice(2).map(Number) : [27, 100, 300];
+    const file = join(results, "growth.json");
+    const former: { measured: Measured[] } = existsSync(file)
+        ? JSON.parse(readFileSync(file, "utf8"))
+        : { measured: [] };
+    let all = former.measured;
+    for (const count of counts) {
+        const result = await measured(count);
+        all = [...all.filter(({ applications }) => applications !== count), result];
+        all.sort((a, b) => a.applications - b.applications);
+        writeFileSync(file, `${JSON.stringify({ ...machine(), measured: all }, null, 2)}\n`);
+    }
+    const cost = ({ seconds, processorSeconds }: Cost) => `${seconds.toFixed(1)} (${processorSeconds.toFixed(1)})`;
+    const rows = all.map(({ applications, preview, up, unchanged, refresh, stateKiB, memoryMiB }) => [
+        String(applications),
+        ...[preview, up, unchanged, refresh].map(cost),
+        String(stateKiB),
+        Object.entries(memoryMiB)
+            .slice(0, 5)
+            .map(([name, size]) => `${name} ${size}`)
+            .join(", "),
+    ]);
+    const head = ["APPLICATIONS", "PREVIEW s (CPU)", "UP", "UNCHANGED", "REFRESH", "STATE KiB", "LARGEST, MiB"];
+    process.stdout.write(`${formatTable(head, rows)}\n`);
+}
+
+main().catch((error: unknown) => {
+    process.stderr.write(`${error instanceof Error ? error.message : error}\n`);
+    process.exitCode = 1;
+});
