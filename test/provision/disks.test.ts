@@ -19,7 +19,7 @@ let home: DiskHome;
 
 beforeAll(async () => {
     home = await DiskHome.create();
-    home.nas.switchOn(serials);
+    home.nas.switchOn(serials, ["BROKEN"]);
     await home.nas.hasStarted();
 });
 
@@ -66,6 +66,7 @@ describe("disks that are not what the config says", () => {
             { serial: "D3", erase: "D1" },
             { serial: "D4" },
             { serial: "ROOT", size: "2147MB" },
+            { serial: "BROKEN", erase: "BROKEN" },
         ]);
         const before = await disksContent();
 
@@ -77,6 +78,7 @@ describe("disks that are not what the config says", () => {
         expect(told(outcome)).toMatch(/virtio-D3 \(D3\): erase names another disk, D1 correct it, or remove it/);
         expect(told(outcome)).toMatch(/virtio-D4 \(D4\) carries data: ext4 "photos" to erase it, set .* erase: D4/);
         expect(told(outcome)).toMatch(/virtio-ROOT \(ROOT\) is in use: disk vda at \/ free it first/);
+        expect(told(outcome)).toMatch(/not there: BROKEN \(cannot be read\) \(serials\) connect them/);
         expect(await disksContent()).toEqual(before);
     });
 

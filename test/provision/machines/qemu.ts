@@ -154,8 +154,11 @@ export class VirtualMachine {
         execFileSync("chroot", [root, "systemctl", "--quiet", "enable", "systemd-networkd.service", "ssh.service"]);
     }
 
-    /** Switches it on, with the data disks that have these serial numbers. */
-    switchOn(disks: readonly string[] = this.disks): void {
+    /**
+     * Switches it on, with the data disks that have these serial numbers, and others that are broken: every read of them
+     * is an error.
+     */
+    switchOn(disks: readonly string[] = this.disks, broken: readonly string[] = []): void {
         this.disks = disks;
         this.takeInitramfs();
         const drives = [
@@ -189,6 +192,12 @@ export class VirtualMachine {
             ...["-device", `virtio-net-pci,netdev=net,mac=${mac}`, "-device", "virtio-rng-pci"],
             ...drives.flatMap(({ serial, image }) => [
                 ...["-drive", `if=none,id=${serial},file=${image},format=raw,cache=unsafe`],
+                ...["-device", `virtio-blk-pci,drive=${serial},serial=${serial}`],
+            ]),
+            ...broken.flatMap((serial) => [
+                "-drive",
+                `if=none,id=${serial},driver=blkdebug,image.driver=file,image.filename=${this.diskImage(serial)},` +
+                    "inject-error.0.event=none,inject-error.0.iotype=read,inject-error.0.errno=5",
                 ...["-device", `virtio-blk-pci,drive=${serial},serial=${serial}`],
             ]),
         );
