@@ -137,6 +137,26 @@ describe("a home that is up", () => {
     );
 
     test(
+        "of the cluster's administration, each account may do what it is there for, and those of the services nothing",
+        async () => {
+            expect(await allowed(home)).toEqual([
+                // It applies whatever the repository says, within the projects.
+                ...powers.map(({ verb, resource }) => `argocd/argocd-application-controller: ${verb} ${resource}`),
+                // Who is administrator in Argo CD's pages may delete and edit what they show.
+                "argocd/argocd-server: get secrets",
+                "argocd/argocd-server: patch nodes",
+                "argocd/argocd-server: delete namespaces",
+                // The pods that answer challenges, which are of no use for DNS-01; and where certificates are kept.
+                "cert-manager/cert-manager: get secrets",
+                "cert-manager/cert-manager: create pods",
+                "cert-manager/cert-manager: create pods/exec",
+                "cert-manager/cert-manager-cainjector: get secrets",
+            ]);
+        },
+        limit,
+    );
+
+    test(
         "nothing in the state is left unfinished",
         async () => {
             expect((await home.state()).filter(({ initErrors = [] }) => initErrors.length > 0)).toEqual([]);
@@ -194,6 +214,55 @@ describe("an Application that is Healthy but OutOfSync", () => {
         limit,
     );
 });
+
+/** What makes an account the administrator of everything, or leads there. */
+const powers = [
+    { verb: "get", resource: "secrets", group: "" },
+    { verb: "create", resource: "pods", group: "" },
+    { verb: "create", resource: "pods/exec", group: "" },
+    { verb: "patch", resource: "nodes", group: "" },
+    { verb: "delete", resource: "namespaces", group: "" },
+    { verb: "impersonate", resource: "users", group: "" },
+    { verb: "escalate", resource: "clusterroles", group: "rbac.authorization.k8s.io" },
+    { verb: "create", resource: "mutatingwebhookconfigurations", group: "admissionregistration.k8s.io" },
+];
+
+interface ServiceAccounts {
+    readonly items: readonly { readonly metadata: { readonly namespace: string; readonly name: string } }[];
+}
+
+/** Which of {@link powers} the API server grants in every namespace, and to whom; Kubernetes' own accounts left out. */
+async function allowed(of: Home): Promise<string[]> {
+    const { items } = await of.get<ServiceAccounts>("serviceaccounts", "--all-namespaces");
+    const accounts = items
+        .map(({ metadata }) => `${metadata.namespace}/${metadata.name}`)
+        .filter((account) => !account.startsWith("kube-"))
+        .sort();
+    const reviews = accounts.flatMap((account) =>
+        powers.map(({ verb, resource, group }) => {
+            const [name, subresource] = resource.split("/");
+            return {
+                apiVersion: "authorization.k8s.io/v1",
+                kind: "SubjectAccessReview",
+                spec: {
+                    user: `system:serviceaccount:${account.replace("/", ":")}`,
+                    groups: ["system:serviceaccounts", "system:authenticated"],
+                    resourceAttributes: { verb, group, resource: name, subresource },
+                },
+            };
+        }),
+    );
+    of.write(".sandbox/reviews.json", JSON.stringify({ apiVersion: "v1", kind: "List", items: reviews }));
+    const file = join(of.root, ".sandbox/reviews.json");
+    const { output } = await of.kubectl("create", "--filename", file, '--output=jsonpath={.status.allowed}{"\\n"}');
+    const answers = output.trim().split("\n");
+    expect(answers).toHaveLength(reviews.length);
+    return accounts.flatMap((account, at) =>
+        powers
+            .filter((_, index) => answers[at * powers.length + index] === "true")
+            .map(({ verb, resource }) => `${account}: ${verb} ${resource}`),
+    );
+}
 
 function marker(text: string): string {
     return `apiVersion: v1\nkind: ConfigMap\nmetadata: { name: marker }\nimmutable: true\ndata: { marker: ${text} }\n`;
