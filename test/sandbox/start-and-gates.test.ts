@@ -149,7 +149,6 @@ describe("a home that is up", () => {
                 // The pods that answer challenges, which are of no use for DNS-01; and where certificates are kept.
                 "cert-manager/cert-manager: get secrets",
                 "cert-manager/cert-manager: create pods",
-                "cert-manager/cert-manager: create pods/exec",
                 "cert-manager/cert-manager-cainjector: get secrets",
             ]);
         },
