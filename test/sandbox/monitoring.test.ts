@@ -180,7 +180,7 @@ beforeAll(async () => {
     directory = mkdtempSync(join(tmpdir(), "hearth-monitoring-"));
     receiver = await Receiver.start();
     home = await Home.create();
-    home.keepApplications("cert-manager", "gitops", "qbittorrent", "monitoring", "glance");
+    home.keepApplications("cert-manager", "database", "gitops", "qbittorrent", "monitoring", "glance");
     const hour = (hours: number) => new Date(Date.now() + hours * 3_600_000).toISOString().slice(11, 16);
     const values = {
         interval: "1s",
