@@ -1,7 +1,8 @@
 import { createHmac } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { readFileSync, readlinkSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { type Account, git } from "../../components/git";
+import { Gitea } from "../../components/gitea/api";
 import { declare } from "../../components/gitea/declare";
 import { type GiteaAccess, Home, isReady, until } from "./home";
 
@@ -159,6 +160,115 @@ test("an administrator's wrong password is told as that", async () => {
         }),
     ).rejects.toThrow(/does not let the account hearth in.*hearth:gitea/s);
 });
+
+/**
+ * Ends Gitea, which the sandbox starts again as soon as its program is back in place.
+ *
+ * @returns puts the program back
+ */
+function takeGiteaAway(): () => void {
+    const program = join(home.root, ".sandbox/bin/gitea");
+    const target = readlinkSync(program);
+    const log = readFileSync(join(home.root, ".sandbox/logs/daemon.log"), "utf8");
+    const pid = [...log.matchAll(/gitea: started as process (\d+)/g)].at(-1)?.[1];
+    if (pid === undefined) {
+        throw new Error("the sandbox's log names no process of Gitea");
+    }
+    rmSync(program);
+    process.kill(Number(pid), "SIGKILL");
+    return () => symlinkSync(target, program);
+}
+
+const giteaAnswers = () =>
+    fetch(`${gitea.server}/api/healthz`).then(
+        ({ ok }) => ok,
+        () => false,
+    );
+
+/** The pods of navidrome, each as it was made. */
+async function pods(): Promise<string[]> {
+    const { items } = await home.get<{ items: { metadata: { uid: string } }[] }>("pods", "--namespace=navidrome");
+    return items.map(({ metadata }) => metadata.uid);
+}
+
+interface Condition {
+    readonly type: string;
+}
+
+test(
+    "while Gitea is down the services go on; once it is back, so does converging, without anybody's help",
+    async () => {
+        const before = await pods();
+        expect(before).not.toHaveLength(0);
+        const putBack = takeGiteaAway();
+        try {
+            await until("Gitea is gone", soon, async () => !(await giteaAnswers()));
+            await home.kubectl(
+                ...["annotate", "applications.argoproj.io", "navidrome", "--namespace=argocd"],
+                "argocd.argoproj.io/refresh=hard",
+            );
+            await until("Argo CD notices that it cannot compare", soon, async () => {
+                const { status } = await home.get<{ status?: { conditions?: Condition[] } }>(
+                    ...["applications.argoproj.io", "navidrome", "--namespace=argocd"],
+                );
+                return status?.conditions?.some(({ type }) => type === "ComparisonError") ?? false;
+            });
+            expect((await home.applications()).get("navidrome")?.status?.health?.status).toBe("Healthy");
+            expect(await pods()).toEqual(before);
+        } finally {
+            putBack();
+        }
+        await until("Gitea answers again", soon, giteaAnswers);
+        const revision = await change("144Mi");
+        expect(await home.pushTo(urlFor(gitea.account), "main")).toMatchObject({ code: 0 });
+        await until("navidrome is Synced and Healthy on the commit", soon, () => navidromeIsOn(revision));
+    },
+    limit,
+);
+
+test(
+    "a pull request has one comment with what it changes, of its last commit, and no secret in it",
+    async () => {
+        const api = new Gitea(gitea.server, gitea.account);
+        const { sha1: token } = await api.change<{ sha1: string }>("POST", `/users/${gitea.account.name}/tokens`, {
+            name: "preview",
+            scopes: ["write:issue", "write:repository"],
+        });
+        const comment = async (number: number) => {
+            const { code, output } = await home.hackInJob(
+                { GITHUB_SERVER_URL: gitea.server, GITHUB_REPOSITORY: "home/hearth", GITHUB_TOKEN: token },
+                "preview-comment",
+                ...["main", "--stack", "sandbox", "--post", `${number}`],
+            );
+            expect({ code, output }).toEqual({ code: 0, output: "" });
+            return (await api.find<{ body: string }[]>(`/repos/home/hearth/issues/${number}/comments`)) ?? [];
+        };
+        const push = () => home.pushTo(urlFor(gitea.account), "HEAD:refs/heads/request");
+        await git(["-C", home.root, "checkout", "--quiet", "-b", "request"]);
+        try {
+            await change("152Mi");
+            expect(await push()).toMatchObject({ code: 0 });
+            const wanted = { title: "more memory", head: "request", base: "main" };
+            const { number } = await api.change<{ number: number }>("POST", "/repos/home/hearth/pulls", wanted);
+            expect(await comment(number)).toEqual([
+                expect.objectContaining({ body: expect.stringMatching(/^\+\s+memory: 152Mi$/m) }),
+            ]);
+
+            await change("160Mi");
+            expect(await push()).toMatchObject({ code: 0 });
+            const comments = await comment(number);
+            expect(comments).toEqual([
+                expect.objectContaining({ body: expect.stringMatching(/^\+\s+memory: 160Mi$/m) }),
+            ]);
+            for (const secretValue of [token, gitea.account.password, (await reader()).password]) {
+                expect(comments[0]?.body).not.toContain(secretValue);
+            }
+        } finally {
+            await git(["-C", home.root, "checkout", "--quiet", "main"]);
+        }
+    },
+    limit,
+);
 
 test(
     "a Gitea that lost its data is filled again by the next run, and the services go on",

@@ -201,6 +201,11 @@ export class Home {
         return this.run(`./hack/${verb}`, args);
     }
 
+    /** One of the commands in hack/, as a job of a workflow runs it: with more variables. */
+    async hackInJob(variables: NodeJS.ProcessEnv, verb: string, ...args: string[]): Promise<Outcome> {
+        return this.run(`./hack/${verb}`, args, undefined, variables);
+    }
+
     /** Pushes the home's main to where its Argo CD looks. */
     async push(): Promise<void> {
         await this.git("push", "--quiet", this.url, "main");
@@ -312,11 +317,16 @@ export class Home {
         };
     }
 
-    private async run(command: string, args: string[], input?: string): Promise<Outcome> {
+    private async run(
+        command: string,
+        args: string[],
+        input?: string,
+        variables?: NodeJS.ProcessEnv,
+    ): Promise<Outcome> {
         return new Promise((resolveOutcome, reject) => {
             const child: ChildProcess = spawn(command, args, {
                 cwd: this.root,
-                env: this.environment,
+                env: { ...this.environment, ...variables },
                 stdio: [input === undefined ? "ignore" : "pipe", "pipe", "pipe"],
             });
             child.stdin?.end(input);
