@@ -1,24 +1,11 @@
-import { execFileSync } from "node:child_process";
-import {
-    appendFileSync,
-    cpSync,
-    existsSync,
-    mkdirSync,
-    mkdtempSync,
-    readdirSync,
-    readFileSync,
-    rmSync,
-    statSync,
-    symlinkSync,
-    writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
-import { basename, dirname, join, resolve } from "node:path";
+import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { basename, join, resolve } from "node:path";
 import { formatTable } from "../hack/table";
 import type { SandboxPaths } from "../sandbox/paths";
 import { deleteSandbox, startSandbox } from "../sandbox/sandbox";
 import { runningProcesses } from "../toolchain/processes";
 import { tool } from "../toolchain/tools";
+import { homeOf } from "./copies";
 import { type Cost, machine, measure, results, succeed } from "./sandbox";
 
 /**
@@ -27,7 +14,6 @@ import { type Cost, machine, measure, results, succeed } from "./sandbox";
  * and writes bench/results/growth.json; numbers that are not named keep their results of an earlier run.
  */
 const root = resolve(__dirname, "..");
-const model = "actual";
 
 interface Measured {
     readonly applications: number;
@@ -39,61 +25,6 @@ interface Measured {
     readonly stateKiB: number;
     /** Largest resident memory of each program, in MiB. */
     readonly memoryMiB: Readonly<Record<string, number>>;
-}
-
-const numbered = (index: number) => `service-${String(index + 1).padStart(4, "0")}`;
-
-/** Two of 27 in tier 1, four in tier 2, the others in tier 3. */
-const tierOf = (index: number) => (index % 27 < 2 ? 1 : index % 27 < 6 ? 2 : 3);
-
-/** A copy of the checkout that has so many copies of one service, and no other. */
-function homeOf(count: number): string {
-    const directory = mkdtempSync(join(tmpdir(), "hearth-growth-"));
-    const git = (...args: string[]) => execFileSync("git", ["-C", directory, ...args], { stdio: "ignore" });
-    const tracked = execFileSync("git", ["-C", root, "ls-files", "-z"]).toString().split("\0").filter(Boolean);
-    for (const file of tracked.filter((each) => !/^(test|clusters\/home\/apps)\//.test(each))) {
-        mkdirSync(join(directory, dirname(file)), { recursive: true });
-        cpSync(join(root, file), join(directory, file), { verbatimSymlinks: true });
-    }
-    symlinkSync(join(root, "node_modules"), join(directory, "node_modules"));
-    for (const chart of readdirSync(join(directory, "charts")).filter(
-        (each) => !["common", "gitops", model].includes(each),
-    )) {
-        rmSync(join(directory, "charts", chart), { recursive: true });
-    }
-    // The values of Argo CD stand in the folder of that chart.
-    const manifest = readFileSync(join(root, `clusters/home/apps/${model}.yaml`), "utf8");
-    mkdirSync(join(directory, "clusters/home/apps"));
-    const names = Array.from({ length: count }, (_, index) => numbered(index));
-    names.forEach((name, index) => {
-        const chart = join(directory, "charts", name);
-        cpSync(join(directory, "charts", model), chart, { recursive: true });
-        for (const file of ["Chart.yaml", "values.yaml"]) {
-            const text = readFileSync(join(chart, file), "utf8");
-            writeFileSync(
-                join(chart, file),
-                text.replace(/^( *)(name: )?actual(:?)$/gm, `$1$2${name}$3`).replace("host: budget", `host: ${name}`),
-            );
-        }
-        writeFileSync(
-            join(directory, `clusters/home/apps/${name}.yaml`),
-            manifest.replaceAll(model, name).replace(/sync-wave: "\d"/, `sync-wave: "${tierOf(index)}"`),
-        );
-    });
-    rmSync(join(directory, "charts", model), { recursive: true });
-    writeFileSync(
-        join(directory, "clusters/home/kustomization.yaml"),
-        `apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources:\n${names.map((name) => `  - apps/${name}.yaml\n`).join("")}`,
-    );
-    // No service of this home has a secret that must be given.
-    const stackFile = join(directory, "Pulumi.sandbox.yaml");
-    writeFileSync(stackFile, readFileSync(stackFile, "utf8").replace(/ {2}hearth:secrets:\n(?: {4,}.*\n)*/, ""));
-    git("init", "--quiet", "--initial-branch=main");
-    // A link, which Argo CD refuses in a repository.
-    appendFileSync(join(directory, ".git/info/exclude"), "node_modules\n");
-    git("add", "--all");
-    git("-c", "user.name=bench", "-c", "user.email=bench@localhost", "commit", "--quiet", "--message=bench: a home");
-    return directory;
 }
 
 /** Watches the largest resident memory of each program that works for the home. */
