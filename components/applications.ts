@@ -1,9 +1,9 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { basename, join } from "node:path";
 import { RunError } from "@pulumi/pulumi/errors";
-import { parse } from "yaml";
 import { z } from "zod";
 import { type PodSecurity, podSecurityLabel, podSecurityLevels } from "./pod-security";
+import { mistakeOf, readYaml } from "./yaml-file";
 
 /** The tiers, in the order in which they start. */
 export const tiers = [1, 2, 3] as const;
@@ -16,12 +16,29 @@ export function projectOf(tier: Tier): string {
     return `tier-${tier}`;
 }
 
-const source = z.looseObject({ repoURL: z.string(), targetRevision: z.string() });
-const gitSource = source.extend({
-    path: z.string().regex(/^charts\/[a-z0-9-]+$/, "charts/<chart>"),
-    helm: z.looseObject({ valuesObject: z.looseObject({ global: z.looseObject({ domain: z.string() }) }) }),
+/** A name that Kubernetes takes for an object, and a command for no option. */
+const dnsLabel = z
+    .string()
+    .regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, "lower-case letters, digits and hyphens, 63 at most");
+
+/** A text that a command takes for no option and that is in no need of quotes. */
+const word = (accepted: string) => z.string().regex(/^[A-Za-z0-9*^~<>=][\w.~:/@!&()*+,;=%<>^-]{0,499}$/, accepted);
+
+/** A file of the repository, as Argo CD takes it: below the chart, or below another source that is named by a variable. */
+const valueFile = z
+    .string()
+    .regex(/^(\$\w{1,63}\/)?(?!.*\.\.)\w[\w./-]{0,499}$/, "the path of a file in this repository");
+
+const helm = z.looseObject({ releaseName: dnsLabel.optional(), valueFiles: z.array(valueFile).optional() });
+const source = z.looseObject({
+    repoURL: word("the URL of a repository"),
+    targetRevision: word("a branch or a version"),
 });
-const chartSource = source.extend({ chart: z.string() });
+const gitSource = source.extend({
+    path: z.string().regex(/^charts\/[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, "charts/<chart>"),
+    helm: helm.extend({ valuesObject: z.looseObject({ global: z.looseObject({ domain: z.string() }) }) }),
+});
+const chartSource = source.extend({ chart: word("the name of a chart"), helm: helm.optional() });
 
 const namespaceMetadata = z.looseObject({
     labels: z
@@ -33,18 +50,19 @@ const namespaceMetadata = z.looseObject({
         .optional(),
 });
 
-const manifestSchema = z.looseObject({
+/** The manifest of an Argo CD Application, as far as the program looks into it. */
+export const manifestSchema = z.looseObject({
     apiVersion: z.literal("argoproj.io/v1alpha1"),
     kind: z.literal("Application"),
     metadata: z.looseObject({
-        name: z.string(),
+        name: dnsLabel,
         namespace: z.literal("argocd"),
         annotations: z
             .object({ "argocd.argoproj.io/sync-wave": z.enum(["1", "2", "3"], 'the tier: "1", "2" or "3"') })
             .catchall(z.string()),
     }),
     spec: z.looseObject({
-        destination: z.looseObject({ namespace: z.string() }),
+        destination: z.looseObject({ namespace: dnsLabel }),
         sources: z.tuple([gitSource], chartSource),
         syncPolicy: z.looseObject({ managedNamespaceMetadata: namespaceMetadata.optional() }).optional(),
     }),
@@ -65,15 +83,13 @@ export interface Application {
 }
 
 function mistakesOf(file: string, directory: string, charts: string): string[] | Application {
-    let document: unknown;
-    try {
-        document = parse(readFileSync(join(directory, file), "utf8"));
-    } catch (error) {
-        return [error instanceof Error ? (error.message.split("\n", 1)[0] ?? "") : String(error)];
+    const { document, mistake } = readYaml(join(directory, file));
+    if (mistake !== undefined) {
+        return [mistake];
     }
     const { data: manifest, error } = manifestSchema.safeParse(document);
     if (error) {
-        return error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`);
+        return error.issues.map(mistakeOf);
     }
     const name = manifest.metadata.name;
     const chart = basename(manifest.spec.sources[0].path);

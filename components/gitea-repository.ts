@@ -83,8 +83,9 @@ function locate(url: string): { server: string; owner: string; repository: strin
         .replace(/\.git$/, "")
         .split("/")
         .filter(Boolean);
-    const [owner, repository] = parts.slice(-2);
-    if (owner === undefined || repository === undefined) {
+    const [owner = "", repository = ""] = parts.slice(-2);
+    // What Gitea takes as the name of either, and what needs no escape in a path of its API.
+    if (![owner, repository].every((part) => /^[A-Za-z0-9][\w.-]{0,99}$/.test(part))) {
         throw new pulumi.RunError(
             `hearth:repository.url: found ${url}; accepted with hearth:gitea: a URL that names organization and ` +
                 "repository, for instance https://git.home.example.com/home/hearth.git",

@@ -1,29 +1,51 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { RunError } from "@pulumi/pulumi/errors";
-import { parse } from "yaml";
 import { z } from "zod";
+import { chartName, secretKey } from "../config/schema";
+import { mistakeOf, readYaml } from "./yaml-file";
+
+/** What a value may be that somebody gives, where its chart cannot take every text. */
+const forms = {
+    line: { pattern: /^\P{Cc}+$/u, accepted: "a text on one line" },
+    word: {
+        pattern: /^[\w.:@%+=,/~!#^][\w.:@%+=,/~!#^-]*$/,
+        accepted: 'letters, digits and _.:@%+=,/~!#^-, of which "-" is not the first',
+    },
+    hex: { pattern: /^([0-9a-f]{2})+$/, accepted: "bytes as hexadecimal digits, in lower case" },
+} as const;
+
+const form = z.enum(Object.keys(forms) as (keyof typeof forms)[]).optional();
 
 const declarationSchema = z.union(
     [
-        z.strictObject({ description: z.string(), required: z.literal(true) }),
-        z.strictObject({ description: z.string(), optional: z.literal(true) }),
+        z.strictObject({ description: z.string(), form, required: z.literal(true) }),
+        z.strictObject({ description: z.string(), form, optional: z.literal(true) }),
         z.strictObject({
             description: z.string(),
+            form,
             generate: z.strictObject({
                 length: z.int().min(8).max(512),
                 alphabet: z.enum(["alphanumeric", "hex", "ascii"]),
             }),
         }),
-        z.strictObject({ description: z.string(), from: z.strictObject({ chart: z.string(), key: z.string() }) }),
+        z.strictObject({ description: z.string(), from: z.strictObject({ chart: chartName, key: secretKey }) }),
     ],
-    "a description and one of: required: true, optional: true, generate: {length, alphabet}, from: {chart, key}",
+    "a description and one of: required: true, optional: true, generate: {length, alphabet}, from: {chart, key}; " +
+        "beside the first three, form: line, word or hex for a chart that cannot take every text",
 );
 
-const fileSchema = z.strictObject({ secrets: z.record(z.string(), declarationSchema) });
+/** What charts/<chart>/secrets.yaml says. */
+export const fileSchema = z.strictObject({ secrets: z.record(secretKey, declarationSchema) });
 
 /** What a chart's secrets.yaml says of one secret. */
 export type SecretDeclaration = z.output<typeof declarationSchema>;
+
+/** What is wrong with a value that somebody gives, in words; undefined if its chart can take it. */
+export function secretMistake(declaration: SecretDeclaration, value: string): string | undefined {
+    const named = "form" in declaration && declaration.form ? forms[declaration.form] : undefined;
+    return named === undefined || named.pattern.test(value) ? undefined : `accepted: ${named.accepted}`;
+}
 
 /** Chart → key → declaration. */
 export type SecretDeclarations = Readonly<Record<string, Readonly<Record<string, SecretDeclaration>>>>;
@@ -42,12 +64,19 @@ export function readSecretDeclarations(root: string, charts: readonly string[]):
         if (!existsSync(file)) {
             continue;
         }
-        const { data, error } = fileSchema.safeParse(parse(readFileSync(file, "utf8")));
+        const { document, mistake } = readYaml(file);
+        if (mistake !== undefined) {
+            mistakes.push(`  charts/${chart}/secrets.yaml: ${mistake}`);
+            continue;
+        }
+        const { data, error } = fileSchema.safeParse(document);
         if (data) {
             declarations[chart] = data.secrets;
         }
         for (const issue of error?.issues ?? []) {
-            mistakes.push(`  charts/${chart}/secrets.yaml: ${issue.path.join(".")}: accepted: ${issue.message}`);
+            mistakes.push(
+                `  charts/${chart}/secrets.yaml: ${mistakeOf({ ...issue, message: `accepted: ${issue.message}` })}`,
+            );
         }
     }
     for (const [chart, keys] of Object.entries(declarations)) {
@@ -72,7 +101,8 @@ export function readSecretDeclarations(root: string, charts: readonly string[]):
  * Compares what charts require with what the stack's config gives.
  *
  * @param given chart → key → value, from the stack's config
- * @throws RunError that lists every missing secret with the command to type, and every one that no chart asks for
+ * @throws RunError that lists every missing secret with the command to type, every one that no chart asks for, and every
+ *     one that its chart cannot take
  */
 export function checkGivenSecrets(
     declarations: SecretDeclarations,
@@ -98,13 +128,22 @@ export function checkGivenSecrets(
                 `    pulumi config rm --stack ${stack} --path 'hearth:secrets.${chart}.${key}'`,
             ]),
     );
-    if (missing.length + unknown.length > 0) {
+    const refused = Object.entries(given).flatMap(([chart, keys]) =>
+        Object.entries(keys).flatMap(([key, value]) => {
+            const declaration = declarations[chart]?.[key];
+            const mistake = declaration && secretMistake(declaration, value);
+            return mistake === undefined ? [] : [`  ${chart}.${key}: ${mistake}`];
+        }),
+    );
+    if (missing.length + unknown.length + refused.length > 0) {
         throw new RunError(
             [
                 ...(missing.length > 0 ? ["Secrets that charts require and the stack's config does not have:"] : []),
                 ...missing,
                 ...(unknown.length > 0 ? ["Secrets in the stack's config that no chart asks for:"] : []),
                 ...unknown,
+                ...(refused.length > 0 ? ["Secrets in the stack's config that their charts cannot take:"] : []),
+                ...refused,
             ].join("\n"),
         );
     }

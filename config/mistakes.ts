@@ -1,5 +1,8 @@
+import { inspect } from "node:util";
 import { closest, distance } from "fastest-levenshtein";
 import { z } from "zod";
+import { shortened, visible } from "./characters";
+import { hiddenKeys } from "./hidden-keys";
 
 /** One mistake in the stack's config. */
 export interface Mistake {
@@ -13,13 +16,18 @@ export interface Mistake {
 
 const namespace = "hearth";
 
+/** A text in quotes, short and without anything that a terminal would act on. */
+function quoted(text: string): string {
+    return visible(JSON.stringify(shortened(text)));
+}
+
 function formatPath(path: readonly PropertyKey[]): string {
     const [first = "", ...rest] = path.map((part) =>
         typeof part === "number"
             ? `[${part}]`
-            : /^[\w-]+$/.test(String(part))
+            : /^[\w-]{1,63}$/.test(String(part))
               ? `.${String(part)}`
-              : `["${String(part)}"]`,
+              : `[${quoted(String(part))}]`,
     );
     return `${namespace}:${first.replace(/^\./, "")}${rest.join("")}`;
 }
@@ -36,7 +44,19 @@ function describe(value: unknown, secret: boolean): string {
     if (value === undefined) {
         return "nothing";
     }
-    return secret ? "a secret" : JSON.stringify(value);
+    if (secret) {
+        return "a secret";
+    }
+    return typeof value === "string"
+        ? quoted(value)
+        : visible(
+              inspect(value, {
+                  depth: 1,
+                  maxArrayLength: 5,
+                  maxStringLength: 50,
+                  breakLength: Number.POSITIVE_INFINITY,
+              }),
+          );
 }
 
 /** The keys that are accepted beside a misspelt one. */
@@ -57,7 +77,7 @@ function siblings(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
 
 function unknownKey(schema: z.ZodType, parent: readonly PropertyKey[], key: string): Mistake {
     const keys = siblings(schema, parent);
-    const guess = keys.length > 0 ? closest(key, keys) : undefined;
+    const guess = keys.length > 0 && key.length < 64 ? closest(key, keys) : undefined;
     const near = guess !== undefined && distance(key.toLowerCase(), guess.toLowerCase()) <= Math.max(2, key.length / 3);
     return {
         path: formatPath([...parent, key]),
@@ -69,6 +89,9 @@ function unknownKey(schema: z.ZodType, parent: readonly PropertyKey[], key: stri
 const typeNames: Record<string, string> = { object: "a map", record: "a map", array: "a list", string: "a text" };
 
 function accepted(issue: z.core.$ZodIssue): string {
+    if (issue.code === "invalid_key") {
+        return issue.issues[0]?.message ?? issue.message;
+    }
     // A message of the schema's own says more than the type.
     return issue.code === "invalid_type" && issue.message.startsWith("Invalid input")
         ? (typeNames[issue.expected] ?? issue.expected)
@@ -82,7 +105,12 @@ function accepted(issue: z.core.$ZodIssue): string {
  */
 export function findMistakes(schema: z.ZodType, config: unknown, isSecret: (key: string) => boolean): Mistake[] {
     const result = schema.safeParse(config);
-    return (result.error?.issues ?? []).flatMap((issue) =>
+    const hidden = hiddenKeys(config).map((path) => ({
+        path: formatPath(path),
+        found: "a key that is not known",
+        accepted: "another name",
+    }));
+    const mistakes = (result.error?.issues ?? []).flatMap((issue) =>
         issue.code === "unrecognized_keys"
             ? issue.keys.map((key) => unknownKey(schema, issue.path, key))
             : [
@@ -93,4 +121,5 @@ export function findMistakes(schema: z.ZodType, config: unknown, isSecret: (key:
                   },
               ],
     );
+    return [...mistakes, ...hidden];
 }

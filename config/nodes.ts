@@ -1,19 +1,23 @@
 import { isIPv4 } from "node:net";
 import { z } from "zod";
+import { isLine, isText } from "./characters";
+import { urlOrPath } from "./text";
 
 const hostKeyText =
     'the public host key, for instance "ssh-ed25519 AAAA…" (hack/host-keys prints it, with the fingerprint to compare)';
 
+/** A public key as OpenSSH writes it, with or without a comment. */
+const isPublicKey = (text: string) =>
+    isLine(text) && /^(ssh-ed25519|ecdsa-sha2-nistp(256|384|521)|ssh-rsa) [A-Za-z0-9+/]+=*( .*)?$/.test(text);
+
 /** A public host key as it stands in /etc/ssh/ssh_host_*_key.pub. */
-const hostKey = z
-    .string({ error: hostKeyText })
-    .regex(/^(ssh-ed25519|ecdsa-sha2-nistp(256|384|521)|ssh-rsa) [A-Za-z0-9+/]+=*( [^\n]*)?$/, hostKeyText);
+const hostKey = z.string({ error: hostKeyText }).refine(isPublicKey, hostKeyText);
 
 const ipv4Address = z.string().refine(isIPv4, "an IPv4 address");
 
 const serialNumber = z
     .string()
-    .regex(/^[\w.-]+$/, "the disk's serial number, as `lsblk --nodeps --output NAME,SERIAL` shows it");
+    .regex(/^\w[\w.-]{0,127}$/, "the disk's serial number, as `lsblk --nodeps --output NAME,SERIAL` shows it");
 
 /** A data disk of a node. */
 const diskSchema = z.strictObject({
@@ -21,11 +25,13 @@ const diskSchema = z.strictObject({
     device: z
         .string()
         .regex(
-            /^\/dev\/disk\/by-(id|path)\/[\w.:+-]+$/,
+            /^\/dev\/disk\/by-(id|path)\/\w[\w.:+-]{0,254}$/,
             "a path that outlives a reboot, under /dev/disk/by-id/ or /dev/disk/by-path/",
         ),
     /** Its size as the vendor states it, in decimal units; the disk that is found may differ by five per cent. */
-    size: z.string().regex(/^[1-9]\d*(\.\d+)?(MB|GB|TB)$/, 'a size as it stands on the disk, for instance "4TB"'),
+    size: z
+        .string()
+        .regex(/^[1-9]\d{0,5}(\.\d{1,3})?(MB|GB|TB)$/, 'a size as it stands on the disk, for instance "4TB"'),
     /** Its serial number: a disk with another one is not the disk that is meant. */
     serial: serialNumber,
     /** The serial number once more states that what is on this disk may be destroyed. */
@@ -43,23 +49,16 @@ const unlockSchema = z.strictObject({
         ),
     gateway: ipv4Address,
     /** Name of the network interface, as the kernel has it in the initramfs. */
-    interface: z.string().regex(/^[\w.-]{1,15}$/, 'the name of a network interface, for instance "enp1s0"'),
+    interface: z.string().regex(/^\w[\w.-]{0,14}$/, 'the name of a network interface, for instance "enp1s0"'),
     /** Public keys that may unlock, and do nothing else. */
     keys: z
-        .array(
-            z
-                .string()
-                .regex(
-                    /^(ssh-ed25519|ecdsa-sha2-nistp(256|384|521)|ssh-rsa) [A-Za-z0-9+/]+=*( [^\n]*)?$/,
-                    'a public key, for instance "ssh-ed25519 AAAA…"',
-                ),
-        )
+        .array(z.string().refine(isPublicKey, 'a public key, for instance "ssh-ed25519 AAAA…"'))
         .min(1, "at least one public key: without one nobody can unlock over SSH"),
     /** Public host key of Dropbear, which is not sshd's; it is known when the node has been set up. */
     hostKey: hostKey.optional(),
 });
 
-const labelKey = /^([a-z0-9]([a-z0-9.-]*[a-z0-9])?\/)?[A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?$/;
+const labelKey = /^([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?\/)?[A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?$/;
 const labelValue = /^([A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?)?$/;
 
 /** A machine with Debian and SSH that becomes a node of the cluster. */
@@ -73,7 +72,7 @@ export const nodeSchema = z.strictObject({
     /** Port of its sshd. */
     port: z.int("a port").min(1, "a port").max(65535, "a port").default(22),
     /** Who logs in: root, or a user that may run everything with sudo and without a password. */
-    user: z.string().regex(/^[a-z_][a-z0-9_-]*$/, "the name of a user on the node"),
+    user: z.string().regex(/^[a-z_][a-z0-9_-]{0,31}$/, "the name of a user on the node"),
     hostKey,
     /** A server runs the control plane and the datastore; both run pods. */
     role: z.enum(["server", "agent"], { error: '"server" or "agent"' }),
@@ -87,7 +86,7 @@ export const nodeSchema = z.strictObject({
             z
                 .string()
                 .regex(
-                    /^[\w./-]+(=[\w.-]*)?:(NoSchedule|PreferNoSchedule|NoExecute)$/,
+                    /^[A-Za-z0-9][\w./-]{0,316}(=[\w.-]{0,63})?:(NoSchedule|PreferNoSchedule|NoExecute)$/,
                     'a taint, for instance "gpu=true:NoSchedule"',
                 ),
         )
@@ -142,13 +141,16 @@ export const sshSchema = z.strictObject({
     /** The private key that every node lets in, in OpenSSH's format, without a passphrase (as a secret). */
     privateKey: z
         .string()
-        .regex(/^-----BEGIN [A-Z ]*PRIVATE KEY-----\n/, "a private key, whole, with its BEGIN and END lines"),
+        .refine(
+            (text) => isText(text) && /^-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----\n/.test(text),
+            "a private key, whole, with its BEGIN and END lines",
+        ),
 });
 
 /** How the API server is reached. */
 export const apiSchema = z.strictObject({
     /** An address that leads to any of the servers: a virtual IP, a load balancer, a name with several addresses. */
-    address: z.string().regex(/^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$/, "a host name or an IPv4 address"),
+    address: z.string().regex(/^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$/, "a host name or an IPv4 address"),
 });
 
 /** Where k3s comes from. */
@@ -157,20 +159,23 @@ export const k3sSchema = z.strictObject({
      * A mirror of the release site, as a URL or an absolute path on the nodes, that has `<version>/k3s` and
      * `<version>/k3s-arm64`. The checksums are the repository's own either way.
      */
-    source: z
-        .string()
-        .regex(/^(https?:\/\/\S+|\/\S+)$/, "a URL, or the absolute path of a directory on the nodes")
-        .default("https://github.com/k3s-io/k3s/releases/download"),
+    source: urlOrPath.default("https://github.com/k3s-io/k3s/releases/download"),
 });
 
 /** What the nodes' data disks have in common. */
 export const storageSchema = z.strictObject({
     /** Opens the data disks (as a secret). */
-    passphrase: z.string().min(20, "a passphrase of at least 20 characters"),
+    passphrase: z
+        .string()
+        // hack/unlock, and the keyboard of a node that waits, hand over a line.
+        .refine(
+            (text) => isLine(text) && text.length >= 20 && text === text.trim(),
+            "a passphrase of at least 20 characters, on one line and without spaces at its ends",
+        ),
     /** Where the filesystem is mounted; it is exported by NFS. */
     mount: z
         .string()
-        .regex(/^(\/[\w.-]+)+$/, 'an absolute path, for instance "/export/media"')
+        .regex(/^(?!.*\/\.\.?(\/|$))(\/[\w.-]{1,255}){1,32}$/, 'an absolute path, for instance "/export/media"')
         .default("/export/media"),
     /** Networks whose hosts may mount the export. */
     allowedRanges: z

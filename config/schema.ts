@@ -1,6 +1,7 @@
 import { isIPv4 } from "node:net";
 import { z } from "zod";
 import { apiSchema, k3sSchema, nodesSchema, sshSchema, storageSchema } from "./nodes";
+import { absolutePath, httpUrl, lineOf, textOf } from "./text";
 
 const domainName = /^(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 
@@ -19,13 +20,36 @@ function isAddressRange(text: string): boolean {
     return more.length === 0 && ipv4(first) <= ipv4(last);
 }
 
-const httpUrl = z.url({ protocol: /^https?$/, error: 'a URL that starts with "https://" or "http://"' });
-
-const absolutePath = z.string().regex(/^\/\S*$/, 'an absolute path, for instance "/export/media"');
+/** What Git takes as the name of a branch, of characters that need no escape in a URL or a command. */
+const branchName = z
+    .string()
+    .regex(
+        /^(?!.*(\.\.|\/\/|\/\.|\.lock(\/|$)))\w[\w./+-]{0,199}(?<![./])$/,
+        'the name of a branch: letters, digits, "_", "-", "+", "." and "/"',
+    );
 
 const duration = z
     .string()
-    .regex(/^([1-9]\d*)(s|m|h)$/, 'a whole number of seconds, minutes or hours, for instance "10m"');
+    // Longer ones are more milliseconds than Node's timers count.
+    .regex(
+        /^[1-9]\d{0,4}s$|^[1-9]\d{0,3}m$|^[1-9]\d?h$/,
+        'a whole number of seconds, minutes or hours, for instance "10m"',
+    );
+
+/** What every object of JavaScript has is found in each, whether somebody put it there or not. */
+const isNoProperty = (name: string) => !(name in {});
+
+/** Name of a chart. */
+export const chartName = z
+    .string()
+    .regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, "the name of a folder under charts/")
+    .refine(isNoProperty, "another name");
+
+/** Key of a value in a Kubernetes Secret. */
+export const secretKey = z
+    .string()
+    .regex(/^[\w.-]{1,253}$/, 'the name of a secret: letters, digits, "_", "-" and "."')
+    .refine(isNoProperty, "another name");
 
 /** What settings that belong together have to say about each other; each is checked whatever else is wrong. */
 const clusterSchema = z.looseObject({
@@ -75,10 +99,10 @@ export const settingFields = z.strictObject({
     /** The cluster's folder under clusters/. */
     cluster: z
         .string()
-        .regex(/^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/, 'the name of a folder under clusters/, for instance "home"')
+        .regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, 'the name of a folder under clusters/, for instance "home"')
         .default("home"),
     /** An existing cluster: a path to a kubeconfig, relative to Pulumi.yaml, or the contents of one (as a secret). */
-    kubeconfig: z.string().min(1, "a path to a kubeconfig, or the contents of one").optional(),
+    kubeconfig: textOf("a path to a kubeconfig, or the contents of one").optional(),
     /** Machines to build the cluster from, in place of `kubeconfig`. */
     nodes: nodesSchema.optional(),
     /** How the nodes are reached. */
@@ -94,7 +118,7 @@ export const settingFields = z.strictObject({
         /** HTTP(S) URL, as Argo CD reaches it. */
         url: httpUrl,
         /** The branch to follow. */
-        revision: z.string().min(1, "the name of a branch").default("main"),
+        revision: branchName.default("main"),
     }),
     /**
      * Where `repository` is on a Gitea: the account that declares organization, repository and rights in it. Without
@@ -103,9 +127,12 @@ export const settingFields = z.strictObject({
     gitea: z
         .strictObject({
             /** Name of an administrator. */
-            administrator: z.string().min(1, "the name of an administrator of Gitea").default("hearth"),
+            administrator: z
+                .string()
+                .regex(/^[A-Za-z0-9][\w.-]{0,39}$/, "the name of an administrator of Gitea")
+                .default("hearth"),
             /** Its password. */
-            password: z.string().min(1, "the administrator's password, as a secret"),
+            password: lineOf("the administrator's password, as a secret"),
             /** Argo CD's webhook, as Gitea reaches it. */
             webhook: httpUrl.default("http://argocd-server.argocd.svc.cluster.local/api/webhook"),
         })
@@ -134,25 +161,26 @@ export const settingFields = z.strictObject({
     /** The export that holds media and everything large. */
     nfs: z.strictObject({
         /** Host name or address of the NFS server. */
-        server: z.string().regex(/^[A-Za-z0-9]([A-Za-z0-9.:-]*[A-Za-z0-9])?$/, "a host name or an IP address"),
+        server: z.string().regex(/^[A-Za-z0-9]([A-Za-z0-9.:-]{0,251}[A-Za-z0-9])?$/, "a host name or an IP address"),
         /** Absolute path of the export. */
         path: absolutePath,
     }),
     /** How long a tier may take from its first sync until all of its Applications are Synced and Healthy. */
     tierTimeout: duration.default("10m"),
     /** Secrets that a chart requires: chart name → key → value. What a chart needs stands in its secrets.yaml. */
-    secrets: z.record(z.string(), z.record(z.string(), z.string().min(1, "a value that is not empty"))).default({}),
+    secrets: z.record(chartName, z.record(secretKey, textOf("a value that is not empty"))).default({}),
     /**
      * When a generated secret was last replaced: chart name → key → a day. Another day than before makes a new value;
      * `npm run secrets -- rotate` writes it.
      */
-    rotations: z
-        .record(z.string(), z.record(z.string(), z.string().min(1, 'a day, for instance "2026-11-23"')))
-        .default({}),
+    rotations: z.record(chartName, z.record(secretKey, lineOf('a day, for instance "2026-11-23"'))).default({}),
 });
 
 /** The same, with what settings have to say about each other. */
 export const settingsSchema = settingFields.check(checkCluster);
+
+/** Settings that are secret, or hold one, whether or not the stack's file encrypts them. No message shows their values. */
+export const secretSettings: ReadonlySet<string> = new Set(["gitea", "kubeconfig", "secrets", "ssh", "storage"]);
 
 /** The stack's configuration, validated. */
 export type Settings = z.output<typeof settingsSchema>;

@@ -1,7 +1,8 @@
 import { resolve } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
+import { shellQuote } from "../provision/shell";
 import { findMistakes } from "./mistakes";
-import { type Settings, settingsSchema } from "./schema";
+import { type Settings, secretSettings, settingsSchema } from "./schema";
 
 export type { Settings } from "./schema";
 
@@ -11,7 +12,7 @@ export interface RawConfig {
     readonly stack: string;
     /** Plain texts, or JSON for structured values. */
     readonly values: Readonly<Record<string, string>>;
-    /** Keys of which at least a part is encrypted. */
+    /** Keys of which at least a part is encrypted, beside those that are secret anyway. */
     readonly secretKeys: ReadonlySet<string>;
 }
 
@@ -34,22 +35,19 @@ function parseValue(text: string): unknown {
  */
 export function parseSettings(raw: RawConfig): Settings {
     const config = Object.fromEntries(Object.entries(raw.values).map(([key, text]) => [key, parseValue(text)]));
-    const mistakes = findMistakes(settingsSchema, config, (key) => raw.secretKeys.has(key));
+    const mistakes = findMistakes(settingsSchema, config, (key) => secretSettings.has(key) || raw.secretKeys.has(key));
     if (mistakes.length > 0) {
         const count = mistakes.length === 1 ? "1 mistake" : `${mistakes.length} mistakes`;
         throw new pulumi.RunError(
             [
                 `${count} in the config of stack ${raw.stack} (Pulumi.${raw.stack}.yaml):`,
                 ...mistakes.map(({ path, found, accepted }) => `  ${path}: found ${found}; accepted: ${accepted}`),
-                `Set a value with: pulumi config set --stack ${raw.stack} --path '${mistakes[0]?.path}' <value>`,
+                `Set a value with: pulumi config set --stack ${raw.stack} --path ${shellQuote(mistakes[0]?.path ?? "")} <value>`,
             ].join("\n"),
         );
     }
     return settingsSchema.parse(config);
 }
-
-/** Keys whose values are secret whether or not the stack's file encrypts them. */
-const alwaysSecret = ["gitea", "kubeconfig", "secrets", "ssh", "storage"];
 
 /** The SDK keeps the names of encrypted keys in its config map under this key. */
 const secretKeysKey = "PULUMI_CONFIG_SECRET_KEYS";
@@ -68,7 +66,7 @@ export function loadSettings(): Settings {
     const settings = parseSettings({
         stack: pulumi.getStack(),
         values: Object.fromEntries(unprefixed(Object.keys(all)).map((key) => [key, all[prefix + key] ?? ""])),
-        secretKeys: new Set([...alwaysSecret, ...unprefixed(encrypted)]),
+        secretKeys: new Set(unprefixed(encrypted)),
     });
     // A path is relative to Pulumi.yaml, which is where the program runs; contents have more than one line.
     const { kubeconfig } = settings;

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
-import { isMap, isScalar, parseDocument, visit } from "yaml";
+import { type Document, isMap, isScalar, parseDocument, visit } from "yaml";
 import { Failure } from "../toolchain/failure";
+import { shortened, visible } from "./characters";
 
 /** A stack's file: Pulumi.<stack>.yaml. */
 export interface StackFile {
@@ -25,12 +26,7 @@ export function readStackFile(path: string): StackFile {
                 "again. Each encrypted value is whole on either side.",
         );
     }
-    const document = parseDocument(text);
-    const [error] = document.errors;
-    if (error) {
-        const line = error.linePos?.[0].line;
-        throw new Failure(`${path}${line ? `: line ${line}` : ""} is no YAML: ${error.message.split("\n", 1)[0]}`);
-    }
+    const { document, config } = parseFile(path, text);
     const encrypted: string[][] = [];
     visit(document, {
         Pair: (_, pair, ancestors) => {
@@ -40,6 +36,23 @@ export function readStackFile(path: string): StackFile {
             }
         },
     });
-    const { config } = document.toJS() ?? {};
-    return { text, config: config ?? {}, encrypted };
+    return { text, config, encrypted };
+}
+
+/** @throws Failure that names the line of what is no YAML */
+function parseFile(path: string, text: string): { document: Document; config: StackFile["config"] } {
+    let line: number | undefined;
+    try {
+        const document = parseDocument(text);
+        const [error] = document.errors;
+        line = error?.linePos?.[0].line;
+        if (error) {
+            throw error;
+        }
+        return { document, config: document.toJS()?.config ?? {} };
+    } catch (error) {
+        // A document that is nested without end or repeats itself is an error of another class.
+        const [first = ""] = (error instanceof Error ? error.message : String(error)).split("\n", 1);
+        throw new Failure(`${path}${line ? `: line ${line}` : ""} is no YAML: ${visible(shortened(first))}`);
+    }
 }

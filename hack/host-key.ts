@@ -19,7 +19,13 @@ export const fingerprintCommand = "ssh-keygen -l -f /etc/ssh/ssh_host_ed25519_ke
  * @throws Failure if nobody answers there
  */
 export async function askHostKey(address: string): Promise<HostKey> {
-    const [host = "", port = "22"] = address.split(":");
+    const [, host = "", port = "22"] = /^([A-Za-z0-9][A-Za-z0-9.-]{0,252})(?::(\d{1,5}))?$/.exec(address) ?? [];
+    if (host === "") {
+        throw new Failure(
+            `${JSON.stringify(address)} is no address: give a host name or an IPv4 address, with :port`,
+            2,
+        );
+    }
     const scanned = await capture("ssh-keyscan", ["-T", "10", "-t", "ed25519", "-p", port, host], {
         failure: `${address} cannot be asked for its host key`,
         accepted: [1],

@@ -7,13 +7,6 @@ import { tool } from "../toolchain/tools";
 import { capture } from "./capture";
 import type { StackSettings } from "./stack";
 
-/** What Argo CD takes from the part `helm` of a source. https://argo-cd.readthedocs.io/en/stable/user-guide/helm/ */
-interface HelmSource {
-    readonly releaseName?: string;
-    readonly valueFiles?: readonly string[];
-    readonly valuesObject?: unknown;
-}
-
 /**
  * What Argo CD would apply for an Application if the checkout were the commit that it follows, as a stream of YAML
  * documents: rendered with Helm 4, as its repo server does, with the stack's values.
@@ -32,7 +25,7 @@ export async function render(root: string, application: Application, settings: S
     try {
         const { sources } = overriddenManifest(application, settings).spec;
         const rendered = sources.map(async (source, index) => {
-            const { releaseName, valueFiles = [], valuesObject = {} } = (source["helm"] ?? {}) as HelmSource;
+            const { releaseName, valueFiles = [], valuesObject = {} } = source.helm ?? {};
             const values = join(workspace, `values-${index}.json`);
             writeFileSync(values, JSON.stringify(valuesObject));
             const common = [

@@ -1,3 +1,5 @@
+import { visible } from "../config/characters";
+
 /**
  * Something that the user can put right. It is shown as its message alone, without a stack trace: what happened, where,
  * and what to do next.
@@ -14,10 +16,15 @@ export class Failure extends Error {
     }
 }
 
+/** A text that may repeat what somebody else wrote, without what a terminal would act on. */
+function plain(text: string): string {
+    return text.replace(/[^\n\t]+/g, visible);
+}
+
 /** The text for the user: a failure's own words, or the whole stack of a defect. */
 export function describe(error: unknown): string {
     if (error instanceof Failure) {
-        return error.message;
+        return plain(error.message);
     }
     return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }

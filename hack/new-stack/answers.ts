@@ -3,7 +3,7 @@ import { parseDocument } from "yaml";
 import { z } from "zod";
 import { checkGivenSecrets, type SecretDeclarations } from "../../components/secret-declarations";
 import { findMistakes, type Mistake } from "../../config/mistakes";
-import { settingsSchema } from "../../config/schema";
+import { secretSettings, settingsSchema } from "../../config/schema";
 import { Failure } from "../../toolchain/failure";
 import { exitCodes } from "../verb";
 import type { Person } from "./person";
@@ -17,10 +17,7 @@ const answersSchema = z.looseObject({
 /** Settings by name, and the secrets by chart and key. */
 export type Answers = z.output<typeof answersSchema>;
 
-/** Settings that may hold a secret: no message shows them, no file has their texts as they are. */
-const secretSettings = new Set(["kubeconfig", "secrets", "ssh", "storage"]);
-
-/** Those of them that the interview keeps. */
+/** Those of the secret settings that the interview keeps. No file has their texts as they are. */
 const asked = new Set(["kubeconfig", "secrets"]);
 
 const list = (mistakes: readonly Mistake[]) =>
@@ -53,6 +50,23 @@ export function readAnswers(text: string): Answers {
     return answersSchema.parse(answers);
 }
 
+/** The declarations, with none of what an encrypted value was checked for when it was given. */
+function withStandIns(declarations: SecretDeclarations, given: Answers["secrets"]): SecretDeclarations {
+    return Object.fromEntries(
+        Object.entries(declarations).map(([chart, keys]) => [
+            chart,
+            Object.fromEntries(
+                Object.entries(keys).map(([key, declaration]) => [
+                    key,
+                    given[chart]?.[key] === ciphertext && "form" in declaration
+                        ? { ...declaration, form: undefined }
+                        : declaration,
+                ]),
+            ),
+        ]),
+    );
+}
+
 /**
  * Checks a config as the program will.
  *
@@ -72,7 +86,7 @@ export function checkConfig(
     const lines = mistakes.length > 0 ? [heading, ...list(mistakes)] : [];
     const { data: secrets } = settingsSchema.shape.secrets.safeParse(config["secrets"]);
     try {
-        checkGivenSecrets(declarations, secrets ?? {}, stack);
+        checkGivenSecrets(withStandIns(declarations, secrets ?? {}), secrets ?? {}, stack);
     } catch (error) {
         if (!RunError.isInstance(error)) {
             throw error;

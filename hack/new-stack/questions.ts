@@ -1,6 +1,6 @@
 import { isMap, isScalar, type YAMLMap } from "yaml";
 import { z } from "zod";
-import type { SecretDeclarations } from "../../components/secret-declarations";
+import { type SecretDeclarations, secretMistake } from "../../components/secret-declarations";
 
 /** A setting or a secret that a person has to give. */
 export interface Question {
@@ -137,7 +137,11 @@ export function secretQuestions(
                     example: "",
                     optional,
                     mistake: (answer: string) =>
-                        optional || answer !== "" ? undefined : "accepted: a value that is not empty",
+                        answer !== ""
+                            ? secretMistake(declaration, answer)
+                            : optional
+                              ? undefined
+                              : "accepted: a value that is not empty",
                 };
             }),
     );

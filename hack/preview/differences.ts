@@ -56,7 +56,9 @@ export async function differences(
     try {
         // From where the branches parted: what main got since is not the request's.
         const failure = `${base} and ${head} have no commit in common`;
-        const start = (await capture("git", ["-C", repository, "merge-base", base, head], { failure })).trim();
+        const start = (
+            await capture("git", ["-C", repository, "merge-base", "--end-of-options", base, head], { failure })
+        ).trim();
         const before = await checkOut(repository, start, join(directory, "before"), cluster);
         const after = await checkOut(repository, head, join(directory, "after"), cluster);
         const changed = await capture(

@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { isMap, isSeq, parseDocument } from "yaml";
+import { isMap, isSeq, parseDocument, stringify } from "yaml";
+import { isLine, shortened } from "../../config/characters";
 import { Failure } from "../../toolchain/failure";
 import { findApplication } from "../application";
 import { render } from "../render";
@@ -79,6 +80,21 @@ export const verb = defineVerb({
                 exitCodes.usage,
             );
         }
+        const accepted: readonly (readonly [option: string, value: string, isAccepted: boolean, what: string])[] = [
+            ["port", `${port}`, Number.isInteger(port) && port > 0 && port < 65_536, "a port"],
+            ["health", health, /^\/[\w./?=&%~:@-]*$/.test(health), "a path, as /healthz"],
+            ["host", host, /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/.test(host), "a host name in lower case"],
+            ["title", title, isLine(title), "a text on one line"],
+            ["description", description ?? "", isLine(description ?? ""), "a text on one line"],
+        ];
+        for (const [option, value, isAccepted, what] of accepted) {
+            if (!isAccepted) {
+                throw new Failure(
+                    `--${option}: found ${JSON.stringify(shortened(value))}; accepted: ${what}`,
+                    exitCodes.usage,
+                );
+            }
+        }
         const manifest = `${cluster}/apps/${name}.yaml`;
         const taken = [`charts/${name}`, manifest].filter((path) => existsSync(path));
         if (taken.length > 0) {
@@ -92,9 +108,9 @@ export const verb = defineVerb({
             port: `${port}`,
             health,
             host,
-            title,
+            link: stringify({ title, group: "Home" }, { collectionStyle: "flow", lineWidth: 0 }).trim(),
             tier: `${tier}`,
-            description: sentence,
+            description: stringify(sentence, { lineWidth: 0 }).trim(),
         };
         process.stdout.write("Written:\n");
         for (const file of readdirSync(join(templates, "chart"), { recursive: true, withFileTypes: true })) {
@@ -106,7 +122,7 @@ export const verb = defineVerb({
         write(manifest, fill(join(templates, "application.yaml"), values));
         write(`${cluster}/kustomization.yaml`, kustomizationWith(`apps/${name}.yaml`));
         const text = await render(root, findApplication(root, defaults.cluster, name), defaults);
-        write(`test/charts/golden/${name}.yaml`, `${text.trim().replace(/\n+---\n/g, "\n---\n")}\n`);
+        write(`test/charts/golden/${name}.yaml`, `${text.trim().replace(/\n{1,9}---\n/g, "\n---\n")}\n`);
         process.stdout.write(
             [
                 "",

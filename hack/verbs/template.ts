@@ -17,8 +17,8 @@ const root = process.cwd();
 /** Keys and comments stand out; the text itself stays as it is. */
 function highlight(yaml: string): string {
     return yaml
-        .replace(/^(\s*(?:- )?)([\w./-]+)(?=:(?: |$))/gm, (_, indent: string, key: string) => indent + colors.cyan(key))
-        .replace(/^(\s*#.*)$/gm, (comment) => colors.dim(comment));
+        .replace(/^( *(?:- )?)([\w./-]+)(?=:(?: |$))/gm, (_, indent: string, key: string) => indent + colors.cyan(key))
+        .replace(/^([ \t]*#.*)$/gm, (comment) => colors.dim(comment));
 }
 
 /** What goes and what comes stand out in a unified diff. */

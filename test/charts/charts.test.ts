@@ -10,7 +10,14 @@ const updateGolden = process.env["UPDATE_GOLDEN"] === "1";
 /** What a chart's secrets.yaml declares. */
 interface Declarations {
     readonly secrets: Readonly<
-        Record<string, { readonly optional?: true; readonly from?: { readonly chart: string; readonly key: string } }>
+        Record<
+            string,
+            {
+                readonly optional?: true;
+                readonly form?: string;
+                readonly from?: { readonly chart: string; readonly key: string };
+            }
+        >
     >;
 }
 
@@ -189,6 +196,25 @@ describe.each(charts)("chart %s", (chart) => {
         // An optional one is used once the values ask for what needs it.
         const needed = Object.keys(declared).filter((key) => !declared[key]?.optional);
         expect(needed.filter((key) => !all && !used.has(key))).toEqual([]);
+    });
+
+    test("puts a secret into a longer text only where what may stand in it is declared", () => {
+        for (const { container } of containers(rendered(chart))) {
+            const secrets = new Map(
+                (container.env ?? []).flatMap(({ name, valueFrom }) =>
+                    valueFrom?.secretKeyRef ? [[name, valueFrom.secretKeyRef.key] as const] : [],
+                ),
+            );
+            const texts = [
+                ...(container.env ?? []).map(({ value = "" }) => value),
+                ...(container.command ?? []),
+                ...(container.args ?? []),
+            ];
+            for (const [, name = ""] of texts.flatMap((text) => [...text.matchAll(/\$\((\w+)\)/g)])) {
+                const key = secrets.get(name);
+                expect({ key, form: key && declaredSecrets(chart)[key]?.form }).toEqual({ key, form: key && "word" });
+            }
+        }
     });
 
     test("takes secrets of other charts that exist", () => {

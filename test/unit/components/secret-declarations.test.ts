@@ -79,6 +79,32 @@ describe("comparing with the stack's config", () => {
     });
 });
 
+describe("a value that a chart cannot take", () => {
+    const declared = (form: "line" | "word" | "hex") => ({
+        app: { key: { description: "x", form, required: true as const } },
+    });
+
+    test.each([
+        ["line", "two words, 'quoted' and $(not run)", true],
+        ["line", "two\nlines", false],
+        ["word", "pass-word.1!", true],
+        ["word", "--language=fr", false],
+        ["word", "two words", false],
+        // biome-ignore lint/suspicious/noTemplateCurlyInString: what Grafana would put a variable in place of
+        ["word", "${HOME}", false],
+        ["hex", "00ff", true],
+        ["hex", "0xff", false],
+    ] as const)("as a %s, %j: %j", (form, value, accepted) => {
+        const check = () => checkGivenSecrets(declared(form), { app: { key: value } }, "home");
+        if (accepted) {
+            expect(check).not.toThrow();
+        } else {
+            expect(check).toThrow(/that their charts cannot take:\n {2}app\.key: accepted: /);
+            expect(check).not.toThrow(value);
+        }
+    });
+});
+
 describe("rotations in the stack's config", () => {
     const declarations = {
         database: { password: { description: "x", generate: { length: 24, alphabet: "hex" as const } } },

@@ -1,0 +1,44 @@
+import { z } from "zod";
+import { isLine, isText, longest } from "./characters";
+
+/** A URL of HTTP or HTTPS that means the same to everyone who reads it. */
+function isHttpUrl(text: string): boolean {
+    if (!isLine(text) || !/^https?:\/\/[\w.~:/?#[\]@!$&'()*+,;=%-]+$/.test(text) || !URL.canParse(text)) {
+        return false;
+    }
+    const { username, password, pathname, search, hash } = new URL(text);
+    // A path with "..", for instance, is another one to who resolves it.
+    const asWritten = pathname === "/" || text.endsWith(pathname);
+    return asWritten && [username, password, search, hash].every((part) => part === "");
+}
+
+/** Whether a path begins at the top and stays where it leads. */
+function isAbsolutePath(text: string): boolean {
+    return isLine(text) && /^\/\S*$/.test(text) && !text.split("/").includes("..");
+}
+
+/** A text on one line; not empty. */
+export const lineOf = (what: string) =>
+    z.string().min(1, what).refine(isLine, `${what}, on one line of at most ${longest} characters`);
+
+/** A text of any number of lines; not empty. */
+export const textOf = (what: string) =>
+    z.string().min(1, what).refine(isText, `${what}, of at most ${longest} characters and without a NUL`);
+
+/** A URL of HTTP or HTTPS. */
+export const httpUrl = z
+    .string()
+    .refine(isHttpUrl, 'a URL that starts with "https://" or "http://", without an account, a query or spaces in it');
+
+/** An absolute path. */
+export const absolutePath = z
+    .string()
+    .refine(isAbsolutePath, 'an absolute path without spaces and "..", for instance "/export/media"');
+
+/** A URL, or an absolute path. */
+export const urlOrPath = z
+    .string()
+    .refine(
+        (text) => isHttpUrl(text) || isAbsolutePath(text),
+        "a URL, or the absolute path of a directory on the nodes",
+    );

@@ -1,0 +1,75 @@
+import type { RawConfig } from "../../../config/settings";
+import type { Path } from "./values";
+
+const publicKey = "ssh-ed25519 AAAA";
+const disk = (serial: string) => ({ device: `/dev/disk/by-id/${serial}`, size: "4TB", serial, erase: serial });
+
+const common = {
+    domain: "home.example.com",
+    cluster: "home",
+    repository: { url: "https://git.example.com/home/hearth.git", revision: "main" },
+    gitea: { administrator: "hearth", password: "of Gitea", webhook: "http://argocd.example.com/api/webhook" },
+    charts: { repository: "https://charts.example.com" },
+    loadBalancer: { addresses: ["192.168.1.240-192.168.1.250"] },
+    nfs: { server: "nas", path: "/export/media" },
+    tierTimeout: "10m",
+    secrets: { vaultwarden: { "admin-token": "a token" } },
+    rotations: { garage: { "admin-token": "2026-11-23" } },
+};
+
+/** Two configs that have every setting between them. */
+export const configs = {
+    "a cluster that is there": { ...common, kubeconfig: "kubeconfig.yaml" },
+    "machines to build one from": {
+        ...common,
+        nodes: [
+            {
+                name: "nas",
+                address: "192.168.1.10",
+                port: 22,
+                user: "admin",
+                hostKey: publicKey,
+                role: "server",
+                labels: { disks: "many" },
+                taints: ["gpu=true:NoSchedule"],
+                disks: ["A", "B", "C", "D"].map(disk),
+                unlock: {
+                    address: "192.168.1.11/24",
+                    gateway: "192.168.1.1",
+                    interface: "enp1s0",
+                    keys: [publicKey],
+                    hostKey: publicKey,
+                },
+            },
+        ],
+        ssh: { privateKey: "-----BEGIN OPENSSH PRIVATE KEY-----\nx\n-----END OPENSSH PRIVATE KEY-----\n" },
+        api: { address: "api.example.com" },
+        k3s: { source: "https://releases.example.com/k3s" },
+        storage: {
+            passphrase: "a passphrase of the data disks",
+            mount: "/export/media",
+            allowedRanges: ["192.168.1.0/24"],
+        },
+    },
+} as const;
+
+/** The names in a record of the configs stand for all that could be there. */
+export function namesOf(path: Path): string {
+    const names: Readonly<Record<string, string>> = {
+        secrets: "vaultwarden",
+        "secrets.vaultwarden": "admin-token",
+        rotations: "garage",
+        "rotations.garage": "admin-token",
+        "nodes.0.labels": "disks",
+    };
+    return names[path.join(".")] ?? "?";
+}
+
+/** A config as Pulumi hands it to the program: texts, and JSON for what has a structure. */
+export function rawConfig(config: object, secretKeys: Iterable<string> = []): RawConfig {
+    const values = Object.entries(config).map(([key, value]) => [
+        key,
+        typeof value === "string" ? value : JSON.stringify(value),
+    ]);
+    return { stack: "home", values: Object.fromEntries(values), secretKeys: new Set(secretKeys) };
+}

@@ -1,0 +1,68 @@
+import { isDeepStrictEqual } from "node:util";
+import { RunError } from "@pulumi/pulumi/errors";
+import { settingFields } from "../../../config/schema";
+import { parseSettings, type Settings } from "../../../config/settings";
+import { configs, namesOf, rawConfig } from "./configs";
+import { hostileTexts, type Place, placesOf, valueAt, withText } from "./values";
+
+const places = placesOf(settingFields, namesOf);
+const nameOf = ({ path, part }: Place) => `${path.join(".")}${part === "name" ? " (its name)" : ""}`;
+const configWith = ({ path }: Place) => Object.values(configs).find((each) => valueAt(each, path) !== undefined);
+
+/** What the program makes of a config: its settings, or what it tells the person. */
+function outcome(config: object): Settings | string {
+    try {
+        return parseSettings(rawConfig(config));
+    } catch (error) {
+        if (RunError.isInstance(error)) {
+            return error.message;
+        }
+        throw error;
+    }
+}
+
+test("the examples have every setting that there is", () => {
+    expect(places.length).toBeGreaterThan(40);
+    expect(places.filter((place) => !configWith(place)).map(nameOf)).toEqual([]);
+});
+
+test.each(Object.keys(configs) as (keyof typeof configs)[])("%s is a config that the program accepts", (name) => {
+    expect(outcome(configs[name])).toMatchObject({ domain: "home.example.com" });
+});
+
+/** What is wrong with what the program makes of a text in a place; undefined when nothing is. */
+function flaw(place: Place, text: string): string | undefined {
+    const result = outcome(withText(configWith(place) ?? {}, place, text) as object);
+    if (typeof result !== "string") {
+        const path = place.part === "name" ? [...place.path.slice(0, -1), text] : place.path;
+        const given = place.part === "name" ? valueAt(configWith(place), place.path) : text;
+        return isDeepStrictEqual(valueAt(result, path), given) ? undefined : "accepted, and changed";
+    }
+    const told = result.startsWith("1 mistake") && result.includes(`\n  hearth:${place.path[0]}`);
+    const readable = result.length < 2_000 && !/[^\n\P{Cc}]|[\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/u.test(result);
+    return told && readable ? undefined : `refused with: ${result.slice(0, 200)}`;
+}
+
+test.each(places.map((place) => [nameOf(place), place] as const))(
+    "%s: whatever is written there is refused in words, or carried as it is",
+    (_, place) => {
+        const flaws = Object.entries(hostileTexts).flatMap(([kind, text]) => {
+            const found = flaw(place, text);
+            return found === undefined ? [] : [`${kind}: ${found}`];
+        });
+        expect(flaws).toEqual([]);
+    },
+);
+
+test("no one-line text of the config is longer than 64 KiB, since Pulumi could not start the program", () => {
+    const long = "a".repeat(65_537);
+    const accepted = places.filter(
+        (place) => typeof outcome(withText(configWith(place) ?? {}, place, long) as object) !== "string",
+    );
+    expect(accepted.map(nameOf)).toEqual([]);
+});
+
+test("the command that a message suggests means what it shows", () => {
+    const message = outcome({ ...configs["a cluster that is there"], "x'; touch pwned; '": "y" });
+    expect(message).toContain(`--path 'hearth:["x'\\''; touch pwned; '\\''"]' <value>`);
+});
