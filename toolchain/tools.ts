@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Failure } from "./failure";
 import { cacheDirectory, findOnPath, isExecutable, pulumiDirectory } from "./paths";
@@ -178,6 +178,13 @@ export const testTools = {
     },
     logcli: loki("logcli"),
     loki: loki("loki"),
+    // The parser of Alloy's language, in a program of ours.
+    alloysyntax: {
+        folder: "alloy",
+        module: "github.com/grafana/alloy/syntax",
+        package: "hearth/toolchain/alloy",
+        variables: () => ({}),
+    },
     // What checks and runs .gitea/workflows.
     actionlint: {
         folder: "actionlint",
@@ -274,8 +281,11 @@ export function linkerFlags(tool: GoTool): string {
  */
 export function builtPath(name: string, tool: GoTool): string {
     const hash = createHash("sha256");
-    for (const file of ["go.mod", "go.sum"]) {
-        hash.update(readFileSync(join(__dirname, tool.folder, file)));
+    // main.go, where the program is ours.
+    for (const file of ["go.mod", "go.sum", "main.go"].map((each) => join(__dirname, tool.folder, each))) {
+        if (existsSync(file)) {
+            hash.update(readFileSync(file));
+        }
     }
     hash.update(
         JSON.stringify([tool.package, linkerFlags(tool), process.platform, process.arch, ...compilerFlags(tool)]),

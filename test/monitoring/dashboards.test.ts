@@ -1,11 +1,12 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { parse, stringify } from "yaml";
 import { Workspace } from "../charts/workspace";
 import { type Configs, filesOf, renderConfigs, rulesOf } from "./chart";
+import { mistakesIn } from "./dashboard-schema";
 import { type Dashboard, dashboardsOf } from "./dashboards";
-import { type Exporters, exportersOf, metricsIn } from "./metrics";
+import { type Exporters, metricsIn, readExporters } from "./metrics";
 import { runTool } from "./program";
 
 jest.setTimeout(120_000);
@@ -28,7 +29,7 @@ function expressions(): string[] {
 beforeAll(async () => {
     configs = await renderConfigs();
     dashboards = dashboardsOf(configs);
-    exporters = exportersOf(readFileSync(join(__dirname, "metrics.yaml"), "utf8"));
+    exporters = readExporters();
 });
 
 afterAll(() => rmSync(directory, { recursive: true }));
@@ -63,6 +64,14 @@ test("every panel has a title, a kind that Grafana brings, and queries to a data
             }
         }
     }
+});
+
+test("Grafana's own types find no mistake in any dashboard, and would find one", () => {
+    const files = filesOf(configs, "dashboards");
+    const misspelt = files["home.json"]?.replace('"legendFormat"', '"legend"') ?? "";
+
+    expect(mistakesIn(files)).toEqual([]);
+    expect(mistakesIn({ misspelt })).toEqual([expect.stringContaining(`'"legend"' does not exist in type`)]);
 });
 
 test("no two panels are in one place, and none reaches over the edge", () => {
@@ -107,6 +116,22 @@ test("every query asks for metrics that a rule records or metrics.yaml knows an 
             .flatMap(({ metrics }) => metrics)
             .filter((metric) => !used.has(metric)),
     ).toEqual([]);
+});
+
+test("of every exporter it is known where its metrics were seen", () => {
+    for (const [exporter, { test: where, source }] of Object.entries(exporters)) {
+        expect({ exporter, known: (where === undefined) !== (source === undefined) }).toEqual({
+            exporter,
+            known: true,
+        });
+        if (where) {
+            const text = readFileSync(resolve(__dirname, "..", `${where}.test.ts`), "utf8");
+            expect({ exporter, asked: /missingIn\(.+, "|readExporters\(/.test(text) }).toEqual({
+                exporter,
+                asked: true,
+            });
+        }
+    }
 });
 
 test("what rules and dashboards ask of a job that keeps a part is in that part", () => {

@@ -6,7 +6,7 @@ import { type Configs, filesOf, renderConfigs, writeFiles } from "./chart";
 import { Daemon } from "./daemon";
 import { type Dashboard, dashboardsOf } from "./dashboards";
 import { eventually } from "./eventually";
-import { exportersOf } from "./metrics";
+import { missingIn } from "./metrics";
 import { runTool } from "./program";
 
 jest.setTimeout(120_000);
@@ -75,9 +75,8 @@ describe("Loki itself, with the chart's configuration", () => {
 
     test("tells the metrics that rules ask of it", async () => {
         const text = await (await fetch(`${url}/metrics`)).text();
-        const { loki: exporter } = exportersOf(readFileSync(join(__dirname, "metrics.yaml"), "utf8"));
 
-        expect(exporter?.metrics.filter((metric) => !text.includes(`\n${metric}{`))).toEqual([]);
+        expect(missingIn(text, "loki")).toEqual([]);
     });
 
     test("understands every query of the dashboards", async () => {
@@ -93,33 +92,122 @@ describe("Loki itself, with the chart's configuration", () => {
     });
 });
 
+/** A block of Alloy's language. */
+interface Block {
+    readonly name: string;
+    readonly label: string;
+    readonly attributes: readonly string[];
+    readonly blocks: readonly Block[];
+}
+
+/**
+ * What may stand in each block that the chart uses: Alloy 1.18.1, the tags `alloy:"…"` of the types Arguments in
+ * https://github.com/grafana/alloy/tree/v1.18.1/internal/component. Attributes that Alloy insists on have a star.
+ */
+const alloy: Readonly<Record<string, readonly string[]>> = {
+    "discovery.kubernetes": ["role*", "selectors", "namespaces"],
+    "discovery.kubernetes selectors": ["role*", "label", "field"],
+    "discovery.relabel": ["targets*", "rule"],
+    "discovery.relabel rule": [
+        "source_labels",
+        "separator",
+        "regex",
+        "replacement",
+        "target_label",
+        "action",
+        "modulus",
+    ],
+    "local.file_match": ["path_targets*", "sync_period", "ignore_older_than"],
+    "loki.source.file": ["targets*", "forward_to*", "encoding", "tail_from_end"],
+    "loki.source.journal": ["forward_to*", "path", "max_age", "labels", "relabel_rules", "matches", "format_as_json"],
+    "loki.source.kubernetes_events": ["forward_to*", "job_name", "namespaces", "log_format"],
+    "loki.process": ["forward_to*", "stage.cri"],
+    "loki.process stage.cri": [],
+    "loki.relabel": ["forward_to*", "rule", "max_cache_size"],
+    "loki.relabel rule": ["source_labels", "separator", "regex", "replacement", "target_label", "action", "modulus"],
+    "loki.write": ["endpoint", "external_labels"],
+    "loki.write endpoint": ["url*", "headers", "tenant_id", "batch_wait", "batch_size"],
+};
+
 describe("Alloy's configuration", () => {
     const references = /\b((?:loki|discovery|local)\.[a-z_.]+\.[a-z]+)\.(?:receiver|output|targets|rules)\b/g;
-    // The blocks of Alloy's language: their name, and what they refer to.
-    const blocks = /^((?:loki|discovery|local)\.[a-z_.]+) "([a-z]+)" \{$/gm;
+    let folder: string;
+
+    beforeAll(() => {
+        folder = join(directory, "alloy");
+        writeFiles(configs, "alloy", folder);
+    });
+
+    async function blocksOf(file: string): Promise<Block[]> {
+        const { code, output } = await runTool("alloysyntax", join(folder, file));
+        expect({ code, output }).toMatchObject({ code: 0 });
+        return JSON.parse(output);
+    }
+
+    /** What is wrong in a block, and in those in it. */
+    function mistakes({ name, attributes, blocks }: Block, path = name): string[] {
+        const known = alloy[path];
+        if (!known) {
+            return [`${path}: no such block`];
+        }
+        const given = [...attributes, ...blocks.map((each) => each.name)];
+        const names = known.map((each) => each.replace("*", ""));
+        return [
+            ...given.filter((each) => !names.includes(each)).map((each) => `${path}: ${each} is not known`),
+            ...known
+                .filter((each) => each.endsWith("*") && !given.includes(each.slice(0, -1)))
+                .map((each) => `${path}: ${each} lacks`),
+            ...blocks.flatMap((each) => mistakes(each, `${path} ${each.name}`)),
+        ];
+    }
 
     test.each(["config.alloy", "events.alloy"])(
-        "%s refers to blocks that it has, and sends to the home's Loki",
-        (file) => {
+        "Alloy's own parser reads %s, whose blocks have what they take, refer to blocks that there are, and send to Loki",
+        async (file) => {
+            const blocks = await blocksOf(file);
             const text = filesOf(configs, "alloy")[file] ?? "";
-            const defined = [...text.matchAll(blocks)].map(([, component, label]) => `${component}.${label}`);
+            const defined = blocks.map(({ name, label }) => `${name}.${label}`);
             const used = [...text.matchAll(references)].map(([, reference]) => reference);
 
-            expect(defined.length).toBeGreaterThan(1);
+            expect(blocks.flatMap((each) => mistakes(each))).toEqual([]);
+            expect(used.length).toBeGreaterThan(0);
             expect(used.filter((each) => !defined.includes(each ?? ""))).toEqual([]);
             expect(text).toContain('url = "http://loki:3100/loki/api/v1/push"');
-            expect([...text].filter((each) => each === "{").length).toBe(
-                [...text].filter((each) => each === "}").length,
-            );
         },
     );
 
-    test("collects the logs of pods and nodes on each node, and events once", () => {
-        const { "config.alloy": node = "", "events.alloy": events = "" } = filesOf(configs, "alloy");
+    test("a brace that is missing, and an attribute that is misspelt, are found", async () => {
+        writeFileSync(join(folder, "open.alloy"), 'loki.write "loki" {\n');
+        writeFileSync(join(folder, "misspelt.alloy"), 'loki.write "loki" {\n  endpoint {\n    uri = "x"\n  }\n}\n');
 
-        expect(node).toContain("loki.source.file");
-        expect(node).toContain("loki.source.journal");
-        expect(node).not.toContain("loki.source.kubernetes_events");
-        expect(events).toContain("loki.source.kubernetes_events");
+        expect(await runTool("alloysyntax", join(folder, "open.alloy"))).toMatchObject({
+            code: 1,
+            output: expect.stringContaining("expected }, got EOF"),
+        });
+        expect((await blocksOf("misspelt.alloy")).flatMap((each) => mistakes(each))).toEqual([
+            "loki.write endpoint: uri is not known",
+            "loki.write endpoint: url* lacks",
+        ]);
+    });
+
+    test("collects the logs of pods and nodes on each node, and events once", async () => {
+        const names = async (file: string) => (await blocksOf(file)).map(({ name }) => name);
+
+        expect(await names("config.alloy")).toEqual(
+            expect.arrayContaining(["loki.source.file", "loki.source.journal"]),
+        );
+        expect(await names("config.alloy")).not.toContain("loki.source.kubernetes_events");
+        expect(await names("events.alloy")).toContain("loki.source.kubernetes_events");
+    });
+
+    test("dashboards ask for levels of the journal as Alloy names them", () => {
+        // https://github.com/grafana/alloy/blob/v1.18.1/internal/component/loki/source/journal/tailer.go
+        const levels = ["emerg", "alert", "crit", "error", "warning", "notice", "info", "debug"];
+        const asked = dashboards
+            .flatMap(({ panels }) => panels.flatMap(({ targets }) => targets.map(({ expr }) => expr)))
+            .flatMap((expr) => /job="journal".*level=~"([^"]*)"/.exec(expr)?.[1]?.split("|") ?? []);
+
+        expect(asked.length).toBeGreaterThan(0);
+        expect(asked.filter((level) => !levels.includes(level))).toEqual([]);
     });
 });

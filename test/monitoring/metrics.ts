@@ -1,7 +1,11 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { parse } from "yaml";
 
 /** The metrics that rules and dashboards ask of one exporter. */
 export interface Exporter {
+    /** The test, under test/, that finds them in the program itself. */
+    readonly test?: string;
     /** Where the names come from, for an exporter that does not run in the tests. */
     readonly source?: string;
     readonly metrics: readonly string[];
@@ -10,9 +14,19 @@ export interface Exporter {
 /** Every exporter by its name. */
 export type Exporters = Readonly<Record<string, Exporter>>;
 
-/** The exporters that metrics.yaml lists. */
-export function exportersOf(text: string): Exporters {
-    return parse(text) as Exporters;
+/** The exporters of metrics.yaml. */
+export function readExporters(): Exporters {
+    return parse(readFileSync(join(__dirname, "metrics.yaml"), "utf8")) as Exporters;
+}
+
+/**
+ * What rules and dashboards ask of an exporter, and it does not tell.
+ *
+ * @param text what it answers, in Prometheus' format
+ */
+export function missingIn(text: string, exporter: string): string[] {
+    const { metrics = [] } = readExporters()[exporter] ?? {};
+    return metrics.filter((metric) => !new RegExp(`^${metric}[{ ]`, "m").test(text));
 }
 
 const words = /[a-zA-Z_:][a-zA-Z0-9_:]*/g;

@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
 import { goTools, testTools, toolVersion } from "../../toolchain/tools";
 import { containers } from "../charts/manifest";
 import { Workspace } from "../charts/workspace";
@@ -21,4 +23,13 @@ test("what the tests run is the release that the chart installs", async () => {
         const version = toolVersion(tools[program as keyof typeof tools]);
         expect(image?.split(":")[1]).toBe(releaseOf(workload, version));
     }
+});
+
+test("the types that dashboards are checked with are of the Grafana that the chart installs", async () => {
+    const workspace = new Workspace("helm4");
+    const objects = await workspace.render("monitoring").finally(() => workspace.remove());
+    const image = containers(objects).find(({ container }) => container.name === "grafana")?.container.image;
+    const { devDependencies } = JSON.parse(readFileSync(resolve(__dirname, "../../package.json"), "utf8"));
+
+    expect(devDependencies["@grafana/schema"]).toBe(image?.split(":")[1]?.split("@")[0]);
 });

@@ -8,6 +8,7 @@ import { connect } from "node:tls";
 import { makeKey, sign } from "../../../sandbox/controllers/x509";
 import { freePorts } from "../../../sandbox/ports";
 import { tool } from "../../../toolchain/tools";
+import { missingIn } from "../../monitoring/metrics";
 import { configFile } from "../manifest";
 import { Workspace } from "../workspace";
 import { Program, runToEnd } from "./program";
@@ -266,6 +267,13 @@ describe("Traefik at the edge", () => {
         await traefik.until(async () => (await served("films.home.arpa")) !== before);
 
         expect((await asked("films.home.arpa", "/")).server).toBe("site");
+    });
+
+    test("tells the metrics that alerts and dashboards ask of it", async () => {
+        await asked("films.home.arpa", "/");
+        const text = await (await fetch(`http://127.0.0.1:${ports.metrics}/metrics`)).text();
+
+        expect(missingIn(text, "traefik")).toEqual([]);
     });
 
     test("has no API and no dashboard", async () => {
