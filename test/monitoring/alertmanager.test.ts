@@ -1,8 +1,9 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { parse } from "yaml";
 import { freePorts } from "../../sandbox/ports";
-import { type Configs, filesOf, renderConfigs, rulesOf, writeFiles } from "./chart";
+import { type Configs, type Rule, renderConfigs, rulesOf, writeAlertmanager } from "./chart";
 import { Daemon } from "./daemon";
 import { eventually } from "./eventually";
 import { runTool } from "./program";
@@ -32,7 +33,7 @@ describe("amtool, of the configuration as the chart renders it", () => {
 
     beforeAll(async () => {
         configs = await renderConfigs();
-        file = writeFiles(configs, "alertmanager", join(directory, "rendered"))[0] ?? "";
+        file = writeAlertmanager(configs, join(directory, "rendered"));
     });
 
     test("finds nothing to complain of, with and without mail and heartbeat", async () => {
@@ -40,14 +41,20 @@ describe("amtool, of the configuration as the chart renders it", () => {
             "--set=notify.heartbeat=true,notify.email.to=me@example.com,notify.email.from=home@example.com",
             "--set=notify.email.smarthost=mail.example.com:587,notify.email.username=home",
         );
-        const [withAll = ""] = writeFiles(all, "alertmanager", join(directory, "all"));
+        const withAll = writeAlertmanager(all, join(directory, "all"));
 
-        for (const each of [file, withAll]) {
-            expect(await runTool("amtool", "check-config", each)).toEqual({
-                code: 0,
-                output: expect.stringContaining("SUCCESS"),
-            });
+        for (const [each, receivers] of [
+            [file, 4],
+            [withAll, 4],
+        ] as const) {
+            const { code, output } = await runTool("amtool", "check-config", each);
+            expect({ code, output }).toEqual({ code: 0, output: expect.stringContaining("SUCCESS") });
+            expect(output).toContain(` - ${receivers} receivers`);
+            expect(output).toContain(" - 1 templates");
         }
+        const { global, receivers } = parse(readFileSync(withAll, "utf8"));
+        expect(global).toMatchObject({ smtp_auth_username: "home", smtp_auth_password_file: expect.any(String) });
+        expect(receivers.filter((each: object) => "email_configs" in each)).toHaveLength(3);
     });
 
     test("routes each alert by its severity, and the Watchdog past the phone", async () => {
@@ -93,12 +100,7 @@ describe("Alertmanager itself, with the chart's configuration", () => {
             ...values,
         );
         const here = mkdtempSync(join(directory, "run-"));
-        const secrets = join(here, "secrets");
-        mkdirSync(secrets);
-        writeFileSync(join(secrets, "heartbeat-url"), `${receiver.url}/heartbeat`);
-        const file = join(here, "alertmanager.yaml");
-        const text = filesOf(configs, "alertmanager")["alertmanager.yaml"] ?? "";
-        writeFileSync(file, text.replaceAll("/run/secrets/alertmanager", secrets));
+        const file = writeAlertmanager(configs, here, `${receiver.url}/heartbeat`);
         const { port } = await freePorts("port");
         url = `http://127.0.0.1:${port}`;
         daemon = await Daemon.start(
@@ -114,22 +116,28 @@ describe("Alertmanager itself, with the chart's configuration", () => {
         );
     }
 
-    async function alert(...alerts: Record<string, string>[]): Promise<void> {
+    async function post(alerts: readonly object[]): Promise<void> {
         const response = await fetch(`${url}/api/v2/alerts`, {
             method: "POST",
             headers: { "content-type": "application/json" },
-            body: JSON.stringify(alerts.map((labels) => ({ labels, annotations: {} }))),
+            body: JSON.stringify(alerts),
         });
         expect(response.status).toBe(200);
     }
+
+    const alert = (...alerts: Record<string, string>[]) =>
+        post(alerts.map((labels) => ({ labels, annotations: { summary: labels["alertname"], description: "." } })));
+
+    const daytime = () =>
+        `--set-string=notify.quiet.from=${clock(inMinutes(600))},notify.quiet.to=${clock(inMinutes(610))}`;
 
     afterEach(async () => {
         await daemon?.stop();
         await receiver.close();
     });
 
-    test("sends each severity with its own priority, to ntfy's template for Alertmanager", async () => {
-        await start(`--set-string=notify.quiet.from=${clock(inMinutes(600))},notify.quiet.to=${clock(inMinutes(610))}`);
+    test("sends each severity with its own priority, and the Watchdog elsewhere", async () => {
+        await start(daytime());
         await alert(
             { alertname: "A", severity: "critical" },
             { alertname: "B", severity: "warning" },
@@ -138,17 +146,80 @@ describe("Alertmanager itself, with the chart's configuration", () => {
         );
         await eventually("four messages", () => receiver.messages.length >= 4);
 
-        const sent = receiver.messages.map((each) => `${each.alerts[0]?.labels["alertname"]} ${each.url}`);
+        const sent = receiver.messages.map(
+            ({ alerts, path, shown }) => `${alerts[0]?.labels["alertname"]} ${path} ${shown["priority"]}`,
+        );
         expect([...new Set(sent)].sort()).toEqual([
-            "A /alerts?template=alertmanager&priority=urgent",
-            "B /alerts?template=alertmanager&priority=default",
-            "C /alerts?template=alertmanager&priority=low",
-            "Watchdog /heartbeat",
+            "A /alerts urgent",
+            "B /alerts default",
+            "C /alerts low",
+            "Watchdog /heartbeat undefined",
         ]);
     });
 
+    test("a phone shows what is wrong and what to look at; that it is over, without a noise", async () => {
+        await start(daytime());
+        const labels = { alertname: "NodeDown", severity: "critical", node: "a" };
+        const annotations = {
+            summary: "Node a & its disk are gone",
+            description: "Its kubelet has not reported.\nhttps://git/NodeDown.md",
+            runbook_url: "https://git/NodeDown.md",
+        };
+        await post([{ labels, annotations }]);
+        await eventually("the page", () => receiver.names("firing").includes("NodeDown"));
+        await post([{ labels, annotations, endsAt: new Date().toISOString() }]);
+        await eventually("the end", () => receiver.names("resolved").includes("NodeDown"));
+
+        const [page, end] = [receiver.messages[0]?.shown, receiver.messages.at(-1)?.shown];
+        expect(page).toEqual({
+            template: "yes",
+            tags: "rotating_light",
+            priority: "urgent",
+            click: annotations.runbook_url,
+            title: annotations.summary,
+            message: annotations.description,
+        });
+        expect(end).toMatchObject({
+            tags: "white_check_mark",
+            priority: "low",
+            title: `Over: ${annotations.summary}`,
+        });
+    });
+
+    test("of every alert, a dozen at once are one message that ntfy takes", async () => {
+        await start(daytime());
+        const rules = rulesOf(await renderConfigs()).filter(({ alert }) => alert);
+        const longest = "x".repeat(200);
+        const dozen = ({ alert = "", expr, labels, annotations }: Rule) =>
+            Array.from({ length: 12 }, (_, index) => ({
+                // Under another name, since some alerts silence others.
+                labels: { alertname: `${alert}s`, ...labels, namespace: "arr", pod: `${longest}${index}` },
+                annotations: { ...annotations, summary: `${index} ${annotations?.["summary"]} ${longest}` },
+                generatorURL: `https://prometheus.home.arpa/graph?g0.expr=${encodeURIComponent(expr)}&g0.tab=1`,
+            }));
+        const severities = ["critical", "warning", "info"];
+        const told = rules.filter(({ labels }) => severities.includes(labels?.["severity"] ?? ""));
+        await post(told.flatMap(dozen));
+        await eventually("a message of each", () => new Set(receiver.names("firing")).size === told.length);
+
+        expect(told.length).toBeGreaterThan(25);
+        for (const { shown, size, alerts } of receiver.messages) {
+            const { title = "", message = "" } = shown;
+            const alert = alerts[0]?.labels["alertname"];
+            // What ntfy takes: 4 KiB of text, 32 KiB of JSON.
+            expect({ alert, short: Buffer.byteLength(message) <= 4096, size: size <= 32_768 }).toEqual({
+                alert,
+                short: true,
+                size: true,
+            });
+            expect(title).toBe(`${alert} (10 or more)`);
+            expect(message).toContain("docs/runbooks/");
+            expect(message).not.toContain("<no value>");
+        }
+    });
+
     test("a node that is down silences what it takes with it, and nothing else", async () => {
-        await start(`--set-string=notify.quiet.from=${clock(inMinutes(600))},notify.quiet.to=${clock(inMinutes(610))}`);
+        await start(daytime());
         await alert(
             { alertname: "NodeDown", severity: "critical", node: "a" },
             { alertname: "TargetDown", severity: "warning", node: "a" },

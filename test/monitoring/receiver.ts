@@ -10,8 +10,12 @@ export interface ReceivedAlert {
 
 /** A message of Alertmanager, as a webhook gets it. */
 export interface Message {
-    /** Path and query that it was sent to. */
-    readonly url: string;
+    /** Path that it was sent to. */
+    readonly path: string;
+    /** What ntfy would show: title, message, priority, tags and the address that a tap opens. */
+    readonly shown: Readonly<Record<string, string>>;
+    /** Bytes of JSON. */
+    readonly size: number;
     readonly receiver: string;
     readonly alerts: readonly ReceivedAlert[];
 }
@@ -30,7 +34,14 @@ export class Receiver {
                     body += chunk.toString();
                 });
                 request.on("end", () => {
-                    receiver.messages.push({ ...JSON.parse(body), url: request.url ?? "" });
+                    const { pathname: path, searchParams } = new URL(request.url ?? "", "http://ntfy");
+                    const size = Buffer.byteLength(body);
+                    receiver.messages.push({
+                        ...JSON.parse(body),
+                        path,
+                        shown: Object.fromEntries(searchParams),
+                        size,
+                    });
                     response.end();
                 });
             });

@@ -117,7 +117,7 @@ test("every alert says what it is about, what to look at, how urgent it is, and 
             });
             expect({ alert, ...annotations }).toEqual({
                 alert,
-                summary: expect.stringMatching(/^.{10,140}$/),
+                summary: expect.stringMatching(/^.{10,160}$/),
                 description: expect.stringContaining(annotations?.["runbook_url"] ?? "-"),
                 runbook_url: `https://git.home.arpa/hearth/hearth/src/branch/main/docs/runbooks/${alert}.md`,
             });

@@ -1,15 +1,14 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse, stringify } from "yaml";
-import { ownProcesses } from "../../sandbox/own-processes";
-import { sandboxPaths } from "../../sandbox/paths";
 import { freePorts } from "../../sandbox/ports";
-import { commandLineOf } from "../../toolchain/processes";
 import { adaptedPrometheus } from "../monitoring/adapted";
+import { argocdPorts } from "../monitoring/argocd-ports";
+import { filesOf, writeAlertmanager, writeFiles } from "../monitoring/chart";
 import { Daemon } from "../monitoring/daemon";
 import { eventually } from "../monitoring/eventually";
-import { exportersOf } from "../monitoring/metrics";
+import { readExporters } from "../monitoring/metrics";
 import { Receiver } from "../monitoring/receiver";
 import { Home } from "./home";
 
@@ -65,16 +64,6 @@ async function account(name: string): Promise<{ kubeconfig: string; token: strin
     return { kubeconfig, token };
 }
 
-/** The ports on which the sandbox's Argo CD gives its metrics, by workload. */
-function argocdPorts(): Record<string, number> {
-    return Object.fromEntries(
-        ownProcesses(sandboxPaths(home.root)).flatMap(({ pid, path }) => {
-            const port = /--metrics-port (\d+)/.exec(commandLineOf(pid) ?? "")?.[1];
-            return port ? [[path.split("/").at(-1) ?? "", Number(port)]] : [];
-        }),
-    );
-}
-
 /** The arguments that the chart gives to a program. */
 async function argumentsOf(kind: string, name: string): Promise<string[]> {
     const { spec } = await home.get<{ spec: { template: { spec: { containers: { args: string[] }[] } } } }>(
@@ -96,11 +85,14 @@ async function startMonitoring(): Promise<void> {
         writeFileSync(path, text);
         return path;
     };
-    const { "alertmanager.yaml": alertmanager = "" } = await configMap("alertmanager");
+    const configs = new Map<string, Record<string, string>>();
+    for (const name of ["alertmanager", "messages", "prometheus", "rules"]) {
+        configs.set(name, await configMap(name));
+    }
     await start(
         "alertmanager",
         [
-            `--config.file=${file("alertmanager.yaml", alertmanager)}`,
+            `--config.file=${writeAlertmanager(configs, directory)}`,
             `--storage.path=${join(directory, "alertmanager")}`,
             "--cluster.listen-address=",
             `--web.listen-address=${local(ports.alertmanager)}`,
@@ -130,18 +122,15 @@ async function startMonitoring(): Promise<void> {
     const cluster = parse(readFileSync(home.kubeconfig, "utf8")).clusters[0].cluster;
     const authority = file("ca.crt", Buffer.from(cluster["certificate-authority-data"], "base64").toString());
     const rules = join(directory, "rules");
-    mkdirSync(rules);
-    for (const [name, text] of Object.entries(await configMap("rules"))) {
-        writeFileSync(join(rules, name), text);
-    }
-    const { "prometheus.yaml": text = "" } = await configMap("prometheus");
+    writeFiles(configs, "rules", rules);
+    const { "prometheus.yaml": text = "" } = filesOf(configs, "prometheus");
     const adapted = adaptedPrometheus(text, {
         ...(await account("prometheus")),
         authority,
         rules,
         alertmanager: ports.alertmanager,
         places: {
-            ...argocdPorts(),
+            ...argocdPorts(home.root),
             alertmanager: ports.alertmanager,
             prometheus: ports.prometheus,
             "kube-state-metrics": ports.state,
@@ -250,11 +239,11 @@ test(
 test(
     "every metric that rules and dashboards ask of these programs is there",
     async () => {
-        const exporters = exportersOf(readFileSync(join(__dirname, "../monitoring/metrics.yaml"), "utf8"));
+        const exporters = readExporters();
         const names = new Set(await ask<string[]>("label/__name__/values"));
         // Some have no series yet, and are announced.
         const metadata = await ask<Record<string, unknown>>("metadata");
-        const running = Object.entries(exporters).filter(([name, { source }]) => !source && name !== "loki");
+        const running = Object.entries(exporters).filter(([, { test: where }]) => where === "sandbox/monitoring");
 
         expect(running.length).toBeGreaterThan(4);
         for (const [exporter, { metrics }] of running) {
@@ -301,10 +290,12 @@ test(
             alerts.some(({ labels }) => labels["name"] === "glance"),
         );
 
-        expect(message?.url).toBe("/alerts?template=alertmanager&priority=default");
-        expect(message?.alerts[0]?.annotations).toMatchObject({
-            summary: "Application glance is not Healthy",
-            runbook_url: expect.stringMatching(/\/docs\/runbooks\/ApplicationNotHealthy\.md$/),
+        expect(message?.path).toBe("/alerts");
+        expect(message?.shown).toMatchObject({
+            priority: "default",
+            title: "Application glance is not Healthy",
+            message: expect.stringContaining("kubectl -n argocd describe application glance"),
+            click: expect.stringMatching(/\/docs\/runbooks\/ApplicationNotHealthy\.md$/),
         });
 
         home.edit("charts/glance/values.yaml", (text) => text.replace("    nodeSelector: { no-such: node }\n", ""));

@@ -1,9 +1,13 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:https";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { stringify } from "yaml";
+import { makeKey, sign } from "../../../sandbox/controllers/x509";
 import { freePort } from "../../../sandbox/ports";
 import { tool } from "../../../toolchain/tools";
+import { missingIn } from "../../monitoring/metrics";
 import { configFile, type Manifest, ofKind } from "../manifest";
 import { charts, inParallel, Workspace } from "../workspace";
 import { Program, runToEnd } from "./program";
@@ -39,7 +43,7 @@ beforeEach(async () => {
             .replace("port: 8080", `address: 127.0.0.1\n  port: ${port}`)
             .replace("/data/gatus.db", join(directory, "gatus.db"))
             // Nobody is asked: what matters here is that Gatus understands.
-            .replaceAll(/http:\/\/ntfy\.ntfy\.svc\.cluster\.local:8080/g, "http://127.0.0.1:1"),
+            .replaceAll(/http:\/\/[a-z]+\.[a-z]+\.svc\.cluster\.local:\d+/g, "http://127.0.0.1:1"),
     );
 });
 
@@ -57,15 +61,41 @@ test("Gatus reads its configuration, and a check of every Ingress from what its 
         await gatus.answers(`${url}/health`);
         const statuses = async () =>
             (await (await fetch(`${url}/api/v1/endpoints/statuses?pageSize=100`)).json()) as { name: string }[];
-        await gatus.until(async () => (await statuses()).length === endpoints.length + 1);
+        await gatus.until(async () => (await statuses()).length === endpoints.length + 2);
 
         expect(endpoints.length).toBeGreaterThan(25);
         expect((await statuses()).map(({ name }) => name)).toEqual(
-            expect.arrayContaining(["ntfy from within", ...endpoints.map(({ name }) => name)]),
+            expect.arrayContaining(["ntfy from within", "alerts arrive", ...endpoints.map(({ name }) => name)]),
         );
-        expect((await (await fetch(`${url}/metrics`)).text()).length).toBeGreaterThan(0);
     } finally {
         await gatus.stop();
+    }
+});
+
+test("Gatus tells the metrics that alerts and dashboards ask of it, of a service with a certificate", async () => {
+    const key = await makeKey({ algorithm: "ECDSA" });
+    const cert = await sign({ dnsNames: ["localhost"], duration: 3_600_000 }, key);
+    const service = createServer({ key, cert }, (_, response) => response.end());
+    await new Promise<void>((resolve) => service.listen(0, "127.0.0.1", resolve));
+    const endpoint = {
+        name: "service",
+        url: `https://127.0.0.1:${(service.address() as AddressInfo).port}`,
+        interval: "1s",
+        conditions: ["[STATUS] == 200"],
+        client: { insecure: true },
+    };
+    writeFileSync(join(directory, "services.yaml"), stringify({ endpoints: [endpoint] }));
+    const gatus = new Program(tool("gatus"), [], options());
+    try {
+        await gatus.answers(`${url}/health`);
+        const metrics = async () => (await fetch(`${url}/metrics`)).text();
+        await gatus.until(async () => (await metrics()).includes('name="service"'));
+
+        expect(missingIn(await metrics(), "gatus")).toEqual([]);
+    } finally {
+        await gatus.stop();
+        service.close();
+        service.closeAllConnections();
     }
 });
 
