@@ -1,5 +1,4 @@
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { stringify } from "yaml";
 import { type Application, tiers } from "../components/applications";
@@ -43,8 +42,6 @@ interface Home {
     readonly paths: SandboxPaths;
     readonly revision: string;
     readonly applications: readonly Application[];
-    /** A copy of charts/ with the dependencies in it, as a chart repository would have them. */
-    readonly charts: string;
 }
 
 /** A way to have all services of the home run. */
@@ -70,7 +67,7 @@ const ways: Readonly<Record<string, { readonly what: string; readonly deploy: (h
         what: "helm upgrade --install --wait, one after the other, in the order of the tiers",
         deploy: async (home) => {
             for (const application of byTier(home.applications)) {
-                const { name, chart, namespace, values } = releaseOf(home, application);
+                const { name, chart, namespace, values } = releaseOf(application);
                 const args = ["upgrade", "--install", name, chart, "--namespace", namespace, "--wait", "--values", "-"];
                 await withFile(home, stringify(values), (file) =>
                     succeed(tool("helm"), [...args.slice(0, -1), file, "--kubeconfig", home.paths.kubeconfig], root),
@@ -82,7 +79,7 @@ const ways: Readonly<Record<string, { readonly what: string; readonly deploy: (h
         what: `helmfile sync, --concurrency ${concurrency}, needs between the tiers`,
         deploy: async (home) => {
             const releases = byTier(home.applications).map((application) => {
-                const { values, ...release } = releaseOf(home, application);
+                const { values, ...release } = releaseOf(application);
                 const before = home.applications.filter(({ tier }) => tier === application.tier - 1);
                 return {
                     ...release,
@@ -110,8 +107,8 @@ function byTier(applications: readonly Application[]): Application[] {
 }
 
 /** The release that Helm makes of an Application's own chart. */
-function releaseOf({ charts }: Home, { name, namespace, manifest }: Application) {
-    return { name, namespace, chart: join(charts, name), values: manifest.spec.sources[0].helm.valuesObject };
+function releaseOf({ name, namespace, manifest }: Application) {
+    return { name, namespace, chart: join(root, "charts", name), values: manifest.spec.sources[0].helm.valuesObject };
 }
 
 async function withFile(home: Home, content: string, use: (file: string) => Promise<unknown>): Promise<void> {
@@ -149,7 +146,7 @@ function partsOfRun(start: number): Record<string, number> {
     };
 }
 
-async function measured(way: string, charts: string): Promise<Measured> {
+async function measured(way: string): Promise<Measured> {
     const definition = ways[way];
     if (!definition) {
         throw new Error(`there is no way "${way}"; there are: ${Object.keys(ways).join(", ")}`);
@@ -159,7 +156,7 @@ async function measured(way: string, charts: string): Promise<Measured> {
     await deleteSandbox(root);
     const { paths, push } = await startSandbox(root);
     await succeed("npx", ["pulumi", "stack", "select", "--create", "sandbox", "--non-interactive"], root);
-    const home = { paths, revision: push?.revision ?? "", applications: await sandboxApplications(root), charts };
+    const home = { paths, revision: push?.revision ?? "", applications: await sandboxApplications(root) };
     if (way === "gated") {
         const start = Date.now();
         const cost = await measure(paths, () => deploy(home));
@@ -176,16 +173,6 @@ async function measured(way: string, charts: string): Promise<Measured> {
     };
 }
 
-/** A copy of charts/ with the library in each. */
-async function chartsWithLibrary(applications: readonly Application[]): Promise<string> {
-    const directory = mkdtempSync(join(tmpdir(), "hearth-bench-"));
-    cpSync(join(root, "charts"), directory, { recursive: true });
-    for (const { name } of applications) {
-        await succeed(tool("helm"), ["dependency", "build", join(directory, name)], root);
-    }
-    return directory;
-}
-
 async function main(): Promise<void> {
     process.chdir(root);
     const chosen = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(ways);
@@ -198,16 +185,14 @@ async function main(): Promise<void> {
         ? JSON.parse(readFileSync(file, "utf8"))
         : { measured: [] };
     const kept = former.measured.filter(({ way }) => !chosen.includes(way));
-    const charts = await chartsWithLibrary(await sandboxApplications(root));
     const all = await exclusively(root, async () => {
         const done = [...kept];
         for (const way of chosen) {
-            done.push(await measured(way, charts));
+            done.push(await measured(way));
         }
         await deleteSandbox(root);
         return done;
     });
-    rmSync(charts, { recursive: true });
     writeFileSync(file, `${JSON.stringify({ ...machine(), measured: all }, null, 2)}\n`);
     const head = ["WAY", "SECONDS", "CPU s", "SERVICES s", ""];
     const rows = all.map(({ way, what, seconds, processorSeconds, parts }) => {

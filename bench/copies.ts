@@ -49,7 +49,7 @@ export function homeOf(count: number, editStack: (text: string) => string = (tex
     const names = Array.from({ length: count }, (_, index) => numbered(index));
     names.forEach((name, index) => {
         const chart = join(directory, "charts", name);
-        cpSync(join(directory, "charts", model), chart, { recursive: true });
+        cpSync(join(directory, "charts", model), chart, { recursive: true, verbatimSymlinks: true });
         for (const file of ["Chart.yaml", "values.yaml"]) {
             const text = readFileSync(join(chart, file), "utf8");
             writeFileSync(

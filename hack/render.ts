@@ -1,6 +1,6 @@
-import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import type { Application } from "../components/applications";
 import { overriddenManifest } from "../components/overrides";
 import { tool } from "../toolchain/tools";
@@ -15,7 +15,6 @@ import type { StackSettings } from "./stack";
  * @throws Failure with what Helm said
  */
 export async function render(root: string, application: Application, settings: StackSettings): Promise<string> {
-    // Helm leaves an archive of the library in the chart's folder, which would be stale the next time.
     const workspace = mkdtempSync(join(tmpdir(), "hearth-render-"));
     const helm = (...args: string[]) =>
         capture(tool("helm4"), args, {
@@ -38,14 +37,7 @@ export async function render(root: string, application: Application, settings: S
                 const { chart, repoURL, targetRevision } = source;
                 return helm("template", name, String(chart), "--repo", repoURL, "--version", targetRevision, ...common);
             }
-            const path = join(workspace, basename(String(source["path"])));
-            cpSync(join(root, String(source["path"])), path, {
-                recursive: true,
-                filter: (file) => !file.endsWith(".tgz"),
-            });
-            cpSync(join(root, "charts/common"), join(workspace, "common"), { recursive: true });
-            await helm("dependency", "build", path);
-            return helm("template", name, path, ...common);
+            return helm("template", name, join(root, String(source["path"])), ...common);
         });
         return (await Promise.all(rendered)).join("");
     } finally {

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { isMap, isSeq, parseDocument, stringify } from "yaml";
 import { isLine, shortened } from "../../config/characters";
@@ -119,6 +119,8 @@ export const verb = defineVerb({
                 write(join("charts", name, path.slice(join(templates, "chart").length + 1)), fill(path, values));
             }
         }
+        mkdirSync(join("charts", name, "charts"));
+        symlinkSync("../../common", join("charts", name, "charts/common"));
         write(manifest, fill(join(templates, "application.yaml"), values));
         write(`${cluster}/kustomization.yaml`, kustomizationWith(`apps/${name}.yaml`));
         const text = await render(root, findApplication(root, defaults.cluster, name), defaults);

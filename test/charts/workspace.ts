@@ -45,16 +45,13 @@ export async function inParallel<T>(items: readonly T[], work: (item: T) => Prom
     await Promise.all(Array.from({ length: availableParallelism() }, worker));
 }
 
-/** A copy of charts/ in which one Helm builds the dependencies, since it leaves an archive in the chart's folder. */
+/** A copy of charts/, in which a test can write, and the Helm that renders it. */
 export class Workspace {
     private readonly directory = mkdtempSync(join(tmpdir(), "hearth-charts-"));
 
-    /** One build for each chart, which all who render it at the same time wait for. */
-    private readonly builds = new Map<string, Promise<unknown>>();
-
-    /** @param helm which Helm builds and renders */
+    /** @param helm which Helm renders */
     constructor(private readonly helm: Helm) {
-        cpSync(chartsDirectory, this.directory, { recursive: true });
+        cpSync(chartsDirectory, this.directory, { recursive: true, verbatimSymlinks: true });
     }
 
     /**
@@ -66,9 +63,6 @@ export class Workspace {
      */
     async template(chart: string, ...values: readonly string[]): Promise<string> {
         const path = join(this.directory, chart);
-        const build = this.builds.get(chart) ?? this.call("dependency", "build", path);
-        this.builds.set(chart, build);
-        await build;
         const { stdout } = await this.call("template", chart, path, "--namespace", chart, ...values);
         return stdout;
     }

@@ -41,7 +41,7 @@ describe("what a pull request changes", () => {
             ...["common", ...charts].map((chart) => `charts/${chart}`),
             ...charts.map((chart) => `clusters/home/apps/${chart}.yaml`),
         ]) {
-            cpSync(path, join(repository, path), { recursive: true, filter: (file) => !file.endsWith(".tgz") });
+            cpSync(path, join(repository, path), { recursive: true, verbatimSymlinks: true });
         }
         writeFileSync(join(repository, "README.md"), "A home.\n");
         git("init", "--quiet", "--initial-branch", "main");
