@@ -1,3 +1,8 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { bundle } from "../../toolchain/bundle";
+import { cacheDirectory } from "../../toolchain/paths";
+
 /** The client of Kubernetes. */
 export type Client = typeof import("@kubernetes/client-node", { with: { "resolution-mode": "import" }});
 
@@ -11,12 +16,12 @@ export type Instance<Name extends keyof Client> = Client[Name] extends abstract 
 /** What every object of a cluster has. */
 export type KubernetesObject = Parameters<Instance<"KubernetesObjectApi">["create"]>[0];
 
-/**
- * Loads the client, an ECMAScript module of 800 files. Imported when it is needed, past the loader of TypeScript, it is
- * there in half the time; and every tier waits for it.
- */
-export function loadClient(): Promise<Client> {
-    return import("@kubernetes/client-node");
+/** Loads the client, a package of 800 files, as one file that is made once: there in a third of the time for every tier. */
+export async function loadClient(): Promise<Client> {
+    const name = "@kubernetes/client-node";
+    const manifest = join(__dirname, "../../node_modules", name, "package.json");
+    const { version } = JSON.parse(readFileSync(manifest, "utf8"));
+    return require(await bundle(name, join(cacheDirectory, "packages", `${name}-${version}-${process.version}.cjs`)));
 }
 
 /** What every wait is told, as JSON on standard input: nothing of it may stand in arguments or environment. */

@@ -1,17 +1,8 @@
 import { createHash } from "node:crypto";
-import {
-    chmodSync,
-    existsSync,
-    mkdirSync,
-    readdirSync,
-    readFileSync,
-    renameSync,
-    rmSync,
-    writeFileSync,
-} from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
-import { build } from "esbuild";
+import { bundle } from "../../toolchain/bundle";
 
 /** The plugins that have a stand-in here. */
 export const pluginNames = ["kubernetes", "command", "random"] as const;
@@ -58,32 +49,10 @@ export function bundleHash(name: PluginName): string {
  * @param cache folder of bundles
  * @returns path of the bundle
  */
-export async function bundle(name: PluginName, cache: string): Promise<string> {
+export function bundlePlugin(name: PluginName, cache: string): Promise<string> {
     // Named as Pulumi names its own, so that whoever looks at the processes sees what it is.
     const file = join(cache, bundleHash(name), `pulumi-resource-${name}.cjs`);
-    if (existsSync(file)) {
-        return file;
-    }
-    mkdirSync(dirname(file), { recursive: true });
-    const temporary = `${file}.${process.pid}`;
-    try {
-        await build({
-            entryPoints: [join(__dirname, name, "main.ts")],
-            outfile: temporary,
-            bundle: true,
-            platform: "node",
-            format: "cjs",
-            target: `node${process.versions.node}`,
-            minify: true,
-            keepNames: true,
-            legalComments: "none",
-            logLevel: "error",
-        });
-        renameSync(temporary, file);
-    } finally {
-        rmSync(temporary, { force: true });
-    }
-    return file;
+    return bundle(join(__dirname, name, "main.ts"), file);
 }
 
 /** Quotes a word for the shell. */

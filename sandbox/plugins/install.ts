@@ -4,7 +4,7 @@ import { delimiter, join, resolve } from "node:path";
 import { cacheDirectory, isExecutable } from "../../toolchain/paths";
 import { run } from "../../toolchain/run";
 import { tool } from "../../toolchain/tools";
-import { bundle, type PluginName, pluginNames, pluginVersion, writeLauncher } from "./bundle";
+import { bundlePlugin, type PluginName, pluginNames, pluginVersion, writeLauncher } from "./bundle";
 
 /** Milliseconds for Pulumi's site to hand over a plugin. */
 const downloadLimit = 120_000;
@@ -67,7 +67,7 @@ async function download(name: PluginName): Promise<boolean> {
 }
 
 async function installStandIn(name: PluginName): Promise<void> {
-    const file = await bundle(name, cache);
+    const file = await bundlePlugin(name, cache);
     writeLauncher(launcherPath(name), file, {
         HEARTH_PLUGIN_VERSION: pluginVersion(name),
         ...(name === "kubernetes" ? { HEARTH_HELM: tool("helm") } : {}),
