@@ -25,12 +25,18 @@ const downloadLimit = 600_000;
 const builtMark = join(pulumiDirectory, ".built-by-hearth");
 
 /**
- * The language host as the CLI finds it. The built one is older than the CLI, does not hear of `typescript: false` in
- * Pulumi.yaml, and would check all types at every start, for seconds. Like tsx, it only has to transpile.
+ * The language host as the CLI finds it. The built one is older than the CLI, which tells it the runtime's options of
+ * Pulumi.yaml in a message that it does not know: it takes them as arguments. Where it compiles TypeScript, it would check
+ * all types at every start, for seconds, unless it is told to transpile only.
  */
 const languageHost = `#!/bin/sh
 export PULUMI_NODEJS_TRANSPILE_ONLY="\${PULUMI_NODEJS_TRANSPILE_ONLY:-true}"
-exec "$(dirname "$0")/built-language-nodejs" "$@"
+host="$(dirname "$0")/built-language-nodejs"
+if grep -q 'typescript: false' Pulumi.yaml 2> /dev/null; then
+    set -- -typescript=false "$@"
+fi
+nodeargs=$(sed -n 's/^ *nodeargs: //p' Pulumi.yaml 2> /dev/null)
+exec "$host" -nodeargs="$nodeargs" "$@"
 `;
 
 /** Where the built programs go. The CLI comes last: its presence means all. */
