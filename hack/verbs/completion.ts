@@ -1,6 +1,4 @@
-import { readdirSync } from "node:fs";
-import { join } from "node:path";
-import { defineVerb, exitCodes } from "../verb";
+import { defineVerb, exitCodes, verbNames } from "../verb";
 
 /**
  * Both shells: each verb answers for itself what may come next. zsh runs bash's completions by bashcompinit.
@@ -22,8 +20,9 @@ export const verb = defineVerb({
         parser.positional("shell", { choices: ["bash", "zsh"] as const, demandOption: true, describe: "The shell" }),
     examples: [['eval "$($0 bash)"', "in ~/.bashrc, with the path of this checkout"]],
     run: async ({ shell }) => {
-        const verbs = readdirSync(join(__dirname)).map((file) => file.replace(/\.ts$/, ""));
-        process.stdout.write(script(verbs, shell === "zsh" ? "autoload -U +X bashcompinit && bashcompinit\n" : ""));
+        process.stdout.write(
+            script(verbNames(), shell === "zsh" ? "autoload -U +X bashcompinit && bashcompinit\n" : ""),
+        );
         return exitCodes.done;
     },
 });

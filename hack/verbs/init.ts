@@ -12,6 +12,7 @@ import { nameMistake } from "../new-stack/name";
 import type { Person } from "../new-stack/person";
 import { secretQuestions, settingQuestions } from "../new-stack/questions";
 import { readConfigMap, StackFile } from "../new-stack/stack-file";
+import { terminal } from "../new-stack/terminal";
 import { Vault } from "../new-stack/vault";
 import { orFailure } from "../or-failure";
 import { defineVerb, exitCodes } from "../verb";
@@ -31,7 +32,6 @@ async function whoIsThere(): Promise<Person | undefined> {
     if (!process.stdin.isTTY || !process.stdout.isTTY) {
         return undefined;
     }
-    const { terminal } = await import("../new-stack/terminal.mjs");
     return terminal(
         interruptionSignal,
         () => new Failure("interrupted; what is answered is kept: run it again to go on from there", 130),

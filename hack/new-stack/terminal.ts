@@ -1,5 +1,4 @@
-import { confirm, log, password, text } from "@clack/prompts";
-import type { Asked, Person } from "./person.js";
+import type { Asked, Person } from "./person";
 
 /**
  * Whoever sits at the terminal.
@@ -7,7 +6,9 @@ import type { Asked, Person } from "./person.js";
  * @param signal ends the question that is open
  * @param cancel what to throw when a question is ended, by the signal or by Ctrl-C
  */
-export function terminal(signal: AbortSignal, cancel: () => Error): Person {
+export async function terminal(signal: AbortSignal, cancel: () => Error): Promise<Person> {
+    // It has no form that `require` can load.
+    const { confirm, log, password, text } = await import("@clack/prompts");
     async function answered<T>(question: Promise<T | symbol>): Promise<T> {
         const answer = await question;
         if (typeof answer === "symbol") {
