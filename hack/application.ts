@@ -7,7 +7,9 @@ import { exitCodes } from "./verb";
 
 /** Names of the charts, for the shell's completion. */
 export function chartNames(): string[] {
-    return readdirSync("charts").filter((name) => name !== "common");
+    return readdirSync("charts", { withFileTypes: true })
+        .filter((entry) => entry.isDirectory() && entry.name !== "common")
+        .map(({ name }) => name);
 }
 
 /**

@@ -1,5 +1,6 @@
 import { statfsSync } from "node:fs";
 import type { StackFile } from "../config/stack-file";
+import { engines } from "../package.json";
 import { describe, Failure } from "../toolchain/failure";
 import { cacheDirectory, pulumiVersion } from "../toolchain/paths";
 import { goTools, pulumiTools, type ToolName, tool } from "../toolchain/tools";
@@ -25,6 +26,9 @@ const enoughDisk = 2;
 /** Seconds that two clocks may differ: certificates and leases bear more, log lines do not. */
 const enoughAccuracy = 5;
 
+/** Seconds after which a node that does not renew its lease is surely not Ready any more: Kubernetes allows 50. */
+const oldestLease = 60;
+
 /** @returns what stopped `look`, as the finding */
 async function check(what: string, remedy: string, look: () => string | Promise<string>): Promise<Finding> {
     try {
@@ -38,15 +42,17 @@ function fail(message: string): never {
     throw new Failure(message);
 }
 
+function isThere(name: ToolName): boolean {
+    try {
+        return tool(name) !== "";
+    } catch {
+        return false;
+    }
+}
+
 function tools(): string {
     const names = [...Object.keys(goTools), ...Object.keys(pulumiTools), "redis-server"] as ToolName[];
-    const missing = names.filter((name) => {
-        try {
-            return tool(name) === "";
-        } catch {
-            return true;
-        }
-    });
+    const missing = names.filter((name) => !isThere(name));
     return missing.length > 0 ? fail(`missing: ${missing.join(", ")}`) : `${names.length} are there`;
 }
 
@@ -61,9 +67,21 @@ function disk(): string {
     return free < enoughDisk ? fail(found) : found;
 }
 
+/** @throws Failure when this Node.js is older than package.json asks for */
+function node(): string {
+    const oldest = engines.node.replace(">=", "");
+    const isOld = process.versions.node.localeCompare(oldest, "en", { numeric: true }) < 0;
+    return isOld ? fail(`${process.version}, which is older than ${oldest}`) : process.version;
+}
+
 /** The tools and this machine. */
 export function machineChecks(): Promise<Finding>[] {
     return [
+        check("node", "install the current release from https://nodejs.org", node),
+        check("git", "install it with your system's packages", async () => {
+            const version = await capture("git", ["--version"], { failure: "it does not run" });
+            return version.trim().replace("git version ", "");
+        }),
         check("tools", "`npm run setup` builds what is missing", tools),
         check("pulumi", "`npm run setup` installs it", async () => {
             const version = (await capture(tool("pulumi"), ["version"], { failure: "it does not run" })).trim();
@@ -75,6 +93,9 @@ export function machineChecks(): Promise<Finding>[] {
 
 /** Whether the stack is known to its backend, and its secrets can be read. */
 export async function stackChecks({ name, file }: Stack): Promise<Finding[]> {
+    if (!isThere("pulumi")) {
+        return []; // Nothing of this can be asked, and {@link machineChecks} says so.
+    }
     const create = name === "sandbox" ? "`npm start` creates it" : `create it with \`npx pulumi stack init ${name}\``;
     const known = await check("stack", create, async () => {
         await pulumi("stack", "--show-name", "--stack", name);
@@ -122,7 +143,34 @@ async function damageCheck(stack: string, { encrypted }: StackFile): Promise<Fin
 
 interface Lease {
     readonly metadata: { readonly name: string };
-    readonly spec?: { readonly renewTime?: string; readonly leaseDurationSeconds?: number };
+    readonly spec?: { readonly renewTime?: string };
+}
+
+interface Node {
+    readonly metadata: { readonly name: string };
+    readonly status?: { readonly conditions?: readonly { readonly type: string; readonly status: string }[] };
+}
+
+/**
+ * The clocks of nodes by the leases that they renew, every ten seconds, with their own time. One that is not Ready may
+ * have stopped long ago.
+ *
+ * @param now this machine's time, in milliseconds since 1970
+ */
+export function checkClocks(leases: readonly Lease[], nodes: readonly Node[], now: number): string {
+    const ready = nodes
+        .filter(({ status }) => status?.conditions?.some((each) => each.type === "Ready" && each.status === "True"))
+        .map(({ metadata }) => metadata.name);
+    const apart = leases.flatMap(({ metadata: { name }, spec }) => {
+        const seconds = (Date.parse(spec?.renewTime ?? "") - now) / 1_000;
+        if (seconds > enoughAccuracy) {
+            return `${name} is ${Math.round(seconds)} s ahead`;
+        }
+        return seconds < -oldestLease && ready.includes(name)
+            ? `${name} is about ${Math.round(-seconds)} s behind`
+            : [];
+    });
+    return apart.length > 0 ? fail(`not that of this machine: ${apart.join(", ")}`) : `${leases.length} compared`;
 }
 
 /** The cluster, its nodes and their clocks. */
@@ -140,13 +188,11 @@ export async function clusterChecks(stack: Stack): Promise<Finding[]> {
     return withKubeconfig(stack, async (path) => {
         const kubectl = new Kubectl(path);
         const clock = check("clock", "let every machine, this one too, take its time from an NTP server", async () => {
-            const leases = await kubectl.list<Lease>("leases", "--namespace", "kube-node-lease");
-            const ahead = leases.filter(
-                ({ spec }) => Date.parse(spec?.renewTime ?? "") > Date.now() + enoughAccuracy * 1_000,
-            );
-            return ahead.length > 0
-                ? fail(`ahead of this machine: ${ahead.map(({ metadata }) => metadata.name).join(", ")}`)
-                : `${leases.length} nodes agree with this machine`;
+            const [leases, nodes] = await Promise.all([
+                kubectl.list<Lease>("leases", "--namespace", "kube-node-lease"),
+                kubectl.list<Node>("nodes"),
+            ]);
+            return checkClocks(leases, nodes, Date.now());
         });
         return [reachable, await clock];
     });

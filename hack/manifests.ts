@@ -24,6 +24,11 @@ export function parseManifests(text: string): Manifest[] {
     return parseAllDocuments(text).flatMap((document) => (document.toJS() as Manifest | null) ?? []);
 }
 
+/** Objects as kubectl reads them from its standard input. */
+export function asStream(manifests: readonly Manifest[]): string {
+    return manifests.map((each) => JSON.stringify(each)).join("\n");
+}
+
 /** Whether Argo CD runs an object at a moment of its sync rather than keeping it: a hook of its own or of Helm. */
 export function isHook({ metadata: { annotations = {} } }: Manifest): boolean {
     return "argocd.argoproj.io/hook" in annotations || "helm.sh/hook" in annotations;

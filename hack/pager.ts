@@ -1,5 +1,8 @@
 import { spawn } from "node:child_process";
 
+/** Exit code of a shell that does not find the program. */
+const notThere = 127;
+
 /** Shows a long text: in the user's pager on a terminal, as it is elsewhere. */
 export async function page(text: string): Promise<void> {
     if (!process.stdout.isTTY) {
@@ -11,5 +14,8 @@ export async function page(text: string): Promise<void> {
     // Whoever leaves the pager before the end has seen enough.
     pager.stdin.on("error", () => undefined);
     pager.stdin.end(text);
-    await new Promise((resolve) => pager.once("close", resolve));
+    const code = await new Promise((resolve) => pager.once("close", resolve));
+    if (code === notThere) {
+        process.stdout.write(text);
+    }
 }

@@ -1,11 +1,12 @@
-import { existsSync, readdirSync } from "node:fs";
-import { resolve } from "node:path";
+import { existsSync } from "node:fs";
+import { relative, resolve } from "node:path";
 import { settingFields } from "../config/schema";
 import { readStackFile, type StackFile } from "../config/stack-file";
 import { Failure } from "../toolchain/failure";
 import { tool } from "../toolchain/tools";
 import { type CaptureOptions, capture } from "./capture";
 import { withPrivateFile } from "./private-file";
+import { stackNames } from "./stack-names";
 import { exitCodes } from "./verb";
 
 /** The option that every verb about a cluster has. */
@@ -32,11 +33,6 @@ export interface Stack {
     readonly kubeconfigPath: string | undefined;
     /** Whether hearth:kubeconfig is there at all; without it, the program makes the cluster and knows its kubeconfig. */
     readonly hasKubeconfig: boolean;
-}
-
-/** The stacks that have a file in the checkout. */
-export function stackNames(): string[] {
-    return readdirSync(".").flatMap((file) => /^Pulumi\.(.+)\.yaml$/.exec(file)?.[1] ?? []);
 }
 
 /**
@@ -112,7 +108,7 @@ export async function withKubeconfig<T>(stack: Stack, use: (path: string) => Pro
     if (stack.kubeconfigPath !== undefined) {
         if (!existsSync(stack.kubeconfigPath)) {
             throw new Failure(
-                `${stack.kubeconfigPath} is not there, which Pulumi.${stack.name}.yaml names as the kubeconfig: ` +
+                `${relative(".", stack.kubeconfigPath)} is not there, which Pulumi.${stack.name}.yaml names as the kubeconfig: ` +
                     (stack.name === "sandbox" ? "start the sandbox with `npm start`" : "put it there"),
             );
         }

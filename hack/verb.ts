@@ -2,6 +2,7 @@ import { readdirSync } from "node:fs";
 import { join, parse } from "node:path";
 import yargs, { type ArgumentsCamelCase, type Argv, type FallbackCompletionFunction } from "yargs";
 import { Failure } from "../toolchain/failure";
+import { stackNames } from "./stack-names";
 
 /** What the exit codes of every verb mean; a verb may add one of its own. */
 export const exitCodes = {
@@ -43,9 +44,19 @@ export function verbNames(): string[] {
  * @returns the verb; it throws a Failure with exit code 2 for arguments that cannot be understood
  */
 export function defineVerb<T>(definition: VerbDefinition<T>): Verb {
-    const { parameters = "", describe, options, examples = [], run } = definition;
-    const complete: FallbackCompletionFunction = (current, _, useDefaults, done) =>
-        current.startsWith("-") ? useDefaults() : done([...(definition.candidates?.() ?? [])]);
+    const { parameters = "", describe, candidates, options, examples = [], run } = definition;
+    const complete: FallbackCompletionFunction = (current, { _: words }, useDefaults, done) => {
+        if (["--stack", "-s"].includes(process.argv.at(-2) ?? "")) {
+            done(stackNames());
+            return;
+        }
+        useDefaults((_error: unknown, defaults: string[] = []) => {
+            const choices = defaults.filter((each) => !each.startsWith("-"));
+            // The first word is the verb.
+            const others = words.length === 2 && candidates ? [...candidates()] : [];
+            done(current.startsWith("-") ? defaults : choices.length > 0 ? choices : others);
+        });
+    };
     return async (name, args) => {
         let exitCode: number = exitCodes.done;
         // yargs completes the options of commands that have a name; otherwise the verb is the whole program.

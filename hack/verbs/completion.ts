@@ -1,14 +1,21 @@
 import { defineVerb, exitCodes, verbNames } from "../verb";
 
+const root = process.cwd();
+
 /**
  * Both shells: each verb answers for itself what may come next. zsh runs bash's completions by bashcompinit.
- * `complete` takes the path as it is typed, so that nothing else by the name of a verb is completed.
+ * `complete` takes paths as they are typed, so that nothing else by the name of a verb is completed; zsh puts the working
+ * directory in front of one that begins with a dot. Where the shell is zsh, yargs adds a description to each word, which
+ * bashcompinit takes for a part of it.
  */
 const script = (verbs: readonly string[], prelude: string) => `${prelude}_hearth_hack() {
     local IFS=$'\\n'
-    COMPREPLY=($(compgen -W "$("\${COMP_WORDS[0]}" --get-yargs-completions "\${COMP_WORDS[@]}" 2>/dev/null)" -- "\${COMP_WORDS[COMP_CWORD]}"))
+    COMPREPLY=($(compgen -W "$(SHELL=bash ZSH_NAME= "\${COMP_WORDS[0]}" --get-yargs-completions "\${COMP_WORDS[@]}" 2>/dev/null)" -- "\${COMP_WORDS[COMP_CWORD]}"))
 }
-complete -o default -F _hearth_hack ${verbs.flatMap((verb) => [`hack/${verb}`, `./hack/${verb}`]).join(" ")}
+for verb in ${verbs.join(" ")}; do
+    complete -o default -F _hearth_hack "hack/$verb" "./hack/$verb" ${JSON.stringify(root)}{,/.}"/hack/$verb"
+done
+unset verb
 `;
 
 /** `hack/completion` */
@@ -18,7 +25,7 @@ export const verb = defineVerb({
     candidates: () => ["bash", "zsh"],
     options: (parser) =>
         parser.positional("shell", { choices: ["bash", "zsh"] as const, demandOption: true, describe: "The shell" }),
-    examples: [['eval "$($0 bash)"', "in ~/.bashrc, with the path of this checkout"]],
+    examples: [[`eval "$(${root}/$0 bash)"`, "in ~/.bashrc; with zsh in ~/.zshrc, after compinit"]],
     run: async ({ shell }) => {
         process.stdout.write(
             script(verbNames(), shell === "zsh" ? "autoload -U +X bashcompinit && bashcompinit\n" : ""),

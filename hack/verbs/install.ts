@@ -5,7 +5,7 @@ import { podSecurityLabel } from "../../components/pod-security";
 import { Failure } from "../../toolchain/failure";
 import { chartNames, findApplication } from "../application";
 import { Kubectl } from "../kubectl";
-import { asArgoCD, isHook, parseManifests, tracked } from "../manifests";
+import { asArgoCD, asStream, isHook, parseManifests, tracked } from "../manifests";
 import { render } from "../render";
 import { readStack, stackOption, withKubeconfig } from "../stack";
 import { upSystem } from "../system";
@@ -77,8 +77,7 @@ export const verb = defineVerb({
             const kubectl = new Kubectl(kubeconfig);
             await ensureNamespace(kubectl, application);
             await checkSecret(kubectl, application);
-            const input = kept.map((each) => JSON.stringify(each)).join("\n");
-            await kubectl.run(["apply", ...asArgoCD, "--filename", "-"], input);
+            await kubectl.run(["apply", ...asArgoCD, "--filename", "-"], asStream(kept));
             tell(`${kept.length} objects of charts/${chart} applied`);
             for (const { kind, metadata } of hooks) {
                 tell(`${kind} ${metadata.name} left out: it is a hook, which runs when Argo CD syncs`);

@@ -1,9 +1,10 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { isMap, isSeq, parseDocument, stringify } from "yaml";
-import { isLine, shortened } from "../../config/characters";
 import { Failure } from "../../toolchain/failure";
+import { tool } from "../../toolchain/tools";
 import { findApplication } from "../application";
+import { golden, type NewService, readNewService } from "../new-service";
 import { render } from "../render";
 import { defineVerb, exitCodes } from "../verb";
 
@@ -18,6 +19,9 @@ const defaults = {
     repository: { url: "https://git.home.arpa/hearth/hearth.git", revision: "main" },
     charts: {},
 };
+
+/** A text or a map in one line of YAML. */
+const inYaml = (value: unknown) => stringify(value, { lineWidth: 0, collectionStyle: "flow" }).trim();
 
 function fill(file: string, values: Readonly<Record<string, string>>): string {
     return readFileSync(file, "utf8").replace(/\$\{(\w+)\}/g, (_, key: string) => values[key] ?? "");
@@ -39,6 +43,16 @@ function kustomizationWith(resource: string): string {
     resources.add(document.createNode(resource));
     resources.items.sort((a, b) => String(a).localeCompare(String(b), "en"));
     return document.toString({ lineWidth: 0 });
+}
+
+/** Who reaches whom, with a service that nobody but the ingress reaches, and that reaches the DNS alone. */
+function connectionsWith({ name, port }: NewService): string {
+    const lines = readFileSync(join(golden, "connections.txt"), "utf8").trim().split("\n");
+    const more = [
+        `kube-system/traefik => ${name}/${name} : TCP ${port}`,
+        `${name}/${name} => kube-system/kube-dns : TCP 53,UDP 53`,
+    ];
+    return `${[...lines, ...more].sort().join("\n")}\n`;
 }
 
 /** `hack/new-app` */
@@ -66,51 +80,18 @@ export const verb = defineVerb({
                 tier: { choices: [1, 2, 3] as const, default: 3, describe: "What has to be there before it starts" },
             }),
     examples: [["$0 wishlist --image ghcr.io/cmintey/wishlist:v0.53.2 --port 3280", "a list of wishes"]],
-    run: async ({ name, image, port, health, host = name, title = name, description, tier }) => {
-        if (!/^[a-z]([a-z0-9-]{0,51}[a-z0-9])?$/.test(name)) {
-            throw new Failure(
-                `"${name}" cannot be the name of a namespace: use lower-case letters, digits and dashes, 53 at most`,
-                exitCodes.usage,
-            );
-        }
-        const [, repository, tag] = /^([a-z0-9.-]+\.[a-z]+\/[a-z0-9/._-]+):([\w.-]*\d[\w.-]*)$/.exec(image) ?? [];
-        if (repository === undefined || tag === undefined) {
-            throw new Failure(
-                `"${image}" does not pin a release: give registry, name and release, as ghcr.io/owner/app:1.2.3`,
-                exitCodes.usage,
-            );
-        }
-        const accepted: readonly (readonly [option: string, value: string, isAccepted: boolean, what: string])[] = [
-            ["port", `${port}`, Number.isInteger(port) && port > 0 && port < 65_536, "a port"],
-            ["health", health, /^\/[\w./?=&%~:@-]*$/.test(health), "a path, as /healthz"],
-            ["host", host, /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/.test(host), "a host name in lower case"],
-            ["title", title, isLine(title), "a text on one line"],
-            ["description", description ?? "", isLine(description ?? ""), "a text on one line"],
-        ];
-        for (const [option, value, isAccepted, what] of accepted) {
-            if (!isAccepted) {
-                throw new Failure(
-                    `--${option}: found ${JSON.stringify(shortened(value))}; accepted: ${what}`,
-                    exitCodes.usage,
-                );
-            }
-        }
-        const manifest = `${cluster}/apps/${name}.yaml`;
-        const taken = [`charts/${name}`, manifest].filter((path) => existsSync(path));
-        if (taken.length > 0) {
-            throw new Failure(`${taken.join(" and ")} exist already: nothing was written`);
-        }
-        const sentence = (description ?? `${title}.`).replace(/[^.]$/, "$&.");
+    run: async ({ name, host = name, title = name, description = title, ...given }) => {
+        tool("helm4"); // What is missing is said before anything is written.
+        const service = readNewService({ ...given, name, host, title, description });
         const values = {
             name,
-            repository,
-            tag,
-            port: `${port}`,
-            health,
+            ...service.image,
+            port: `${service.port}`,
+            health: inYaml(service.health),
             host,
-            link: stringify({ title, group: "Home" }, { collectionStyle: "flow", lineWidth: 0 }).trim(),
-            tier: `${tier}`,
-            description: stringify(sentence, { lineWidth: 0 }).trim(),
+            link: inYaml({ title, group: "Home" }),
+            tier: `${service.tier}`,
+            description: inYaml(service.description),
         };
         process.stdout.write("Written:\n");
         for (const file of readdirSync(join(templates, "chart"), { recursive: true, withFileTypes: true })) {
@@ -121,17 +102,18 @@ export const verb = defineVerb({
         }
         mkdirSync(join("charts", name, "charts"));
         symlinkSync("../../common", join("charts", name, "charts/common"));
-        write(manifest, fill(join(templates, "application.yaml"), values));
+        write(`${cluster}/apps/${name}.yaml`, fill(join(templates, "application.yaml"), values));
         write(`${cluster}/kustomization.yaml`, kustomizationWith(`apps/${name}.yaml`));
         const text = await render(root, findApplication(root, defaults.cluster, name), defaults);
-        write(`test/charts/golden/${name}.yaml`, `${text.trim().replace(/\n{1,9}---\n/g, "\n---\n")}\n`);
+        write(`${golden}/${name}.yaml`, `${text.trim().replace(/\n{1,9}---\n/g, "\n---\n")}\n`);
+        write(`${golden}/connections.txt`, connectionsWith(service));
         process.stdout.write(
             [
                 "",
                 `Look through charts/${name}/values.yaml: charts/common/README.md says what can stand there. Then`,
                 `  hack/template ${name}                                 what it becomes`,
                 `  hack/install ${name}                                  try it before it is committed`,
-                "  UPDATE_GOLDEN=1 npx jest --selectProjects charts      the charts' tests",
+                "  UPDATE_GOLDEN=1 npx jest --selectProjects charts      after each change: the charts' tests",
                 `  git add charts/${name} clusters test && git commit && git push`,
                 `Argo CD does the rest. If charts/${name}/secrets.yaml declares secrets, \`npx pulumi up\` writes them.`,
                 "",

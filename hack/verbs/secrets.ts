@@ -92,7 +92,6 @@ export const verb = defineVerb({
             })
             .positional("secret", { type: "string", describe: "The one to rotate, as <chart>.<key>" })
             .options({ ...stackOption, json: { type: "boolean", describe: "Print JSON" } }),
-    candidates: () => ["list", "rotate"],
     examples: [
         ["$0", "the list"],
         ["$0 rotate database.immich-password", "replace it; the next `pulumi up` does so"],

@@ -1,5 +1,6 @@
 import { setTimeout } from "node:timers/promises";
-import { interruptionSignal, throwIfInterrupted } from "../../toolchain/run";
+import { Failure } from "../../toolchain/failure";
+import { interrupted, interruptionSignal, throwIfInterrupted } from "../../toolchain/run";
 import { formatAge } from "../age";
 import { colors } from "../colors";
 import { type HomeObjects, type HomeStatus, homeStatus } from "../home-status";
@@ -79,6 +80,25 @@ function format({ nodes, applications, first }: HomeStatus): string {
     ].join("\n");
 }
 
+/** Shows what is new, in place of what was there, and for so long that a person can read it. */
+async function show(text: string): Promise<void> {
+    const clear = process.stdout.isTTY ? "\u001b[2J\u001b[H" : "";
+    process.stdout.write(`${clear}${new Date().toISOString()}\n${text}\n`);
+    await setTimeout(interval * 1_000, undefined, { signal: interruptionSignal }).catch(throwIfInterrupted);
+}
+
+/** Looks once, or again and again, at the same cluster. */
+async function look(kubectl: Kubectl, { watch, json }: { watch?: boolean; json?: boolean }): Promise<number> {
+    for (;;) {
+        const status = homeStatus(await readObjects(kubectl));
+        if (!watch) {
+            process.stdout.write(`${json ? JSON.stringify(status, undefined, 2) : format(status)}\n`);
+            return status.ready ? exitCodes.done : notReady;
+        }
+        await show(format(status));
+    }
+}
+
 /** `hack/status` */
 export const verb = defineVerb({
     describe: "Nodes and Applications, tier by tier, and the one thing to look at first",
@@ -99,19 +119,16 @@ export const verb = defineVerb({
     exitCodes: `, ${notReady} a node or an Application is not ready`,
     run: async ({ stack: name, watch, json }) => {
         const stack = await readStack(name);
-        return withKubeconfig(stack, async (path) => {
-            const kubectl = new Kubectl(path);
-            for (;;) {
-                const status = homeStatus(await readObjects(kubectl));
-                const text = json ? JSON.stringify(status, undefined, 2) : format(status);
-                if (!watch) {
-                    process.stdout.write(`${text}\n`);
-                    return status.ready ? exitCodes.done : notReady;
+        for (;;) {
+            try {
+                return await withKubeconfig(stack, (path) => look(new Kubectl(path), { watch, json }));
+            } catch (error) {
+                // Whoever watches wants to see it come back, or come up.
+                if (!watch || interrupted() || !(error instanceof Failure)) {
+                    throw error;
                 }
-                const clear = process.stdout.isTTY ? "\u001b[2J\u001b[H" : "";
-                process.stdout.write(`${clear}${new Date().toISOString()}\n${text}\n`);
-                await setTimeout(interval * 1_000, undefined, { signal: interruptionSignal }).catch(throwIfInterrupted);
+                await show(error.message);
             }
-        });
+        }
     },
 });

@@ -6,7 +6,7 @@ import { tool } from "../../toolchain/tools";
 import { chartNames, findApplication } from "../application";
 import { capture } from "../capture";
 import { colors } from "../colors";
-import { asArgoCD, isHook, parseManifests, tracked } from "../manifests";
+import { asArgoCD, asStream, isHook, parseManifests, tracked } from "../manifests";
 import { page } from "../pager";
 import { render } from "../render";
 import { readStack, type Stack, stackOption, withKubeconfig } from "../stack";
@@ -33,7 +33,7 @@ async function differenceToCluster(application: Application, manifests: string, 
     const kept = parseManifests(manifests).filter((each) => !isHook(each));
     return withKubeconfig(stack, (kubeconfig) =>
         capture(tool("kubectl"), ["--kubeconfig", kubeconfig, "diff", ...asArgoCD, "--filename", "-"], {
-            input: kept.map((each) => JSON.stringify(tracked(application, each))).join("\n"),
+            input: asStream(kept.map((each) => tracked(application, each))),
             failure: "the cluster cannot be compared",
             accepted: [1],
         }),

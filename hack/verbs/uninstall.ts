@@ -1,8 +1,12 @@
 import { createInterface } from "node:readline/promises";
+import type { Application } from "../../components/applications";
 import { Failure } from "../../toolchain/failure";
+import { interruptionSignal, throwIfInterrupted } from "../../toolchain/run";
 import { chartNames, findApplication } from "../application";
 import { Kubectl } from "../kubectl";
-import { readStack, stackOption, withKubeconfig } from "../stack";
+import { asStream, isHook, type Manifest, parseManifests } from "../manifests";
+import { render } from "../render";
+import { readStack, type Stack, stackOption, withKubeconfig } from "../stack";
 import { defineVerb, exitCodes } from "../verb";
 
 const root = process.cwd();
@@ -10,37 +14,70 @@ const root = process.cwd();
 /** An object that Argo CD keeps for an Application, as its status names it. */
 interface Resource {
     readonly group?: string;
+    readonly version: string;
     readonly kind: string;
     readonly namespace?: string;
     readonly name: string;
 }
 
-const isData = ({ kind }: Resource) => kind === "PersistentVolumeClaim";
+/** An object of a definition is whoever's: without the definition, those of every other chart would go too. */
+const isKept = ({ kind }: Manifest) => kind === "PersistentVolumeClaim" || kind === "CustomResourceDefinition";
 
-/** kubectl's name of a kind: the group keeps apart what has the same name in two. */
-const kindOf = ({ group, kind }: Resource) => (group ? `${kind}.${group}` : kind).toLowerCase();
+/** Argo CD's own controller, without which nothing that a commit says comes to the cluster. */
+const isArgoCD = ({ kind, metadata }: Manifest) =>
+    kind === "StatefulSet" && metadata.name === "argocd-application-controller";
 
-const list = (resources: readonly Resource[]) => resources.map((each) => `  ${kindOf(each)}/${each.name}`).join("\n");
+function list(objects: readonly Manifest[]): string {
+    const lines = objects.map(({ apiVersion, kind, metadata }) => {
+        const group = apiVersion.includes("/") ? `.${apiVersion.slice(0, apiVersion.indexOf("/"))}` : "";
+        return `  ${kind.toLowerCase()}${group}/${metadata.name}`;
+    });
+    return lines.sort().join("\n");
+}
 
 async function confirmed(): Promise<boolean> {
     if (!process.stdin.isTTY) {
         throw new Failure("nobody is here to ask: say --yes to remove it without a question", exitCodes.usage);
     }
-    const terminal = createInterface({ input: process.stdin, output: process.stdout });
+    // The terminal's own echo and Ctrl-C, which ends this command as it ends every other one.
+    const terminal = createInterface({ input: process.stdin, output: process.stdout, terminal: false });
     try {
-        return (await terminal.question("Remove it? [y/N] ")).trim().toLowerCase() === "y";
+        const answer = await terminal.question("Remove it? [y/N] ", { signal: interruptionSignal });
+        return answer.trim().toLowerCase() === "y";
+    } catch (error) {
+        throwIfInterrupted();
+        throw error;
     } finally {
         terminal.close();
     }
 }
 
-/** Claims that a StatefulSet made of its template are its data too, though no manifest names them. */
-async function claims(kubectl: Kubectl, namespace: string, instance: string): Promise<Resource[]> {
-    const items = await kubectl.list<{ metadata: { name: string } }>(
-        "persistentvolumeclaims",
-        ...["--namespace", namespace, "--selector", `app.kubernetes.io/instance=${instance}`],
-    );
-    return items.map(({ metadata }) => ({ kind: "PersistentVolumeClaim", namespace, name: metadata.name }));
+/** What a chart is made of: what Argo CD says of it or, where it has not heard of the chart, what installing it makes. */
+async function objectsOf(kubectl: Kubectl, application: Application, { settings }: Stack): Promise<Manifest[]> {
+    const { name } = application;
+    const query = ["applications.argoproj.io", name, "--namespace", "argocd", "--ignore-not-found"];
+    const found = await kubectl.run(["get", ...query, "--output", "json"]);
+    if (found === "") {
+        return parseManifests(await render(root, application, settings)).filter((each) => !isHook(each));
+    }
+    const resources: readonly Resource[] = JSON.parse(found).status?.resources ?? [];
+    return resources.map(({ group, version, kind, ...metadata }) => ({
+        apiVersion: group ? `${group}/${version}` : version,
+        kind,
+        metadata: { name: metadata.name, namespace: metadata.namespace },
+    }));
+}
+
+/** Those of the objects that are in the cluster. */
+async function present(kubectl: Kubectl, objects: readonly Manifest[]): Promise<readonly Manifest[]> {
+    if (objects.length === 0) {
+        return [];
+    }
+    const query = ["get", "--filename", "-", "--ignore-not-found", "--output", "json"];
+    const found = await kubectl.run(query, asStream(objects));
+    const parsed: Manifest & { readonly items?: readonly Manifest[] } =
+        found === "" ? { items: [] } : JSON.parse(found);
+    return parsed.items ?? [parsed];
 }
 
 /** `hack/uninstall` */
@@ -62,14 +99,17 @@ export const verb = defineVerb({
     ],
     run: async ({ chart, stack: name, data, yes }) => {
         const stack = await readStack(name);
-        const { namespace } = findApplication(root, stack.settings.cluster, chart);
+        const application = findApplication(root, stack.settings.cluster, chart);
+        const { namespace } = application;
         return withKubeconfig(stack, async (kubeconfig) => {
             const kubectl = new Kubectl(kubeconfig);
-            const application = ["applications.argoproj.io", chart, "--namespace", "argocd", "--ignore-not-found"];
-            const found = await kubectl.run(["get", ...application, "--output", "json"]);
-            const status: { resources?: readonly Resource[] } = found === "" ? {} : (JSON.parse(found).status ?? {});
-            const volumes = await claims(kubectl, namespace, chart);
-            const others = (status.resources ?? []).filter((each) => !isData(each));
+            const claims = ["--namespace", namespace, "--selector", `app.kubernetes.io/instance=${chart}`];
+            const volumes = await kubectl.list<Manifest>("persistentvolumeclaims", ...claims);
+            const objects = await objectsOf(kubectl, application, stack);
+            const others = await present(
+                kubectl,
+                objects.filter((each) => !isKept(each)),
+            );
             const removed = [...others, ...(data ? volumes : [])];
             if (removed.length === 0) {
                 process.stdout.write(`Nothing of ${chart} is deployed.\n`);
@@ -83,13 +123,13 @@ export const verb = defineVerb({
                 process.stdout.write("Nothing was removed.\n");
                 return exitCodes.failed;
             }
-            for (const resource of removed) {
-                const inNamespace = resource.namespace ? ["--namespace", resource.namespace] : [];
-                await kubectl.run(["delete", kindOf(resource), resource.name, ...inNamespace, "--ignore-not-found"]);
-            }
+            await kubectl.run(["delete", "--filename", "-", "--ignore-not-found"], asStream(removed));
+            const back = removed.some(isArgoCD)
+                ? `Argo CD is one of them: no commit comes to the cluster before \`hack/install ${chart}\`. `
+                : `Argo CD shows ${chart} OutOfSync and brings it back with the next commit that touches it; ` +
+                  `\`hack/install ${chart}\` does now. `;
             process.stdout.write(
-                `${removed.length} objects removed. Argo CD shows ${chart} OutOfSync and brings it back with the next commit ` +
-                    `that touches it; \`hack/install ${chart}\` does now. To remove it for good, take it out of ` +
+                `${removed.length} objects removed. ${back}To remove it for good, take it out of ` +
                     `clusters/${stack.settings.cluster} and push.\n`,
             );
             return exitCodes.done;

@@ -63,9 +63,14 @@ test.concurrent("hack/run lists the verbs", async () => {
 
 test.concurrent.each([
     ["hack/template navi", ["navidrome"]],
+    ["hack/template navidrome --d", ["--diff"]],
+    ["hack/template navidrome --diff ''", ["cluster", "main"]],
+    ["hack/template navidrome ''", [""]],
     ["hack/install sys", ["system"]],
-    ["hack/template --d", ["--diff"]],
+    ["hack/secrets r", ["rotate"]],
     ["./hack/status --j", ["--json"]],
+    ["./hack/status --stack sand", ["sandbox"]],
+    [`${root}/hack/uninstall --yes navi`, ["navidrome"]],
 ])("the shell completes `%s`", async (line, expected) => {
     const words = line.split(" ");
     const script = [
@@ -73,10 +78,12 @@ test.concurrent.each([
         `COMP_WORDS=(${words.join(" ")}); COMP_CWORD=${words.length - 1}`,
         "_hearth_hack",
         `printf '%s\\n' "\${COMPREPLY[@]}"`,
+        `complete -p ${words[0]}`,
     ].join("\n");
-    const { stdout } = await outcome("bash", ["-c", script]);
+    // As zsh has it.
+    const { stdout } = await outcome("bash", ["-c", script], { ...process.env, SHELL: "/bin/zsh" });
 
-    expect(stdout.trim().split("\n")).toEqual(expected);
+    expect(stdout.trimEnd().split("\n")).toEqual([...expected, `complete -o default -F _hearth_hack ${words[0]}`]);
 });
 
 test.concurrent.each([
@@ -88,4 +95,12 @@ test.concurrent.each([
 
     expect(status).toBe(2);
     expect(stderr).toContain(expected);
+});
+
+test.concurrent("a text is shown at a terminal that has no pager too", async () => {
+    const command = `node --require tsx/cjs -e 'require("./hack/pager").page("all of it\\n")'`;
+    const env = { ...process.env, PAGER: "no-such-pager" };
+    const { stdout } = await outcome("script", ["--quiet", "--return", "--command", command, "/dev/null"], env);
+
+    expect(stdout).toContain("all of it");
 });
