@@ -18,15 +18,15 @@ function lines(names: readonly string[]): string[] {
 }
 
 /** What a box says of a part: its components or Applications by name, of anything else how many there are. */
-function contents({ name: part, children }: Part): string[] {
+function contents({ name: part, type, children }: Part): string[] {
     const named = children.filter(
-        ({ name, type }) => type.startsWith("hearth:") || (type.endsWith(":Application") && name !== part),
+        (child) => child.type.startsWith("hearth:") || (child.type.endsWith(":Application") && child.name !== part),
     );
     if (named.length > 0) {
         return lines(named.map(({ name }) => name));
     }
-    const secrets = children.filter(({ type }) => type === "kubernetes:core/v1:Secret").length;
-    return secrets > 1 ? [`${secrets} Secrets, one for each chart that needs one`] : [];
+    const secrets = children.filter((child) => child.type === "kubernetes:core/v1:Secret").length;
+    return type === "hearth:components:Secrets" ? [`${secrets} Secrets, one for each chart that needs one`] : [];
 }
 
 /** What each part is for; the parts themselves, their contents and their order come from the program. */
@@ -34,10 +34,17 @@ const captions: Readonly<Record<string, string>> = {
     "hearth:provision:Nodes": "machines become a k3s cluster, over SSH",
     "hearth:components:System": "Helm releases and what they need",
     "hearth:components:Secrets": "from the stack's encrypted config, or generated",
+    "hearth:components:SecretUsers": "what uses a Secret that changed is restarted",
     "hearth:components:GitSource": "the monorepo, made known to Argo CD",
     "hearth:components:Tier": "each Synced, Healthy and on the pushed revision",
     "hearth:components:RootApplication": "from here on, Argo CD keeps what is in Git",
 };
+
+/** Graphviz writes colors as attributes, which a rule of CSS overrides where the reader's screen is dark. */
+const dark = `<style>@media (prefers-color-scheme: dark) {
+[fill="white"] { fill: #0d1117 } [fill="#f6f8fa"] { fill: #161b22 } text { fill: #e6edf3 }
+[stroke="#8c959f"] { stroke: #6e7681 } [stroke="#57606a"] { stroke: #9198a1 } [fill="#57606a"] { fill: #9198a1 }
+}</style>`;
 
 /** The picture of the program's parts, as SVG. */
 export async function drawFlow(parts: readonly Part[]): Promise<string> {
@@ -61,5 +68,7 @@ export async function drawFlow(parts: readonly Part[]): Promise<string> {
         ].join("\n"),
         "svg",
     );
-    return picture.replace(/(<g id="node\d+" class="node">[\s\S]*?<text )/g, '$1font-weight="bold" ');
+    return picture
+        .replace(/(?=<g id="graph0")/, `${dark}\n`)
+        .replace(/(<g id="node\d+" class="node">[\s\S]*?<text )/g, '$1font-weight="bold" ');
 }

@@ -28,11 +28,20 @@ interface Monitor {
     registerResource(request: RegisterResourceRequest, callback: Callback): unknown;
 }
 
-/** Runs index.ts on Pulumi's mocks with the config of the worked example, and notes what it registers. */
+/** A machine for the cluster, in place of the worked example's kubeconfig. Nothing is done to it. */
+const machines = {
+    "hearth:ssh": { privateKey: "-----BEGIN OPENSSH PRIVATE KEY-----\n" },
+    "hearth:nodes": [
+        { name: "node-1", address: "192.168.1.11", user: "root", hostKey: "ssh-ed25519 AAAA", role: "server" },
+    ],
+};
+
+/** Runs index.ts on Pulumi's mocks, from bare machines on, and notes what it registers. */
 async function registrations(): Promise<Registration[]> {
     const { config } = parse(readFileSync("Pulumi.home.yaml", "utf8"));
     const plain = JSON.parse(JSON.stringify(config, (_, value) => (value?.secure ? "secret" : value)));
-    const texts = Object.entries(plain).map(([key, value]) => [
+    const { "hearth:kubeconfig": _, ...others } = plain;
+    const texts = Object.entries({ ...others, ...machines }).map(([key, value]) => [
         key,
         typeof value === "string" ? value : JSON.stringify(value),
     ]);

@@ -1,4 +1,4 @@
-import type { Line } from "./screen";
+import type { Line, Span } from "./screen";
 
 /** Pixels of one character, and around all of them. */
 const cell = { width: 8, height: 18 };
@@ -12,6 +12,15 @@ const palette = [
 
 const escaped = (text: string) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
 
+/** A span in pieces without gaps: what renders a picture may take several spaces for one. */
+function wordsOf(span: Span): Span[] {
+    return [...span.text.matchAll(/\S+(?: \S+)*/g)].map(({ 0: text, index }) => ({
+        ...span,
+        text,
+        column: span.column + index,
+    }));
+}
+
 /**
  * A picture of a terminal, as SVG.
  *
@@ -22,7 +31,7 @@ export function drawScreen(lines: readonly Line[], title: string, columns: numbe
     const width = columns * cell.width + 2 * margin;
     const height = lines.length * cell.height + 2 * margin;
     const texts = lines.flatMap((line, row) =>
-        line.map(({ text, column, color, bold }) => {
+        line.flatMap(wordsOf).map(({ text, column, color, bold }) => {
             const place = `x="${margin + column * cell.width}" y="${margin + row * cell.height + 13}"`;
             const style = `${color === undefined ? "" : ` fill="${palette[color]}"`}${bold ? ' font-weight="bold"' : ""}`;
             // The reader's font may be wider or narrower than ours: each piece gets the room that it has in a terminal.
@@ -32,7 +41,7 @@ export function drawScreen(lines: readonly Line[], title: string, columns: numbe
     return [
         `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" role="img" aria-label="${escaped(title)}">`,
         `<rect width="${width}" height="${height}" rx="8" fill="#0d1117"/>`,
-        '<g font-family="ui-monospace, monospace" font-size="13" fill="#e6edf3" xml:space="preserve">',
+        '<g font-family="ui-monospace, monospace" font-size="13" fill="#e6edf3">',
         ...texts,
         "</g>",
         "</svg>",

@@ -19,7 +19,7 @@ test("a picture of a terminal shows what is there in the end, in its colors", as
     ]);
     const picture = drawScreen(lines, "a test", 40);
     expect(picture).toContain('fill="#3fb950">Synced</text>');
-    expect(picture).toContain("&lt;a &amp; b&gt;");
+    expect(picture).toContain('x="152" y="29" textLength="56">&lt;a &amp; b&gt;</text>');
     expect(picture).not.toContain("waiting");
 });
 
