@@ -178,7 +178,8 @@ export async function clusterChecks(stack: Stack): Promise<Finding[]> {
     const start = stack.name === "sandbox" ? "`npm start`" : "`npx pulumi up`";
     const reachable = await check("cluster", `start it with ${start}, or see whether this machine reaches it`, () =>
         withKubeconfig(stack, async (path) => {
-            const version = await new Kubectl(path).run(["get", "--raw", "/version", "--request-timeout", "5s"]);
+            const query = ["--kubeconfig", path, "get", "--raw", "/version", "--request-timeout", "5s"];
+            const version = await capture(tool("kubectl"), query, { failure: "it does not answer" });
             return `answers, ${JSON.parse(version).gitVersion}`;
         }),
     );

@@ -1,5 +1,9 @@
+import { Failure } from "../toolchain/failure";
 import { tool } from "../toolchain/tools";
 import { capture } from "./capture";
+
+/** What kubectl says when nobody answers at the cluster's address, or somebody else does. */
+const unreachable = /Unable to connect to the server|The connection to the server .* was refused|no route to host/;
 
 /** kubectl against one cluster. */
 export class Kubectl {
@@ -13,11 +17,16 @@ export class Kubectl {
      * @param input for its standard input
      * @throws Failure with what it said on standard error, when it fails
      */
-    run(args: readonly string[], input?: string): Promise<string> {
-        return capture(tool("kubectl"), ["--kubeconfig", this.kubeconfig, ...args], {
-            input,
-            failure: `kubectl ${args[0]} failed`,
-        });
+    async run(args: readonly string[], input?: string): Promise<string> {
+        const failure = `kubectl ${args[0]} failed`;
+        try {
+            return await capture(tool("kubectl"), ["--kubeconfig", this.kubeconfig, ...args], { input, failure });
+        } catch (error) {
+            if (error instanceof Failure && unreachable.test(error.message)) {
+                throw new Failure(`${error.message}\nThe cluster does not answer: see \`hack/doctor\``);
+            }
+            throw error;
+        }
     }
 
     /** The items of a list: of a kind, with options. */
