@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { run } from "../../toolchain/run";
 import { type ToolName, tool } from "../../toolchain/tools";
-import { linesOf, pages } from "./pages";
+import { commandsInSentences, linesOf, pages } from "./pages";
 
 const root = resolve(__dirname, "../..");
 /** A command as a page has it. */
@@ -19,7 +19,7 @@ function wordsOf(line: string): string[] {
 
 /** The commands of a page, without variables set in front and what stands between them. */
 function commandsIn(page: string): Command[] {
-    return linesOf(page)
+    return [...linesOf(page), ...new Set(commandsInSentences(page))]
         .flatMap((line) => line.split(/ (?:&&|\|) (?=(?:[^']*'[^']*')*[^']*$)/))
         .map((each) => each.trim().replace(/^(?:[A-Z_]+=\S+ |export )+/, ""))
         .filter((each) => each !== "" && !/^[A-Z_]+=/.test(each))
@@ -46,7 +46,23 @@ function expectOptions({ page, text, words }: Command, help: string): void {
 }
 
 /** Programs of others that a reader has, or is told to have. */
-const others = new Set(["cd", "cp", "curl", "eval", "git", "grep", "modprobe", "npm", "source", "ssh", "tac", "xargs"]);
+const others = new Set([
+    "base64",
+    "cd",
+    "cp",
+    "curl",
+    "eval",
+    "git",
+    "grep",
+    "modprobe",
+    "npm",
+    "source",
+    "openssl",
+    "ssh",
+    "tac",
+    "tail",
+    "xargs",
+]);
 
 /** Checks that a program of the toolchain knows the subcommands, as far as the words are any, and the options. */
 async function expectSubcommand(program: ToolName, command: Command, words: readonly string[]): Promise<void> {
@@ -80,8 +96,8 @@ test.each(commands.map((command) => [command.page, command.text, command] as con
         if (program.startsWith("hack/")) {
             expect(existsSync(join(root, program))).toBe(true);
             expectOptions(command, await helpOf(join(root, program)));
-        } else if (program === "npx" && words[0] === "pulumi") {
-            await expectSubcommand("pulumi", command, words.slice(1));
+        } else if (program === "pulumi" || words[0] === "pulumi") {
+            await expectSubcommand("pulumi", command, program === "pulumi" ? words : words.slice(1));
         } else if (program === "kubectl") {
             await expectSubcommand("kubectl", command, words.slice(words[0] === "-n" ? 2 : 0));
         } else if (program === "npm" && words[0] === "run") {

@@ -3,10 +3,13 @@ import { join, resolve } from "node:path";
 
 const root = resolve(__dirname, "../..");
 
+const pagesIn = (folder: string) =>
+    readdirSync(join(root, folder))
+        .filter((name) => name.endsWith(".md"))
+        .map((name) => `${folder}/${name}`);
+
 /** The README and the pages of docs/, by path from the top folder. */
-export const pages = ["README.md", ...readdirSync(join(root, "docs")).map((name) => `docs/${name}`)].filter((path) =>
-    path.endsWith(".md"),
-);
+export const pages = ["README.md", ...pagesIn("docs"), ...pagesIn("docs/runbooks")];
 
 /**
  * What a reader of a page types into a shell, in the page's order: its blocks of shell by lines, without comments. What
@@ -25,4 +28,12 @@ export function linesOf(page: string): string[] {
             .map((line) => line.trim())
             .filter((line) => line !== ""),
     );
+}
+
+/** What a page has within a sentence as something to type: commands of ours, of Pulumi and of kubectl. */
+export function commandsInSentences(page: string): string[] {
+    const text = readFileSync(join(root, page), "utf8").replace(/^ *```[\s\S]*?^ *```/gm, "");
+    return [...text.matchAll(/`([^`]+)`/g)]
+        .map(([, code = ""]) => code.replace(/\s+/g, " "))
+        .filter((code) => /^(hack\/\w|(npx )?pulumi \w|kubectl \w*|kubectl -|npm run \w)/.test(code));
 }
