@@ -26,6 +26,9 @@ const read: readonly string[] = [
 const elsewhere: Readonly<Record<string, string>> = {
     "npm start": "the test does it, without the set-up, before it reads on",
     "npm test": "this is it",
+    "npm run init": "test/sandbox/init.test.ts",
+    "npx pulumi preview -s my-home": "its machines: test/provision",
+    "npx pulumi up -s my-home": "the same",
     "kubectl -n pangolin logs": "a simulated node's pods print nothing",
     "npx pulumi up --target": "machines: test/provision",
     "git clone": "its address is an example",
