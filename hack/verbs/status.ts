@@ -56,7 +56,7 @@ function format({ nodes, applications, first }: HomeStatus): string {
         formatAge(created),
         since ? formatAge(since) : sync === "Synced" && health === "Healthy" ? "" : "?",
     ]);
-    const bad = applications.filter(({ sync, health }) => sync !== "Synced" || health !== "Healthy");
+    const explained = applications.filter(({ reasons }) => reasons.length > 0);
     return [
         formatTable(["NODE", "ROLE", "STATUS", "ARCH", "VERSION"], nodeRows),
         "",
@@ -69,7 +69,7 @@ function format({ nodes, applications, first }: HomeStatus): string {
                   "",
               ]
             : []),
-        ...bad.flatMap(({ name, reasons }) => [
+        ...explained.flatMap(({ name, reasons }) => [
             colors.bold(name),
             ...reasons.slice(0, 5).map((reason) => `  ${reason}`),
             "",
