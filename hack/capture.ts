@@ -11,8 +11,8 @@ export interface CaptureOptions {
     readonly env?: NodeJS.ProcessEnv;
     /** Begins the message when it fails: what could not be done. */
     readonly failure: string;
-    /** Exit codes beside 0 that are no failure. */
-    readonly accepted?: readonly number[];
+    /** Exit codes beside 0 that are no failure; or what its standard output says then, if that is none. */
+    readonly accepted?: readonly number[] | ((stdout: string) => boolean);
 }
 
 /**
@@ -36,7 +36,7 @@ export async function capture(program: string, args: readonly string[], options:
     } catch (error) {
         throwIfInterrupted();
         const { code, stdout, stderr, message } = error as Error & { code: unknown; stdout: string; stderr: string };
-        if (typeof code === "number" && accepted.includes(code)) {
+        if (typeof code === "number" && (typeof accepted === "function" ? accepted(stdout) : accepted.includes(code))) {
             return stdout;
         }
         throw new Failure(`${failure}: ${(stderr || message).trim()}`);

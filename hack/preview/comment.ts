@@ -6,6 +6,18 @@ export interface Difference {
     readonly result: { readonly diff: string } | { readonly failure: string };
 }
 
+/** What a pull request changes in what `pulumi up` would bring about; or why that is not known. */
+export type ProgramChange =
+    | {
+          /** How many resources each happens to. */
+          readonly created: number;
+          readonly updated: number;
+          readonly deleted: number;
+          /** Unified diffs of their inputs, each under the resource's type and name. */
+          readonly diff: string;
+      }
+    | { readonly failure: string };
+
 /** The first line of the comment, by which it is found again. Not shown. */
 export const marker = "<!-- hearth: preview -->";
 
@@ -28,34 +40,57 @@ function shortened(text: string, limit: number): string {
     return [...kept, `… ${text.trimEnd().split("\n").length - kept.length} more lines`].join("\n");
 }
 
-function section({ name, result }: Difference, limit: number): string {
+function details(title: string, summary: string, diff: string, limit: number): string {
+    return `<details><summary><b>${title}</b>: ${summary}</summary>\n\n${fenced("diff", shortened(diff, limit))}\n\n</details>`;
+}
+
+function chartSection({ name, result }: Difference, limit: number): string {
     if ("failure" in result) {
         return `**${name}** does not render:\n\n${fenced("", shortened(result.failure, limit))}`;
     }
     const lines = result.diff.split("\n");
     const count = (sign: string) => lines.filter((line) => line.startsWith(sign)).length;
-    const summary = `<summary><b>${name}</b>: +${count("+")} −${count("-")} lines</summary>`;
-    return `<details>${summary}\n\n${fenced("diff", shortened(result.diff, limit))}\n\n</details>`;
+    return details(name, `+${count("+")} −${count("-")} lines`, result.diff, limit);
+}
+
+function programSection(change: ProgramChange, limit: number): string {
+    if ("failure" in change) {
+        return `**pulumi up** would fail:\n\n${fenced("", shortened(change.failure, limit))}`;
+    }
+    const { created, updated, deleted, diff } = change;
+    return details("pulumi up", `${created} created, ${updated} updated, ${deleted} deleted`, diff, limit);
 }
 
 /**
  * The comment about a pull request, in Markdown.
  *
  * @param touched what the request changes in each Application that it touches
- * @param commit the commit that was rendered
+ * @param program what it changes for `pulumi up`
+ * @param commit the commit that was looked at
  * @param limit characters that it may have
  */
-export function previewComment(touched: readonly Difference[], commit: string, limit = commentLimit): string {
+export function previewComment(
+    touched: readonly Difference[],
+    program: ProgramChange,
+    commit: string,
+    limit = commentLimit,
+): string {
     const shown = touched.filter(({ result }) => !("diff" in result) || result.diff !== "");
     const unchanged = touched.filter((each) => !shown.includes(each)).map(({ name }) => name);
+    const programShown = "failure" in program || program.diff !== "";
     const sentences = [
         ...(shown.length > 0 ? [`Changes the manifests of ${shown.map(({ name }) => name).join(", ")}.`] : []),
         ...(unchanged.length > 0 ? [`Touches ${unchanged.join(", ")}, whose manifests stay as they are.`] : []),
         ...(touched.length === 0 ? ["Touches no chart: Argo CD would apply nothing new."] : []),
+        ...(programShown ? [] : ["`pulumi up` would do what it did before."]),
     ];
     const head = [marker, `### Preview of ${commit.slice(0, 10)}`, sentences.join(" ")];
+    const sections = [
+        ...(programShown ? [(size: number) => programSection(program, size)] : []),
+        ...shown.map((difference) => (size: number) => chartSection(difference, size)),
+    ];
     // Around each text: its fences, its summary and the line that tells what was left out.
     const around = 200;
-    const each = Math.floor((limit - head.join("\n\n").length) / Math.max(1, shown.length)) - around;
-    return [...head, ...shown.map((difference) => section(difference, Math.max(0, each)))].join("\n\n");
+    const each = Math.floor((limit - head.join("\n\n").length) / Math.max(1, sections.length)) - around;
+    return [...head, ...sections.map((section) => section(Math.max(0, each)))].join("\n\n");
 }

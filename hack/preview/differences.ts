@@ -23,6 +23,16 @@ async function checkOut(repository: string, commit: string, root: string, cluste
     return { root, applications: readApplications(root, cluster) };
 }
 
+/**
+ * The commit at which two branches parted: what one of them got since is not the other's.
+ *
+ * @throws Failure when they have none in common
+ */
+export async function mergeBase(repository: string, base: string, head: string): Promise<string> {
+    const failure = `${base} and ${head} have no commit in common`;
+    return (await capture("git", ["-C", repository, "merge-base", "--end-of-options", base, head], { failure })).trim();
+}
+
 /** Manifests without Secrets: what an upstream chart may put into one belongs on no page. */
 function withoutSecrets(manifests: string): string {
     return manifests
@@ -54,11 +64,7 @@ export async function differences(
     const directory = mkdtempSync(join(tmpdir(), "hearth-preview-"));
     const { cluster } = settings;
     try {
-        // From where the branches parted: what main got since is not the request's.
-        const failure = `${base} and ${head} have no commit in common`;
-        const start = (
-            await capture("git", ["-C", repository, "merge-base", "--end-of-options", base, head], { failure })
-        ).trim();
+        const start = await mergeBase(repository, base, head);
         const before = await checkOut(repository, start, join(directory, "before"), cluster);
         const after = await checkOut(repository, head, join(directory, "after"), cluster);
         const changed = await capture(
@@ -93,8 +99,12 @@ async function difference(
     } catch (error) {
         return { failure: (error instanceof Error ? error.message : String(error)).replaceAll(directory, "") };
     }
-    const args = ["-C", directory, "diff", "--no-index", "--no-color", "base.yaml", "head.yaml"];
+    return { diff: await unifiedDiff(directory, "base.yaml", "head.yaml") };
+}
+
+/** A unified diff of two files in a folder, without their names, which say nothing; empty when they are the same. */
+export async function unifiedDiff(directory: string, before: string, after: string): Promise<string> {
+    const args = ["-C", directory, "diff", "--no-index", "--no-color", before, after];
     const diff = await capture("git", args, { failure: "git cannot compare", accepted: [1] });
-    // Without the names of the two files, which say nothing.
-    return { diff: diff.slice(Math.max(0, diff.search(/^@@/m))) };
+    return diff.slice(Math.max(0, diff.search(/^@@/m)));
 }

@@ -3,6 +3,7 @@ import { capture } from "../capture";
 import { previewComment } from "../preview/comment";
 import { differences } from "../preview/differences";
 import { putComment } from "../preview/gitea";
+import { programChange } from "../preview/program";
 import { readStack, stackOption } from "../stack";
 import { defineVerb, exitCodes } from "../verb";
 
@@ -20,7 +21,7 @@ function variable(name: string): string {
 /** `hack/preview-comment` */
 export const verb = defineVerb({
     parameters: "<base>",
-    describe: "What HEAD changes in the manifests of every chart, since it left another branch",
+    describe: "What HEAD changes in the manifests of every chart and for `pulumi up`, since it left another branch",
     options: (parser) =>
         parser
             .positional("base", { type: "string", demandOption: true, describe: "The branch that it would go to" })
@@ -33,10 +34,14 @@ export const verb = defineVerb({
                 },
             }),
     examples: [["$0 origin/main", "print the comment"]],
-    run: async ({ base, stack: name, post }) => {
-        const { settings } = await readStack(name);
+    run: async ({ base, stack: given, post }) => {
+        const { name: stack, settings } = await readStack(given);
         const head = (await capture("git", ["rev-parse", "HEAD"], { failure: "this is no Git repository" })).trim();
-        const comment = previewComment(await differences(root, base, head, settings), head);
+        const [charts, program] = await Promise.all([
+            differences(root, base, head, settings),
+            programChange(root, base, head, stack),
+        ]);
+        const comment = previewComment(charts, program, head);
         if (post === undefined) {
             process.stdout.write(`${comment}\n`);
         } else {

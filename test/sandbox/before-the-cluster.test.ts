@@ -137,3 +137,43 @@ describe("mistakes are told before anything is registered, without a stack trace
         limit,
     );
 });
+
+describe("a pull request's preview, on a runner that has neither cluster nor passphrase", () => {
+    const preview = async () => {
+        const { code, output } = await home.withPassphrase("wrong").hack("preview-comment", "HEAD~1", "-s", "sandbox");
+        expect({ code, output }).toMatchObject({ code: 0 });
+        return output;
+    };
+
+    test(
+        "tells which resources of the program it changes, and from what to what",
+        async () => {
+            home.edit("Pulumi.sandbox.yaml", (text) => text.replace("10.20.0.250", "10.20.0.251"));
+            home.edit("charts/freshrss/secrets.yaml", (text) => `${text}${newSecret}`);
+            await home.commit("another address, and a secret");
+            const output = await preview();
+            expect(output).toContain("<b>pulumi up</b>: 1 created, 2 updated, 0 deleted");
+            expect(output).toMatch(/^-\s+- 10\.20\.0\.200-10\.20\.0\.250$/m);
+            expect(output).toMatch(/^\+\s+- 10\.20\.0\.200-10\.20\.0\.251$/m);
+            expect(output).toMatch(/^random:index\/randomPassword:RandomPassword .*another-key$/m);
+        },
+        limit,
+    );
+
+    test(
+        "tells why `pulumi up` would fail",
+        async () => {
+            home.edit("Pulumi.sandbox.yaml", (text) => text.replace("path: /export", "path: export"));
+            await home.commit("a mistake");
+            expect(await preview()).toMatch(
+                /\*\*pulumi up\*\* would fail:[^*]*hearth:nfs\.path: found "export"; accepted: an absolute path/,
+            );
+        },
+        limit,
+    );
+});
+
+const newSecret = `  another-key:
+    description: Of a feature that is new.
+    generate: { length: 32, alphabet: alphanumeric }
+`;

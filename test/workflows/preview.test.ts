@@ -4,7 +4,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { previewComment } from "../../hack/preview/comment";
+import { type Difference, type ProgramChange, previewComment } from "../../hack/preview/comment";
 import { differences } from "../../hack/preview/differences";
 import { putComment } from "../../hack/preview/gitea";
 import type { StackSettings } from "../../hack/stack";
@@ -117,27 +117,47 @@ describe("what a pull request changes", () => {
     });
 });
 
+/** A request that the program does not notice. */
+const nothing: ProgramChange = { created: 0, updated: 0, deleted: 0, diff: "" };
+
 describe("the comment", () => {
     test("is short enough for Gitea, however much changes, and says what it left out", () => {
         const diff = `@@ -1 +1 @@\n${"+ line\n".repeat(50_000)}`;
         const comment = previewComment(
             charts.map((name) => ({ name, result: { diff } })),
+            { created: 0, updated: 9, deleted: 0, diff },
             "0123456789abcdef",
         );
 
         expect(comment.length).toBeLessThanOrEqual(60_000);
-        expect(comment.match(/… \d+ more lines/g)).toHaveLength(3);
+        expect(comment.match(/… \d+ more lines/g)).toHaveLength(4);
     });
 
     test("cannot be broken out of by a manifest with Markdown in it", () => {
-        const comment = previewComment([{ name: "glance", result: { diff: "+```\n+<img src=x>\n" } }], "0123456789");
+        const comment = previewComment(
+            [{ name: "glance", result: { diff: "+```\n+<img src=x>\n" } }],
+            nothing,
+            "0123456789",
+        );
 
         expect(comment).toContain("````diff\n+```\n+<img src=x>\n````");
     });
 
     test("says so when nothing changes", () => {
-        expect(previewComment([], "0123456789")).toContain("Touches no chart");
-        expect(previewComment([{ name: "glance", result: { diff: "" } }], "0123456789")).toContain("stay as they are");
+        const comment = (touched: Difference[]) => previewComment(touched, nothing, "0123456789");
+
+        expect(comment([])).toContain("Touches no chart");
+        expect(comment([])).toContain("`pulumi up` would do what it did before.");
+        expect(comment([{ name: "glance", result: { diff: "" } }])).toContain("stay as they are");
+    });
+
+    test("says how many resources `pulumi up` would touch, or why it would fail", () => {
+        const change = { created: 1, updated: 2, deleted: 0, diff: "random:index/randomPassword:RandomPassword a\n" };
+
+        expect(previewComment([], change, "0123456789")).toContain("1 created, 2 updated, 0 deleted");
+        expect(previewComment([], { failure: "1 mistake in the config" }, "0123456789")).toMatch(
+            /\*\*pulumi up\*\* would fail:\n\n```\n1 mistake in the config\n```/,
+        );
     });
 });
 
@@ -184,7 +204,10 @@ describe("at Gitea", () => {
 
     test("a later commit changes the one comment, and nobody else's", async () => {
         await withGitea(async (server, comments) => {
-            const [first, second] = [previewComment([], "1111111111"), previewComment([], "2222222222")];
+            const [first, second] = [
+                previewComment([], nothing, "1111111111"),
+                previewComment([], nothing, "2222222222"),
+            ];
 
             await putComment(request(server), first);
             expect([...comments.values()]).toEqual(["Nice!", first]);

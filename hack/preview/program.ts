@@ -1,0 +1,161 @@
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { delimiter, dirname, join } from "node:path";
+import { parseDocument, stringify } from "yaml";
+import { z } from "zod";
+import { readStackFile } from "../../config/stack-file";
+import { Failure } from "../../toolchain/failure";
+import { tool } from "../../toolchain/tools";
+import { type CaptureOptions, capture } from "../capture";
+import type { ProgramChange } from "./comment";
+import { mergeBase, unifiedDiff } from "./differences";
+
+/** Stands for an encrypted value, so that a preview needs no passphrase: every check of the config takes it. */
+const placeholder = "0".repeat(32);
+
+/** The same for a private key. */
+const keyPlaceholder = `-----BEGIN PRIVATE KEY-----\n${placeholder}\n-----END PRIVATE KEY-----\n`;
+
+/** How Pulumi writes a value in JSON that it does not know before `up`. */
+const unknownValue = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
+
+const previewSchema = z.object({
+    steps: z
+        .array(
+            z.object({
+                urn: z.string(),
+                newState: z.object({ inputs: z.record(z.string(), z.unknown()).default({}) }),
+            }),
+        )
+        .default([]),
+    diagnostics: z.array(z.object({ message: z.string(), severity: z.string() })).default([]),
+});
+
+/** The inputs of each resource as YAML, by its type and name. */
+type Declared = ReadonlyMap<string, string>;
+
+/** Puts the placeholder in place of every encrypted value of a stack's file. */
+function withoutSecrets(file: string): void {
+    const { text, encrypted } = readStackFile(file);
+    const document = parseDocument(text);
+    for (const path of encrypted) {
+        document.setIn(["config", ...path], path.at(-1) === "privateKey" ? keyPlaceholder : placeholder);
+    }
+    for (const key of ["encryptionsalt", "encryptedkey", "secretsprovider"]) {
+        document.delete(key);
+    }
+    writeFileSync(file, document.toString());
+}
+
+/** Type and name of a resource, without the stack and the components that it is in. */
+const nameOf = (urn: string) => urn.split("::").slice(2).join(" ").split("$").at(-1) ?? urn;
+
+/**
+ * What the program of a commit declares, by a `pulumi preview` of a stack that has no state yet. It needs no cluster, no
+ * secret, and no network but for plugins and upstream charts.
+ *
+ * @param root work tree of the commit, with its packages; the stack's file loses its secrets
+ * @param state folder for a state of this one run
+ * @throws Failure with what Pulumi and the program said
+ */
+async function declaredResources(root: string, state: string, stack: string): Promise<Declared> {
+    withoutSecrets(join(root, `Pulumi.${stack}.yaml`));
+    mkdirSync(state);
+    const env = {
+        ...process.env,
+        // Stand-ins for Pulumi's plugins, where those cannot be had, are where npm puts commands.
+        PATH: [dirname(tool("pulumi")), join(root, "node_modules/.bin"), process.env["PATH"]].join(delimiter),
+        PULUMI_BACKEND_URL: `file://${state}`,
+        PULUMI_CONFIG_PASSPHRASE: "preview",
+        PULUMI_SKIP_UPDATE_CHECK: "true",
+        // What the repository has that Argo CD follows is not asked: a runner may not reach it, and would wait long.
+        GIT_ALLOW_PROTOCOL: "none",
+    };
+    const pulumi = (args: string[], options: Pick<CaptureOptions, "accepted"> = {}) =>
+        capture(tool("pulumi"), [...args, "--stack", stack, "--non-interactive", "--cwd", root], {
+            env,
+            failure: `pulumi ${args[0]} failed`,
+            ...options,
+        });
+    await pulumi(["stack", "init"]);
+    const head = (await capture("git", ["-C", root, "rev-parse", "HEAD"], { failure: "there is no commit" })).trim();
+    // A program that fails is told of in the same JSON. The commit and the folder differ every time.
+    const output = (await pulumi(["preview", "--json"], { accepted: (stdout) => stdout.startsWith("{") }))
+        .replaceAll(head, "<commit>")
+        .replaceAll(root, ".");
+    const { steps, diagnostics } = previewSchema.parse(JSON.parse(output));
+    const errors = diagnostics
+        .filter(({ severity }) => severity === "error")
+        .map(({ message }) => message.replace(/^error: /, "").trim());
+    if (errors.length > 0) {
+        throw new Failure(errors.join("\n"));
+    }
+    const inputs = (value: unknown) =>
+        stringify(value, { sortMapEntries: true, lineWidth: 0 }).replaceAll(unknownValue, "<known after up>");
+    return new Map(steps.map(({ urn, newState }) => [nameOf(urn), inputs(newState.inputs)]));
+}
+
+/** A work tree of a commit, with the packages of the checkout that this runs in. */
+async function checkOut(repository: string, commit: string, root: string): Promise<void> {
+    const failure = `${commit} cannot be read`;
+    await capture("git", ["clone", "--quiet", "--shared", "--no-checkout", repository, root], { failure });
+    await capture("git", ["-C", root, "checkout", "--quiet", "--detach", commit], { failure });
+    symlinkSync(join(repository, "node_modules"), join(root, "node_modules"));
+}
+
+/**
+ * What a change does to what the program declares: the resources of its head beside those of where it starts. That is
+ * not what `pulumi up` has to do in the home, which depends on what there is, but what is new in it.
+ *
+ * @param repository root of the checkout, with both commits and its packages
+ * @param base the branch that the change would go to
+ * @param head the commit that it ends with
+ * @param stack whose settings count
+ * @returns a failure, in words, when one of the two previews fails
+ * @throws Failure when the branches have no commit in common
+ */
+export async function programChange(
+    repository: string,
+    base: string,
+    head: string,
+    stack: string,
+): Promise<ProgramChange> {
+    const directory = mkdtempSync(join(tmpdir(), "hearth-preview-"));
+    try {
+        const preview = async (name: string, commit: string) => {
+            const root = join(directory, name);
+            await checkOut(repository, commit, root);
+            return declaredResources(root, join(directory, `${name}-state`), stack);
+        };
+        const start = await mergeBase(repository, base, head);
+        const [before, after] = await Promise.allSettled([preview("before", start), preview("after", head)]);
+        if (after.status === "rejected") {
+            return { failure: messageOf(after.reason) };
+        }
+        if (before.status === "rejected") {
+            return { failure: `before this request, at ${start.slice(0, 10)}: ${messageOf(before.reason)}` };
+        }
+        return await comparison(before.value, after.value, directory);
+    } finally {
+        rmSync(directory, { recursive: true, force: true });
+    }
+}
+
+const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
+
+async function comparison(before: Declared, after: Declared, directory: string): Promise<ProgramChange> {
+    const names = [...new Set([...before.keys(), ...after.keys()])].sort();
+    const changed = names.filter((name) => before.get(name) !== after.get(name));
+    const diffs: string[] = [];
+    for (const name of changed) {
+        writeFileSync(join(directory, "base.yaml"), before.get(name) ?? "");
+        writeFileSync(join(directory, "head.yaml"), after.get(name) ?? "");
+        diffs.push(`${name}\n${await unifiedDiff(directory, "base.yaml", "head.yaml")}`);
+    }
+    return {
+        created: changed.filter((name) => !before.has(name)).length,
+        updated: changed.filter((name) => before.has(name) && after.has(name)).length,
+        deleted: changed.filter((name) => !after.has(name)).length,
+        diff: diffs.join("\n"),
+    };
+}
