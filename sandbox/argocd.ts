@@ -3,6 +3,7 @@ import type { Closeable } from "./http-server";
 import { type KubeApi, kubeApi } from "./kube-api";
 import type { SandboxPaths } from "./paths";
 import { freePorts } from "./ports";
+import { repeat } from "./repeat";
 import { Supervisor } from "./supervisor";
 import { isRolledOut, MissingReference, type Workload } from "./workload";
 
@@ -24,8 +25,7 @@ class ArgoCD implements Closeable {
     readonly #running = new Map<ArgocdComponent, Running>();
     #waitingFor = "";
     #closed = false;
-    #timer: NodeJS.Timeout | undefined;
-    #tick: Promise<void> = Promise.resolve();
+    readonly #loop: Closeable;
 
     constructor(
         readonly paths: SandboxPaths,
@@ -33,19 +33,7 @@ class ArgoCD implements Closeable {
         readonly api: KubeApi,
         readonly log: (line: string) => void,
     ) {
-        this.#next(0);
-    }
-
-    #next(wait: number): void {
-        this.#timer = setTimeout(() => {
-            this.#tick = this.#reconcile()
-                .catch((error: unknown) => this.#tell(error instanceof Error ? error.message : String(error)))
-                .finally(() => {
-                    if (!this.#closed) {
-                        this.#next(interval);
-                    }
-                });
-        }, wait);
+        this.#loop = repeat(interval, "argocd", () => this.#reconcile(), log);
     }
 
     /** Says what is waited for, once. */
@@ -106,8 +94,7 @@ class ArgoCD implements Closeable {
 
     async close(): Promise<void> {
         this.#closed = true;
-        clearTimeout(this.#timer);
-        await this.#tick;
+        await this.#loop.close();
         await Promise.all(argocdComponents.map((component) => this.#stop(component)));
         this.api.close();
     }

@@ -11,6 +11,7 @@ import { ownTool } from "./links";
 import { endProcesses, type OwnProcess, ownProcesses } from "./own-processes";
 import { type SandboxPaths, sandboxPaths } from "./paths";
 import { isFree } from "./ports";
+import type { SandboxSettings } from "./settings";
 import { removeStackState } from "./stack-state";
 
 /** Milliseconds for which a cluster whose processes run may not be ready. */
@@ -132,7 +133,7 @@ async function checkPorts(paths: SandboxPaths): Promise<void> {
     }
 }
 
-async function create(paths: SandboxPaths): Promise<void> {
+async function create(paths: SandboxPaths, settings: SandboxSettings): Promise<void> {
     // What they hold is thrown away: nothing is gained by asking first.
     await endProcesses(paths, () => true, 0);
     for (const leftover of [paths.kwok, paths.kubeconfig, paths.argocd]) {
@@ -146,7 +147,7 @@ async function create(paths: SandboxPaths): Promise<void> {
         "create",
         "cluster",
         "--config",
-        writeKwokConfig(paths),
+        writeKwokConfig(paths, settings),
         "--kubeconfig",
         kubeconfig,
         "--wait",
@@ -164,12 +165,12 @@ async function create(paths: SandboxPaths): Promise<void> {
  *
  * @throws Failure when a component does not start, or a tool is missing
  */
-export async function startCluster(projectRoot: string): Promise<ClusterStart> {
+export async function startCluster(projectRoot: string, settings: SandboxSettings): Promise<ClusterStart> {
     const paths = sandboxPaths(projectRoot);
     const complete = [paths.clusterMarker, paths.kubeconfig, clusterDirectory(paths)].every(existsSync);
     if (!complete) {
         rmSync(paths.clusterMarker, { force: true });
-        await create(paths);
+        await create(paths, settings);
         return "created";
     }
     if (await isRunning(paths)) {
@@ -177,7 +178,7 @@ export async function startCluster(projectRoot: string): Promise<ClusterStart> {
     }
     await endControlPlane(paths);
     await checkPorts(paths);
-    writeKwokConfig(paths);
+    writeKwokConfig(paths, settings);
     await kwokctl(paths, "start", "cluster", "--wait", "60s");
     await waitForNamespace(paths, "kube-system");
     return "started";

@@ -5,6 +5,7 @@ import { startControllers } from "./controllers/index";
 import type { DaemonHealth, DaemonMessage } from "./daemon-control";
 import { serveRepository } from "./git-server";
 import { startGitea } from "./gitea";
+import { followGitea } from "./gitea-pod";
 import type { Closeable } from "./http-server";
 import { sandboxPaths } from "./paths";
 import { readSandboxSettings } from "./settings";
@@ -43,18 +44,20 @@ async function main(root: string, fingerprint: string): Promise<void> {
     process.on("SIGHUP", () => {});
     try {
         const health = (): DaemonHealth => ({ directory: paths.directory, fingerprint });
-        parts.push(
-            await (settings.gitea
-                ? startGitea(paths, settings.gitPort, settings.gitea, log)
-                : serveRepository(paths, settings)),
-        );
+        if (settings.gitea === undefined) {
+            parts.push(await serveRepository(paths, settings));
+        } else if (settings.gitea === "in the cluster") {
+            parts.push(await followGitea(paths, settings.gitPort, log));
+        } else {
+            parts.push(await startGitea(paths, settings.gitPort, settings.gitea, log));
+        }
         await prepareCharts(paths.charts);
         parts.push(await serveChartRepository(settings.chartsPort, paths.charts, health));
         const { KubeConfig } = await import("@kubernetes/client-node");
         const kubeConfig = new KubeConfig();
         kubeConfig.loadFromFile(paths.kubeconfig);
         parts.push(await startControllers(kubeConfig, log));
-        parts.push(await startArgoCD(paths, settings.gitea?.argocdPort, log));
+        parts.push(await startArgoCD(paths, settings.argocdPort, log));
     } catch (error) {
         log(describe(error));
         tell({ failure: describe(error) });

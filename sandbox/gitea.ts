@@ -69,7 +69,7 @@ LEVEL = Warn
 export async function startGitea(
     paths: SandboxPaths,
     port: number,
-    { administrator, password }: NonNullable<SandboxSettings["gitea"]>,
+    { administrator, password }: Exclude<SandboxSettings["gitea"], string | undefined>,
     log: (line: string) => void,
 ): Promise<Closeable> {
     if (!(await isFree(port))) {

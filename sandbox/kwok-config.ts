@@ -4,6 +4,7 @@ import { parse, stringify } from "yaml";
 import { writeFileAtomically } from "./files";
 import { ownTool } from "./links";
 import type { SandboxPaths } from "./paths";
+import type { SandboxSettings } from "./settings";
 
 /** Name of the cluster for kwokctl. */
 export const clusterName = "hearth";
@@ -20,50 +21,61 @@ export function clusterDirectory(paths: SandboxPaths): string {
 }
 
 /** Writes kwokctl's configuration, which replaces a user's own, and returns its path. */
-export function writeKwokConfig(paths: SandboxPaths): string {
+export function writeKwokConfig(paths: SandboxPaths, { gitea, gitPort }: SandboxSettings): string {
     const path = join(paths.directory, "kwok.yaml");
     const extraArgs = (values: Record<string, string>) =>
         Object.entries(values).map(([key, value]) => ({ key, value, override: false }));
-    writeFileAtomically(
-        path,
-        stringify({
-            apiVersion: "config.kwok.x-k8s.io/v1alpha1",
-            kind: "KwokctlConfiguration",
-            options: {
-                runtime: "binary",
-                // etcd and the kubelets' stand-in ask for no password.
-                bindAddress: "127.0.0.1",
-                disableQPSLimits: true,
-                // A restarted kwok simulates no pod until the leases of the one that ended are over: five times this.
-                nodeLeaseDurationSeconds: 4,
-                etcdBinary: ownTool(paths, "etcd"),
-                kubeApiserverBinary: ownTool(paths, "kube-apiserver"),
-                kubeControllerManagerBinary: ownTool(paths, "kube-controller-manager"),
-                kubeSchedulerBinary: ownTool(paths, "kube-scheduler"),
-                kwokControllerBinary: ownTool(paths, "kwok"),
+    const cluster = {
+        apiVersion: "config.kwok.x-k8s.io/v1alpha1",
+        kind: "KwokctlConfiguration",
+        options: {
+            runtime: "binary",
+            // etcd and the kubelets' stand-in ask for no password.
+            bindAddress: "127.0.0.1",
+            disableQPSLimits: true,
+            // A restarted kwok simulates no pod until the leases of the one that ended are over: five times this.
+            nodeLeaseDurationSeconds: 4,
+            etcdBinary: ownTool(paths, "etcd"),
+            kubeApiserverBinary: ownTool(paths, "kube-apiserver"),
+            kubeControllerManagerBinary: ownTool(paths, "kube-controller-manager"),
+            kubeSchedulerBinary: ownTool(paths, "kube-scheduler"),
+            kwokControllerBinary: ownTool(paths, "kwok"),
+        },
+        componentsPatches: [
+            {
+                name: "kube-apiserver",
+                extraArgs: extraArgs({
+                    "service-cluster-ip-range": ranges.services,
+                    // The server's in manifests/nodes.yaml. Not looked up: a machine without a network has none.
+                    "advertise-address": "10.20.0.11",
+                    // Where the kubelets' stand-in listens.
+                    "kubelet-preferred-address-types": "InternalDNS",
+                }),
             },
-            componentsPatches: [
-                {
-                    name: "kube-apiserver",
-                    extraArgs: extraArgs({
-                        "service-cluster-ip-range": ranges.services,
-                        // The server's in manifests/nodes.yaml. Not looked up: a machine without a network has none.
-                        "advertise-address": "10.20.0.11",
-                    }),
-                },
-                {
-                    name: "kube-controller-manager",
-                    extraArgs: extraArgs({
-                        "service-cluster-ip-range": ranges.services,
-                        "cluster-cidr": ranges.pods,
-                        "allocate-node-cidrs": "true",
-                        ...alone,
-                    }),
-                },
-                { name: "kube-scheduler", extraArgs: extraArgs(alone) },
-            ],
-        }),
-    );
+            {
+                name: "kube-controller-manager",
+                extraArgs: extraArgs({
+                    "service-cluster-ip-range": ranges.services,
+                    "cluster-cidr": ranges.pods,
+                    "allocate-node-cidrs": "true",
+                    ...alone,
+                }),
+            },
+            { name: "kube-scheduler", extraArgs: extraArgs(alone) },
+        ],
+    };
+    // The pod of Gitea answers for the process that the sandbox runs in its place.
+    const forward = {
+        apiVersion: "kwok.x-k8s.io/v1alpha1",
+        kind: "ClusterPortForward",
+        metadata: { name: "gitea" },
+        spec: {
+            selector: { matchNamespaces: ["gitops"], matchNames: ["gitea-0"] },
+            forwards: [{ ports: [3000], target: { address: "127.0.0.1", port: gitPort } }],
+        },
+    };
+    const documents = [cluster, ...(gitea === "in the cluster" ? [forward] : [])];
+    writeFileAtomically(path, documents.map((each) => stringify(each)).join("---\n"));
     return path;
 }
 

@@ -59,7 +59,7 @@ export async function startSandbox(
     const cluster = await timed(
         (result) => `Cluster ${result}: 1 server, 3 agents`,
         () =>
-            startCluster(projectRoot).catch(async (error: unknown) => {
+            startCluster(projectRoot, settings).catch(async (error: unknown) => {
                 // Half a cluster is of no use to anyone, and the next start makes it anew.
                 if (!existsSync(paths.clusterMarker)) {
                     await endProcesses(paths, () => true, 0);

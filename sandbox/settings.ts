@@ -13,20 +13,17 @@ export interface SandboxSettings {
     readonly branch: string;
     /** Port of the chart repository, from hearth:charts. */
     readonly chartsPort: number;
-    /** From hearth:gitea: the repository is on a real Gitea, which the Pulumi program fills. */
-    readonly gitea?: {
-        readonly administrator: string;
-        readonly password: string;
-        /** Port of Argo CD's API server, which takes the webhook. */
-        readonly argocdPort: number;
-    };
+    /** Port of Argo CD's API server, from hearth:gitea, where a Gitea has to know it. */
+    readonly argocdPort?: number;
+    /** Who runs a real Gitea, which the Pulumi program fills: the sandbox as a server elsewhere, or the cluster's pod. */
+    readonly gitea?: { readonly administrator: string; readonly password: string } | "in the cluster";
 }
 
 const file = "Pulumi.sandbox.yaml";
 const loopback = z.url().refine((text) => ["127.0.0.1", "localhost"].includes(new URL(text).hostname), {
     error: "the sandbox serves it on loopback: http://127.0.0.1:<port>/…",
 });
-const schema = z.looseObject({
+const elsewhere = z.looseObject({
     "hearth:repository": z.looseObject({ url: loopback, revision: z.string() }),
     "hearth:charts": z.looseObject({ repository: loopback }),
     "hearth:gitea": z
@@ -37,34 +34,64 @@ const schema = z.looseObject({
         })
         .optional(),
 });
+const own = z.looseObject({
+    "hearth:repository": z.looseObject({ revision: z.string().default("main") }).default({ revision: "main" }),
+    "hearth:charts": z.looseObject({ repository: loopback }),
+    "hearth:gitea": z.looseObject({ address: loopback, webhook: loopback }),
+});
+
+function checked<T>(schema: z.ZodType<T>, path: string, config: object): T {
+    const { data, error } = schema.safeParse(config);
+    if (error) {
+        const mistakes = error.issues.map((issue) => `  ${issue.path.join(".")}: ${issue.message}`);
+        throw new Failure([`${path} does not describe a sandbox:`, ...mistakes].join("\n"));
+    }
+    return data;
+}
+
+const portOf = (url: string) => Number(new URL(url).port || 80);
 
 /** @throws Failure that names every setting of Pulumi.sandbox.yaml that the sandbox cannot work with */
 export function readSandboxSettings(root: string): SandboxSettings {
-    const { data, error } = schema.safeParse(readStackFile(join(root, file)).config);
-    if (!data) {
-        const mistakes = error.issues.map((issue) => `  ${issue.path.join(".")}: ${issue.message}`);
-        throw new Failure([`${join(root, file)} does not describe a sandbox:`, ...mistakes].join("\n"));
+    const path = join(root, file);
+    const { config } = readStackFile(path);
+    if (Object(config["hearth:repository"]).url === undefined) {
+        const {
+            "hearth:repository": repository,
+            "hearth:charts": charts,
+            "hearth:gitea": gitea,
+        } = checked(own, path, config);
+        return {
+            gitPort: portOf(gitea.address),
+            repository: "home/hearth.git",
+            branch: repository.revision,
+            chartsPort: portOf(charts.repository),
+            argocdPort: portOf(gitea.webhook),
+            gitea: "in the cluster",
+        };
     }
-    const repository = new URL(data["hearth:repository"].url);
-    const charts = new URL(data["hearth:charts"].repository);
-    const gitea = data["hearth:gitea"];
+    const {
+        "hearth:repository": repository,
+        "hearth:charts": charts,
+        "hearth:gitea": gitea,
+    } = checked(elsewhere, path, config);
     return {
-        gitPort: Number(repository.port || 80),
-        repository: repository.pathname.replace(/^\/+/, ""),
-        branch: data["hearth:repository"].revision,
-        chartsPort: Number(charts.port || 80),
+        gitPort: portOf(repository.url),
+        repository: new URL(repository.url).pathname.replace(/^\/+/, ""),
+        branch: repository.revision,
+        chartsPort: portOf(charts.repository),
         ...(gitea && {
-            gitea: {
-                administrator: gitea.administrator,
-                password: gitea.password,
-                argocdPort: Number(new URL(gitea.webhook).port || 80),
-            },
+            argocdPort: portOf(gitea.webhook),
+            gitea: { administrator: gitea.administrator, password: gitea.password },
         }),
     };
 }
 
 /** The message for a port of the settings that somebody else listens on. */
-export function portInUse(port: number, setting: "hearth:repository.url" | "hearth:charts.repository"): Failure {
+export function portInUse(
+    port: number,
+    setting: "hearth:repository.url" | "hearth:charts.repository" | "hearth:gitea.address",
+): Failure {
     return new Failure(
         `port ${port} of 127.0.0.1 is in use by another program. It comes from ${setting} in ${file}: ` +
             `end that program (see \`lsof -i :${port}\`), or choose another port there, and run it again.`,

@@ -34,6 +34,7 @@ export interface Workload {
             readonly metadata?: { readonly labels?: Readonly<Record<string, string>> };
             readonly spec: {
                 readonly containers: readonly Container[];
+                readonly initContainers?: readonly Container[];
                 readonly volumes?: readonly { readonly name: string; readonly emptyDir?: object }[];
             };
         };

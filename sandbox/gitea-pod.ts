@@ -1,0 +1,144 @@
+import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { sourcesOf } from "../toolchain/go-build";
+import { run } from "../toolchain/run";
+import { testTools } from "../toolchain/tools";
+import type { Closeable } from "./http-server";
+import { type KubeApi, kubeApi } from "./kube-api";
+import { ownTool } from "./links";
+import type { SandboxPaths } from "./paths";
+import { isFree } from "./ports";
+import { repeat } from "./repeat";
+import { portInUse } from "./settings";
+import { type ProcessSpec, Supervisor } from "./supervisor";
+import { isRolledOut, resolveEnvironment, type Workload } from "./workload";
+
+/** Milliseconds between looks at the cluster. */
+const interval = 500;
+
+const namespace = "gitops";
+
+/** Gitea as it runs now. */
+interface Running {
+    /** The pod template, and the volume's claim, that it was started from. */
+    readonly of: string;
+    readonly supervisor: Supervisor;
+}
+
+/** What differs from the pod: addresses, folders, and that its sources have what a release has in the program. */
+function adaptation(directory: string, port: number, sources: string): Record<string, string> {
+    return {
+        ...(process.getuid?.() === 0 ? { GITEA____I_AM_BEING_UNSAFE_RUNNING_AS_ROOT: "true" } : {}),
+        GITEA____RUN_MODE: "prod",
+        GITEA____WORK_PATH: directory,
+        GITEA__server__HTTP_ADDR: "127.0.0.1",
+        GITEA__server__HTTP_PORT: String(port),
+        GITEA__server__STATIC_ROOT_PATH: sources,
+        GITEA__server__OFFLINE_MODE: "true",
+        GITEA__server__DISABLE_SSH: "true",
+        GITEA__server__START_SSH_SERVER: "false",
+        GITEA__database__PATH: join(directory, "data/gitea.db"),
+        GITEA__webhook__ALLOWED_HOST_LIST: "loopback",
+        GITEA__log__MODE: "console",
+        GITEA__log__LEVEL: "Warn",
+    };
+}
+
+/** Gitea's pod of charts/gitops as processes: the init container's script, then the program, with their own environment. */
+class GiteaPod {
+    #running: Running | undefined;
+
+    constructor(
+        readonly paths: SandboxPaths,
+        readonly port: number,
+        readonly api: KubeApi,
+        readonly log: (line: string) => void,
+    ) {}
+
+    async reconcile(): Promise<void> {
+        const path = `/api/v1/namespaces/${namespace}/persistentvolumeclaims/gitea-data`;
+        const [workload, claim] = await Promise.all([
+            this.api.get<Workload>(`/apis/apps/v1/namespaces/${namespace}/statefulsets/gitea`),
+            this.api.get<{ metadata: { uid: string } }>(path),
+        ]);
+        if (!workload || workload.spec.replicas === 0 || !claim) {
+            await this.stop();
+            return;
+        }
+        const of = `${claim.metadata.uid} ${JSON.stringify(workload.spec.template)}`;
+        if (this.#running?.of === of || !isRolledOut(workload)) {
+            return;
+        }
+        await this.stop();
+        const spec = await this.#prepare(workload, join(this.paths.gitea, claim.metadata.uid));
+        this.#running = { of, supervisor: new Supervisor("gitea", spec, this.log) };
+    }
+
+    /** What the image's entry point and the init container do. */
+    async #prepare(workload: Workload, directory: string): Promise<ProcessSpec> {
+        const { containers, initContainers = [] } = workload.spec.template.spec;
+        const [container, admin] = [containers, initContainers].map(([first]) => first);
+        if (!container || !admin) {
+            throw new Error("the pod of Gitea has not the containers that its chart gives it");
+        }
+        mkdirSync(directory, { recursive: true });
+        const config = join(directory, "app.ini");
+        // It has all from the environment, as in a new pod; what a value is taken away from falls back to its default.
+        writeFileSync(config, "", { mode: 0o600 });
+        const adapted = adaptation(directory, this.port, await sourcesOf("gitea", testTools.gitea));
+        const environment = async (of: typeof container) => ({
+            PATH: `${directory}:${process.env["PATH"]}`,
+            HOME: directory,
+            USER: process.env["USER"] ?? "root",
+            ...(await resolveEnvironment(this.api, workload, of)),
+            ...adapted,
+        });
+        const program = ownTool(this.paths, "gitea");
+        const common = { cwd: directory, logFile: join(this.paths.logs, "gitea.log") };
+        const env = await environment(container);
+        const command = async (name: string, args: string[], variables: NodeJS.ProcessEnv) => {
+            const { exitCode, output } = await run(name, args, { ...common, env: variables });
+            if (exitCode !== 0) {
+                throw new Error(`${args.join(" ")} ended with ${exitCode}: ${output.trim()}`);
+            }
+        };
+        await command(program, ["--config", config, "config", "edit-ini", "--in-place", "--apply-env"], env);
+        // The image's gitea is a script too.
+        const script = join(directory, "gitea");
+        writeFileSync(script, `#!/bin/sh\nexec ${program} --config ${config} "$@"\n`);
+        chmodSync(script, 0o755);
+        const scripts = await this.api.get<{ data: Record<string, string> }>(
+            `/api/v1/namespaces/${namespace}/configmaps/gitea`,
+        );
+        await command("sh", ["-c", scripts?.data["admin.sh"] ?? ""], await environment(admin));
+        return { program, args: ["--config", config, "web"], env, ...common };
+    }
+
+    async stop(): Promise<void> {
+        const running = this.#running;
+        this.#running = undefined;
+        await running?.supervisor.stop();
+    }
+}
+
+/**
+ * Runs Gitea whenever its pod is in the cluster, until closed. Each volume's claim has a folder: another claim is an
+ * empty volume.
+ *
+ * @throws Failure when the port is in use
+ */
+export async function followGitea(paths: SandboxPaths, port: number, log: (line: string) => void): Promise<Closeable> {
+    if (!(await isFree(port))) {
+        throw portInUse(port, "hearth:gitea.address");
+    }
+    const api = kubeApi(paths.kubeconfig);
+    const pod = new GiteaPod(paths, port, api, log);
+    const loop = repeat(interval, "gitea", () => pod.reconcile(), log);
+    return {
+        close: async () => {
+            await loop.close();
+            await pod.stop();
+            api.close();
+        },
+    };
+}

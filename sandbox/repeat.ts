@@ -1,0 +1,46 @@
+import type { Closeable } from "./http-server";
+
+/**
+ * Does the same again and again until closed, each time after the last is done. What goes wrong is told once, until
+ * something else does.
+ *
+ * @param interval milliseconds between
+ * @param name for the log
+ * @param log takes a line
+ */
+export function repeat(
+    interval: number,
+    name: string,
+    body: () => Promise<void>,
+    log: (line: string) => void,
+): Closeable {
+    let closed = false;
+    let timer: NodeJS.Timeout | undefined;
+    let told = "";
+    let current = Promise.resolve();
+    const next = (wait: number) => {
+        timer = setTimeout(() => {
+            current = body()
+                .catch((error: unknown) => {
+                    const message = error instanceof Error ? error.message : String(error);
+                    if (message !== told) {
+                        told = message;
+                        log(`${name}: ${message}`);
+                    }
+                })
+                .finally(() => {
+                    if (!closed) {
+                        next(interval);
+                    }
+                });
+        }, wait);
+    };
+    next(0);
+    return {
+        close: async () => {
+            closed = true;
+            clearTimeout(timer);
+            await current;
+        },
+    };
+}
