@@ -2,6 +2,7 @@ import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { readApplications } from "./components/applications";
 import { GitSource } from "./components/git-source";
+import { Gitea, giteaElsewhere } from "./components/gitea";
 import { RootApplication } from "./components/root-application";
 import { checkGivenSecrets, checkRotations, readSecretDeclarations } from "./components/secret-declarations";
 import { SecretUsers } from "./components/secret-users";
@@ -76,16 +77,19 @@ const secrets = new Secrets(
     },
     { provider, dependsOn: system },
 );
-new SecretUsers(
+const secretUsers = new SecretUsers(
     "secret-users",
     { secrets: [...system.written, ...secrets.written], kubeconfig: cluster },
     { provider, dependsOn: secrets },
 );
+const gitea = settings.ownGitea
+    ? new Gitea("gitea", { applications, settings, secrets, kubeconfig: cluster }, { provider, dependsOn: secretUsers })
+    : undefined;
 const { url, revision: branch } = settings.repository;
 const gitSource = new GitSource(
     "git-source",
-    { url, branch, cluster: settings.cluster, gitea: settings.gitea },
-    { provider, dependsOn: system },
+    { url, branch, cluster: settings.cluster, gitea: gitea?.access ?? giteaElsewhere(settings) },
+    { provider, dependsOn: gitea ?? system },
 );
 
 const common = { applications, settings, kubeconfig: cluster, revision: gitSource.revision };

@@ -1,8 +1,9 @@
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
-import type { Settings } from "../config/settings";
 import { type Account, git } from "./git";
+import type { GiteaAccess } from "./gitea";
+import { throughCluster } from "./gitea/forward";
 import { GiteaRepository, seedRefs } from "./gitea-repository";
 
 /** Arguments of {@link GitSource}. */
@@ -14,7 +15,7 @@ export interface GitSourceArgs {
     /** The cluster's folder under clusters/, which the repository has to have. */
     readonly cluster: string;
     /** Where the repository is on a Gitea in which this program declares it. */
-    readonly gitea?: Settings["gitea"];
+    readonly gitea?: GiteaAccess;
 }
 
 /** What there is in the repository now, as far as this program asks. */
@@ -29,12 +30,20 @@ interface Remote {
  * The commit that Argo CD will see: the head of the branch, or of this checkout while the repository cannot be reached
  * (a preview before it exists) or has yet to be filled.
  */
-async function readRemote({ url, branch, gitea }: GitSourceArgs, account?: Account): Promise<Remote> {
+async function readRemote(
+    { url, branch, gitea }: GitSourceArgs,
+    account: Account | undefined,
+    kubeconfig: string | undefined,
+): Promise<Remote> {
     const head = await git(["rev-parse", "HEAD"]);
+    const list = (from: string) =>
+        git(["ls-remote", "--exit-code", from, `refs/heads/${branch}`, `${seedRefs}*`], account);
     try {
-        const lines = (await git(["ls-remote", "--exit-code", url, `refs/heads/${branch}`, `${seedRefs}*`], account))
-            .split("\n")
-            .map((line) => line.split("\t"));
+        const refs =
+            kubeconfig === undefined
+                ? await list(url)
+                : await throughCluster(kubeconfig, (reached) => list(reached + new URL(url).pathname));
+        const lines = refs.split("\n").map((line) => line.split("\t"));
         const remote = lines.find(([, ref]) => ref === `refs/heads/${branch}`)?.[0];
         const seed = lines.find(([, ref]) => ref?.startsWith(seedRefs))?.[1];
         if (remote === undefined) {
@@ -71,8 +80,11 @@ export class GitSource extends pulumi.ComponentResource {
     constructor(name: string, args: GitSourceArgs, opts?: pulumi.ComponentResourceOptions) {
         super("hearth:components:GitSource", name, { url: args.url, branch: args.branch }, opts);
         const { url, branch, cluster, gitea } = args;
-        const administrator = gitea && { name: gitea.administrator, password: gitea.password };
-        const remote = pulumi.output(readRemote(args, administrator));
+        const remote = pulumi.unsecret(
+            pulumi
+                .all([gitea?.administrator, gitea?.own?.kubeconfig])
+                .apply(([administrator, kubeconfig]) => readRemote(args, administrator, kubeconfig)),
+        );
         const webhookSecret = new random.RandomPassword(
             `${name}-webhook`,
             { length: 40, special: false },
@@ -92,20 +104,19 @@ export class GitSource extends pulumi.ComponentResource {
             { parent: this },
         );
         const repository =
-            gitea && administrator
-                ? new GiteaRepository(
-                      `${name}-gitea`,
-                      {
-                          url,
-                          branch,
-                          administrator,
-                          webhook: { url: gitea.webhook, secret: webhookSecret },
-                          contains: `clusters/${cluster}/kustomization.yaml`,
-                          seed: remote.apply(({ seed }) => seed),
-                      },
-                      { parent: this, dependsOn: webhook },
-                  )
-                : undefined;
+            gitea &&
+            new GiteaRepository(
+                `${name}-gitea`,
+                {
+                    url,
+                    branch,
+                    gitea,
+                    webhookSecret,
+                    contains: `clusters/${cluster}/kustomization.yaml`,
+                    seed: remote.apply(({ seed }) => seed),
+                },
+                { parent: this, dependsOn: webhook },
+            );
         const reader = repository && {
             username: repository.reader.apply((account) => base64(account.name)),
             password: repository.reader.apply((account) => base64(account.password)),
@@ -118,7 +129,14 @@ export class GitSource extends pulumi.ComponentResource {
                     namespace: "argocd",
                     labels: { "argocd.argoproj.io/secret-type": "repository" },
                 },
-                data: { type: base64("git"), url: base64(url), ...reader },
+                data: {
+                    type: base64("git"),
+                    url: base64(url),
+                    // What is asked of a proxy names the whole URL, and Gitea answers for its own: the home's name for
+                    // it needs neither DNS nor a certificate inside of the cluster.
+                    ...(gitea?.own && { proxy: base64(gitea.own.address) }),
+                    ...reader,
+                },
             },
             { parent: this },
         );

@@ -3,7 +3,8 @@ import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 import type { Account } from "./git";
-import type { Declaration } from "./gitea/declare";
+import type { GiteaAccess } from "./gitea";
+import type { Input } from "./gitea/main";
 
 /** Refs under this say which run filled the repository; a repository that was lost has none. */
 export const seedRefs = "refs/hearth/seed/";
@@ -17,10 +18,10 @@ export interface GiteaRepositoryArgs {
     readonly url: string;
     /** The branch that Argo CD follows. */
     readonly branch: string;
-    /** Who declares everything in Gitea. */
-    readonly administrator: Account;
-    /** Argo CD's webhook, as Gitea reaches it. */
-    readonly webhook: { readonly url: string; readonly secret: pulumi.Input<string> };
+    /** The Gitea, and who declares everything in it. */
+    readonly gitea: GiteaAccess;
+    /** What messages to the webhook are signed with. */
+    readonly webhookSecret: pulumi.Input<string>;
     /** A path that a repository of this home has. */
     readonly contains: string;
     /** The ref of {@link seedRefs} that the repository has now; undefined when it has to be filled, or filled again. */
@@ -44,25 +45,28 @@ export class GiteaRepository extends pulumi.ComponentResource {
             { length: 32, special: false },
             { parent: this, additionalSecretOutputs: ["result"] },
         ).result;
-        const { branch, administrator, contains, webhook } = args;
+        const { branch, contains, gitea } = args;
         const declared = new command.local.Command(
             name,
             {
                 create: "node --import tsx components/gitea/main.ts",
                 stdin: pulumi.secret(
-                    pulumi.all([password, webhook.secret, args.seed]).apply(([readerPassword, webhookSecret, seed]) => {
-                        const declaration: Declaration = {
-                            server,
-                            repository: { owner, name: repository, branch },
-                            administrator,
-                            reader: { name: "argocd", password: readerPassword },
-                            webhook: { url: webhook.url, secret: webhookSecret },
-                            contains,
-                            seed: seed ?? `${seedRefs}${randomUUID()}`,
-                            limit,
-                        };
-                        return JSON.stringify(declaration);
-                    }),
+                    pulumi
+                        .all([password, args.webhookSecret, args.seed, gitea.administrator, gitea.own?.kubeconfig])
+                        .apply(([readerPassword, webhookSecret, seed, administrator, kubeconfig]) => {
+                            const input: Input = {
+                                server,
+                                repository: { owner, name: repository, branch },
+                                administrator,
+                                reader: { name: "argocd", password: readerPassword },
+                                webhook: { url: gitea.webhook, secret: webhookSecret },
+                                contains,
+                                seed: seed ?? `${seedRefs}${randomUUID()}`,
+                                limit,
+                                ...(kubeconfig !== undefined && { kubeconfig }),
+                            };
+                            return JSON.stringify(input);
+                        }),
                 ),
                 logging: command.local.Logging.None,
             },

@@ -45,6 +45,7 @@ export function digestOf(secret: kubernetes.core.v1.Secret): pulumi.Output<strin
 export class Secrets extends pulumi.ComponentResource {
     /** What was written, ordered by chart. */
     readonly written: readonly WrittenSecret[];
+    readonly #values = new Map<string, pulumi.Output<string>>();
 
     constructor(name: string, args: SecretsArgs, opts?: pulumi.ComponentResourceOptions) {
         super("hearth:components:Secrets", name, {}, opts);
@@ -52,7 +53,7 @@ export class Secrets extends pulumi.ComponentResource {
             Object.entries(keys).map(([key, declaration]) => ({ chart, key, declaration })),
         );
 
-        const own = new Map<string, pulumi.Output<string>>();
+        const own = this.#values;
         for (const { chart, key, declaration } of declared) {
             const given = args.given[chart]?.[key];
             if (given !== undefined) {
@@ -91,6 +92,19 @@ export class Secrets extends pulumi.ComponentResource {
             return { chart, namespace, name, from, digest: digestOf(secret) };
         });
         this.registerOutputs({});
+    }
+
+    /**
+     * The value of a chart's own key; a secret.
+     *
+     * @throws Error when the chart's secrets.yaml declares none
+     */
+    value(chart: string, key: string): pulumi.Output<string> {
+        const value = this.#values.get(`${chart}.${key}`);
+        if (value === undefined) {
+            throw new Error(`charts/${chart}/secrets.yaml declares no ${key}`);
+        }
+        return value;
     }
 
     /** A random value of the declared length in characters; another one when `rotation` changes. */

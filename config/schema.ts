@@ -89,6 +89,37 @@ function checkCluster({ value, issues }: z.core.ParsePayload<unknown>): void {
     }
 }
 
+/** What settings of the repository have to say about each other. */
+const gitSchema = z.looseObject({
+    repository: z.looseObject({ url: z.unknown().optional() }).optional(),
+    gitea: z.record(z.string(), z.unknown()).optional(),
+});
+
+/** Checks that a Gitea elsewhere has its account, and that the home's own is given none. */
+function checkGitea({ value, issues }: z.core.ParsePayload<unknown>): void {
+    const { data } = gitSchema.safeParse(value);
+    if (data?.gitea === undefined) {
+        return;
+    }
+    const refuse = (key: string, message: string) =>
+        issues.push({ code: "custom", input: undefined, path: ["gitea", key], message });
+    if (data.repository?.url !== undefined) {
+        if (data.gitea["password"] === undefined) {
+            refuse(
+                "password",
+                "the password of an administrator of the Gitea that hearth:repository.url names, as a secret",
+            );
+        }
+        if (data.gitea["address"] !== undefined) {
+            refuse("address", "nothing, as hearth:repository.url says where the repository is");
+        }
+        return;
+    }
+    for (const key of ["administrator", "password"].filter((each) => data.gitea?.[each] !== undefined)) {
+        refuse(key, "nothing, as the home's own Gitea has it generated (or name another one by hearth:repository.url)");
+    }
+}
+
 /**
  * Everything a stack configures, under the keys `hearth:<name>`. The message of each check says what is accepted: it
  * ends up after "accepted:" in the error that lists every mistake.
@@ -114,27 +145,31 @@ export const settingFields = z.strictObject({
     /** What the nodes' data disks have in common. */
     storage: storageSchema.optional(),
     /** The Git repository that Argo CD follows. */
-    repository: z.strictObject({
-        /** HTTP(S) URL, as Argo CD reaches it. */
-        url: httpUrl,
-        /** The branch to follow. */
-        revision: branchName.default("main"),
-    }),
+    repository: z
+        .strictObject({
+            /** HTTP(S) URL of one that is there already, as Argo CD reaches it; without it, the home has its own Gitea. */
+            url: httpUrl.optional(),
+            /** The branch to follow. */
+            revision: branchName.default("main"),
+        })
+        .prefault({}),
     /**
-     * Where `repository` is on a Gitea: the account that declares organization, repository and rights in it. Without
+     * Where `repository.url` is on a Gitea: the account that declares organization, repository and rights in it. Without
      * it, the repository is somebody else's work, and Argo CD reads it without an account.
      */
     gitea: z
         .strictObject({
-            /** Name of an administrator. */
+            /** Name of an administrator; without it, hearth. */
             administrator: z
                 .string()
                 .regex(/^[A-Za-z0-9][\w.-]{0,39}$/, "the name of an administrator of Gitea")
-                .default("hearth"),
+                .optional(),
             /** Its password. */
-            password: lineOf("the administrator's password, as a secret"),
-            /** Argo CD's webhook, as Gitea reaches it. */
-            webhook: httpUrl.default("http://argocd-server.argocd.svc.cluster.local/api/webhook"),
+            password: lineOf("the administrator's password, as a secret").optional(),
+            /** Argo CD's webhook, as Gitea reaches it; without it, its Service. */
+            webhook: httpUrl.optional(),
+            /** The home's own Gitea, as Argo CD reaches it; without it, its Service. */
+            address: httpUrl.optional(),
         })
         .optional(),
     /** Where upstream Helm charts come from. */
@@ -177,10 +212,50 @@ export const settingFields = z.strictObject({
 });
 
 /** The same, with what settings have to say about each other. */
-export const settingsSchema = settingFields.check(checkCluster);
+export const settingsSchema = settingFields.check(checkCluster).check(checkGitea);
+
+type Given = z.output<typeof settingsSchema>;
 
 /** Settings that are secret, or hold one, whether or not the stack's file encrypts them. No message shows their values. */
 export const secretSettings: ReadonlySet<string> = new Set(["gitea", "kubeconfig", "secrets", "ssh", "storage"]);
 
 /** The stack's configuration, validated. */
-export type Settings = z.output<typeof settingsSchema>;
+export type Settings = Omit<Given, "gitea" | "repository"> & {
+    /** The Git repository that Argo CD follows. */
+    readonly repository: { readonly url: string; readonly revision: string };
+    /** Whether it is in the home's own Gitea. */
+    readonly ownGitea: boolean;
+    readonly gitea: {
+        readonly administrator: string;
+        /** Without one, a repository that is elsewhere is somebody else's work. */
+        readonly password?: string | undefined;
+        readonly webhook: string;
+        readonly address: string;
+    };
+};
+
+/**
+ * The repository with its URL. The one in the home's own Gitea has the host that Gitea knows itself by, since Argo CD
+ * finds the repository of a push by it; and http, since it is Gitea's Service that answers for it in the cluster.
+ */
+export function resolveRepository({
+    domain,
+    repository,
+}: Pick<Given, "domain" | "repository">): Settings["repository"] {
+    return { ...repository, url: repository.url ?? `http://git.${domain}/home/hearth.git` };
+}
+
+/** What follows from the stack's config. */
+export function resolveSettings(given: Given): Settings {
+    return {
+        ...given,
+        repository: resolveRepository(given),
+        ownGitea: given.repository.url === undefined,
+        gitea: {
+            administrator: "hearth",
+            webhook: "http://argocd-server.argocd.svc.cluster.local/api/webhook",
+            address: "http://gitea.gitops.svc.cluster.local:3000",
+            ...given.gitea,
+        },
+    };
+}

@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { shellQuote } from "../provision/shell";
 import { findMistakes } from "./mistakes";
-import { type Settings, secretSettings, settingsSchema } from "./schema";
+import { resolveSettings, type Settings, secretSettings, settingsSchema } from "./schema";
 
 export type { Settings } from "./schema";
 
@@ -46,7 +46,7 @@ export function parseSettings(raw: RawConfig): Settings {
             ].join("\n"),
         );
     }
-    return settingsSchema.parse(config);
+    return resolveSettings(settingsSchema.parse(config));
 }
 
 /** The SDK keeps the names of encrypted keys in its config map under this key. */

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { relative, resolve } from "node:path";
-import { settingFields } from "../config/schema";
+import { resolveRepository, type Settings, settingFields } from "../config/schema";
 import { readStackFile, type StackFile } from "../config/stack-file";
 import { Failure } from "../toolchain/failure";
 import { tool } from "../toolchain/tools";
@@ -22,7 +22,7 @@ export const stackOption = {
 const schema = settingFields.pick({ cluster: true, domain: true, repository: true, charts: true });
 
 /** What the verbs take from a stack's config: nothing that is secret. */
-export type StackSettings = ReturnType<typeof schema.parse>;
+export type StackSettings = Pick<Settings, "cluster" | "domain" | "repository" | "charts">;
 
 /** A stack, as its file in the checkout describes it. */
 export interface Stack {
@@ -83,8 +83,8 @@ export async function readStack(given: string | undefined): Promise<Stack> {
     const contents = readStackFile(file);
     const value = (key: string) => contents.config[`hearth:${key}`];
     const picked = Object.fromEntries(Object.keys(schema.shape).map((key) => [key, value(key)]));
-    const { data: settings, error } = schema.safeParse(picked);
-    if (!settings) {
+    const { data, error } = schema.safeParse(picked);
+    if (!data) {
         const mistakes = error.issues.map((issue) => `  hearth:${issue.path.join(".")}: accepted: ${issue.message}`);
         throw new Failure([`Mistakes in ${file}:`, ...mistakes].join("\n"));
     }
@@ -92,7 +92,7 @@ export async function readStack(given: string | undefined): Promise<Stack> {
     return {
         name,
         file: contents,
-        settings,
+        settings: { ...data, repository: resolveRepository(data) },
         kubeconfigPath: typeof kubeconfig === "string" ? resolve(kubeconfig) : undefined,
         hasKubeconfig: kubeconfig !== undefined,
     };

@@ -17,17 +17,21 @@ export class GiteaError extends Error {}
 export class Gitea {
     readonly #authorization: string;
 
-    /** @param server its address: scheme, host and port, and the path of a Gitea that is not at the top */
+    /**
+     * @param server its address: scheme, host and port, and the path of a Gitea that is not at the top
+     * @param reached the address that leads there from here, if that is another one
+     */
     constructor(
         readonly server: string,
         readonly account: Account,
+        readonly reached: string = server,
     ) {
         this.#authorization = `Basic ${Buffer.from(`${account.name}:${account.password}`).toString("base64")}`;
     }
 
     /** One request; every status is an answer. */
     async ask(method: "GET" | "POST" | "PUT" | "PATCH", path: string, body?: object): Promise<Answer> {
-        const response = await fetch(`${this.server}/api/v1${path}`, {
+        const response = await fetch(`${this.reached}/api/v1${path}`, {
             method,
             headers: { authorization: this.#authorization, "content-type": "application/json" },
             ...(body && { body: JSON.stringify(body) }),
@@ -65,9 +69,10 @@ export class Gitea {
      * Waits until Gitea answers for the account.
      *
      * @param limit seconds
+     * @param remedy what to do when it does not know the account
      * @throws GiteaError when it does not in time, or does not know the account
      */
-    async ready(limit: number): Promise<void> {
+    async ready(limit: number, remedy: string): Promise<void> {
         for (const end = Date.now() + limit * 1_000; ; await delay(patience.interval)) {
             let problem: unknown;
             try {
@@ -77,8 +82,7 @@ export class Gitea {
                 }
                 if (status === 401 || status === 403) {
                     throw new GiteaError(
-                        `Gitea at ${this.server} does not let the account ${this.account.name} in. hearth:gitea needs an ` +
-                            "administrator and its password:\n  pulumi config set --secret --path hearth:gitea.password",
+                        `Gitea at ${this.server} does not let the account ${this.account.name} in. ${remedy}`,
                     );
                 }
                 problem = `it answers with ${status}`;

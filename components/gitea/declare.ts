@@ -6,6 +6,8 @@ import { Gitea, GiteaError } from "./api";
 export interface Declaration {
     /** Gitea's address. */
     readonly server: string;
+    /** The address that leads there from here, if that is another one: the home's own Gitea is reached through the cluster. */
+    readonly reached?: string;
     /** The repository. */
     readonly repository: { readonly owner: string; readonly name: string; readonly branch: string };
     /** Who declares everything. */
@@ -75,16 +77,19 @@ async function declareReader(gitea: Gitea, reader: Account, team: number): Promi
         await gitea.change("POST", "/admin/users", {
             username: reader.name,
             email: `${reader.name}@noreply.invalid`,
-            restricted: true,
-            ...password,
-        });
-    } else if ((await new Gitea(gitea.server, reader).ask("GET", "/user")).status === 401) {
-        await gitea.change("PATCH", `/admin/users/${reader.name}`, {
-            login_name: reader.name,
-            source_id: 0,
             ...password,
         });
     }
+    const isKnown = (await new Gitea(gitea.server, reader, gitea.reached).ask("GET", "/user")).status !== 401;
+    await gitea.change("PATCH", `/admin/users/${reader.name}`, {
+        login_name: reader.name,
+        source_id: 0,
+        // It sees what its team may read, and makes nothing of its own.
+        restricted: true,
+        max_repo_creation: 0,
+        allow_create_organization: false,
+        ...(isKnown ? {} : password),
+    });
     await gitea.change("PUT", `/teams/${team}/members/${reader.name}`);
 }
 
@@ -117,9 +122,9 @@ async function declareWebhook(gitea: Gitea, { repository, webhook }: Declaration
 }
 
 /** Pushes what this checkout has committed. */
-async function push({ server, repository, administrator }: Declaration, ref: string): Promise<void> {
+async function push({ server, reached = server, repository, administrator }: Declaration, ref: string): Promise<void> {
     await git(
-        ["push", "--quiet", `${server}/${repository.owner}/${repository.name}.git`, `HEAD:${ref}`],
+        ["push", "--quiet", `${reached}/${repository.owner}/${repository.name}.git`, `HEAD:${ref}`],
         administrator,
     );
 }
@@ -161,9 +166,16 @@ async function checkContent(gitea: Gitea, { repository, contains, server }: Decl
  * @throws GiteaError that says what Gitea cannot or will not do
  */
 export async function declare(declaration: Declaration): Promise<void> {
-    const { server, administrator, repository, reader, limit } = declaration;
-    const gitea = new Gitea(server, administrator);
-    await gitea.ready(limit);
+    const { server, reached, administrator, repository, reader, limit } = declaration;
+    const gitea = new Gitea(server, administrator, reached);
+    await gitea.ready(
+        limit,
+        reached === undefined
+            ? "hearth:gitea needs an administrator and its password:\n" +
+                  "  pulumi config set --secret --path hearth:gitea.password"
+            : "It sets the password in the Secret gitops-secrets when it starts:\n" +
+                  "  kubectl --namespace gitops rollout restart statefulset/gitea",
+    );
     await declareOrganization(gitea, repository.owner);
     await declareRepository(gitea, repository);
     await declareReader(gitea, reader, (await declareTeams(gitea, repository)).readers);

@@ -1,10 +1,18 @@
 import { text } from "node:stream/consumers";
 import { type Declaration, declare } from "./declare";
+import { throughCluster } from "./forward";
+
+/** What standard input says: the declaration, and of a Gitea in the cluster, the cluster's kubeconfig. */
+export type Input = Declaration & { readonly kubeconfig?: string };
 
 /** Declares in Gitea what standard input says, as JSON: nothing of it may stand in arguments or environment. */
 async function main(): Promise<void> {
-    const declaration: Declaration = JSON.parse(await text(process.stdin));
-    await declare(declaration);
+    const { kubeconfig, ...declaration }: Input = JSON.parse(await text(process.stdin));
+    if (kubeconfig === undefined) {
+        await declare(declaration);
+    } else {
+        await throughCluster(kubeconfig, (reached) => declare({ ...declaration, reached }));
+    }
 }
 
 main().catch((error: unknown) => {

@@ -36,7 +36,6 @@ function declarations(): SecretDeclarations {
 const answers = {
     "hearth:domain": "haus.example.org",
     "hearth:kubeconfig": kubeconfig,
-    "hearth:repository": { url: "https://git.example.org/haus/hearth.git" },
     "hearth:loadBalancer": { addresses: ["192.168.1.240-192.168.1.250", "10.9.0.0/28"] },
     "hearth:nfs": { server: "nas", path: "/export/home" },
     "hearth:secrets": { qbittorrent: { "vpn-private-key": key, "vpn-addresses": "10.64.12.34/32" } },
@@ -160,7 +159,7 @@ test("a person is asked, sees no secret, can stop and go on", async () => {
     await first.answer("hearth:kubeconfig", "nowhere.yaml\r");
     await first.answer("accepted: the path of a file", "\x15k.yaml\r");
     await first.answer("encrypted", "y");
-    await first.answer("hearth:repository.url", "\x03");
+    await first.answer("hearth:loadBalancer.addresses", "\x03");
     const interrupted = await first.end();
 
     expect(interrupted.code).toBe(130);
@@ -171,7 +170,6 @@ test("a person is asked, sees no secret, can stop and go on", async () => {
     await second.answer("That was not it", "");
     await second.answer("Passphrase of Pulumi.haus.yaml", `${passphrase}\r`);
     await second.answer("hearth:domain: haus.example.org", "");
-    await second.answer("hearth:repository.url", "https://git.example.org/haus/hearth.git\r");
     await second.answer("hearth:loadBalancer.addresses", "192.168.1.240-192.168.1.250, 10.9.0.0/28\r");
     await second.answer("hearth:nfs.server", "nas\r");
     await second.answer("hearth:nfs.path", "/export/home\r");

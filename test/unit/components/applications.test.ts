@@ -30,6 +30,8 @@ const settings: Settings = {
     cluster: "home",
     kubeconfig: "/dev/null",
     repository: { url: "https://git.example.com/home.git", revision: "trunk" },
+    ownGitea: false,
+    gitea: { administrator: "hearth", webhook: "http://argocd", address: "http://gitea" },
     charts: { repository: "http://127.0.0.1:8080" },
     loadBalancer: { addresses: ["10.0.0.1-10.0.0.9"] },
     nfs: { server: "nas", path: "/export" },

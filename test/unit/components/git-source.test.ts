@@ -1,10 +1,16 @@
+import { join, resolve } from "node:path";
+import { readApplications } from "../../../components/applications";
 import { GitSource } from "../../../components/git-source";
+import { Gitea, type GiteaAccess } from "../../../components/gitea";
+import { readSecretDeclarations } from "../../../components/secret-declarations";
+import { Secrets } from "../../../components/secrets";
+import { parseSettings } from "../../../config/settings";
 import { mockEngine, type Registered, settled } from "./mocks";
 
 /** Nobody listens there: what is registered is what the first run of a new home registers. */
 const url = "http://127.0.0.1:1/home/hearth.git";
 
-async function register(gitea?: { administrator: string; password: string; webhook: string }): Promise<Registered[]> {
+async function register(gitea?: GiteaAccess): Promise<Registered[]> {
     const registered = await mockEngine();
     new GitSource("git-source", { url, branch: "main", cluster: "home", ...(gitea && { gitea }) });
     await settled();
@@ -24,7 +30,10 @@ test("a Git server of somebody else's gets nothing but a reader without an accou
 });
 
 test("a Gitea is told what to have on standard input, as a secret, before Argo CD reads from it", async () => {
-    const registered = await register({ administrator: "hearth", password: "hunter2", webhook: "http://argocd/api" });
+    const registered = await register({
+        administrator: { name: "hearth", password: "hunter2" },
+        webhook: "http://argocd/api",
+    });
     const command = registered.find(({ type }) => type === "command:local:Command");
     const { stdin, ...visible } = command?.inputs ?? {};
     expect(JSON.stringify(visible)).not.toContain("hunter2");
@@ -39,4 +48,72 @@ test("a Gitea is told what to have on standard input, as a secret, before Argo C
     const secret = repositorySecret(registered);
     expect(secret?.dependencies).toContain(command?.urn);
     expect(keys(secret)).toEqual(["password", "type", "url", "username"]);
+});
+
+describe("a home without a Git server", () => {
+    const root = resolve(__dirname, "../../..");
+    const applications = readApplications(root, "home");
+    const settings = parseSettings({
+        stack: "home",
+        values: {
+            domain: "home.example.com",
+            // No such file: nothing is reached.
+            kubeconfig: join(root, "no-such-kubeconfig"),
+            loadBalancer: '{"addresses":["192.168.1.240/28"]}',
+            nfs: '{"server":"nas","path":"/export"}',
+        },
+        secretKeys: new Set(),
+    });
+
+    async function registerHome(without: readonly string[] = []): Promise<Registered[]> {
+        const registered = await mockEngine();
+        const declarations = readSecretDeclarations(root, ["gitops"]);
+        const secrets = new Secrets("secrets", { declarations, given: {}, rotations: {}, namespaces: {} });
+        const { repository, cluster } = settings;
+        const gitea = new Gitea("gitea", {
+            ...{ settings, secrets, kubeconfig: settings.kubeconfig ?? "" },
+            applications: applications.filter(({ name }) => !without.includes(name)),
+        });
+        new GitSource(
+            "git-source",
+            { url: repository.url, branch: repository.revision, cluster, gitea: gitea.access },
+            { dependsOn: gitea },
+        );
+        await settled();
+        return registered;
+    }
+
+    test("has Gitea before its repository is declared: what the Application gitops is made of, by name and values", async () => {
+        const registered = await registerHome();
+        const release = registered.find(({ type }) => type === "kubernetes:helm.sh/v3:Release");
+        const gitops = applications.find(({ name }) => name === "gitops");
+        expect(release?.inputs).toMatchObject({
+            name: "gitops",
+            namespace: gitops?.namespace,
+            values: { global: { domain: "home.example.com" } },
+        });
+        const command = registered.find(
+            ({ type, name }) => type === "command:local:Command" && name === "git-source-gitea",
+        );
+        expect(registered.flatMap((each) => (each === release || each === command ? each : []))).toEqual([
+            release,
+            command,
+        ]);
+        expect(JSON.parse(Object(command?.inputs["stdin"]).value)).toMatchObject({
+            server: "http://git.home.example.com",
+            administrator: { name: "hearth", password: "generated-gitops-gitea-admin-password" },
+            kubeconfig: settings.kubeconfig,
+        });
+    });
+
+    test("has Argo CD ask Gitea's Service, which needs no name of the home's", async () => {
+        expect(keys(repositorySecret(await registerHome()))).toEqual(["password", "proxy", "type", "url", "username"]);
+    });
+
+    test("is told that it needs gitops, or a URL, when it has taken it out", async () => {
+        await expect(registerHome(["gitops"])).rejects.toThrow(
+            /hearth:repository.url: found nothing; accepted: the URL .*gitops, which is not in clusters\/home\/apps/,
+        );
+        await settled();
+    });
 });

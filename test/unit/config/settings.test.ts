@@ -48,9 +48,51 @@ describe("a config that is right", () => {
         ["the contents of a kubeconfig", { kubeconfig: "apiVersion: v1\nkind: Config\n" }],
         ["secrets by chart and key", { secrets: '{"cert-manager":{"api-token":"x"}}' }],
         ["a Gitea by its administrator's password", { gitea: '{"password":"x"}' }],
+        ["a home that has its own Gitea", { repository: undefined }],
+        ["its own Gitea at another address", { repository: undefined, gitea: '{"address":"http://127.0.0.1:3000"}' }],
         ["a longer time for a tier", { tierTimeout: "1h" }],
     ])("accepts %s", (_, changes) => {
         expect(() => parse(changes)).not.toThrow();
+    });
+});
+
+describe("where the repository is", () => {
+    const elsewhere = "https://git.example.org/haus/hearth.git";
+
+    test("without a URL, in the home's own Gitea, by the name that Gitea has in the home", () => {
+        expect(parse({ repository: undefined })).toMatchObject({
+            repository: { url: "http://git.home.example.com/home/hearth.git", revision: "main" },
+            ownGitea: true,
+            gitea: { address: "http://gitea.gitops.svc.cluster.local:3000" },
+        });
+    });
+
+    test("with one, on a Git server that is there, and the home's own is not asked", () => {
+        const settings = parse({ repository: JSON.stringify({ url: elsewhere, revision: "trunk" }) });
+        expect(settings.repository).toEqual({ url: elsewhere, revision: "trunk" });
+        expect([settings.ownGitea, settings.gitea.password]).toEqual([false, undefined]);
+    });
+
+    test("with a password, on a Gitea that is there, in which it is declared", () => {
+        const { gitea, ownGitea } = parse({ gitea: '{"password":"x"}' });
+        expect(gitea).toMatchObject({ administrator: "hearth", password: "x" });
+        expect(ownGitea).toBe(false);
+    });
+
+    test.each([
+        [
+            "a password for the home's own",
+            { repository: undefined, gitea: '{"password":"x"}' },
+            /hearth:gitea.password/,
+        ],
+        ["a Gitea without a password", { gitea: "{}" }, /hearth:gitea.password: found nothing; accepted: the password/],
+        [
+            "the address of the home's own for another",
+            { gitea: '{"password":"x","address":"http://10.0.0.1"}' },
+            /hearth:gitea.address: .*accepted: nothing, as hearth:repository.url says/,
+        ],
+    ])("%s is a mistake", (_, changes, message) => {
+        expect(errorOf(changes)).toMatch(message);
     });
 });
 

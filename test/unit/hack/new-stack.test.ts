@@ -25,7 +25,6 @@ test("what has no default is asked, in the order of the example, each explained 
     expect(questions.map(({ path }) => path.join("."))).toEqual([
         "domain",
         "kubeconfig",
-        "repository.url",
         "loadBalancer.addresses",
         "nfs.server",
         "nfs.path",
@@ -38,7 +37,6 @@ test("what has no default is asked, in the order of the example, each explained 
 
 test.each([
     ["domain", "Home", "accepted: a lower-case DNS name"],
-    ["repository.url", "git@example.org:a/b", "accepted: a URL"],
     ["loadBalancer.addresses", "", "accepted: at least one range"],
     ["loadBalancer.addresses", "192.168.1.240/28, 192.168.1.9-192.168.1.1", "accepted: an IPv4 range"],
     ["nfs.path", "export", "accepted: an absolute path"],

@@ -17,9 +17,15 @@ const common = {
     rotations: { garage: { "admin-token": "2026-11-23" } },
 };
 
-/** Two configs that have every setting between them. */
+/** Configs that have every setting between them. */
 export const configs = {
     "a cluster that is there": { ...common, kubeconfig: "kubeconfig.yaml" },
+    "its own Gitea": {
+        ...common,
+        kubeconfig: "kubeconfig.yaml",
+        repository: { revision: "main" },
+        gitea: { address: "http://gitea.example.com:3000" },
+    },
     "machines to build one from": {
         ...common,
         nodes: [

@@ -1,0 +1,111 @@
+import * as command from "@pulumi/command";
+import * as kubernetes from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+import type { Settings } from "../config/settings";
+import type { Application } from "./applications";
+import type { Account } from "./git";
+import type { Input } from "./gitea/hand-over";
+import { overriddenManifest } from "./overrides";
+import type { Secrets } from "./secrets";
+
+/** A Gitea in which this program declares the home's repository. */
+export interface GiteaAccess {
+    /** Who declares it. */
+    readonly administrator: pulumi.Input<Account>;
+    /** Argo CD's webhook, as Gitea reaches it. */
+    readonly webhook: string;
+    /** Of the home's own Gitea. */
+    readonly own?: {
+        /** The cluster that it runs in: path to a kubeconfig, or the contents of one. */
+        readonly kubeconfig: pulumi.Input<string>;
+        /** Its Service, as Argo CD reaches it. */
+        readonly address: string;
+    };
+}
+
+/** Arguments of {@link Gitea}. */
+export interface GiteaArgs {
+    /** All Applications of the home; Gitea's is `gitops`. */
+    readonly applications: readonly Application[];
+    /** The stack's configuration. */
+    readonly settings: Settings;
+    /** The cluster: path to a kubeconfig, or the contents of one. */
+    readonly kubeconfig: pulumi.Input<string>;
+    /** The charts' secrets, of which Gitea's has the administrator's password. */
+    readonly secrets: Secrets;
+}
+
+/** The Application whose chart has Gitea in it. */
+const applicationName = "gitops";
+
+/** Seconds for the hand-over of its objects. */
+const limit = 120;
+
+/** The Gitea elsewhere that a stack has the password of. */
+export function giteaElsewhere({
+    gitea: { administrator: name, password, webhook },
+}: Settings): GiteaAccess | undefined {
+    return password === undefined ? undefined : { administrator: { name, password }, webhook };
+}
+
+/**
+ * The home's own Gitea, before there is a repository for Argo CD to read: a release of the chart of the Application
+ * `gitops`, with its name and its values, so that taking over changes nothing in the cluster. The release is the
+ * bootstrap only: an upgrade is a commit, so Pulumi leaves chart version and values alone. It is done when the objects
+ * are there; whoever needs Gitea waits for its answer.
+ * https://docs.gitea.com
+ */
+export class Gitea extends pulumi.ComponentResource {
+    /** How it is declared in. */
+    readonly access: GiteaAccess;
+
+    constructor(name: string, args: GiteaArgs, opts?: pulumi.ComponentResourceOptions) {
+        super("hearth:components:Gitea", name, {}, opts);
+        const { settings } = args;
+        const application = args.applications.find((each) => each.name === applicationName);
+        if (application === undefined) {
+            throw new pulumi.RunError(
+                "hearth:repository.url: found nothing; accepted: the URL of a repository that is there, as the home's own " +
+                    `Gitea is part of ${applicationName}, which is not in clusters/${settings.cluster}/apps`,
+            );
+        }
+        const [{ path, helm }] = overriddenManifest(application, settings).spec.sources;
+        const release = new kubernetes.helm.v3.Release(
+            name,
+            {
+                // From where Pulumi.yaml is: the same in every checkout.
+                chart: `./${path}`,
+                name: application.name,
+                namespace: application.namespace,
+                values: helm.valuesObject,
+                // The runners in it wait for Gitea, and need not be ready for the repository to be there.
+                skipAwait: true,
+            },
+            { parent: this, ignoreChanges: ["version", "values"] },
+        );
+        new command.local.Command(
+            `${name}-hand-over`,
+            {
+                create: "exec node --require tsx/cjs components/gitea/hand-over.ts",
+                stdin: pulumi.secret(
+                    pulumi.all([args.kubeconfig, release.resourceNames]).apply(([kubeconfig, objects]) => {
+                        const input: Input = { kubeconfig, limit, objects };
+                        return JSON.stringify(input);
+                    }),
+                ),
+                logging: command.local.Logging.None,
+            },
+            { parent: this, customTimeouts: { create: `${limit}s`, update: `${limit}s` } },
+        );
+        this.access = {
+            administrator: pulumi.secret(
+                args.secrets
+                    .value(application.name, "gitea-admin-password")
+                    .apply((password) => ({ name: settings.gitea.administrator, password })),
+            ),
+            webhook: settings.gitea.webhook,
+            own: { kubeconfig: args.kubeconfig, address: settings.gitea.address },
+        };
+        this.registerOutputs({});
+    }
+}

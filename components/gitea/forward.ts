@@ -1,0 +1,79 @@
+import { once } from "node:events";
+import { type AddressInfo, createServer, type Socket } from "node:net";
+import { Writable } from "node:stream";
+import { type Instance, loadClient, loadKubeConfig } from "../waits/cluster";
+
+/** The pod of charts/gitops that Gitea runs in, and its port. */
+const gitea = { namespace: "gitops", pod: "gitea-0", port: 3000 };
+
+/** Milliseconds for the API server to open a connection into the pod. */
+const connectLimit = 10_000;
+
+/** Carries what a connection says into the pod and back, until either end closes it. */
+async function carry(socket: Socket, forward: Instance<"PortForward">, tell: (problem: string) => void): Promise<void> {
+    const late = setTimeout(() => socket.destroy(), connectLimit);
+    const refused = new Writable({
+        write: (chunk: Buffer, _encoding, done) => {
+            // The number of the port comes first, and is taken out.
+            if (chunk.length > 0) {
+                tell(chunk.toString().trim());
+                socket.destroy();
+            }
+            done();
+        },
+    });
+    try {
+        const { namespace, pod, port } = gitea;
+        const remote = await forward.portForward(namespace, pod, [port], socket, refused, socket);
+        if ("addEventListener" in remote) {
+            remote.addEventListener("close", () => socket.destroy());
+            socket.once("close", () => remote.close());
+        }
+    } catch (error) {
+        tell(String(Object(error).message));
+        socket.destroy();
+    } finally {
+        clearTimeout(late);
+    }
+}
+
+/**
+ * Calls `use` with an address on loopback that leads to the home's own Gitea, by way of the cluster's API server: that
+ * is there before the home's names, certificates and load-balancer addresses are, and asks for the kubeconfig's rights.
+ * https://kubernetes.io/docs/tasks/access-application-cluster/port-forward-access-application-cluster/
+ *
+ * @param kubeconfig a path, or the contents
+ * @throws what `use` throws; if no connection came through, with the API server's reason
+ */
+export async function throughCluster<T>(kubeconfig: string, use: (address: string) => Promise<T>): Promise<T> {
+    const client = await loadClient();
+    const forward = new client.PortForward(loadKubeConfig(client, kubeconfig));
+    const open = new Set<Socket>();
+    const problems: string[] = [];
+    const server = createServer((socket) => {
+        open.add(socket);
+        // Whoever connected sees it too, and says so.
+        socket.on("error", () => {}).once("close", () => open.delete(socket));
+        void carry(socket, forward, (problem) => problems.push(problem));
+    });
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    try {
+        return await use(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+    } catch (error) {
+        const problem = problems.at(-1);
+        if (problem === undefined || !(error instanceof Error)) {
+            throw error;
+        }
+        const { namespace, pod } = gitea;
+        throw new Error(
+            `${error.message}\nThe API server could not connect to the pod ${pod}: ${problem}. Look with:\n` +
+                `  kubectl --namespace ${namespace} describe pod ${pod}`,
+        );
+    } finally {
+        server.close();
+        for (const socket of open) {
+            socket.destroy();
+        }
+    }
+}

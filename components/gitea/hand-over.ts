@@ -1,0 +1,83 @@
+import { fail, type KubernetesObject, loadClient, loadKubeConfig, readInput, type WaitInput } from "../waits/cluster";
+
+/** What this command is told. */
+export interface Input extends WaitInput {
+    /** Names of a release's objects by kind, as Pulumi has them: `StatefulSet.apps/apps/v1` → `namespace/name`. */
+    readonly objects: Readonly<Record<string, readonly string[]>>;
+}
+
+/** An entry of `metadata.managedFields`. */
+export interface ManagedFields {
+    readonly manager?: string;
+    readonly operation?: string;
+    readonly subresource?: string;
+    readonly fieldsV1?: object;
+}
+
+/** What Helm signs as: the command, and the one in Pulumi's plugin. */
+const helm = ["helm", "pulumi-resource-kubernetes"];
+
+/** What Argo CD signs as. */
+const argocd = "argocd-controller";
+
+/**
+ * An object's fields with Argo CD as their manager in Helm's place: a field that two manage stays when one of them gives
+ * it up, so that what a commit takes away would stay for ever. Helm keeps the metadata, by which it knows its objects.
+ * https://kubernetes.io/docs/reference/using-api/server-side-apply/#transferring-ownership
+ *
+ * @returns undefined when Argo CD manages fields of the object already
+ */
+export function handedOver(entries: readonly ManagedFields[]): ManagedFields[] | undefined {
+    if (entries.some(({ manager }) => manager === argocd)) {
+        return undefined;
+    }
+    return entries.flatMap((entry) => {
+        if (!helm.includes(entry.manager ?? "") || entry.operation !== "Update" || entry.subresource !== undefined) {
+            return [entry];
+        }
+        const { "f:metadata": metadata, ...fields } = { "f:metadata": {}, ...entry.fieldsV1 };
+        return [
+            { ...entry, fieldsV1: { "f:metadata": metadata } },
+            { ...entry, manager: argocd, operation: "Apply", fieldsV1: fields },
+        ];
+    });
+}
+
+/** The objects, as far as they have to be named to be read. */
+function named(objects: Input["objects"]): KubernetesObject[] {
+    return Object.entries(objects).flatMap(([key, names]) => {
+        const [kind = "", ...version] = key.split("/");
+        return names.map((each) => {
+            const [name, namespace] = each.split("/").reverse();
+            const metadata = { name, ...(namespace !== undefined && { namespace }) };
+            return { apiVersion: version.join("/"), kind: kind.split(".", 1)[0], metadata } as KubernetesObject;
+        });
+    });
+}
+
+/** Hands the objects of a Helm release over to Argo CD. */
+async function main(): Promise<void> {
+    const { kubeconfig, objects } = await readInput<Input>();
+    const client = await loadClient();
+    const api = loadKubeConfig(client, kubeconfig).makeApiClient(client.KubernetesObjectApi);
+    for (const object of named(objects)) {
+        const { apiVersion, kind, metadata } = await api.read(object as never);
+        const managedFields = handedOver((metadata?.managedFields ?? []) as ManagedFields[]);
+        if (managedFields) {
+            const { name, namespace, resourceVersion } = metadata ?? {};
+            const patch = { apiVersion, kind, metadata: { name, namespace, resourceVersion, managedFields } };
+            await api.patch(
+                patch as never,
+                undefined,
+                undefined,
+                undefined,
+                undefined,
+                client.PatchStrategy.MergePatch,
+            );
+        }
+    }
+}
+
+if (require.main === module) {
+    main().catch((error: unknown) => fail(`Gitea's objects cannot be handed over to Argo CD: ${error}`));
+}
