@@ -5,6 +5,7 @@ import { type Account, git } from "../../components/git";
 import { Gitea } from "../../components/gitea/api";
 import { declare } from "../../components/gitea/declare";
 import { type GiteaAccess, Home, isReady, until } from "./home";
+import { startAndCut } from "./killed-run";
 
 /** Two cores and a fresh cluster: minutes, in milliseconds. */
 const limit = 10 * 60_000;
@@ -23,9 +24,9 @@ function urlFor({ name, password }: Account): string {
     return url.href;
 }
 
-/** What a Secret in Argo CD's namespace holds under a key. */
-async function secret(name: string, key: string): Promise<string> {
-    const { data } = await home.get<{ data: Record<string, string> }>("secret", name, "--namespace=argocd");
+/** What a Secret holds under a key. */
+async function secret(name: string, key: string, namespace = "argocd"): Promise<string> {
+    const { data } = await home.get<{ data: Record<string, string> }>("secret", name, `--namespace=${namespace}`);
     return Buffer.from(data[key] ?? "", "base64").toString();
 }
 
@@ -64,17 +65,72 @@ let first: string;
 
 beforeAll(async () => {
     home = await Home.create();
-    home.keepApplications("cert-manager", "database", "qbittorrent", "navidrome");
-    gitea = await home.useGitea();
-    first = await home.commit("a small home, on Gitea");
+    home.keepApplications("cert-manager", "database", "gitops", "qbittorrent", "navidrome");
+    const access = await home.useOwnGitea();
+    first = await home.commit("a small home with a Gitea of its own");
+    // Half-way: Gitea is there, and nothing in it.
+    expect(
+        await startAndCut(home, {
+            signal: "SIGKILL",
+            victim: "its Pulumi",
+            when: (output) => /Command git-source-gitea creating/.test(output),
+        }),
+    ).toMatchObject({ hit: true });
     await start();
+    const password = await secret("gitops-secrets", "gitea-admin-password", "gitops");
+    gitea = { ...access, account: { name: "hearth", password } };
 }, limit);
 
 afterAll(async () => home.remove(), limit);
 
-test("the first run fills the repository with the checkout's commit, and Argo CD is on it", async () => {
+test("a run that was killed when Gitea had just come up is finished by the next: the repository has the checkout's commit, and Argo CD is on it", async () => {
     expect(await main()).toBe(first);
     expect(await navidromeIsOn(first)).toBe(true);
+});
+
+interface Live {
+    readonly kind: string;
+    readonly metadata: {
+        readonly name: string;
+        readonly creationTimestamp: string;
+        readonly generation?: number;
+        readonly annotations?: Readonly<Record<string, string>>;
+    };
+}
+
+/** What is in the cluster of charts/gitops, without what others make of it. */
+async function giteaObjects(): Promise<readonly Live[]> {
+    const kinds = [
+        ...["statefulsets", "deployments", "services", "configmaps", "persistentvolumeclaims", "networkpolicies"],
+        ...["serviceaccounts", "ingresses"],
+    ].join(",");
+    const selector = "--selector=app.kubernetes.io/part-of=gitops";
+    const { items } = await home.get<{ items: Live[] }>(kinds, "--all-namespaces", selector);
+    return items.filter(({ metadata }) => metadata.annotations?.["meta.helm.sh/release-name"] === "gitops");
+}
+
+/** How often the program of Gitea's pod was started. */
+const starts = () =>
+    readFileSync(join(home.root, ".sandbox/logs/daemon.log"), "utf8").split("gitea: started as process").length - 1;
+
+test("Gitea was there before any Application, and Argo CD took it over as it was: nothing made anew, changed or restarted", async () => {
+    const { items: applications } = await home.get<{ items: Live[] }>("applications.argoproj.io", "--namespace=argocd");
+    const began = applications.map(({ metadata }) => metadata.creationTimestamp).sort()[0] ?? "";
+    const objects = await giteaObjects();
+    expect(new Set(objects.map(({ kind }) => kind)).size).toBe(8);
+    const owner = ({ annotations }: Live["metadata"]) => annotations?.["argocd.argoproj.io/tracking-id"]?.split(":")[0];
+    expect(objects.filter(({ metadata }) => owner(metadata) !== "gitops")).toEqual([]);
+    expect(objects.filter(({ metadata }) => metadata.creationTimestamp >= began)).toEqual([]);
+    // A Deployment's generation counts annotations too, of which Argo CD adds one.
+    const changed = objects.filter(
+        ({ kind, metadata: { generation = 1, annotations } }) =>
+            (kind === "Deployment" ? annotations?.["deployment.kubernetes.io/revision"] : `${generation}`) !== "1",
+    );
+    expect(changed).toEqual([]);
+    const { items: pods } = await home.get<{ items: Live[] }>("pods", "--namespace=gitops");
+    expect(pods).toHaveLength(3);
+    expect(pods.filter(({ metadata }) => metadata.creationTimestamp >= began)).toEqual([]);
+    expect(starts()).toBe(1);
 });
 
 test("nobody reads the repository without an account", async () => {
@@ -88,6 +144,18 @@ test("Argo CD's account reads the repository, and cannot push to it", async () =
     const { code, output } = await home.pushTo(urlFor(account), "HEAD:refs/heads/other");
     expect(code).not.toBe(0);
     expect(output).toMatch(/403|not authorized|permission/i);
+});
+
+test("Argo CD's account makes nothing of its own", async () => {
+    const { status } = await new Gitea(gitea.server, await reader()).ask("POST", "/user/repos", { name: "own" });
+    expect(status).toBe(403);
+});
+
+test("runners register with the token of the charts' Secret", async () => {
+    const { token } = await new Gitea(gitea.server, gitea.account).change<{ token: string }>(
+        ...(["POST", "/admin/actions/runners/registration-token"] as const),
+    );
+    expect(token).toBe(await secret("gitops-secrets", "runner-token", "gitops"));
 });
 
 test(
@@ -105,6 +173,9 @@ test(
         const revision = await change("136Mi");
         expect(await home.pushTo(urlFor(gitea.account), "main")).toMatchObject({ code: 0 });
         await until("Argo CD was told of the push", soon, async () => received() > before);
+        await until("it knew the repository by what Gitea calls it", soon, async () =>
+            serverLog().includes("Requested app 'navidrome' refresh"),
+        );
         await until("navidrome is Synced and Healthy on the commit", soon, () => navidromeIsOn(revision));
     },
     limit,
@@ -266,6 +337,43 @@ test(
         } finally {
             await git(["-C", home.root, "checkout", "--quiet", "main"]);
         }
+    },
+    limit,
+);
+
+/** Gitea's container, as it is in the cluster. */
+async function giteaContainer(): Promise<{ readonly memory?: string; readonly env: readonly string[] }> {
+    const { spec } = await home.get<{
+        spec: {
+            template: {
+                spec: { containers: { env: { name: string }[]; resources: { limits: { memory: string } } }[] };
+            };
+        };
+    }>("statefulset", "gitea", "--namespace=gitops");
+    const [container] = spec.template.spec.containers;
+    return { memory: container?.resources.limits.memory, env: (container?.env ?? []).map(({ name }) => name) };
+}
+
+test(
+    "an upgrade of Gitea is a commit, which may take something away too, and the next run leaves it",
+    async () => {
+        home.edit("charts/gitops/values.yaml", (text) =>
+            text
+                .replace("limits: { memory: 1Gi }", "limits: { memory: 1100Mi }")
+                .replace(/ *GITEA__packages__ENABLED.*\n/, ""),
+        );
+        await home.commit("Gitea with more memory");
+        expect(await home.pushTo(urlFor(gitea.account), "main")).toMatchObject({ code: 0 });
+        const isUpgraded = async () => (await giteaContainer()).memory === "1100Mi";
+        await until("Argo CD has upgraded Gitea", soon, isUpgraded);
+        expect((await giteaContainer()).env).not.toContain("GITEA__packages__ENABLED");
+        await until("Gitea answers again", soon, giteaAnswers);
+
+        await start();
+
+        expect(await isUpgraded()).toBe(true);
+        const { items } = await home.get<{ items: object[] }>("secrets", "--namespace=gitops", "--selector=owner=helm");
+        expect(items).toHaveLength(1);
     },
     limit,
 );

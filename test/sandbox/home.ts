@@ -139,6 +139,21 @@ export class Home {
         return { url: this.url, server: new URL(this.url).origin, account, webhook };
     }
 
+    /** Gives the home a Gitea of its own, which runs once the Pulumi program has made its pod. */
+    async useOwnGitea(): Promise<Omit<GiteaAccess, "account">> {
+        const server = `http://127.0.0.1:${await freePort()}`;
+        const webhook = `http://127.0.0.1:${await freePort()}/api/webhook`;
+        this.edit("Pulumi.sandbox.yaml", (text) =>
+            text
+                .replace(/^ {4}url: .*\n/m, "")
+                .replace(
+                    /^( {2})hearth:charts:/m,
+                    `$1hearth:gitea:\n    address: ${server}\n    webhook: ${webhook}\n$&`,
+                ),
+        );
+        return { server, url: `${server}/home/hearth.git`, webhook };
+    }
+
     /** Pushes a commit to a URL, which may name an account. */
     async pushTo(url: string, ...args: string[]): Promise<Outcome> {
         return this.run("git", ["push", "--quiet", url, ...args]);
