@@ -36,6 +36,10 @@ export class CertManager extends pulumi.ComponentResource {
                     // resolver outside can say.
                     dns01RecursiveNameservers: "9.9.9.9:53,1.1.1.1:53",
                     dns01RecursiveNameserversOnly: true,
+                    // In: the webhook and metrics. Out: the API server, DNS, and Let's Encrypt.
+                    networkPolicy: { enabled: true },
+                    webhook: { networkPolicy: { enabled: true } },
+                    cainjector: { networkPolicy: { enabled: true } },
                 },
             },
             { parent: this },

@@ -30,6 +30,9 @@ export class MetalLB extends pulumi.ComponentResource {
                     // A home announces by ARP; BGP needs a router that speaks it.
                     speaker: { frr: { enabled: false } },
                     frrk8s: { enabled: false },
+                    // The controller is reached at its webhook, and reaches the API server at k3s's port alone. The
+                    // speaker is in the nodes' network, where no policy counts.
+                    networkpolicies: { enabled: true, defaultDeny: true, apiPort: 6443 },
                 },
             },
             { parent: this },

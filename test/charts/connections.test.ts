@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { stringify } from "yaml";
 import { tool } from "../../toolchain/tools";
-import type { Manifest } from "./manifest";
+import { type Manifest, ofKind, workloads } from "./manifest";
+import { renderSystem } from "./system";
 import { charts, exampleOf, inParallel, Workspace } from "./workspace";
 
 const golden = join(__dirname, "golden/connections.txt");
@@ -68,7 +69,28 @@ function withoutIpv6(manifest: Manifest): Manifest {
     );
 }
 
+/** Namespaces of the system: who reaches what in them has a test of its own. */
+const system = /^(argocd|cert-manager|kube-system|metallb-system)\//;
+
+const isSystem = (end: string) => system.test(end) && !outside.has(end);
+
+/**
+ * Whether an object of the system counts: no policy does for what is in the nodes' network, nobody reaches what has no
+ * pods, and Argo CD's server stands among the others.
+ */
+function isLookedAt(manifest: Manifest): boolean {
+    const [workload] = workloads([manifest]);
+    const { replicas } = ofKind([manifest], "Deployment")[0]?.spec ?? {};
+    return (
+        manifest.kind !== "CustomResourceDefinition" &&
+        !workload?.template.spec?.hostNetwork &&
+        replicas !== 0 &&
+        manifest.metadata.name !== "argocd-server"
+    );
+}
+
 let connections: Connection[];
+let ofSystem: Connection[];
 
 beforeAll(async () => {
     const workspace = new Workspace("helm4");
@@ -78,6 +100,7 @@ beforeAll(async () => {
         await inParallel(charts, async (chart) => {
             manifests.push(...(await workspace.render(chart, ...exampleOf(chart))).map(withoutIpv6));
         });
+        manifests.push(...(await renderSystem()).filter(isLookedAt));
         writeFileSync(join(directory, "all.yaml"), manifests.map((each) => stringify(each)).join("---\n"));
         const { stdout } = await promisify(execFile)(tool("netpolicy"), ["list", "--dirpath", directory, "--quiet"]);
         const lines = stdout
@@ -87,11 +110,10 @@ beforeAll(async () => {
                 const [, from = "", to = "", ports = ""] = /^(\S+) => (\S+) : (.*)$/.exec(line) ?? [];
                 return JSON.stringify({ from: nameOf(from), to: nameOf(to), ports });
             });
-        const ofCharts = ({ from, to }: Connection) => ![from, to].every((end) => outside.has(end));
-        connections = [...new Set(lines)]
-            .sort()
-            .map((line) => JSON.parse(line))
-            .filter(ofCharts);
+        const all: Connection[] = [...new Set(lines)].sort().map((line) => JSON.parse(line));
+        const isOutside = (end: string) => outside.has(end) || system.test(end);
+        connections = all.filter(({ from, to }) => ![from, to].every(isOutside) && !isSystem(from) && !isSystem(to));
+        ofSystem = all.filter(({ to }) => isSystem(to));
     } finally {
         workspace.remove();
         rmSync(directory, { recursive: true });
@@ -138,4 +160,26 @@ test("qBittorrent reaches the Internet by its tunnel alone", () => {
     expect(reachedBy("qbittorrent/qbittorrent").filter(([to]) => to === "Internet")).toEqual([
         ["Internet", "UDP 51820"],
     ]);
+});
+
+test("of the system, a pod that nobody declared reaches metrics, webhooks, and what listens to nobody", () => {
+    const reached = ofSystem.filter(({ from }) => from === "stranger/stranger").map(({ to, ports }) => [to, ports]);
+    expect(reached).toEqual([
+        ["argocd/argocd-application-controller", "TCP 8082"],
+        ["argocd/argocd-repo-server", "TCP 8084"],
+        ["cert-manager/cert-manager", "TCP 9402-9403"],
+        ["cert-manager/cert-manager-cainjector", "TCP 9402"],
+        // A Job that ends, and one that runs every ten minutes: neither serves anything.
+        ["cert-manager/cert-manager-startupapicheck", "All Connections"],
+        ["cert-manager/cert-manager-webhook", "TCP 6080,9402,10250"],
+        ["kube-system/descheduler", "All Connections"],
+        ["metallb-system/metallb-controller", "TCP 9120,9443"],
+    ]);
+});
+
+test("Argo CD's repo server and Redis answer Argo CD's own pods alone", () => {
+    const whoReaches = (to: string, port: RegExp) =>
+        ofSystem.filter((each) => each.to === to && port.test(each.ports)).map(({ from }) => from);
+    expect(whoReaches("argocd/argocd-repo-server", /8081/)).toEqual(["argocd/argocd-application-controller"]);
+    expect(whoReaches("argocd/argocd-redis", /./).filter((from) => !from.startsWith("argocd/"))).toEqual([]);
 });

@@ -1,7 +1,7 @@
 type Client = typeof import("@kubernetes/client-node", { with: { "resolution-mode": "import" }});
 
 /** A class of the Kubernetes client, by name: the client is an ES module, and this one is not. */
-type Model<Name extends keyof Client> = Client[Name] extends abstract new (
+export type Model<Name extends keyof Client> = Client[Name] extends abstract new (
     ...parameters: never[]
 ) => infer T
     ? T

@@ -1,0 +1,117 @@
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { type Manifest, type Model, workloads } from "./manifest";
+import { renderSystem } from "./system";
+import { parseManifests } from "./workspace";
+
+const golden = join(__dirname, "golden");
+const table = join(golden, "permissions.txt");
+
+let objects: Manifest[];
+
+beforeAll(async () => {
+    const ofCharts = readdirSync(golden)
+        .filter((file) => file.endsWith(".yaml"))
+        .flatMap((file) => parseManifests(readFileSync(join(golden, file), "utf8")));
+    objects = [...ofCharts, ...(await renderSystem())];
+}, 300_000);
+
+const ofKind = <T>(...kinds: string[]) => objects.filter(({ kind }) => kinds.includes(kind)) as (Manifest & T)[];
+
+function rulesOf({ roleRef, metadata }: Manifest & Model<"V1RoleBinding">): Model<"V1PolicyRule">[] {
+    const role = ofKind<Model<"V1ClusterRole">>(roleRef.kind).find(
+        (each) =>
+            each.metadata.name === roleRef.name &&
+            (roleRef.kind === "ClusterRole" || each.metadata.namespace === metadata.namespace),
+    );
+    // What Kubernetes itself brings is named, and not listed.
+    return role ? (role.rules ?? []) : [{ verbs: ["everything of"], resources: [roleRef.name] }];
+}
+
+const sorted = (words: readonly string[] = []) => [...words].sort().join(",");
+
+function lineOf({ verbs, resources, apiGroups, resourceNames, nonResourceURLs }: Model<"V1PolicyRule">): string {
+    const groups = (apiGroups ?? []).filter(Boolean);
+    const what = resources
+        ? `${sorted(resources)}${groups.length > 0 ? ` (${sorted(groups)})` : ""}`
+        : sorted(nonResourceURLs);
+    return `${sorted(verbs)} ${what}${resourceNames ? ` named ${sorted(resourceNames)}` : ""}`;
+}
+
+/** What each account may do, and where. */
+function permissions(): string[] {
+    const lines = ofKind<Model<"V1RoleBinding">>("RoleBinding", "ClusterRoleBinding").flatMap((binding) => {
+        const where = binding.kind === "RoleBinding" ? `in ${binding.metadata.namespace}` : "everywhere";
+        return (binding.subjects ?? []).flatMap((subject) =>
+            rulesOf(binding).map(
+                (rule) =>
+                    `${subject.namespace ?? binding.metadata.namespace}/${subject.name} ${where}: ${lineOf(rule)}`,
+            ),
+        );
+    });
+    return [...new Set(lines)].sort();
+}
+
+test("what each account may do is what the table says (UPDATE_GOLDEN=1 npx jest --selectProjects charts writes it)", () => {
+    const text = permissions()
+        .map((line) => `${line}\n`)
+        .join("");
+    if (process.env["UPDATE_GOLDEN"] === "1") {
+        writeFileSync(table, text);
+    }
+
+    expect(text).toBe(existsSync(table) ? readFileSync(table, "utf8") : "");
+});
+
+test("no service of the home may change anything in the cluster, nor read a secret", () => {
+    const system = /^(argocd|cert-manager|metallb-system|kube-system)\//;
+    const ofServices = permissions().filter((line) => !system.test(line));
+    expect(ofServices.length).toBeGreaterThan(0);
+    for (const line of ofServices) {
+        expect(line).toMatch(/: (get|list|watch)(,(get|list|watch))* /);
+        expect(line).not.toMatch(/\b(secrets|\*)\b|\*/);
+    }
+});
+
+/** Whether the pods of a workload have a token of their account, as Kubernetes decides it. */
+function accountsWithToken(): string[] {
+    return workloads(objects)
+        .filter(({ template, namespace }) => {
+            const { serviceAccountName, automountServiceAccountToken } = template.spec ?? {};
+            const account = ofKind<Model<"V1ServiceAccount">>("ServiceAccount").find(
+                ({ metadata }) => metadata.name === serviceAccountName && metadata.namespace === namespace,
+            );
+            return automountServiceAccountToken ?? account?.automountServiceAccountToken ?? true;
+        })
+        .map(
+            ({ namespace, name, template }) =>
+                `${namespace}/${template.spec?.serviceAccountName ?? "default"} (${name})`,
+        )
+        .sort();
+}
+
+test("no pod has the token of a default account, and these alone have one of their own", () => {
+    expect(accountsWithToken()).toEqual([
+        "argocd/argocd-application-controller (argocd-application-controller)",
+        // None of its pods run.
+        "argocd/argocd-applicationset-controller (argocd-applicationset-controller)",
+        "argocd/argocd-server (argocd-server)",
+        "cert-manager/cert-manager (cert-manager)",
+        "cert-manager/cert-manager-cainjector (cert-manager-cainjector)",
+        "cert-manager/cert-manager-startupapicheck (cert-manager-startupapicheck)",
+        "cert-manager/cert-manager-webhook (cert-manager-webhook)",
+        // Gatus and Glance look for what they show.
+        "gatus/gatus (gatus)",
+        "glance/glance (glance)",
+        "kube-system/csi-nfs-controller-sa (csi-nfs-controller)",
+        // Upstream mounts it, and gives it no permission.
+        "kube-system/csi-nfs-node-sa (csi-nfs-node)",
+        "kube-system/descheduler (descheduler)",
+        "metallb-system/metallb-controller (metallb-controller)",
+        "metallb-system/metallb-speaker (metallb-speaker)",
+        "monitoring/alloy (alloy)",
+        "monitoring/events (events)",
+        "monitoring/kube-state-metrics (kube-state-metrics)",
+        "monitoring/prometheus (prometheus)",
+    ]);
+});

@@ -1,0 +1,80 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { readApplications } from "../../components/applications";
+import { releases as upstream } from "../../components/releases";
+import { System } from "../../components/system";
+import { parseSettings } from "../../config/settings";
+import { downloadChartModules, goModuleCharts } from "../../sandbox/charts/go-module-charts";
+import { packageChart } from "../../sandbox/charts/package";
+import { run } from "../../toolchain/run";
+import { tool } from "../../toolchain/tools";
+import { byType, mockEngine, settled } from "../unit/components/mocks";
+import type { Manifest } from "./manifest";
+import { parseManifests } from "./workspace";
+
+/** The releases of the program as Pulumi would hand them to Helm, by name. */
+async function releases(): Promise<Record<string, Record<string, unknown>>> {
+    const registered = await mockEngine();
+    new System("system", {
+        settings: parseSettings({
+            stack: "test",
+            values: {
+                domain: "home.arpa",
+                kubeconfig: "/dev/null",
+                repository: '{"url":"https://git.home.arpa/hearth/hearth.git"}',
+                loadBalancer: '{"addresses":["10.0.0.1-10.0.0.9"]}',
+                nfs: '{"server":"nas","path":"/export"}',
+            },
+            secretKeys: new Set(),
+        }),
+        kubeconfig: "/dev/null",
+        applications: readApplications(".", "home"),
+        argocdValuesFile: "charts/gitops/argo-cd.values.yaml",
+    });
+    await settled();
+    return byType(registered, "kubernetes:helm.sh/v3:Release");
+}
+
+/** What the five system releases consist of, rendered from the upstream charts with the program's values. */
+export async function renderSystem(): Promise<Manifest[]> {
+    const directory = mkdtempSync(join(tmpdir(), "hearth-system-"));
+    try {
+        // Always of the Go modules, wherever this runs: the tables describe these.
+        const modules = await downloadChartModules();
+        for (const release of Object.values(upstream)) {
+            const inModule = goModuleCharts[release.chart];
+            const source = inModule
+                ? join(modules.get(inModule.module) ?? "", inModule.folder)
+                : join("sandbox/charts", release.chart);
+            await packageChart(tool("helm"), release, source, join(directory, "work"), directory);
+        }
+        const rendered: Manifest[] = [];
+        for (const { name, namespace, chart, version, values } of Object.values(await releases())) {
+            const given = join(directory, `${name}.json`);
+            writeFileSync(given, JSON.stringify(values));
+            const { exitCode, output } = await run(tool("helm"), [
+                ...[
+                    "template",
+                    String(name),
+                    join(directory, `${chart}-${version}.tgz`),
+                    "--namespace",
+                    String(namespace),
+                ],
+                ...["--values", given, "--include-crds"],
+            ]);
+            if (exitCode !== 0) {
+                throw new Error(`${chart} does not render: ${output}`);
+            }
+            rendered.push(
+                ...parseManifests(output).map((each) => ({
+                    ...each,
+                    metadata: { namespace: String(namespace), ...each.metadata },
+                })),
+            );
+        }
+        return rendered;
+    } finally {
+        rmSync(directory, { recursive: true });
+    }
+}

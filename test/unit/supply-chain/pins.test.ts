@@ -1,0 +1,68 @@
+import { execFileSync } from "node:child_process";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { releases } from "../../../components/releases";
+import type { Component } from "../../../toolchain/sbom";
+import { goTools, testTools, toolVersion } from "../../../toolchain/tools";
+
+const root = resolve(__dirname, "../../..");
+const read = (...path: string[]) => readFileSync(join(root, ...path), "utf8");
+
+interface Package {
+    readonly dependencies: Readonly<Record<string, string>>;
+    readonly devDependencies: Readonly<Record<string, string>>;
+}
+
+const { dependencies, devDependencies }: Package = JSON.parse(read("package.json"));
+const direct = Object.entries({ ...dependencies, ...devDependencies });
+
+test("every package is one version, and npm has a checksum of each that it installs", () => {
+    for (const [name, version] of direct) {
+        expect({ name, version }).toEqual({ name, version: expect.stringMatching(/^\d+\.\d+\.\d+$/) });
+    }
+    const { packages } = JSON.parse(read("package-lock.json")) as { packages: Record<string, { integrity?: string }> };
+    const unchecked = Object.entries(packages).filter(
+        ([path, each]) => path !== "" && !/^sha512-/.test(each.integrity ?? ""),
+    );
+    expect(unchecked.map(([path]) => path)).toEqual([]);
+});
+
+test("every Go program has a go.sum", () => {
+    const folders = readdirSync(join(root, "toolchain"), { withFileTypes: true }).filter((each) => each.isDirectory());
+    expect(folders.length).toBeGreaterThan(15);
+    expect(
+        folders.filter(({ name }) => !existsSync(join(root, "toolchain", name, "go.sum"))).map(({ name }) => name),
+    ).toEqual([]);
+});
+
+test("every action of the workflows is one commit, and every image that they run one version", () => {
+    const lines = readdirSync(join(root, ".gitea/workflows"))
+        .flatMap((file) => read(".gitea/workflows", file).split("\n"))
+        .filter((line) => /^\s*(- )?uses:/.test(line));
+    expect(lines.length).toBeGreaterThan(3);
+    for (const line of lines) {
+        expect(line).toMatch(/uses: [\w-]+\/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/);
+    }
+});
+
+test("Renovate gives each image a digest as soon as it sees it", () => {
+    expect(JSON.parse(read("renovate.json")).extends).toContain("docker:pinDigests");
+});
+
+test("`npm run sbom` lists, in CycloneDX, packages, Go modules, images and upstream charts", () => {
+    const document: { bomFormat: string; components: Component[] } = JSON.parse(
+        execFileSync("npm", ["run", "--silent", "sbom"], { cwd: root, encoding: "utf8", maxBuffer: 64 * 1024 * 1024 }),
+    );
+    const purls = new Set(document.components.map(({ purl }) => purl));
+    expect(document.bomFormat).toBe("CycloneDX");
+    for (const [name, version] of direct) {
+        expect(purls).toContain(`pkg:npm/${name.replace("@", "%40")}@${version}`);
+    }
+    for (const tool of Object.values({ ...goTools, ...testTools })) {
+        expect(purls).toContain(`pkg:golang/${tool.module}@${encodeURIComponent(toolVersion(tool))}`);
+    }
+    for (const { chart, version } of Object.values(releases)) {
+        expect([...purls].some((purl) => purl.startsWith(`pkg:helm/${chart}@${version}?`))).toBe(true);
+    }
+    expect([...purls].filter((purl) => purl.startsWith("pkg:oci/")).length).toBeGreaterThan(40);
+});

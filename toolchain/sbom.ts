@@ -1,0 +1,98 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { releases } from "../components/releases";
+import { k3sRelease } from "../provision/k3s-release";
+import { Failure, runMain } from "./failure";
+import { run } from "./run";
+
+/** A component as CycloneDX has it. https://cyclonedx.org/docs/1.5/json/ */
+export interface Component {
+    readonly type: string;
+    readonly name: string;
+    readonly version: string;
+    /** https://github.com/package-url/purl-spec */
+    readonly purl: string;
+}
+
+const root = join(__dirname, "..");
+const read = (...path: string[]) => readFileSync(join(root, ...path), "utf8");
+
+/** The Go modules that the toolchain's programs are built from. */
+function goModules(): Component[] {
+    const folders = readdirSync(join(root, "toolchain"), { withFileTypes: true }).filter((each) => each.isDirectory());
+    return folders.flatMap(({ name: folder }) =>
+        [
+            ...read("toolchain", folder, "go.mod").matchAll(
+                /^(?:require )?\s*([\w.~/-]+) (v[\w.+-]+)(?: \/\/ indirect)?$/gm,
+            ),
+        ].map(([, name = "", version = ""]) => ({
+            type: "library",
+            name,
+            version,
+            purl: `pkg:golang/${name}@${encodeURIComponent(version)}`,
+        })),
+    );
+}
+
+/** The images that the charts run, as they are rendered. */
+function images(): Component[] {
+    const golden = readdirSync(join(root, "test/charts/golden")).filter((file) => file.endsWith(".yaml"));
+    return golden.flatMap((file) =>
+        [...read("test/charts/golden", file).matchAll(/^\s*(?:- )?image: "?([^\s:"]+):([^\s@"]+)/gm)].map(
+            ([, name = "", version = ""]) => ({
+                type: "container",
+                name,
+                version,
+                purl: `pkg:oci/${name.split("/").pop()}?repository_url=${encodeURIComponent(name)}&tag=${version}`,
+            }),
+        ),
+    );
+}
+
+/** The upstream charts, and the k3s of the nodes. */
+function upstream(): Component[] {
+    const charts = Object.values(releases).map(({ chart, repository, version }) => ({
+        type: "application",
+        name: chart,
+        version,
+        purl: `pkg:helm/${chart}@${version}?repository_url=${encodeURIComponent(repository)}`,
+    }));
+    const { version } = k3sRelease;
+    const k3s = {
+        type: "application",
+        name: "k3s",
+        version,
+        purl: `pkg:github/k3s-io/k3s@${encodeURIComponent(version)}`,
+    };
+    return [...charts, k3s];
+}
+
+/** Everything that this repository brings beside npm's packages, each once. */
+export function otherComponents(): Component[] {
+    const all = [...goModules(), ...images(), ...upstream()];
+    return [...new Map(all.map((each) => [each.purl, each])).values()].sort((a, b) =>
+        a.purl.localeCompare(b.purl, "en"),
+    );
+}
+
+/** Prints what the home is made of, as CycloneDX: npm's packages by npm itself, and what is pinned elsewhere. */
+async function main(): Promise<number> {
+    const { exitCode, output } = await run(
+        "npm",
+        ["sbom", "--package-lock-only", "--sbom-format=cyclonedx", "--sbom-type=application", "--loglevel=error"],
+        { cwd: root },
+    );
+    if (exitCode !== 0) {
+        throw new Failure(`npm lists no packages: ${output.trim()}`);
+    }
+    const document: { components: unknown[] } = JSON.parse(output);
+    const components = [...document.components, ...otherComponents()];
+    const text = `${JSON.stringify({ ...document, components }, undefined, 2)}\n`;
+    // A pipe takes a part at a time, and this program ends with the last of it.
+    await new Promise((written) => process.stdout.write(text, written));
+    return 0;
+}
+
+if (require.main === module) {
+    runMain("sbom", main);
+}
