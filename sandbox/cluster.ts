@@ -16,6 +16,8 @@ import { removeStackState } from "./stack-state";
 
 /** Milliseconds for which a cluster whose processes run may not be ready. */
 const busyLimit = 15_000;
+/** Milliseconds for a new API server to have its first namespaces, on a machine that may be busy. */
+const namespaceLimit = 120_000;
 /** Milliseconds for the ports of processes that have ended to be free. */
 const portLimit = 10_000;
 
@@ -101,12 +103,14 @@ async function endControlPlane(paths: SandboxPaths): Promise<void> {
 async function waitForNamespace(paths: SandboxPaths, name: string): Promise<void> {
     const api = kubeApi(paths.kubeconfig);
     try {
-        for (const deadline = Date.now() + 30_000; Date.now() < deadline; await delay(50)) {
+        for (const deadline = Date.now() + namespaceLimit; Date.now() < deadline; await delay(50)) {
             if (await api.get(`/api/v1/namespaces/${name}/serviceaccounts/default`).catch(() => undefined)) {
                 return;
             }
         }
-        throw new Failure(`the API server has no namespace ${name} after 30 s: see ${clusterDirectory(paths)}/logs`);
+        throw new Failure(
+            `the API server has no namespace ${name} after ${namespaceLimit / 1000} s: see ${clusterDirectory(paths)}/logs`,
+        );
     } finally {
         api.close();
     }
