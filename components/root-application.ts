@@ -25,6 +25,7 @@ export class RootApplication extends pulumi.ComponentResource {
     constructor(name: string, args: RootApplicationArgs, opts?: pulumi.ComponentResourceOptions) {
         super("hearth:components:RootApplication", name, {}, opts);
         const { applications, settings } = args;
+        const path = `clusters/${settings.cluster}`;
         new kubernetes.apiextensions.CustomResource(
             name,
             {
@@ -33,9 +34,10 @@ export class RootApplication extends pulumi.ComponentResource {
                 metadata: {
                     name: "root",
                     namespace: "argocd",
-                    annotations: pulumi
-                        .output(args.revision)
-                        .apply((revision) => gateAnnotation(".status.sync.revision", revision)),
+                    annotations: pulumi.output(args.revision).apply((revision) => ({
+                        "argocd.argoproj.io/manifest-generate-paths": `/${path}`,
+                        ...gateAnnotation(".status.sync.revision", revision),
+                    })),
                 },
                 spec: {
                     project: "root",
@@ -43,7 +45,7 @@ export class RootApplication extends pulumi.ComponentResource {
                     source: {
                         repoURL: settings.repository.url,
                         targetRevision: settings.repository.revision,
-                        path: `clusters/${settings.cluster}`,
+                        path,
                         kustomize: { patches: kustomizePatches(applications, settings) },
                     },
                     syncPolicy: {

@@ -52,6 +52,8 @@ INTERNAL_TOKEN_URI = ${ownSecret(directory, "internal-token")}
 [service]
 DISABLE_REGISTRATION = true
 REQUIRE_SIGNIN_VIEW = true
+[ui]
+FEED_MAX_COMMIT_NUM = 100
 [webhook]
 ALLOWED_HOST_LIST = loopback
 [log]

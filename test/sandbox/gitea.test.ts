@@ -181,6 +181,44 @@ test(
     limit,
 );
 
+test.each([
+    ["as many commits as a pull request may have", 20, false],
+    ["more commits than Gitea tells of, when it is found by polling", 120, true],
+])(
+    "a push of %s is in the cluster as it is in Git",
+    async (_, commits, polled) => {
+        const before = received();
+        const wanted = `${200 + commits}Mi`;
+        await change(wanted);
+        // What they touch is all that the last of the commits tell.
+        home.edit("README.md", (text) => `${text}\n`);
+        let revision = await home.commit("another line");
+        for (let count = 2; count < commits; count += 1) {
+            revision = await home.emptyCommit(`${count}`);
+        }
+        expect(await home.pushTo(urlFor(gitea.account), "main")).toMatchObject({ code: 0 });
+        await until("Argo CD was told of the push", soon, async () => received() > before);
+        if (polled) {
+            await home.kubectl(
+                ...["annotate", "applications.argoproj.io", "navidrome", "--namespace=argocd"],
+                "argocd.argoproj.io/refresh=normal",
+            );
+        }
+        await until("navidrome is Synced and Healthy on the commit", soon, () => navidromeIsOn(revision));
+        const { spec } = await home.get<Deployment>("deployment", "navidrome", "--namespace=navidrome");
+        expect(spec.template.spec.containers[0]?.resources.requests.memory).toBe(wanted);
+    },
+    limit,
+);
+
+interface Deployment {
+    readonly spec: {
+        readonly template: {
+            readonly spec: { readonly containers: { readonly resources: { requests: { memory: string } } }[] };
+        };
+    };
+}
+
 test("a message about a push is refused when its signature is wrong", async () => {
     const payload = JSON.stringify({
         ref: "refs/heads/main",

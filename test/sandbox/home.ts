@@ -181,6 +181,12 @@ export class Home {
         return (await this.git("rev-parse", "HEAD")).output.trim();
     }
 
+    /** Makes a commit that changes nothing and returns its full hash. */
+    async emptyCommit(message: string): Promise<string> {
+        await this.git("commit", "--quiet", "--allow-empty", "--message", message);
+        return (await this.git("rev-parse", "HEAD")).output.trim();
+    }
+
     /** `npm start` without the set-up, which the tests' own start has done. */
     async start(): Promise<Outcome> {
         return this.run("npm", ["run", "--silent", "--ignore-scripts", "start"]);
