@@ -53,18 +53,26 @@ export function reasons(status: ApplicationStatus | undefined, warnings: readonl
  * @param name of the Application
  * @param where it stands, for instance "tier 2"
  * @param status and warnings as {@link reasons} takes them
+ * @param deleted since when it is being deleted, if it is
  */
 export function explainFailure(
     name: string,
     where: string,
     status: ApplicationStatus | undefined,
     warnings: readonly string[] = [],
+    deleted?: Date,
 ): string {
     const { sync, health } = status ?? {};
     const revision = revisionOf(status)?.slice(0, 7);
     return [
         `Application ${name} (${where}) did not become Synced and Healthy in time: ` +
             `sync ${sync?.status ?? "Unknown"}${revision ? ` at ${revision}` : ""}, health ${health?.status ?? "Unknown"}.`,
+        ...(deleted
+            ? [
+                  `  it is being deleted, since ${deleted.toISOString()}: Argo CD waits until all that it deployed is ` +
+                      "gone, and a finalizer holds some of it; once it is gone, `pulumi up --refresh` has it again",
+              ]
+            : []),
         ...reasons(status, warnings).map((reason) => `  ${reason}`),
         "Nothing after it was started and nothing was rolled back. Look with:",
         `  kubectl -n argocd describe application ${name}`,

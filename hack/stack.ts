@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { relative, resolve } from "node:path";
+import { delimiter, relative, resolve } from "node:path";
 import { resolveRepository, type Settings, settingFields } from "../config/schema";
 import { readStackFile, type StackFile } from "../config/stack-file";
 import { Failure } from "../toolchain/failure";
@@ -45,7 +45,9 @@ export async function pulumiWith(
     args: readonly string[],
     options: Pick<CaptureOptions, "input" | "env">,
 ): Promise<string> {
-    const env = { ...process.env, PULUMI_SKIP_UPDATE_CHECK: "true", ...options.env };
+    // As npx has it: what npm has installed is found first, plugins too.
+    const PATH = [resolve("node_modules/.bin"), process.env["PATH"] ?? ""].join(delimiter);
+    const env = { ...process.env, PATH, PULUMI_SKIP_UPDATE_CHECK: "true", ...options.env };
     const failure = `pulumi ${args.join(" ")} failed`;
     return (await capture(tool("pulumi"), [...args, "--non-interactive"], { ...options, env, failure })).trim();
 }

@@ -3,7 +3,10 @@ import { mkdirSync, realpathSync, writeFileSync } from "node:fs";
 import { constants } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { recover } from "../hack/recovery/recover";
+import { Kubectl } from "../hack/kubectl";
+import { removeHalfWritten } from "../hack/recovery/attributes";
+import { type Recovery, recover } from "../hack/recovery/recover";
+import { takeOver } from "../hack/recovery/take-over";
 import { pulumiWith } from "../hack/stack";
 import { type LockHolder, lockHolder } from "../toolchain/lock";
 import { processIdentity } from "../toolchain/process-identity";
@@ -92,18 +95,27 @@ export async function endLeftRun({ running }: SandboxPaths): Promise<void> {
     }
 }
 
-/** Puts right what a Pulumi that was killed left behind. Nothing is started for it where nothing was. */
-async function recoverStack(root: string, tell: (line: string) => void): Promise<void> {
+/**
+ * Puts right what a Pulumi that was killed left behind, or that the state was lost. Nothing is started for it where
+ * nothing was. Generated values are not kept: those of a sandbox protect nothing.
+ *
+ * @param lost whether there was no state
+ */
+async function recoverStack(root: string, lost: boolean, tell: (line: string) => void): Promise<void> {
     const locks = stackLocks(root);
+    const env = environment(root);
+    const recovery: Recovery = {
+        root: realpathSync(root),
+        stack,
+        locks,
+        pulumi: (args, input) => pulumiWith([...args, "--stack", stack], { input, env }),
+        tell,
+    };
     if (locks.length > 0 || hasPendingOperations(root)) {
-        const env = environment(root);
-        await recover({
-            root: realpathSync(root),
-            stack,
-            locks,
-            pulumi: (args, input) => pulumiWith([...args, "--stack", stack], { input, env }),
-            tell,
-        });
+        await recover(recovery);
+    }
+    if (lost) {
+        await takeOver(recovery, new Kubectl(sandboxPaths(root).kubeconfig), []);
     }
 }
 
@@ -118,14 +130,16 @@ async function recoverStack(root: string, tell: (line: string) => void): Promise
 export async function pulumiUp(root: string, tell: (line: string) => void): Promise<number> {
     const { running } = sandboxPaths(root);
     await awaitLeftRun(running, tell);
-    await recoverStack(root, tell);
     mkdirSync(join(root, ".state"), { recursive: true });
-    if (!hasStack(root)) {
+    removeHalfWritten(join(root, ".state"), tell);
+    const lost = !hasStack(root);
+    if (lost) {
         const exitCode = await pulumi(root, running, ["stack", "select", "--create", stack]);
         if (exitCode !== 0) {
             return exitCode;
         }
     }
+    await recoverStack(root, lost, tell);
     // Waiting costs nothing: a whole tier of Applications waits at once, not as many as there are cores.
     const up = ["up", "--yes", "--skip-preview", "--suppress-permalink", "--parallel", "64", "--stack", stack];
     return pulumi(root, running, up);

@@ -62,11 +62,17 @@ async function main(): Promise<void> {
     };
 
     const found = new Map<string, Application>();
-    const late = () => applications.filter((name) => !isReady(found.get(name)?.status, revision));
+    const late = () =>
+        applications.filter((name) => {
+            const { metadata, status } = found.get(name) ?? {};
+            // What is being deleted keeps the status that it had.
+            return metadata?.deletionTimestamp !== undefined || !isReady(status, revision);
+        });
     const explain = async (name: string) => {
-        const { status, spec } = found.get(name) ?? {};
+        const { metadata, status, spec } = found.get(name) ?? {};
         const warnings = await warningsIn(client, config, spec?.destination?.namespace ?? name).catch(() => []);
-        return explainFailure(name, where, status, warnings);
+        const deleted = metadata?.deletionTimestamp;
+        return explainFailure(name, where, status, warnings, deleted && new Date(deleted));
     };
     const look = (application: Application) => {
         const name = application.metadata?.name ?? "";

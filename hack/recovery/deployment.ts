@@ -20,13 +20,12 @@ export interface ExportedState {
 export interface KnownRelease {
     readonly namespace: string;
     readonly name: string;
-    /** URN of the provider whose cluster it is in. */
-    readonly provider: string;
     /** False when it was being created: as far as the state knows, there is none yet. */
     readonly inState: boolean;
 }
 
-const releaseType = "kubernetes:helm.sh/v3:Release";
+/** The type of a Helm release. */
+export const releaseType = "kubernetes:helm.sh/v3:Release";
 
 /** The state without pending operations. */
 export function withoutPending(state: ExportedState): ExportedState {
@@ -39,8 +38,14 @@ function providerUrn({ provider = "" }: StateResource): string {
     return provider.split("::").slice(0, -1).join("::");
 }
 
+/** A {@link KnownRelease} of a state, which says in which cluster it is. */
+export interface StateRelease extends KnownRelease {
+    /** URN of the provider whose cluster it is in. */
+    readonly provider: string;
+}
+
 /** Every Helm release of the stack: what is in the state, and what was being created when the run was killed. */
-export function knownReleases({ deployment }: ExportedState): KnownRelease[] {
+export function knownReleases({ deployment }: ExportedState): StateRelease[] {
     const resources = (deployment.resources ?? []).filter(({ type }) => type === releaseType);
     const known = new Set(resources.map(({ urn }) => urn));
     const created = (deployment.pending_operations ?? [])

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { Failure } from "../../toolchain/failure";
 import { Kubectl } from "../kubectl";
 import { withPrivateFile } from "../private-file";
-import { type ExportedState, type KnownRelease, knownReleases, kubeconfigOf, withoutPending } from "./deployment";
+import { type ExportedState, knownReleases, kubeconfigOf, type StateRelease, withoutPending } from "./deployment";
 import { releaseDeadLocks, type StackLock } from "./locks";
 import { endOrphanedPlugins } from "./plugins";
 import { freeRelease } from "./releases";
@@ -20,12 +20,13 @@ export interface Recovery {
     readonly tell: (line: string) => void;
 }
 
-async function exportState({ pulumi }: Recovery, ...flags: string[]): Promise<ExportedState> {
+/** The stack's state. */
+export async function exportState({ pulumi }: Pick<Recovery, "pulumi">, ...flags: string[]): Promise<ExportedState> {
     return JSON.parse(await pulumi(["stack", "export", ...flags]));
 }
 
 /** Looks at each release in the cluster that its provider names. */
-async function freeReleases(recovery: Recovery, releases: readonly KnownRelease[]): Promise<void> {
+async function freeReleases(recovery: Recovery, releases: readonly StateRelease[]): Promise<void> {
     const providers = new Set(releases.map(({ provider }) => provider));
     const secrets = await exportState(recovery, "--show-secrets");
     for (const provider of providers) {

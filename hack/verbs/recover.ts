@@ -1,31 +1,75 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { parse } from "yaml";
+import { readApplications } from "../../components/applications";
+import { generatedValues } from "../generated-values";
+import { Kubectl } from "../kubectl";
+import { withPrivateFile } from "../private-file";
+import { removeHalfWritten } from "../recovery/attributes";
+import { knownReleases } from "../recovery/deployment";
 import { backendFolder, readLocks } from "../recovery/locks";
-import { recover } from "../recovery/recover";
-import { pulumi, pulumiWith, readStack, stackOption } from "../stack";
+import { makeMissingObjects } from "../recovery/missing-objects";
+import { exportState, type Recovery, recover } from "../recovery/recover";
+import { takeOver } from "../recovery/take-over";
+import { pulumi, pulumiWith, readStack, type Stack, stackOption } from "../stack";
 import { defineVerb, exitCodes } from "../verb";
+
+/** Calls `use` with the stack's cluster; not where nobody knows of one yet. */
+async function withCluster(stack: Stack, use: (kubectl: Kubectl) => Promise<void>): Promise<void> {
+    const { name, kubeconfigPath, hasKubeconfig } = stack;
+    if (kubeconfigPath !== undefined) {
+        return existsSync(kubeconfigPath) ? use(new Kubectl(kubeconfigPath)) : undefined;
+    }
+    const contents = hasKubeconfig
+        ? await pulumi("config", "get", "hearth:kubeconfig", "--stack", name)
+        : await pulumi("stack", "output", "kubeconfig", "--show-secrets", "--stack", name).catch(() => "");
+    return contents === "" ? undefined : withPrivateFile("kubeconfig", contents, (path) => use(new Kubectl(path)));
+}
+
+/** Names of the Helm releases that Argo CD keeps as Git says. */
+function releasesInGit({ settings }: Stack): Set<string> {
+    return new Set(
+        readApplications(process.cwd(), settings.cluster).flatMap(({ manifest }) => {
+            const [, ...charts] = manifest.spec.sources;
+            return charts.flatMap(({ helm }) => helm?.releaseName ?? []);
+        }),
+    );
+}
 
 /** `hack/recover` */
 export const verb = defineVerb({
-    describe: "After a `pulumi up` was killed: puts right what it left behind, so that the next one finishes",
+    describe:
+        "After a `pulumi up` was killed, the state was lost, or something of a Helm release was deleted: puts right what " +
+        "keeps the next `pulumi up` from finishing",
     options: (parser) => parser.options(stackOption),
     examples: [["$0 --stack home && npx pulumi up --stack home", "go on from where the killed run stopped"]],
     run: async ({ stack: given }) => {
-        const { name: stack } = await readStack(given);
         const root = process.cwd();
         const { url } = JSON.parse(await pulumi("whoami", "--verbose", "--json"));
         const folder = backendFolder(url, root);
         const tell = (line: string) => process.stdout.write(`${line}\n`);
+        if (folder !== undefined) {
+            removeHalfWritten(folder, tell);
+        }
+        const described = await readStack(given);
+        const { name: stack } = described;
         if (folder === undefined) {
             tell(`Locks are in ${url} and not looked at; \`npx pulumi cancel --stack ${stack}\` removes them all`);
         }
         const project: string = parse(readFileSync("Pulumi.yaml", "utf8")).name;
-        await recover({
+        const recovery: Recovery = {
             root,
             stack,
             locks: folder === undefined ? [] : readLocks(folder, project, stack.split("/").at(-1) ?? stack),
             pulumi: (args, input) => pulumiWith([...args, "--stack", stack], { input }),
             tell,
+        };
+        await recover(recovery);
+        await withCluster(described, async (kubectl) => {
+            await takeOver(recovery, kubectl, generatedValues(root, described));
+            const inGit = releasesInGit(described);
+            for (const release of knownReleases(await exportState(recovery)).filter(({ name }) => !inGit.has(name))) {
+                await makeMissingObjects(kubectl, release, tell);
+            }
         });
         tell(`Nothing stands in the way of \`npx pulumi up --stack ${stack}\``);
         return exitCodes.done;

@@ -3,8 +3,10 @@ import { readApplications } from "../../components/applications";
 import { readSecretDeclarations, type SecretDeclarations } from "../../components/secret-declarations";
 import { Failure } from "../../toolchain/failure";
 import { capture } from "../capture";
+import { generatedValues, keepValues, valuesInCluster } from "../generated-values";
+import { Kubectl } from "../kubectl";
 import { linesOf, listSecrets, type SecretRow, type StackSecrets } from "../secret-list";
-import { pulumi, readStack, type Stack, stackOption } from "../stack";
+import { pulumi, readStack, type Stack, stackOption, withKubeconfig } from "../stack";
 import { formatTable } from "../table";
 import { defineVerb, exitCodes } from "../verb";
 
@@ -72,6 +74,16 @@ function rotatable(rows: readonly SecretRow[], name: string | undefined): Secret
     throw new Failure(`${why}${hint}`, exitCodes.usage);
 }
 
+/** Writes every generated value that the cluster has into the stack's file, encrypted. */
+async function keep(stack: Stack): Promise<number> {
+    const values = await withKubeconfig(stack, (path) =>
+        valuesInCluster(new Kubectl(path), generatedValues(root, stack)),
+    );
+    await keepValues(stack.name, values);
+    process.stdout.write(`Pulumi.${stack.name}.yaml keeps ${values.length} generated values, encrypted: commit it\n`);
+    return exitCodes.done;
+}
+
 /** A text for today that the present one is not. */
 function newRotation(present: string | undefined): string {
     const now = new Date().toISOString();
@@ -82,11 +94,13 @@ function newRotation(present: string | undefined): string {
 /** `hack/secrets`, `npm run secrets` */
 export const verb = defineVerb({
     parameters: "[action] [secret]",
-    describe: "Every secret of the home and where it comes from, never its value; or a new value for a generated one",
+    describe:
+        "Every secret of the home and where it comes from, never its value; a new value for a generated one; or all of " +
+        "them kept in the stack's file",
     options: (parser) =>
         parser
             .positional("action", {
-                choices: ["list", "rotate"] as const,
+                choices: ["list", "rotate", "keep"] as const,
                 default: "list" as const,
                 describe: "What to do",
             })
@@ -95,6 +109,7 @@ export const verb = defineVerb({
     examples: [
         ["$0", "the list"],
         ["$0 rotate database.immich-password", "replace it; the next `pulumi up` does so"],
+        ["$0 keep", "have the repository and the passphrase be all that a home is built from again"],
     ],
     run: async ({ action, secret, stack: name, json }) => {
         const stack = await readStack(name);
@@ -104,6 +119,9 @@ export const verb = defineVerb({
             secrets: config["hearth:secrets"],
             rotations: config["hearth:rotations"],
         } as StackSecrets;
+        if (action === "keep") {
+            return keep(stack);
+        }
         const rows = listSecrets(declarationsOf(stack), stackSecrets);
         if (action === "rotate") {
             const { chart, key } = rotatable(rows, secret);

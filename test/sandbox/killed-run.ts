@@ -14,17 +14,27 @@ export interface Cut {
     readonly when: (output: string) => boolean;
 }
 
-/** How a run that was cut short ended. */
-export interface CutRun {
+/** How a run to which something happened ended. */
+export interface DisturbedRun {
+    readonly code: number | null;
     readonly output: string;
     /** False when it ended before the moment came. */
     readonly hit: boolean;
-    /** Seconds from the signal to the end of `npm start`. */
+    /** Seconds from that moment to the end of `npm start`. */
     readonly seconds: number;
 }
 
-/** Runs `npm start` of a home and cuts it short. */
-export async function startAndCut(home: Home, { signal, victim, when }: Cut): Promise<CutRun> {
+/**
+ * Runs `npm start` of a home, and does something at a moment of it.
+ *
+ * @param when whether the moment has come, by what the run has printed
+ * @param act gets the number of npm's process, which leads a process group of its own; is waited for
+ */
+export async function startAndDisturb(
+    home: Home,
+    when: (output: string) => boolean,
+    act: (npm: number) => unknown,
+): Promise<DisturbedRun> {
     const child = spawn("npm", ["run", "--silent", "--ignore-scripts", "start"], {
         cwd: home.root,
         env: { ...process.env, npm_config_loglevel: "error" },
@@ -32,25 +42,32 @@ export async function startAndCut(home: Home, { signal, victim, when }: Cut): Pr
         detached: true,
     });
     let output = "";
-    let cutAt: number | undefined;
+    let hitAt: number | undefined;
+    let acted: Promise<unknown> | undefined;
     const add = (chunk: Buffer) => {
         output += chunk.toString();
-        if (cutAt === undefined && when(output)) {
-            cutAt = Date.now();
-            const npm = child.pid ?? 0;
-            const pids = {
-                // npm hands on what it can hear; what kills it has to kill what it runs too.
-                "npm start": () => (signal === "SIGKILL" ? -npm : npm),
-                "its Pulumi": () => JSON.parse(readFileSync(join(home.root, ".sandbox/pulumi.json"), "utf8")).pid,
-            };
-            process.kill(pids[victim](), signal);
+        if (hitAt === undefined && when(output)) {
+            hitAt = Date.now();
+            acted = (async () => act(child.pid ?? 0))();
+            acted.catch(() => undefined); // until it is awaited below
         }
     };
     child.stdout.on("data", add);
     child.stderr.on("data", add);
     // `exit`, not `close`: the sandbox's own processes may hold the streams open.
-    await new Promise((ended, failed) => child.once("exit", ended).once("error", failed));
-    return { output, hit: cutAt !== undefined, seconds: (Date.now() - (cutAt ?? Date.now())) / 1_000 };
+    const code = await new Promise<number | null>((ended, failed) => child.once("exit", ended).once("error", failed));
+    await acted;
+    return { code, output, hit: hitAt !== undefined, seconds: (Date.now() - (hitAt ?? Date.now())) / 1_000 };
+}
+
+/** Runs `npm start` of a home and cuts it short. */
+export async function startAndCut(home: Home, { signal, victim, when }: Cut): Promise<DisturbedRun> {
+    const pids = {
+        // npm hands on what it can hear; what kills it has to kill what it runs too.
+        "npm start": (npm: number) => (signal === "SIGKILL" ? -npm : npm),
+        "its Pulumi": () => JSON.parse(readFileSync(join(home.root, ".sandbox/pulumi.json"), "utf8")).pid,
+    };
+    return startAndDisturb(home, when, (npm) => process.kill(pids[victim](npm), signal));
 }
 
 interface Listed {

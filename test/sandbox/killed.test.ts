@@ -26,7 +26,7 @@ function isInstalling(): boolean {
 }
 
 test(
-    "after Pulumi was killed while it installed Helm releases, `npm start` finishes",
+    "after Pulumi was killed while it installed Helm releases and wrote its state, `npm start` finishes",
     async () => {
         const cut = await startAndCut(home, {
             signal: "SIGKILL",
@@ -34,10 +34,13 @@ test(
             when: isInstalling,
         });
         expect(cut).toMatchObject({ hit: true });
+        // A moment later, this is how Pulumi would have left it.
+        writeFileSync(join(home.root, ".state/.pulumi/stacks/hearth/sandbox.json.attrs"), "");
 
         const { code, output } = await home.start();
 
         expect({ code, output }).toMatchObject({ code: 0 });
+        expect(output).toMatch(/Removed: .*sandbox\.json\.attrs, which was cut short/);
         expect(output).toMatch(/Lock removed: its run .* is gone/);
         expect(output).toMatch(/Forgotten: creating .*Release \S+, which was cut short/);
         expect(output).not.toMatch(/pending operations/);

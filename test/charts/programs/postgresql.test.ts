@@ -5,6 +5,7 @@ import {
     mkdirSync,
     mkdtempSync,
     readdirSync,
+    readFileSync,
     rmSync,
     utimesSync,
     writeFileSync,
@@ -66,6 +67,22 @@ async function roles() {
     const args = (job?.command ?? []).slice(1).map((each) => each.replace("/etc/roles/", `${directory}/`));
     expect(job?.command?.[0]).toBe("psql");
     return client("psql", args, env["PGUSER"] ?? "", passwords.superuser, env["PGOPTIONS"]);
+}
+
+/** What the chart's CronJob does. */
+async function dump() {
+    const script = configFile(objects, "dump", "dump.sh").replaceAll("/dumps", folder("dumps"));
+    return runToEnd("bash", ["-c", script], {
+        ...nobody,
+        cwd: directory,
+        env: {
+            PATH: `${postgresqlDirectory()}:${process.env["PATH"]}`,
+            PGHOST: "127.0.0.1",
+            PGPORT: String(port),
+            PGUSER: "postgres",
+            PGPASSWORD: passwords.superuser,
+        },
+    });
 }
 
 beforeAll(async () => {
@@ -193,7 +210,6 @@ describe("PostgreSQL", () => {
     });
 
     test("is dumped every night: one file for each database and one for the users, and old ones go", async () => {
-        const script = configFile(objects, "dump", "dump.sh").replaceAll("/dumps", folder("dumps"));
         const [old, recent] = ["2020-01-01", "2020-01-20"].map((day) => join(folder("dumps"), day)) as [string, string];
         for (const [path, days] of [
             [old, 16],
@@ -206,17 +222,7 @@ describe("PostgreSQL", () => {
                 chownSync(path, nobody.uid, nobody.gid);
             }
         }
-        const outcome = await runToEnd("bash", ["-c", script], {
-            ...nobody,
-            cwd: directory,
-            env: {
-                PATH: `${postgresqlDirectory()}:${process.env["PATH"]}`,
-                PGHOST: "127.0.0.1",
-                PGPORT: String(port),
-                PGUSER: "postgres",
-                PGPASSWORD: passwords.superuser,
-            },
-        });
+        const outcome = await dump();
 
         expect(outcome).toMatchObject({ code: 0 });
         expect([existsSync(old), existsSync(recent)]).toEqual([false, true]);
@@ -228,6 +234,33 @@ describe("PostgreSQL", () => {
         ]);
         const restored = await runToEnd(program("pg_restore"), ["--list", join(folder("dumps"), today, "immich.dump")]);
         expect(restored.output).toMatch(/EXTENSION - earthdistance/);
+    });
+
+    test("is as it was at its dump again by what docs/restore.md has, with the apps' own access", async () => {
+        const mine = (sql: string) => query(sql, "immich", "immich", passwords.immich);
+        expect(await mine("CREATE TABLE photos (name text); INSERT INTO photos VALUES ('cat')")).toMatchObject({
+            code: 0,
+        });
+        expect(await dump()).toMatchObject({ code: 0 });
+        const day = readdirSync(folder("dumps")).find((name) => !name.startsWith("2020")) ?? "";
+        // Lost, and begun anew: the Job has made what an app needs, and the app its own tables.
+        expect(await query("DROP DATABASE immich", "postgres")).toMatchObject({ code: 0 });
+        expect(await roles()).toMatchObject({ code: 0 });
+        expect(await mine("CREATE TABLE photos (name text, size int); CREATE TABLE later ()")).toMatchObject({
+            code: 0,
+        });
+
+        const page = readFileSync(join(__dirname, "../../../docs/restore.md"), "utf8");
+        const [name = "", ...args] = JSON.parse(/"value": (\["pg_restore".*?\])/.exec(page)?.[1] ?? "[]");
+        const inHere = args.map((each: string) => each.replace(/^\/dumps\/[^/]+/, join(folder("dumps"), day)));
+        expect(await client(name, inHere, "postgres", passwords.superuser)).toMatchObject({ code: 0 });
+
+        expect(await mine("SELECT * FROM photos")).toMatchObject({ code: 0, output: "cat\n" });
+        expect((await mine("SELECT * FROM later")).output).toMatch(/relation "later" does not exist/);
+        expect(await mine("INSERT INTO photos VALUES ('dog')")).toMatchObject({ code: 0 });
+        expect((await query("SELECT 1", "immich", "paperless", passwords.paperless)).output).toMatch(
+            /permission denied/,
+        );
     });
 
     test("refuses a setting that it does not know", async () => {

@@ -53,6 +53,14 @@ describe("why an Application is not ready", () => {
         expect(text).not.toContain("four");
     });
 
+    test("an Application that is being deleted, and what has it again", () => {
+        const since = new Date("2026-11-25T15:00:00Z");
+        const ready = { sync: { status: "Synced" }, health: { status: "Healthy" } };
+        expect(explainFailure("arr", "tier 3", ready, [], since)).toMatch(
+            /being deleted, since 2026-11-25T15:00:00.000Z: .*finalizer .*`pulumi up --refresh`/,
+        );
+    });
+
     test("an Application that Argo CD has not looked at", () => {
         expect(explainFailure("arr", "tier 3", undefined)).toContain("is its application controller running?");
     });

@@ -2,10 +2,13 @@ import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { homedir, hostname, tmpdir } from "node:os";
 import { join } from "node:path";
+import { removeHalfWritten } from "../../../hack/recovery/attributes";
 import { type ExportedState, knownReleases, kubeconfigOf, withoutPending } from "../../../hack/recovery/deployment";
 import { backendFolder, judgeLock, readLocks, releaseDeadLocks } from "../../../hack/recovery/locks";
+import { missingFrom, ownedBy } from "../../../hack/recovery/missing-objects";
 import { orphanedPlugins } from "../../../hack/recovery/plugins";
 import { type ReleaseRecord, recordsInTheWay } from "../../../hack/recovery/releases";
+import { creationsOf } from "../../../hack/recovery/take-over";
 
 const timestamp = "2026-11-23T12:00:00Z";
 const lock = (pid: number, host: string) => ({
@@ -93,6 +96,21 @@ describe("the locks of a file backend", () => {
             expect(release).toThrow(`Pulumi (process ${pid} of somebody, since ${timestamp}) works on stack home`);
         });
         expect(readLocks(folder, "hearth", "home")).toHaveLength(2);
+    });
+
+    test("what was cut short beside its files goes, and what is whole stays", () => {
+        take("one", 1, hostname());
+        const stacks = join(folder, ".pulumi/stacks/hearth");
+        mkdirSync(stacks, { recursive: true });
+        writeFileSync(join(stacks, "home.json"), "{}");
+        writeFileSync(join(stacks, "home.json.attrs"), "");
+        const told: string[] = [];
+
+        removeHalfWritten(folder, (line) => told.push(line));
+
+        expect(told).toEqual([expect.stringMatching(/^Removed: \S+home.json.attrs, which was cut short/)]);
+        expect(existsSync(join(stacks, "home.json"))).toBe(true);
+        expect(existsSync(join(locks(), "one.json.attrs"))).toBe(true);
     });
 
     test("another machine's is left, and the message says who and what to do", () => {
@@ -203,5 +221,58 @@ describe("Helm's records of a release", () => {
         ["not there at all", false, [], []],
     ])("%s", (_, inState, records, expected) => {
         expect(recordsInTheWay({ ...known, inState }, records).map(({ metadata }) => metadata.name)).toEqual(expected);
+    });
+});
+
+test("what a preview would make anew: releases, and values that the charts have generated", () => {
+    const step = (op: string, type: string, name: string, inputs = {}) => ({
+        op,
+        newState: { urn: `urn:pulumi:home::hearth::${type}::${name}`, type, inputs },
+    });
+    const generated = ["admin-token", "rpc-secret"].map((key) => ({
+        chart: "garage",
+        key,
+        namespace: "garage",
+        rotated: false,
+    }));
+    const { releases, values } = creationsOf(
+        {
+            steps: [
+                step("create", "kubernetes:helm.sh/v3:Release", "metallb", { name: "metallb", namespace: "lb" }),
+                step("same", "kubernetes:helm.sh/v3:Release", "argocd", { name: "argocd", namespace: "argocd" }),
+                step("same", "random:index/randomPassword:RandomPassword", "garage-admin-token"),
+                step("create", "random:index/randomBytes:RandomBytes", "garage-rpc-secret"),
+                step("create", "random:index/randomPassword:RandomPassword", "argocd-redis"),
+                { op: "delete" },
+            ],
+        },
+        generated,
+    );
+
+    expect(releases).toEqual([{ name: "metallb", namespace: "lb", inState: false }]);
+    expect(values).toEqual([generated[1]]);
+});
+
+test("what is missing of a release: what exists by the same kind and name is not", () => {
+    const of = (kind: string, name: string) => ({ kind, metadata: { name } });
+    const manifest = [of("CustomResourceDefinition", "pools"), of("Secret", "a"), of("Secret", "b")];
+
+    expect(missingFrom(manifest, [of("Secret", "a"), of("ConfigMap", "b")])).toEqual([
+        of("CustomResourceDefinition", "pools"),
+        of("Secret", "b"),
+    ]);
+});
+
+test("what is made again of a release carries what Helm knows its own by", () => {
+    const object = { kind: "Secret", metadata: { name: "a", labels: { app: "metallb" } }, data: {} };
+
+    expect(ownedBy({ name: "metallb", namespace: "lb" }, object)).toEqual({
+        kind: "Secret",
+        metadata: {
+            name: "a",
+            labels: { app: "metallb", "app.kubernetes.io/managed-by": "Helm" },
+            annotations: { "meta.helm.sh/release-name": "metallb", "meta.helm.sh/release-namespace": "lb" },
+        },
+        data: {},
     });
 });

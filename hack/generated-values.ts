@@ -1,0 +1,70 @@
+import { readApplications } from "../components/applications";
+import { readSecretDeclarations } from "../components/secret-declarations";
+import type { Kubectl } from "./kubectl";
+import { Vault } from "./new-stack/vault";
+import type { StackSecrets } from "./secret-list";
+import { pulumi, type Stack } from "./stack";
+
+/** A value that the program generates once and keeps in the stack's state. */
+export interface GeneratedValue {
+    readonly chart: string;
+    readonly key: string;
+    /** Where the chart's Secret is. */
+    readonly namespace: string;
+    /** Whether the stack's file says when it was last replaced. */
+    readonly rotated: boolean;
+}
+
+/**
+ * Every value that the charts of a home have generated; what the stack's file gives is none.
+ *
+ * @throws RunError that lists the mistakes in manifests and declarations
+ */
+export function generatedValues(root: string, { settings, file }: Stack): GeneratedValue[] {
+    const applications = readApplications(root, settings.cluster);
+    const { secrets, rotations } = {
+        secrets: file.config["hearth:secrets"],
+        rotations: file.config["hearth:rotations"],
+    } as StackSecrets;
+    const declarations = readSecretDeclarations(
+        root,
+        applications.map(({ name }) => name),
+    );
+    return applications.flatMap(({ name: chart, namespace }) =>
+        Object.entries(declarations[chart] ?? {})
+            .filter(([key, declaration]) => "generate" in declaration && secrets?.[chart]?.[key] === undefined)
+            .map(([key]) => ({ chart, key, namespace, rotated: rotations?.[chart]?.[key] !== undefined })),
+    );
+}
+
+/** The values that the cluster's Secrets hold; those that it has none for are left out. */
+export async function valuesInCluster(
+    kubectl: Kubectl,
+    values: readonly GeneratedValue[],
+): Promise<(GeneratedValue & { readonly value: string })[]> {
+    const secrets = await kubectl.list<{
+        readonly metadata: { readonly namespace: string; readonly name: string };
+        readonly data?: Readonly<Record<string, string>>;
+    }>("secrets", "--all-namespaces");
+    return values.flatMap((each) => {
+        const encoded = secrets.find(
+            ({ metadata }) => metadata.namespace === each.namespace && metadata.name === `${each.chart}-secrets`,
+        )?.data?.[each.key];
+        return encoded === undefined ? [] : [{ ...each, value: Buffer.from(encoded, "base64").toString() }];
+    });
+}
+
+/** Writes values into the stack's file, encrypted: the program takes them from there from then on. */
+export async function keepValues(
+    stack: string,
+    values: readonly (GeneratedValue & { readonly value: string })[],
+): Promise<void> {
+    const vault = new Vault(stack, undefined);
+    for (const { chart, key, rotated, value } of values) {
+        await vault.set(["secrets", chart, key], value);
+        if (rotated) {
+            // What is given is not rotated.
+            await pulumi("config", "rm", "--path", `hearth:rotations.${chart}.${key}`, "--stack", stack);
+        }
+    }
+}

@@ -1,0 +1,74 @@
+import { Failure } from "../../toolchain/failure";
+import { type GeneratedValue, keepValues, valuesInCluster } from "../generated-values";
+import type { Kubectl } from "../kubectl";
+import { type KnownRelease, releaseType, type StateResource } from "./deployment";
+import type { Recovery } from "./recover";
+import { freeRelease } from "./releases";
+
+/** What `pulumi preview --json` prints, as far as it is looked at here. */
+export interface Preview {
+    readonly steps?: readonly { readonly op: string; readonly newState?: StateResource }[];
+}
+
+/**
+ * What the next run would make anew, since the state knows of none.
+ *
+ * @param generated the values that count
+ */
+export function creationsOf(
+    { steps = [] }: Preview,
+    generated: readonly GeneratedValue[],
+): { readonly releases: readonly KnownRelease[]; readonly values: readonly GeneratedValue[] } {
+    const created = steps.flatMap(({ op, newState }) => (op === "create" && newState ? [newState] : []));
+    const names = new Set(
+        created.filter(({ type }) => type.startsWith("random:")).map(({ urn }) => urn.slice(urn.lastIndexOf("::") + 2)),
+    );
+    return {
+        releases: created
+            .filter(({ type }) => type === releaseType)
+            .map(({ inputs }) => ({
+                namespace: String(inputs?.["namespace"] ?? "default"),
+                name: String(inputs?.["name"] ?? ""),
+                inState: false,
+            })),
+        values: generated.filter(({ chart, key }) => names.has(`${chart}-${key}`)),
+    };
+}
+
+/**
+ * Has the next run take over what the cluster has and the state does not know of: the state was lost, or is an old copy.
+ * Of a Helm release, its record is in the way. Generated values would be made anew, and what was encrypted with them
+ * could not be read any more: the stack's file keeps them from here on.
+ *
+ * @param generated the values that must not be lost
+ * @throws Failure when there is no preview to compare with
+ */
+export async function takeOver(
+    { pulumi, stack, tell }: Pick<Recovery, "pulumi" | "stack" | "tell">,
+    kubectl: Kubectl,
+    generated: readonly GeneratedValue[],
+): Promise<void> {
+    // The program installs its releases before it writes a secret.
+    const [anyRelease] = await kubectl.list("secrets", "--all-namespaces", "--selector", "owner=helm");
+    if (anyRelease === undefined) {
+        return;
+    }
+    const preview: Preview = JSON.parse(
+        await pulumi(["preview", "--json"]).catch(() => {
+            // What is wrong stands in its output, among everything else.
+            throw new Failure(
+                `whether the cluster has what the state does not know of cannot be told: the preview fails. See \`npx ` +
+                    `pulumi preview --stack ${stack}\`, put it right, and run this again`,
+            );
+        }),
+    );
+    const { releases, values } = creationsOf(preview, generated);
+    for (const release of releases) {
+        await freeRelease(kubectl, release, tell);
+    }
+    const found = await valuesInCluster(kubectl, values);
+    await keepValues(stack, found);
+    for (const { chart, key } of found) {
+        tell(`Secret ${chart}.${key} is not in the state: Pulumi.${stack}.yaml keeps the cluster's value, encrypted`);
+    }
+}
