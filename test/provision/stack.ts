@@ -35,6 +35,8 @@ export class Stack {
         for (const shared of ["Pulumi.yaml", "provision", "node_modules", "package.json", "tsconfig.json"]) {
             symlinkSync(join(repository, shared), join(stack.folder, shared));
         }
+        // A copy: as a link it would start the repository's own index.ts.
+        cpSync(join(repository, "program.cjs"), join(stack.folder, "program.cjs"));
         symlinkSync(join(__dirname, "program.ts"), join(stack.folder, "index.ts"));
         mkdirSync(join(stack.folder, ".state"));
         await stack.pulumi("stack", "init", "test");
