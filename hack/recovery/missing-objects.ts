@@ -1,19 +1,11 @@
-import { isMap, parseAllDocuments } from "yaml";
 import { tool } from "../../toolchain/tools";
 import { capture } from "../capture";
 import type { Kubectl } from "../kubectl";
+import { type Manifest, parseManifests } from "../manifests";
 import type { KnownRelease } from "./deployment";
 
 /** An object, as far as it is looked at here. */
-interface KubernetesObject {
-    readonly kind: string;
-    readonly metadata: {
-        readonly name: string;
-        readonly namespace?: string;
-        readonly labels?: Readonly<Record<string, string>>;
-        readonly annotations?: Readonly<Record<string, string>>;
-    };
-}
+type KubernetesObject = Pick<Manifest, "kind" | "metadata">;
 
 /** Objects of a manifest, all of one namespace or of none, that are not among those that exist. */
 export function missingFrom(
@@ -58,9 +50,7 @@ export async function makeMissingObjects(
         ["get", "manifest", name, "--namespace", namespace, "--kubeconfig", kubectl.kubeconfig],
         { failure: `helm does not know what belongs to ${namespace}/${name}` },
     );
-    const manifest = parseAllDocuments(text)
-        .filter(({ contents }) => isMap(contents))
-        .map((document): KubernetesObject => document.toJS());
+    const manifest = parseManifests(text);
     // kubectl takes the objects of one namespace at a time, and with them what lives in none.
     for (const each of new Set(manifest.map(({ metadata }) => metadata.namespace ?? namespace))) {
         const from = ["--namespace", each, "--filename", "-"];
