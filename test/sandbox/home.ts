@@ -124,21 +124,6 @@ export class Home {
         );
     }
 
-    /** Puts the home's repository on a Gitea, which the sandbox then runs. */
-    async useGitea(): Promise<GiteaAccess> {
-        const webhook = `http://127.0.0.1:${await freePort()}/api/webhook`;
-        const account = { name: "hearth", password: "of the test's Gitea" };
-        this.edit("Pulumi.sandbox.yaml", (text) =>
-            text
-                .replace("/hearth/hearth.git", "/home/hearth.git")
-                .replace(
-                    /^( {2})hearth:charts:/m,
-                    `$1hearth:gitea:\n    password: "${account.password}"\n    webhook: ${webhook}\n$&`,
-                ),
-        );
-        return { url: this.url, server: new URL(this.url).origin, account, webhook };
-    }
-
     /** Gives the home a Gitea of its own, which runs once the Pulumi program has made its pod. */
     async useOwnGitea(): Promise<Omit<GiteaAccess, "account">> {
         const server = `http://127.0.0.1:${await freePort()}`;
