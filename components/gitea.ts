@@ -1,12 +1,11 @@
-import * as command from "@pulumi/command";
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { Settings } from "../config/settings";
 import type { Application } from "./applications";
 import type { Account } from "./git";
-import type { Input } from "./gitea/hand-over";
 import { overriddenManifest } from "./overrides";
 import type { Secrets } from "./secrets";
+import { waitFor } from "./wait";
 
 /** A Gitea in which this program declares the home's repository. */
 export interface GiteaAccess {
@@ -83,19 +82,15 @@ export class Gitea extends pulumi.ComponentResource {
             },
             { parent: this, ignoreChanges: ["version", "values"] },
         );
-        new command.local.Command(
+        waitFor(
             `${name}-hand-over`,
+            "hand-over",
             {
-                create: "exec node --require tsx/cjs components/gitea/hand-over.ts",
-                stdin: pulumi.secret(
-                    pulumi.all([args.kubeconfig, release.resourceNames]).apply(([kubeconfig, objects]) => {
-                        const input: Input = { kubeconfig, limit, objects };
-                        return JSON.stringify(input);
-                    }),
-                ),
-                logging: command.local.Logging.None,
+                kubeconfig: args.kubeconfig,
+                limit,
+                input: release.resourceNames.apply((objects) => ({ objects })),
             },
-            { parent: this, customTimeouts: { create: `${limit}s`, update: `${limit}s` } },
+            { parent: this },
         );
         this.access = {
             administrator: pulumi.secret(

@@ -12,14 +12,14 @@ export interface WaitArgs {
 }
 
 /**
- * A command that ends when the cluster is in a state that Pulumi's own waiting cannot describe, and whose error says
- * why it is not.
+ * A command that ends when the cluster is in a state that Pulumi's own waiting cannot describe, or its resources cannot
+ * bring about, and whose error says why it is not.
  *
  * @param script name of a file in components/waits
  */
 export function waitFor(
     name: string,
-    script: "applications" | "webhook" | "secret-users",
+    script: "applications" | "hand-over" | "secret-users" | "webhook",
     { kubeconfig, limit, input }: WaitArgs,
     opts: pulumi.CustomResourceOptions,
 ): command.local.Command {

@@ -1,7 +1,7 @@
-import { fail, type KubernetesObject, loadClient, loadKubeConfig, readInput, type WaitInput } from "../waits/cluster";
+import { fail, type KubernetesObject, loadClient, loadKubeConfig, readInput, type WaitInput } from "./cluster";
 
-/** What this command is told. */
-export interface Input extends WaitInput {
+/** What this is told. */
+interface Input extends WaitInput {
     /** Names of a release's objects by kind, as Pulumi has them: `StatefulSet.apps/apps/v1` → `namespace/name`. */
     readonly objects: Readonly<Record<string, readonly string[]>>;
 }

@@ -1,4 +1,4 @@
-import { handedOver } from "../../../components/gitea/hand-over";
+import { handedOver } from "../../../components/waits/hand-over";
 
 const fieldsV1 = { "f:metadata": { "f:labels": {} }, "f:spec": { "f:replicas": {} } };
 const status = { manager: "kube-controller-manager", operation: "Update", subresource: "status", fieldsV1: {} };
