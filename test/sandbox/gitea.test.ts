@@ -151,13 +151,6 @@ test("Argo CD's account makes nothing of its own", async () => {
     expect(status).toBe(403);
 });
 
-test("runners register with the token of the charts' Secret", async () => {
-    const { token } = await new Gitea(gitea.server, gitea.account).change<{ token: string }>(
-        ...(["POST", "/admin/actions/runners/registration-token"] as const),
-    );
-    expect(token).toBe(await secret("gitops-secrets", "runner-token", "gitops"));
-});
-
 test(
     "another run changes nothing",
     async () => {
@@ -177,6 +170,67 @@ test(
             serverLog().includes("Requested app 'navidrome' refresh"),
         );
         await until("navidrome is Synced and Healthy on the commit", soon, () => navidromeIsOn(revision));
+    },
+    limit,
+);
+
+/** Applications that the repo server has rendered, in order, by its log. */
+function rendered(): (string | undefined)[] {
+    const log = readFileSync(join(home.root, ".sandbox/logs/argocd-repo-server.log"), "utf8");
+    return [...log.matchAll(/"setting manifests cache".* application=(\S+)/g)].map(([, name]) => name);
+}
+
+test(
+    "a commit renders anew only the charts that it touches, also when Argo CD looks at all of them; the library's, every one",
+    async () => {
+        const all = ["cert-manager", "database", "gitops", "navidrome", "qbittorrent"];
+        const ready = async (names: string[], revision: string) => {
+            const applications = await home.applications();
+            const found = names.flatMap((name) => applications.get(name) ?? []);
+            return found.length === names.length && found.every((each) => isReady(each, revision));
+        };
+        const before = rendered().length;
+        const revision = await change("140Mi");
+        expect(await home.pushTo(urlFor(gitea.account), "main")).toMatchObject({ code: 0 });
+        await until("navidrome is Synced and Healthy on the commit", soon, () => ready(["navidrome"], revision));
+        const refresh = "argocd.argoproj.io/refresh=normal";
+        await home.kubectl("annotate", "applications.argoproj.io", "--all", "--namespace=argocd", refresh);
+        await until("everything is seen to be on the commit", soon, () => ready([...all, "root"], revision));
+        expect([...new Set(rendered().slice(before))]).toEqual(["navidrome"]);
+
+        home.edit("charts/common/README.md", (text) => `${text}\n`);
+        const library = await home.commit("the library: a line that changes nothing");
+        const then = rendered().length;
+        expect(await home.pushTo(urlFor(gitea.account), "main")).toMatchObject({ code: 0 });
+        await until("every chart is Synced and Healthy on the commit", soon, () => ready(all, library));
+        expect([...new Set(rendered().slice(then))].sort()).toEqual(all);
+    },
+    limit,
+);
+
+test(
+    "a service comes with one push and goes with another, Gitea telling of both; its volume stays",
+    async () => {
+        const claims = async () => {
+            const { items } = await home.get<{ items: Live[] }>("persistentvolumeclaims", "--namespace=notes");
+            return items.map(({ metadata }) => metadata.creationTimestamp);
+        };
+        const url = urlFor(gitea.account);
+        expect(await home.hack("new-app", "notes", "--image", "ghcr.io/owner/notes:v1.2.3")).toMatchObject({ code: 0 });
+        const revision = await home.commit("notes");
+        expect(await home.pushTo(url, "main")).toMatchObject({ code: 0 });
+        await until("notes is Synced and Healthy on the commit", soon, async () => {
+            const notes = (await home.applications()).get("notes");
+            return notes !== undefined && isReady(notes, revision);
+        });
+        const before = await claims();
+        expect(before).toHaveLength(1);
+
+        await git(["-C", home.root, "revert", "--no-edit", revision]);
+        expect(await home.pushTo(url, "main")).toMatchObject({ code: 0 });
+        await until("notes is gone", soon, async () => !(await home.applications()).has("notes"));
+        expect((await home.get<{ items: Live[] }>("deployments", "--namespace=notes")).items).toEqual([]);
+        expect(await claims()).toEqual(before);
     },
     limit,
 );
@@ -239,12 +293,25 @@ test("a message about a push is refused when its signature is wrong", async () =
     expect((await send(await secret("git-webhook", "secret"))).status).toBe(200);
 });
 
-test("main is not rewritten, by the administrator either", async () => {
-    const before = await main();
-    const { code, output } = await home.pushTo(urlFor(gitea.account), "--force", `${first}:refs/heads/main`);
-    expect(code).not.toBe(0);
-    expect(output).toMatch(/protected branch|force push/i);
-    expect(await main()).toBe(before);
+test("a maintainer pushes to main; nobody rewrites it, the administrator neither", async () => {
+    const api = new Gitea(gitea.server, gitea.account);
+    const maintainer = { name: "ada", password: "of-a-maintainer" };
+    await api.change("POST", "/admin/users", {
+        ...{ username: maintainer.name, email: "ada@home.arpa", password: maintainer.password },
+        must_change_password: false,
+    });
+    const teams = (await api.find<{ id: number; name: string }[]>("/orgs/home/teams")) ?? [];
+    const { id } = teams.find(({ name }) => name === "maintainers") ?? {};
+    await api.change("PUT", `/teams/${id}/members/${maintainer.name}`);
+    const pushed = await change("138Mi");
+    expect(await home.pushTo(urlFor(maintainer), "main")).toMatchObject({ code: 0 });
+
+    for (const account of [maintainer, gitea.account]) {
+        const { code, output } = await home.pushTo(urlFor(account), "--force", `${first}:refs/heads/main`);
+        expect(code).not.toBe(0);
+        expect(output).toMatch(/protected branch|force push/i);
+    }
+    expect(await main()).toBe(pushed);
 });
 
 test("a repository of something else is told by what it lacks", async () => {
@@ -257,6 +324,28 @@ test("a repository of something else is told by what it lacks", async () => {
     await expect(declare({ ...declaration, contains: "clusters/elsewhere/kustomization.yaml" })).rejects.toThrow(
         /has no clusters\/elsewhere\/kustomization.yaml: it is not this home's repository/,
     );
+});
+
+test("a runner registers with the token that was generated, for one job, and nobody without it", async () => {
+    const register = (token: string) =>
+        fetch(`${gitea.server}/api/actions/runner.v1.RunnerService/Register`, {
+            method: "POST",
+            headers: { "content-type": "application/json" },
+            // As the runner of charts/gitops does it.
+            body: JSON.stringify({ name: "runner-arm64-0", token, labels: ["linux-arm64"], ephemeral: true }),
+        });
+    expect((await register("0".repeat(40))).ok).toBe(false);
+    expect((await register(await secret("gitops-secrets", "runner-token", "gitops"))).ok).toBe(true);
+    const { runners } = (await new Gitea(gitea.server, gitea.account).find<{ runners: object[] }>(
+        "/admin/actions/runners",
+    )) ?? { runners: [] };
+    expect(runners).toEqual([
+        expect.objectContaining({
+            name: "runner-arm64-0",
+            ephemeral: true,
+            labels: [expect.objectContaining({ name: "linux-arm64" })],
+        }),
+    ]);
 });
 
 test("an administrator's wrong password is told as that", async () => {
