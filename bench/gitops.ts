@@ -1,0 +1,225 @@
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { isReady } from "../components/application-status";
+import { type Account, git } from "../components/git";
+import { Gitea } from "../components/gitea/api";
+import { formatTable } from "../hack/table";
+import type { ApplicationObject } from "../sandbox/applications-table";
+import { type KubeApi, kubeApi } from "../sandbox/kube-api";
+import type { SandboxPaths } from "../sandbox/paths";
+import { freePorts } from "../sandbox/ports";
+import { deleteSandbox, startSandbox } from "../sandbox/sandbox";
+import { homeOf, numbered } from "./copies";
+import { type Cost, machine, measure, pulumiUp, results, succeed } from "./sandbox";
+
+/**
+ * From `git push` until the cluster has converged: `npx tsx bench/gitops.ts [numbers of Applications]`. Homes of so many
+ * small services on a real Gitea; a commit that touches one chart, and one that touches the library of all charts, told
+ * by the webhook and found by polling. Prints a table and writes bench/results/gitops.json; numbers that are not named
+ * keep their results of an earlier run.
+ */
+const administrator: Account = { name: "hearth", password: "of the benchmark's Gitea" };
+
+/** How often each is measured. Polling takes up to three minutes of waiting, by its clock. */
+const trials = { webhook: 3, polling: 1 };
+
+/** What a commit takes, from the push until every Application that it touches is Synced and Healthy on it. */
+interface Push extends Cost {
+    /** Charts that the repo server rendered meanwhile, the root Application's kustomization included. */
+    readonly rendered: number;
+}
+
+interface Measured {
+    readonly applications: number;
+    /** Of the whole sandbox while nobody does anything, for a minute. */
+    readonly idleProcessorSeconds: number;
+    readonly webhook: { readonly chart: readonly Push[]; readonly library: readonly Push[] };
+    readonly polling: { readonly chart: readonly Push[]; readonly library: readonly Push[] };
+}
+
+/** A home on a Gitea of its own, with everything up. */
+class GiteaHome {
+    #edits = 0;
+
+    private constructor(
+        readonly names: readonly string[],
+        readonly directory: string,
+        readonly server: string,
+        readonly paths: SandboxPaths,
+        private readonly api: KubeApi,
+    ) {}
+
+    static async create(count: number): Promise<GiteaHome> {
+        const ports = await freePorts("gitea", "charts", "argocd");
+        const server = `http://127.0.0.1:${ports.gitea}`;
+        const directory = homeOf(count, (text) =>
+            text
+                .replace(/url: http:\/\/127\.0\.0\.1:\d+\/hearth\//, `url: ${server}/home/`)
+                .replace(/(repository: http:\/\/127\.0\.0\.1:)\d+/, `$1${ports.charts}`)
+                .replace(
+                    /^config:$/m,
+                    `$&\n  hearth:gitea:\n    password: ${administrator.password}\n` +
+                        `    webhook: http://127.0.0.1:${ports.argocd}/api/webhook`,
+                ),
+        );
+        try {
+            const { paths } = await startSandbox(directory);
+            await succeed("npx", ["pulumi", "stack", "select", "--create", "sandbox", "--non-interactive"], directory);
+            await pulumiUp(directory);
+            const names = Array.from({ length: count }, (_, index) => numbered(index));
+            return new GiteaHome(names, directory, server, paths, kubeApi(paths.kubeconfig));
+        } catch (error) {
+            await deleteSandbox(directory);
+            rmSync(directory, { recursive: true });
+            throw error;
+        }
+    }
+
+    async remove(): Promise<void> {
+        this.api.close();
+        await deleteSandbox(this.directory);
+        rmSync(this.directory, { recursive: true });
+    }
+
+    /** Whether Gitea tells Argo CD of a push. */
+    async tell(active: boolean): Promise<void> {
+        const gitea = new Gitea(this.server, administrator);
+        const hooks = "/repos/home/hearth/hooks";
+        for (const { id } of (await gitea.find<{ id: number }[]>(hooks)) ?? []) {
+            await gitea.change("PATCH", `${hooks}/${id}`, { active });
+        }
+    }
+
+    /** Changes one chart, or what every chart takes from the library, and pushes it; until it is in the cluster. */
+    async push(what: "chart" | "library"): Promise<Push> {
+        this.#edits += 1;
+        const [file, change] =
+            what === "chart"
+                ? [
+                      `charts/${numbered(this.names.length - 1)}/values.yaml`,
+                      (text: string) => text.replace(/memory: \d+Mi/, `memory: ${128 + this.#edits}Mi`),
+                  ]
+                : [
+                      "charts/common/templates/lib/_names.tpl",
+                      (text: string) =>
+                          text.replace(
+                              /(^app\.kubernetes\.io\/managed-by: .*\n)(hearth\/bench: .*\n)?/m,
+                              `$1hearth/bench: "${this.#edits}"\n`,
+                          ),
+                  ];
+        const path = join(this.directory, file);
+        const before = readFileSync(path, "utf8");
+        const after = change(before);
+        if (after === before) {
+            throw new Error(`${file} is not as this benchmark expects it`);
+        }
+        writeFileSync(path, after);
+        const inHome = (...args: string[]) => git(["-C", this.directory, ...args], administrator);
+        const author = ["-c", "user.name=bench", "-c", "user.email=bench@localhost"];
+        await inHome(...author, "commit", "--quiet", "--all", "--message", `bench: ${what} ${this.#edits}`);
+        const revision = await inHome("rev-parse", "HEAD");
+        const rendered = this.#rendered();
+        const touched = what === "chart" ? this.names.slice(-1) : this.names;
+        const cost = await measure(this.paths, async () => {
+            await inHome("push", "--quiet", `${this.server}/home/hearth.git`, "main");
+            await this.#untilReady(touched, revision);
+        });
+        return { ...cost, rendered: this.#rendered() - rendered };
+    }
+
+    /** How often the repo server has rendered something, by its log. */
+    #rendered(): number {
+        const log = readFileSync(join(this.paths.logs, "argocd-repo-server.log"), "utf8");
+        return log.split('"setting manifests cache"').length - 1;
+    }
+
+    /** One Application after the other, so that looking costs the API server next to nothing. */
+    async #untilReady(names: readonly string[], revision: string): Promise<void> {
+        const deadline = Date.now() + 1_200_000;
+        for (const name of names) {
+            const path = `/apis/argoproj.io/v1alpha1/namespaces/argocd/applications/${name}`;
+            while (!isReady((await this.api.get<ApplicationObject>(path))?.status, revision)) {
+                if (Date.now() > deadline) {
+                    throw new Error(`${name} is not Synced and Healthy on ${revision} after twenty minutes`);
+                }
+                await delay(100);
+            }
+        }
+    }
+}
+
+async function repeated(times: number, work: () => Promise<Push>): Promise<Push[]> {
+    const found: Push[] = [];
+    while (found.length < times) {
+        found.push(await work());
+    }
+    return found;
+}
+
+async function measured(count: number): Promise<Measured> {
+    process.stderr.write(`${count} Applications …\n`);
+    const home = await GiteaHome.create(count);
+    try {
+        process.stderr.write("pushes …\n");
+        // The first push makes caches that every later one finds.
+        await home.push("chart");
+        const told = {
+            chart: await repeated(trials.webhook, () => home.push("chart")),
+            library: await repeated(trials.webhook, () => home.push("library")),
+        };
+        await home.tell(false);
+        const idle = await measure(home.paths, () => delay(60_000));
+        const found = {
+            chart: await repeated(trials.polling, () => home.push("chart")),
+            library: await repeated(trials.polling, () => home.push("library")),
+        };
+        return {
+            applications: count,
+            idleProcessorSeconds: idle.processorSeconds,
+            webhook: told,
+            polling: found,
+        };
+    } finally {
+        await home.remove();
+    }
+}
+
+const median = (numbers: readonly number[]) =>
+    numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? Number.NaN;
+
+/** The medians of several pushes: seconds, processor seconds in brackets, and how many charts were rendered. */
+function summary(pushes: readonly Push[]): string {
+    const [seconds, processor, rendered] = (["seconds", "processorSeconds", "rendered"] as const).map((key) =>
+        median(pushes.map((push) => push[key])),
+    );
+    return `${seconds?.toFixed(1)} (${processor?.toFixed(1)}), ${rendered}`;
+}
+
+async function main(): Promise<void> {
+    const counts = process.argv.length > 2 ? process.argv.slice(2).map(Number) : [27, 100, 200];
+    const file = join(results, "gitops.json");
+    const former: { measured: Measured[] } = existsSync(file)
+        ? JSON.parse(readFileSync(file, "utf8"))
+        : { measured: [] };
+    let all = former.measured;
+    for (const count of counts) {
+        const result = await measured(count);
+        all = [...all.filter(({ applications }) => applications !== count), result];
+        all.sort((a, b) => a.applications - b.applications);
+        writeFileSync(file, `${JSON.stringify({ ...machine(), measured: all }, null, 2)}\n`);
+    }
+    const rows = all.map(({ applications, webhook, polling, idleProcessorSeconds }) => [
+        String(applications),
+        ...[webhook.chart, webhook.library, polling.chart, polling.library].map(summary),
+        idleProcessorSeconds.toFixed(1),
+    ]);
+    const ways = ["WEBHOOK", "POLLING"].flatMap((way) => [`${way}: ONE CHART`, "LIBRARY"]);
+    process.stdout.write(`Medians: seconds (processor seconds), charts rendered\n`);
+    process.stdout.write(`${formatTable(["APPLICATIONS", ...ways, "IDLE MINUTE"], rows)}\n`);
+}
+
+main().catch((error: unknown) => {
+    process.stderr.write(`${error instanceof Error ? error.message : error}\n`);
+    process.exitCode = 1;
+});
