@@ -2,6 +2,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse, stringify } from "yaml";
+import { ownProcesses } from "../../sandbox/own-processes";
+import { sandboxPaths } from "../../sandbox/paths";
 import { freePorts } from "../../sandbox/ports";
 import { adaptedPrometheus } from "../monitoring/adapted";
 import { argocdPorts } from "../monitoring/argocd-ports";
@@ -28,10 +30,18 @@ interface ActiveTarget {
     readonly lastError: string;
 }
 
+/** An alert, as Alertmanager's API tells of it. */
+interface AlertmanagerAlert {
+    readonly labels: Readonly<Record<string, string>>;
+    readonly status: { readonly inhibitedBy: readonly string[] };
+}
+
 let home: Home;
+let gitea: { readonly server: string; readonly url: string };
 let receiver: Receiver;
 let directory: string;
 let prometheus: string;
+let alertmanager: string;
 const daemons: Daemon[] = [];
 
 /** One answer of Prometheus' API. */
@@ -89,6 +99,7 @@ async function startMonitoring(): Promise<void> {
     for (const name of ["alertmanager", "messages", "prometheus", "rules"]) {
         configs.set(name, await configMap(name));
     }
+    alertmanager = `http://${local(ports.alertmanager)}`;
     await start(
         "alertmanager",
         [
@@ -98,7 +109,7 @@ async function startMonitoring(): Promise<void> {
             `--web.listen-address=${local(ports.alertmanager)}`,
         ],
         directory,
-        `http://${local(ports.alertmanager)}/-/ready`,
+        `${alertmanager}/-/ready`,
     );
     await start(
         "kube-state-metrics",
@@ -136,6 +147,7 @@ async function startMonitoring(): Promise<void> {
             "kube-state-metrics": ports.state,
             "node-exporter": ports.node,
             "kube-apiserver": Number(new URL(cluster.server).port),
+            gitea: Number(new URL(gitea.server).port),
         },
     });
     prometheus = `http://${local(ports.prometheus)}`;
@@ -151,14 +163,14 @@ async function startMonitoring(): Promise<void> {
     );
 }
 
-/** Pushes what is in the work tree, and lets Argo CD look at once. */
-async function push(application: string, message: string): Promise<void> {
+/** Pushes what is in the work tree to Gitea, which tells Argo CD. */
+async function push(message: string): Promise<void> {
     await home.commit(message);
-    await home.push();
-    await home.kubectl(
-        ...["annotate", "application", application, "--namespace=argocd", "--overwrite"],
-        "argocd.argoproj.io/refresh=normal",
-    );
+    const { data } = await home.get<{ data: Record<string, string> }>("--namespace=gitops", "secret/gitops-secrets");
+    const url = new URL(gitea.url);
+    url.username = "hearth";
+    url.password = encodeURIComponent(Buffer.from(data["gitea-admin-password"] ?? "", "base64").toString());
+    expect(await home.pushTo(url.href, "main")).toMatchObject({ code: 0 });
 }
 
 async function health(application: string): Promise<string | undefined> {
@@ -169,11 +181,14 @@ beforeAll(async () => {
     directory = mkdtempSync(join(tmpdir(), "hearth-monitoring-"));
     receiver = await Receiver.start();
     home = await Home.create();
+    gitea = await home.useOwnGitea();
     home.keepApplications("cert-manager", "database", "gitops", "qbittorrent", "monitoring", "glance");
     const hour = (hours: number) => new Date(Date.now() + hours * 3_600_000).toISOString().slice(11, 16);
     const values = {
         interval: "1s",
-        alerts: { rules: { ApplicationNotHealthy: { for: "5s" } } },
+        alerts: {
+            rules: { ApplicationNotHealthy: { for: "5s" }, NodeDown: { for: "1s" }, PodNotReady: { for: "5s" } },
+        },
         // It is night in ten hours: a warning must not wait until the tests are over.
         notify: {
             ...{ wait: "1s", interval: "1s", ntfy: `${receiver.url}/alerts` },
@@ -199,13 +214,14 @@ afterAll(async () => {
 }, limit);
 
 test(
-    "Prometheus, with the rights of its own account, finds and reads the API server, Argo CD and its own kind",
+    "Prometheus, with the rights of its own account, finds and reads the API server, Argo CD, Gitea and its own kind",
     async () => {
         const expected = [
             "alertmanager",
             "argocd-application-controller",
             "argocd-repo-server",
             "argocd-server",
+            "gitea",
             "kube-apiserver",
             "kube-state-metrics",
             "node-exporter",
@@ -221,7 +237,9 @@ test(
         const apps = new Set(targets.map(({ labels }) => labels["app"]));
 
         // Found too, though no program of theirs runs here.
-        expect([...apps]).toEqual(expect.arrayContaining(["alloy", "events", "grafana", "loki", "gitea", "kubelet"]));
+        expect([...apps]).toEqual(
+            expect.arrayContaining(["alloy", "events", "grafana", "loki", "cert-manager", "kubelet"]),
+        );
         expect(targets.filter(({ labels }) => labels["job"] === "cadvisor").length).toBe(4);
         for (const { labels, health: state, lastError } of targets) {
             const { app = "" } = labels;
@@ -279,7 +297,7 @@ test(
         home.edit("charts/glance/values.yaml", (text) =>
             text.replace("\nworkloads:\n  glance:\n", "\nworkloads:\n  glance:\n    nodeSelector: { no-such: node }\n"),
         );
-        await push("glance", "glance: for a node that there is not");
+        await push("glance: for a node that there is not");
         await eventually("glance is not Healthy", async () => (await health("glance")) === "Progressing", limit / 4);
         await eventually(
             "the page",
@@ -299,7 +317,7 @@ test(
         });
 
         home.edit("charts/glance/values.yaml", (text) => text.replace("    nodeSelector: { no-such: node }\n", ""));
-        await push("glance", "glance: for any node");
+        await push("glance: for any node");
         await eventually("glance is Healthy", async () => (await health("glance")) === "Healthy", limit / 4);
         await eventually(
             "the message that it is over",
@@ -310,8 +328,63 @@ test(
     limit,
 );
 
-test("nothing else paged, and the Watchdog stayed off the phone", () => {
+test("nothing else paged but the pod that no node takes, and the Watchdog stayed off the phone", () => {
     const paged = new Set(receiver.names("firing", "name"));
 
-    expect([...paged]).toEqual(["ApplicationNotHealthy glance"]);
+    expect([...paged].sort()).toEqual(["ApplicationNotHealthy glance", "PodNotReady"]);
 });
+
+interface Placed {
+    readonly metadata: { readonly name: string };
+    readonly spec: { readonly nodeName: string };
+}
+
+test(
+    "a node that is down pages, and the alerts of its pods do not; once it is back, they do",
+    async () => {
+        const { items } = await home.get<{ items: Placed[] }>("pods", "--namespace=glance");
+        const [pod = "", node = ""] = [items[0]?.metadata.name, items[0]?.spec.nodeName];
+        const told = receiver.messages.length;
+        const since = (name: string) =>
+            receiver.messages
+                .slice(told)
+                .flatMap(({ alerts }) => alerts)
+                .filter(({ status, labels }) => status === "firing" && labels["alertname"] === name);
+        // While the kubelets' stand-in is stopped, nobody says that the node is well.
+        const kwok =
+            ownProcesses(sandboxPaths(home.root)).find(({ path }) => path.endsWith("/kwok-controller"))?.pid ?? 0;
+        expect(kwok).toBeGreaterThan(0);
+        process.kill(kwok, "SIGSTOP");
+        try {
+            // What a node says of itself, and its pods' state, which the controller manager takes from that.
+            const conditions = [{ type: "Ready", status: "False", reason: "Planted", message: "planted" }];
+            const patch = ["--subresource=status", `--patch=${JSON.stringify({ status: { conditions } })}`];
+            expect(await home.kubectl("patch", "node", node, ...patch)).toMatchObject({ code: 0 });
+            expect(await home.kubectl("patch", "pod", pod, "--namespace=glance", ...patch)).toMatchObject({ code: 0 });
+            await eventually("the node's page", () => since("NodeDown").length > 0, pageLimit);
+            await eventually(
+                "the alert of its pod is silenced",
+                async () => {
+                    const answer = await fetch(`${alertmanager}/api/v2/alerts?filter=alertname=PodNotReady`);
+                    const alerts = (await answer.json()) as AlertmanagerAlert[];
+                    return alerts.some(
+                        ({ labels, status }) => labels["namespace"] === "glance" && status.inhibitedBy.length > 0,
+                    );
+                },
+                pageLimit,
+            );
+
+            expect(since("NodeDown").map(({ labels }) => labels["node"])).toContain(node);
+            expect(since("PodNotReady")).toEqual([]);
+        } finally {
+            process.kill(kwok, "SIGCONT");
+        }
+        await eventually(
+            "the message that the node is back",
+            () => receiver.names("resolved", "node").includes(`NodeDown ${node}`),
+            limit / 4,
+        );
+        await eventually("the page of its pod", () => since("PodNotReady").length > 0, pageLimit);
+    },
+    limit,
+);
