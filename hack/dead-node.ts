@@ -1,0 +1,61 @@
+import { type Step, stepName, steps } from "../provision/steps";
+import { Failure } from "../toolchain/failure";
+import type { Kubectl } from "./kubectl";
+
+/** What `pulumi stack export` prints, as far as a node's resources are in it. */
+export interface ExportedState {
+    readonly deployment: { readonly resources?: readonly { readonly urn: string }[] };
+}
+
+/** A node in the API. */
+interface LiveNode {
+    readonly metadata: { readonly name: string };
+    readonly status?: { readonly conditions?: readonly { readonly type: string; readonly status: string }[] };
+}
+
+/** The type in a URN, with those of its parents. */
+const typeOf = (urn: string) => urn.split("::")[2] ?? "";
+
+/** The URNs of all that was done on a node, or about it. */
+export function urnsOfNode({ deployment }: ExportedState, node: string): string[] {
+    const names = new Set(steps.map((step: Step) => stepName(node, step)));
+    return (deployment.resources ?? [])
+        .map(({ urn }) => urn)
+        .filter((urn) => /(^|\$)hearth:provision:Nodes\$/.test(typeOf(urn)) && names.has(urn.split("::").at(-1) ?? ""));
+}
+
+/** A state without these resources, and without the dependencies of others on them. */
+export function withoutResources<T extends ExportedState>(state: T, urns: readonly string[]): T {
+    const gone = new Set(urns);
+    const { resources = [] } = state.deployment;
+    const kept = resources
+        .filter(({ urn }) => !gone.has(urn))
+        .map((resource) =>
+            JSON.parse(JSON.stringify(resource), (_key, value) =>
+                Array.isArray(value) ? value.filter((each) => typeof each !== "string" || !gone.has(each)) : value,
+            ),
+        );
+    return { ...state, deployment: { ...state.deployment, resources: kept } };
+}
+
+/**
+ * Takes a node that is dead out of the cluster, from afar.
+ *
+ * @returns whether the cluster had it
+ * @throws Failure when it is alive: then Pulumi takes it out, and empties it first
+ */
+export async function deleteDeadNode(kubectl: Kubectl, node: string): Promise<boolean> {
+    const live = (await kubectl.list<LiveNode>("nodes")).find(({ metadata }) => metadata.name === node);
+    if (live === undefined) {
+        return false;
+    }
+    if (live.status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True")) {
+        throw new Failure(
+            `${node} is Ready in the cluster, so it is not forgotten. To take it out, remove it from hearth:nodes and run ` +
+                "`npx pulumi up`: it is emptied first. If it has only just died, wait a minute",
+        );
+    }
+    // k3s takes a server out of etcd before its node is gone.
+    await kubectl.run(["delete", "node", node, "--timeout=120s"]);
+    return true;
+}

@@ -1,0 +1,35 @@
+import { Failure } from "../../toolchain/failure";
+import { deleteDeadNode, type ExportedState, urnsOfNode, withoutResources } from "../dead-node";
+import { Kubectl } from "../kubectl";
+import { pulumi, pulumiWith, readStack, stackOption, withKubeconfig } from "../stack";
+import { defineVerb, exitCodes } from "../verb";
+
+/** `hack/forget-node` */
+export const verb = defineVerb({
+    parameters: "<node>",
+    describe:
+        "Takes a node that is dead out of the cluster and out of the stack's state, so that Pulumi does not miss it",
+    options: (parser) =>
+        parser
+            .positional("node", { type: "string", demandOption: true, describe: "The node's name" })
+            .options(stackOption),
+    examples: [["$0 node-2 && npx pulumi up", "goes on without node-2, which hearth:nodes no longer has"]],
+    run: async ({ node, stack: given }) => {
+        const stack = await readStack(given);
+        const name = ["--stack", stack.name];
+        const wasInCluster = await withKubeconfig(stack, (path) => deleteDeadNode(new Kubectl(path), node));
+        const state: ExportedState = JSON.parse(await pulumi("stack", "export", ...name));
+        const urns = urnsOfNode(state, node);
+        if (!wasInCluster && urns.length === 0) {
+            throw new Failure(`neither the cluster nor stack ${stack.name} has a node ${node}`);
+        }
+        if (urns.length > 0) {
+            await pulumiWith(["stack", "import", ...name], { input: JSON.stringify(withoutResources(state, urns)) });
+        }
+        process.stdout.write(
+            `${node} is ${wasInCluster ? "out of the cluster and " : ""}forgotten. If hearth:nodes still has it, remove it or ` +
+                `put the machine that replaces it there; then run \`npx pulumi up --stack ${stack.name}\`\n`,
+        );
+        return exitCodes.done;
+    },
+});
