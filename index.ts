@@ -33,7 +33,7 @@ const nodes =
         ? new Nodes("nodes", {
               nodes: machines,
               privateKey: ssh.privateKey,
-              api: settings.api?.address,
+              ...(settings.api ? { api: settings.api } : {}),
               source: settings.k3s.source,
               ...(settings.storage ? { storage: settings.storage } : {}),
           })

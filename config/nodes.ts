@@ -132,7 +132,10 @@ export const nodesSchema = z
             refuse(`an address for each node; ${address} is there more than once`);
         }
         for (const device of nodes.flatMap((node) => repeated(node.disks.map((disk) => disk.serial)))) {
-            refuse(`each disk once; the serial number ${device} is there more than once`);
+            refuse(
+                `each disk once; the serial number ${device} is there more than once (disks whose enclosure gives all of ` +
+                    "them the same one cannot be told apart: connect them without it)",
+            );
         }
     });
 
@@ -149,9 +152,17 @@ export const sshSchema = z.strictObject({
 
 /** How the API server is reached. */
 export const apiSchema = z.strictObject({
-    /** An address that leads to any of the servers: a virtual IP, a load balancer, a name with several addresses. */
+    /** An address that leads to any of the servers. */
     address: z.string().regex(/^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$/, "a host name or an IPv4 address"),
+    /**
+     * Whether the servers hold the address among themselves: one of them has it, and when that one dies, another takes it.
+     * Without, something of the home's own leads to the servers: a load balancer, a name with several addresses.
+     */
+    virtual: z.boolean().default(false),
 });
+
+/** How the API server is reached, validated. */
+export type ApiSettings = z.output<typeof apiSchema>;
 
 /** Where k3s comes from. */
 export const k3sSchema = z.strictObject({

@@ -1,4 +1,4 @@
-import { isIPv4 } from "node:net";
+import { BlockList, isIPv4 } from "node:net";
 import { z } from "zod";
 import { apiSchema, k3sSchema, nodesSchema, sshSchema, storageSchema } from "./nodes";
 import { absolutePath, httpUrl, lineOf, textOf } from "./text";
@@ -28,6 +28,21 @@ const branchName = z
         'the name of a branch: letters, digits, "_", "-", "+", "." and "/"',
     );
 
+/** Whether a range that MetalLB takes has an IPv4 address in it. */
+function contains(range: string, address: string): boolean {
+    const list = new BlockList();
+    const [first = "", last = ""] = range.split(/[-/]/);
+    if (!isAddressRange(range) || !isIPv4(address)) {
+        return false; // Each is told of by itself.
+    }
+    if (range.includes("/")) {
+        list.addSubnet(first, Number(last));
+    } else {
+        list.addRange(first, last);
+    }
+    return list.check(address);
+}
+
 const duration = z
     .string()
     // Longer ones are more milliseconds than Node's timers count.
@@ -54,11 +69,24 @@ export const secretKey = z
 /** What settings that belong together have to say about each other; each is checked whatever else is wrong. */
 const clusterSchema = z.looseObject({
     kubeconfig: z.unknown().optional(),
-    nodes: z.array(z.looseObject({ role: z.unknown().optional(), disks: z.array(z.unknown()).optional() })).optional(),
+    nodes: z
+        .array(
+            z.looseObject({
+                role: z.unknown().optional(),
+                address: z.unknown().optional(),
+                disks: z.array(z.unknown()).optional(),
+            }),
+        )
+        .optional(),
     ssh: z.unknown().optional(),
     api: z.unknown().optional(),
     storage: z.unknown().optional(),
+    loadBalancer: z.unknown().optional(),
 });
+
+const virtualApi = z.looseObject({ address: z.string(), virtual: z.literal(true) });
+
+const addressRanges = z.looseObject({ addresses: z.array(z.string()) });
 
 /** Checks where the cluster comes from, and that what only some clusters need is there. */
 function checkCluster({ value, issues }: z.core.ParsePayload<unknown>): void {
@@ -66,7 +94,7 @@ function checkCluster({ value, issues }: z.core.ParsePayload<unknown>): void {
     if (data === undefined) {
         return; // The mistakes of the single values say enough.
     }
-    const { kubeconfig, nodes, ssh, api, storage } = data;
+    const { kubeconfig, nodes, ssh, api, storage, loadBalancer } = data;
     const refuse = (key: string, message: string) =>
         issues.push({ code: "custom", input: undefined, path: key.split("."), message });
     if (kubeconfig === undefined && nodes === undefined) {
@@ -82,7 +110,18 @@ function checkCluster({ value, issues }: z.core.ParsePayload<unknown>): void {
         refuse("ssh.privateKey", "the private key that the nodes let in, as a secret");
     }
     if (api === undefined && nodes.filter(({ role }) => role === "server").length > 1) {
-        refuse("api.address", "with several servers, an address that outlives each of them (a virtual IP, a name)");
+        refuse(
+            "api.address",
+            "with several servers, an address that outlives each of them: a free one with hearth:api.virtual, or a name",
+        );
+    }
+    const held = virtualApi.safeParse(api).data?.address;
+    if (held !== undefined && (!isIPv4(held) || nodes.some(({ address }) => address === held))) {
+        refuse("api.address", "with hearth:api.virtual, a free IPv4 address in the network of the servers");
+    }
+    const given = addressRanges.safeParse(loadBalancer).data?.addresses ?? [];
+    if (held !== undefined && given.some((range) => contains(range, held))) {
+        refuse("api.address", "with hearth:api.virtual, an address outside hearth:loadBalancer.addresses");
     }
     if (storage === undefined && nodes.some(({ disks = [] }) => disks.length > 0)) {
         refuse("storage.passphrase", "the passphrase of the data disks, as a secret");

@@ -67,7 +67,12 @@ export const auditPolicyText = stringify(auditPolicy);
 /** Text of the admission configuration, /etc/rancher/k3s/pod-security.yaml. */
 export const podSecurityText = stringify(podSecurity);
 
-/** Text of a node's /etc/rancher/k3s/config.yaml. */
+/** What /etc/rancher/k3s/config.yaml has for the moment when the node registers; later, member.sh sets what changes. */
+export function registrationConfig({ taints }: NodeSettings): string {
+    return taints.length > 0 ? stringify({ "node-taint": taints }) : "";
+}
+
+/** Text of a node's /etc/rancher/k3s/config.yaml, without what is for its registration only. */
 export function k3sConfig(node: NodeSettings, { part, token, agentToken, api, servers }: K3sMembership): string {
     const common = {
         "node-name": node.name,
@@ -75,8 +80,6 @@ export function k3sConfig(node: NodeSettings, { part, token, agentToken, api, se
         "protect-kernel-defaults": true,
         token,
         ...(part === "first" ? {} : { server: `https://${api}:6443` }),
-        // Only what the kubelet may set itself: member.sh sets them all, and what changes later.
-        ...(node.taints.length > 0 ? { "node-taint": node.taints } : {}),
     };
     if (part === "agent") {
         return stringify(common);

@@ -1,10 +1,11 @@
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
-import type { NodeSettings } from "../config/nodes";
-import { auditPolicyText, k3sConfig, podSecurityText } from "./k3s-config";
+import type { ApiSettings, NodeSettings } from "../config/nodes";
+import { auditPolicyText, k3sConfig, podSecurityText, registrationConfig } from "./k3s-config";
 import { k3sRelease } from "./k3s-release";
 import { preflight } from "./preflight";
 import { remoteScript } from "./remote-script";
+import { type Step, stepName } from "./steps";
 import { Storage, type StorageArgs } from "./storage";
 import { Unlock } from "./unlock";
 
@@ -14,8 +15,8 @@ export interface NodesArgs {
     readonly nodes: readonly NodeSettings[];
     /** Private key that every node lets in. */
     readonly privateKey: pulumi.Input<string>;
-    /** Host name or address of the API server that outlives a node; the first server's by default. */
-    readonly api?: string;
+    /** How the API server is reached when a server is not there; at the first server's address by default. */
+    readonly api?: ApiSettings;
     /** Where k3s comes from: the base of URLs, or a directory on the nodes. */
     readonly source: string;
     /** What the data disks have in common; without it no node may have any. */
@@ -27,6 +28,7 @@ export interface NodesArgs {
 /** Shell variables of k3s.sh that are the same for every step of a node. */
 interface K3sInput {
     readonly role: string;
+    readonly registration: string;
     readonly config: pulumi.Output<string>;
 }
 
@@ -49,16 +51,17 @@ export class Nodes extends pulumi.ComponentResource {
         if (first === undefined) {
             throw new pulumi.RunError('hearth:nodes: at least one node needs the role "server"');
         }
-        const api = args.api ?? first.address;
+        const api = args.api?.address ?? first.address;
+        const virtual = args.api?.virtual === true ? api : undefined;
         const child = (...dependsOn: pulumi.Resource[]) => ({ parent: this, dependsOn });
         const run = (
-            step: string,
+            step: Step,
             node: NodeSettings,
             script: string,
             input: Readonly<Record<string, pulumi.Input<string>>>,
             dependsOn: readonly pulumi.Resource[],
             more: { readonly deletes?: boolean; readonly timeout?: string } = {},
-        ) => remoteScript(`${node.name}-${step}`, { node, privateKey, script, input, ...more }, child(...dependsOn));
+        ) => remoteScript(stepName(node.name, step), { node, privateKey, script, input, ...more }, child(...dependsOn));
 
         const password = (token: string) =>
             pulumi.secret(new random.RandomPassword(token, { length: 48, special: false }, { parent: this }).result);
@@ -67,14 +70,26 @@ export class Nodes extends pulumi.ComponentResource {
         const cluster = new random.RandomId("cluster", { byteLength: 8 }, { parent: this }).hex;
 
         const { mount, allowedRanges } = args.storage ?? {};
-        const purpose = { api, release, source: args.source, mount, allowedRanges };
-        const looked = preflight("preflight", { nodes, privateKey, cluster, purpose }, child());
+        const { version, sha256 } = release;
+        const purpose = { api, sha256, source: args.source, mount, allowedRanges };
+        const looked = preflight(
+            "preflight",
+            {
+                nodes,
+                privateKey,
+                cluster,
+                version,
+                purpose,
+                ...(virtual === undefined ? {} : { virtualAddress: virtual }),
+            },
+            child(),
+        );
 
         const hosts = nodes.map((node) => `${node.address} ${node.name}`).join("\n");
         const addresses = nodes.map((node) => node.address).join(" ");
+        const serverAddresses = servers.map(({ address }) => address);
         const unlockHostKeys: Record<string, pulumi.Output<string>> = {};
         // A mirror with another k3s than the pinned one is found out before any node is changed.
-        const { version, sha256 } = release;
         const fetched = nodes.map((node) =>
             run(
                 "k3s-binary",
@@ -95,19 +110,34 @@ export class Nodes extends pulumi.ComponentResource {
                 const hardened = run("access", node, "access", access, [baseline]);
                 // The same again in a session of its own: it confirms the first, or does it anew if that came to nothing.
                 const confirmed = run("access-confirmed", node, "access", access, [hardened]);
-                const { name, disks, unlock } = node;
+                const { name, address, role, disks, unlock } = node;
+                const reachable =
+                    virtual === undefined || role === "agent"
+                        ? confirmed
+                        : run(
+                              "api-address",
+                              node,
+                              "api-address",
+                              { virtual, address, servers: serverAddresses.join(" ") },
+                              [confirmed],
+                              { deletes: true },
+                          );
                 if (args.storage === undefined || disks.length === 0) {
-                    return [node, confirmed];
+                    return [node, reachable];
                 }
                 const storage = new Storage(
-                    `${name}-storage`,
+                    stepName(name, "storage"),
                     { node, privateKey, disks, ...args.storage },
-                    child(confirmed),
+                    child(reachable),
                 );
                 if (unlock === undefined) {
                     return [node, storage];
                 }
-                const unlocking = new Unlock(`${name}-unlock`, { node, privateKey, disks, unlock }, child(storage));
+                const unlocking = new Unlock(
+                    stepName(name, "unlock"),
+                    { node, privateKey, disks, unlock },
+                    child(storage),
+                );
                 unlockHostKeys[name] = unlocking.hostKey;
                 return [node, unlocking];
             }),
@@ -129,7 +159,7 @@ export class Nodes extends pulumi.ComponentResource {
                     ...input,
                     step,
                     cluster,
-                    version: release.version,
+                    version,
                     audit_policy: auditPolicyText,
                     pod_security: podSecurityText,
                     kubeconfig,
@@ -137,9 +167,9 @@ export class Nodes extends pulumi.ComponentResource {
                 dependsOn,
                 { deletes: step === "join", timeout: "30m" },
             );
-        const serverAddresses = servers.map(({ address }) => address);
         const inputOf = (node: NodeSettings, part: "first" | "server" | "agent", token: pulumi.Input<string>) => ({
             role: node.role,
+            registration: registrationConfig(node),
             config: pulumi.all([token, agentToken]).apply(([own, forAgents]) =>
                 k3sConfig(node, {
                     part,
@@ -186,14 +216,14 @@ export class Nodes extends pulumi.ComponentResource {
             turn = [converged];
             members.push(
                 remoteScript(
-                    `${node.name}-member`,
+                    stepName(node.name, "member"),
                     {
                         node: first,
                         privateKey,
                         script: "member",
                         input: {
                             member: node.name,
-                            version: release.version,
+                            version,
                             labels: Object.entries(node.labels)
                                 .map(([key, value]) => `${key}=${value}`)
                                 .join("\n"),

@@ -40,11 +40,16 @@ export function preflight(
         readonly nodes: readonly NodeSettings[];
         readonly privateKey: pulumi.Input<string>;
         readonly cluster: pulumi.Input<string>;
-        /** What the nodes are to become; when it changes, they are looked at again. */
+        /** The release of k3s that they will run. */
+        readonly version?: string;
+        /** The address that the servers hold among themselves. */
+        readonly virtualAddress?: string;
+        /** What else the nodes are to become; when it changes, they are looked at again. */
         readonly purpose: pulumi.Input<unknown>;
     },
     opts: pulumi.CustomResourceOptions,
 ): command.local.Command {
+    const { version = "", virtualAddress = "" } = args;
     const input = pulumi.all([args.privateKey, args.cluster]).apply(
         ([privateKey, cluster]): PreflightInput => ({
             nodes: args.nodes.map(({ name, address, port, user, hostKey, role, disks }) => ({
@@ -55,7 +60,11 @@ export function preflight(
                 hostKey,
                 role,
                 input: {
+                    address,
+                    role,
+                    version,
                     ports: ports[role],
+                    virtual: virtualAddress,
                     disks: diskLines(disks),
                 },
             })),
@@ -71,7 +80,7 @@ export function preflight(
             create: "exec node --import tsx provision/checks/preflight.mts",
             stdin: pulumi.secret(input.apply((told) => JSON.stringify(told))),
             logging: command.local.Logging.Stdout,
-            triggers: [args.nodes, args.purpose, scriptsChecksum()],
+            triggers: [args.nodes, version, virtualAddress, args.purpose, scriptsChecksum()],
         },
         { ...opts, customTimeouts: { create: "5m", update: "5m" } },
     );

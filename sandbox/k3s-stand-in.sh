@@ -1,7 +1,8 @@
 #!/bin/bash
 # Stands in for k3s where the real one cannot be downloaded. It reads config.yaml, checks the token and the CA's hash in
-# it, runs as the unit, starts a real etcd and API server (bind-mounted under /opt/tools) on the first server, and makes
-# a Node of the machine. It runs no pods, and servers beside the first are no members of etcd.
+# it, runs as the unit, starts a real etcd and API server (bind-mounted under /opt/tools) on each server, all members of
+# one etcd, and makes a Node of the machine. It runs no pods. What a server needs of the first (k3s hands it out over
+# HTTPS) is in a Secret, and a member of etcd whose Node is gone goes when the next server joins (k3s does it at once).
 set -euo pipefail
 version=v1.35.0+k3s1
 tools=/opt/tools
@@ -25,14 +26,12 @@ certificate() { # NAME SUBJECT [EXTENSION]
             -extfile <(printf '%s' "${3:-}") 2>/dev/null
 }
 
-make_certificates() {
-    mkdir -p "$data/tls" "$data/db/snapshots" "$data/logs"
+# What all servers share.
+shared=(tls/ca.crt tls/ca.key tls/service.key token agent-token tokens.csv)
+
+make_cluster() {
     openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -keyout "$data/tls/ca.key" \
         -out "$data/tls/ca.crt" -subj /CN=k3s-stand-in 2>/dev/null
-    local names
-    names=$(settings tls-san | sed -E 's/^[0-9.]+$/IP:&/; t; s/^/DNS:/' | paste -sd,)
-    certificate server /CN=server "subjectAltName=IP:127.0.0.1,$names"
-    certificate admin /O=system:masters/CN=admin
     openssl genrsa -out "$data/tls/service.key" 2048 2>/dev/null
     local hash
     hash=$(sha256sum <"$data/tls/ca.crt" | cut -d ' ' -f 1)
@@ -40,6 +39,14 @@ make_certificates() {
     printf 'K10%s::node:%s\n' "$hash" "$(setting agent-token)" >"$data/agent-token"
     printf '%s,server,1,system:masters\n%s,node,2,system:masters\n' "$(setting token)" "$(setting agent-token)" \
         >"$data/tokens.csv"
+}
+
+make_certificates() {
+    local names
+    names=$(settings tls-san | sed -E 's/^[0-9.]+$/IP:&/; t; s/^/DNS:/' | paste -sd,)
+    certificate server /CN=server "subjectAltName=IP:127.0.0.1,$names"
+    [[ ! -s $etc/k3s.yaml ]] || return 0
+    certificate admin /O=system:masters/CN=admin
     cat >"$etc/k3s.yaml" <<END
 apiVersion: v1
 kind: Config
@@ -59,9 +66,49 @@ END
     chmod 600 "$etc/k3s.yaml" "$data/token" "$data/agent-token" "$data/tokens.csv"
 }
 
-start_control_plane() {
-    [[ -s $data/tokens.csv ]] || make_certificates
-    "$tools/etcd" --data-dir "$data/db/etcd" --log-level error &
+etcd_at() { # ADDRESS PATH BODY
+    curl --fail --silent --max-time 10 --data "$3" "http://$1:2379/v3/cluster/member/$2"
+}
+
+# Has this server among the members of etcd; what it prints are all of them, as etcd wants to be told.
+become_member() {
+    local nodes address
+    nodes=$(kubectl get nodes -l node-role.kubernetes.io/control-plane \
+        -o 'jsonpath={range .items[*]}{.metadata.name}={.status.addresses[0].address} {end}')
+    [[ " $nodes" != *" $(setting node-name)="* ]] || refuse "etcd cluster join failed: duplicate node name found"
+    for address in ${nodes//[^ ]*=/}; do
+        etcd_at "$address" list '{}' >"$data/members" && break
+    done
+    local id
+    # One that waits for its first start is of an earlier try.
+    for id in $(python3 -c 'import json, sys
+for each in json.load(open(sys.argv[1]))["members"]:
+    if each.get("name") not in sys.argv[2].replace("=", " ").split(): print(each["ID"])' "$data/members" "$nodes"); do
+        etcd_at "$address" remove "{\"ID\": \"$id\"}" >/dev/null
+    done
+    # Not before etcd has seen for some seconds that the members left are well.
+    local tries
+    for ((tries = 0; tries < 60; tries++)); do
+        if etcd_at "$address" add "{\"peerURLs\": [\"http://$(setting node-ip):2380\"]}" >"$data/members"; then
+            python3 -c 'import json, sys
+print(",".join((each.get("name") or sys.argv[2]) + "=" + each["peerURLs"][0]
+    for each in json.load(open(sys.argv[1]))["members"]))' "$data/members" "$(setting node-name)"
+            return
+        fi
+        read -rt 1 <> <(:) || true
+    done
+    refuse "etcd takes no new member"
+}
+
+start_control_plane() { # STATE MEMBERS
+    unset KUBECONFIG
+    make_certificates
+    local ip
+    ip=$(setting node-ip)
+    "$tools/etcd" --data-dir "$data/db/etcd" --log-level error --name "$(setting node-name)" \
+        --listen-client-urls "http://127.0.0.1:2379,http://$ip:2379" --advertise-client-urls "http://$ip:2379" \
+        --listen-peer-urls "http://$ip:2380" --initial-advertise-peer-urls "http://$ip:2380" \
+        --initial-cluster "$2" --initial-cluster-state "$1" &
     local arguments=() each
     while read -r each; do arguments+=("--$each"); done < <(settings kube-apiserver-arg)
     cat "$data/tls/server.crt" "$data/tls/ca.crt" >"$data/tls/chain.crt"
@@ -79,8 +126,34 @@ start_control_plane() {
 
 kubectl() { "$tools/kubectl" --kubeconfig "${KUBECONFIG:-$etc/k3s.yaml}" "$@"; }
 
+# The first server, or one that has been a server before: it needs nobody to start, but a majority of etcd.
+serve() {
+    mkdir -p "$data/tls" "$data/db/snapshots" "$data/logs"
+    if [[ -s $data/tokens.csv ]]; then
+        start_control_plane existing "$(setting node-name)=http://$(setting node-ip):2380"
+        return
+    fi
+    local name bundle=()
+    for name in "${shared[@]}"; do bundle+=("--from-file=${name//\//.}=$data/$name"); done
+    if [[ $(setting cluster-init) == true ]]; then
+        make_cluster
+        start_control_plane new "$(setting node-name)=http://$(setting node-ip):2380"
+        kubectl --namespace kube-system create secret generic k3s-stand-in "${bundle[@]}" >/dev/null
+    else
+        local members
+        for name in "${shared[@]}"; do
+            (umask 077 && kubectl --namespace kube-system get secret k3s-stand-in \
+                -o "go-template={{index .data \"${name//\//.}\"}}" | base64 -d >"$data/$name.new")
+        done
+        # From here until its etcd runs, a second member leaves the first without a majority.
+        members=$(become_member)
+        for name in "${shared[@]}"; do mv "$data/$name.new" "$data/$name"; done
+        start_control_plane existing "$members"
+    fi
+}
+
 # Checks the token as k3s does, and leaves a kubeconfig that uses it.
-join() { # ROLE
+join() {
     local token server hash ca
     token=$(setting token) server=$(setting server)
     [[ $token =~ ^K10([0-9a-f]{64})::(server|node):(.+)$ ]] || refuse "the token has no CA hash"
@@ -88,6 +161,11 @@ join() { # ROLE
     openssl s_client -showcerts -connect "${server#https://}" </dev/null 2>/dev/null |
         awk '/BEGIN CERT/ { text = "" } { text = text $0 "\n" } /END CERT/ { last = text } END { printf "%s", last }' \
             >"$ca"
+    if [[ ! -s $ca ]]; then
+        # A server that was one before starts without the others, should they be away.
+        [[ ! -s $data/tokens.csv ]] || return 0
+        refuse "failed to get CA certs: $server does not answer"
+    fi
     [[ $(sha256sum <"$ca" | cut -d ' ' -f 1) == "$hash" ]] || refuse "token CA hash does not match the server's CA"
     mkdir -p /var/lib/rancher/k3s/agent
     KUBECONFIG=/var/lib/rancher/k3s/agent/kubeconfig
@@ -100,12 +178,27 @@ contexts: [{name: d, context: {cluster: d, user: d}}]
 current-context: d
 END
     kubectl get --raw /readyz >/dev/null || refuse "not authorized: the token is not the cluster's"
-    if [[ $1 == server ]]; then
-        mkdir -p "$data/db/snapshots"
-        setting token >"$data/token"
-        cp "$KUBECONFIG" "$etc/k3s.yaml"
-        chmod 600 "$data/token" "$etc/k3s.yaml"
-    fi
+}
+
+# say_ready NODE STATUS REASON
+say_ready() {
+    kubectl patch node "$1" --subresource=status --type=merge --patch "{\"status\": {\"conditions\": [{\"type\": \"Ready\",
+        \"status\": \"$2\", \"reason\": \"$3\"}]}}" >/dev/null || true
+}
+
+# What the controller manager does: a node that is heard of no more is not Ready.
+watch_nodes() {
+    local node address reason
+    while true; do
+        while read -r node address reason; do
+            if ping -c 1 -W 2 "$address" >/dev/null 2>&1; then
+                [[ $reason != NodeStatusUnknown ]] || say_ready "$node" True StandIn
+            else
+                [[ $reason == NodeStatusUnknown ]] || say_ready "$node" Unknown NodeStatusUnknown
+            fi
+        done < <(kubectl get nodes -o 'jsonpath={range .items[*]}{.metadata.name} {.status.addresses[0].address} {.status.conditions[0].reason}{"\n"}{end}' || true)
+        read -rt 5 <> <(:) || true
+    done
 }
 
 register() {
@@ -134,10 +227,11 @@ case ${1:-} in
     --version) echo "k3s version $version (stand-in)" ;;
     server | agent)
         trap 'kill -9 $(jobs -p) 2>/dev/null; wait; exit 0' TERM INT
-        if [[ $1 == server && $(setting cluster-init) == true ]]; then start_control_plane; else join "$1"; fi
+        [[ $1 == server && $(setting cluster-init) == true ]] || join
+        [[ $1 == agent ]] || serve
         register "$1"
         systemd-notify --ready || true
-        sleep infinity &
+        if [[ $1 == server ]]; then watch_nodes & else sleep infinity & fi
         wait
         ;;
     *) refuse "the stand-in does not know: $*" ;;

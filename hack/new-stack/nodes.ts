@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { isIPv4 } from "node:net";
 import type { z } from "zod";
 import { apiSchema, nodeSchema, sshSchema } from "../../config/nodes";
 import { Failure } from "../../toolchain/failure";
@@ -101,7 +102,10 @@ export async function askNodes(interview: Interview): Promise<void> {
     }
     const servers = nodes.filter((node) => node.role === "server");
     if (servers.length > 1 && file.at(["api", "address"]) === undefined) {
-        const explanation = "A virtual IP or a name that leads to any of the servers, and outlives each of them.";
-        file.set(["api", "address"], await line(person, "hearth:api.address", explanation, apiSchema.shape.address));
+        const explanation =
+            "A free address of your network, which the servers will hold among themselves; or a name that leads to any of them.";
+        const address = await line(person, "hearth:api.address", explanation, apiSchema.shape.address);
+        file.set(["api", "address"], address);
+        file.set(["api", "virtual"], isIPv4(address));
     }
 }

@@ -12,16 +12,20 @@ export interface Look {
     readonly findings: readonly Finding[];
     /** Whether it carries the name of this cluster. */
     readonly isMember: boolean;
+    /** The address for the servers to hold among themselves, if somebody has it already, as seen from here. */
+    readonly taken?: string;
 }
 
 /** Reads what preflight.sh hands back: level, what and advice, set apart by tabs, a line for each finding. */
 export function parseFindings(node: string, text: string): Look {
     const lines = text.split("\n").map((line) => line.split("\t"));
+    const taken = lines.find(([level]) => level === "taken")?.[1];
     return {
         findings: lines.flatMap(([level, what = "", advice = ""]) =>
             level === "ok" || level === "warning" || level === "fatal" ? [{ node, level, what, advice }] : [],
         ),
         isMember: lines.some(([level]) => level === "member"),
+        ...(taken === undefined ? {} : { taken }),
     };
 }
 
@@ -57,22 +61,29 @@ export function connectionFinding(node: string, target: string, stderr: string):
 
 /**
  * What the nodes have to say together. A cluster is started by the first server: when others are in it already and the
- * first is not, it would start a second one.
+ * first is not, it would start a second one. Before the cluster is there, nobody may have the address that its servers
+ * will hold among themselves.
  */
 export function clusterFindings(
-    nodes: readonly { readonly name: string; readonly role: "server" | "agent"; readonly isMember: boolean }[],
+    nodes: readonly (Pick<Look, "isMember" | "taken"> & { readonly name: string; readonly role: "server" | "agent" })[],
 ): Finding[] {
     const first = nodes.find(({ role }) => role === "server");
     const member = nodes.find(({ role, isMember }) => role === "server" && isMember);
-    return first && member && first !== member
-        ? [
-              {
-                  node: first.name,
-                  level: "fatal",
-                  what: `is the first server, and not in the cluster that ${member.name} is in`,
-                  advice: `put ${member.name} before it in hearth:nodes: the first one starts the cluster, the others join`,
-              },
-          ]
+    const neighbor = nodes.find(({ taken }) => taken !== undefined);
+    const fatal = (node: string, what: string, advice: string): Finding[] => [{ node, level: "fatal", what, advice }];
+    if (first && member && first !== member) {
+        return fatal(
+            first.name,
+            `is the first server, and not in the cluster that ${member.name} is in`,
+            `put ${member.name} before it in hearth:nodes: the first one starts the cluster, the others join`,
+        );
+    }
+    return neighbor && !member
+        ? fatal(
+              neighbor.name,
+              `somebody has the address ${neighbor.taken} already`,
+              "choose a free one for hearth:api.address; if a load balancer of yours has it, remove hearth:api.virtual",
+          )
         : [];
 }
 

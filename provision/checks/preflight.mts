@@ -62,9 +62,7 @@ writeFileSync(join(folder, "key"), `${input.privateKey.trim()}\n`, { mode: 0o600
 const looks = await Promise.all(input.nodes.map((node) => look(node, input, folder)));
 const findings = [
     ...looks.flatMap((each) => each.findings),
-    ...clusterFindings(
-        input.nodes.map(({ name, role }, index) => ({ name, role, isMember: looks[index]?.isMember ?? false })),
-    ),
+    ...clusterFindings(input.nodes.map(({ name, role }, index) => ({ name, role, isMember: false, ...looks[index] }))),
 ];
 const isFatal = findings.some(({ level }) => level === "fatal");
 const table = formatFindings(findings);

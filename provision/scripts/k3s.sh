@@ -2,8 +2,10 @@
 # Makes a node a part of the cluster (step=join, which leaves a k3s that is there alone), or makes the k3s that is there
 # what the config says (step=converge), or takes it off the machine (delete).
 # Input: step; cluster, the cluster's name for itself; version; role, server or agent; config, audit_policy and
-# pod_security, the texts of k3s's files; kubeconfig of the administrator, for converge.
+# pod_security, the texts of k3s's files; registration, what config.yaml has beyond config and needs no restart;
+# kubeconfig of the administrator, for converge.
 : "${node:?}" "${step:?}" "${cluster:?}" "${version:?}" "${role:?}" "${config:?}" "${audit_policy:?}" "${pod_security:?}"
+: "${registration?}"
 
 etc=/etc/rancher/k3s
 data=/var/lib/rancher/k3s
@@ -69,7 +71,7 @@ link() {
 apply() {
     [[ -x $lib/$version/k3s ]] || die "k3s $version is not on the node: run \`pulumi up\` once more"
     write_file "$marker" 0644 <<<"$cluster"
-    write_file "$etc/config.yaml" 0600 <<<"$config"
+    write_file "$etc/config.yaml" 0600 <<<"$config$registration"
     if [[ $role == server ]]; then
         write_file "$etc/audit-policy.yaml" 0600 <<<"$audit_policy"
         write_file "$etc/pod-security.yaml" 0600 <<<"$pod_security"
@@ -124,7 +126,8 @@ converge() {
     fi
     apply
     wait_until 300 "$node Ready with $version" is_ready || die "see journalctl -u $unit on the node; it stays cordoned"
-    with_cluster uncordon "$node"
+    # The API's address may just be moving from this server to another.
+    wait_until 60 "$node uncordoned" with_cluster uncordon "$node" || die "run on it: k3s kubectl uncordon $node"
     remove_file "$switching"
 }
 
@@ -142,16 +145,35 @@ empty_node() {
     fi
 }
 
-# As k3s-uninstall.sh does it.
+# The rules of Services, pods and network policies, taken out with the iptables that k3s brings, or the machine's own.
+forget_rules() {
+    local PATH=$data/data/current/bin/aux:$PATH family kept
+    for family in iptables ip6tables; do
+        if command -v "$family-save" >/dev/null; then
+            kept=$("$family-save" | grep -vE 'KUBE-|CNI-|FLANNEL|flannel' || true)
+            "$family-restore" <<<"$kept" || say "rules of k3s are left in $family until the machine restarts"
+        fi
+    done
+}
+
+# As k3s-killall.sh and k3s-uninstall.sh do it.
 uninstall() {
     systemctl disable --now "$unit.service" 2>/dev/null || true
     local path name
     pkill -9 -f "^$data/data/[^/]*/bin/containerd-shim" || true
+    # Containers go on without their shims.
+    for path in /sys/fs/cgroup/kubepods.slice /sys/fs/cgroup/kubepods; do
+        if [[ -e $path/cgroup.kill ]]; then echo 1 >"$path/cgroup.kill"; fi
+    done
+    forget_rules
     while read -r path; do
         umount -f "$path" || true
     done < <(awk '{ print $2 }' /proc/self/mounts | grep -E '^(/run/k3s|/var/lib/kubelet|/run/netns/cni-|/var/lib/rancher/k3s)' | sort -r)
     for name in cni0 flannel.1; do
         ip link delete "$name" 2>/dev/null || true
+    done
+    for name in $(ip netns list | awk '/^cni-/ { print $1 }'); do
+        ip netns delete "$name"
     done
     rm -f "$unit_file" "$marker" /usr/local/bin/k3s /usr/local/bin/kubectl /usr/local/bin/crictl /usr/local/bin/ctr
     rm -rf "$etc" "$data" /var/lib/kubelet /run/k3s /run/flannel "$lib"

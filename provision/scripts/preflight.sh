@@ -1,8 +1,9 @@
 # shellcheck shell=bash
 # Looks at a node and changes nothing. The result has a line for each finding: level, what, what to do, set apart by tabs.
-# Input: cluster, the name by which this cluster's nodes know it; now, the time here in seconds; ports to be free; disks
-# (see disks.sh, which stands before this).
-: "${cluster:?}" "${now:?}" "${ports:?}" "${disks?}"
+# Input: cluster, the name by which this cluster's nodes know it; now, the time here in seconds; address of the node; role,
+# server or agent; version of k3s that it will run, empty if none; ports to be free; virtual, the address that the servers
+# hold among themselves, empty if none; disks (see disks.sh, which stands before this).
+: "${cluster:?}" "${now:?}" "${address:?}" "${role:?}" "${version?}" "${ports:?}" "${virtual?}" "${disks?}"
 
 findings=""
 found() { findings+="$1"$'\t'"$2"$'\t'"${3:-}"$'\n'; }
@@ -47,8 +48,51 @@ check_kernel() {
     if grep -qw memory /sys/fs/cgroup/cgroup.controllers 2>/dev/null; then
         found ok "control groups, version 2"
     else
-        found warning "no control groups of version 2 with memory" \
-            "add cgroup_enable=memory to the kernel's command line (a Raspberry Pi has it off)"
+        found fatal "no control groups of version 2 with memory, which k3s needs" \
+            "add cgroup_enable=memory to the kernel's command line (on a Raspberry Pi /boot/firmware/cmdline.txt) and restart it"
+    fi
+}
+
+check_address() {
+    local line
+    line=$(ip -oneline -4 address show to "$address")
+    if [[ -z $line ]]; then
+        found fatal "no interface has the address $address" "name in hearth:nodes the address that the machine itself has"
+    elif [[ $line == *" dynamic "* ]]; then
+        found warning "$address is leased (DHCP)" "let the router give this machine the same address always"
+    fi
+    [[ -n $virtual && $role == server ]] || return 0
+    if [[ $(ip route get "$virtual") == *" via "* ]]; then
+        found fatal "$virtual is not in the network of $address" \
+            "choose a free address there for hearth:api.address, which the servers hold among themselves"
+        return
+    fi
+    # Whoever has an address tells the network so, even if nothing listens there; what the network said before is past.
+    ip neighbor flush to "$virtual" 2>/dev/null || true
+    timeout 2 bash -c ": </dev/tcp/$virtual/6443" 2>/dev/null || true
+    if [[ $(ip neighbor show to "$virtual") == *" lladdr "* ]]; then found taken "$virtual"; fi
+}
+
+minor_of() { sed -n 's/^v1\.\([0-9]*\)\..*/\1/p' <<<"$1"; }
+
+# A node of this cluster keeps its role, and goes to another k3s without leaving out a minor release.
+check_member() {
+    local other=k3s here step
+    if [[ $role == server ]]; then other=k3s-agent; fi
+    if [[ -e /etc/systemd/system/$other.service ]]; then
+        found fatal "it is not $role, and a node's role does not change in place" \
+            "take it out of hearth:nodes, run \`pulumi up\`, then put it in with the new role"
+    fi
+    here=$(readlink /usr/local/bin/k3s || true)
+    here=$(minor_of "${here#/usr/local/lib/hearth/k3s/}")
+    if [[ -z $here || -z $version ]]; then return; fi
+    step=$(($(minor_of "$version") - here))
+    if ((step > 1)); then
+        found fatal "it runs k3s v1.$here, from which $version leaves out a minor release" \
+            "bring in a release of v1.$((here + 1)) first (provision/k3s-release.ts), as Kubernetes has it"
+    elif ((step < 0)); then
+        found fatal "it runs k3s v1.$here, and Kubernetes does not go back a minor release, to $version" \
+            "take the newer one in provision/k3s-release.ts"
     fi
 }
 
@@ -57,6 +101,7 @@ check_cluster() {
     if [[ -e $marker && $(<"$marker") == "$cluster" ]]; then
         found ok "node of this cluster"
         found member yes
+        check_member
         return
     fi
     if [[ -e $marker || -e /etc/rancher/k3s/config.yaml || -e /var/lib/rancher/k3s/server/token ||
@@ -96,6 +141,7 @@ main() {
     check_system
     check_clock
     check_kernel
+    check_address
     check_cluster
     check_disks
     result "$findings"

@@ -3,9 +3,10 @@ import { createHash } from "node:crypto";
 import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import type { ApiSettings } from "../../config/nodes";
 import { type Outcome, run } from "../../toolchain/run";
 import { tool } from "../../toolchain/tools";
-import { debianRoot } from "./machines/debian";
+import { debianRoot, packageCache } from "./machines/debian";
 import { Network } from "./machines/network";
 import { Machine } from "./machines/nspawn";
 import { Stack } from "./stack";
@@ -40,6 +41,9 @@ export type Version = (typeof versions)[number];
 /** Where the machines find the releases of k3s. */
 const source = "/opt/k3s";
 
+/** Where the machines find the packages that they were made of, for one that lacks some. */
+export const packages = "/opt/packages";
+
 /**
  * Machines in a network of their own, named `s…` for servers and `a…` for agents, and the stack that makes a cluster of
  * them. What stands in for k3s is sandbox/k3s-stand-in.sh.
@@ -49,6 +53,8 @@ export class MachineHome {
     readonly machines: Machine[] = [];
     /** Goes with the home. */
     readonly folder = mkdtempSync(join(tmpdir(), "hearth-machines-"));
+    /** How the API is reached; by default at the first server's address. */
+    api: ApiSettings | undefined;
     private readonly sums = new Map<Version, string>();
     private current: Stack | undefined;
 
@@ -99,7 +105,11 @@ export class MachineHome {
     async addMachines(...names: string[]): Promise<void> {
         const root = await debianRoot();
         const publicKey = readFileSync(`${this.key}.pub`, "utf8");
-        const mounts = { [source]: join(this.folder, "k3s"), "/opt/tools": join(this.folder, "tools") };
+        const mounts = {
+            [source]: join(this.folder, "k3s"),
+            "/opt/tools": join(this.folder, "tools"),
+            [packages]: packageCache,
+        };
         const added = await Promise.all(
             names.map((name, index) => {
                 const address = `10.77.0.${10 + this.machines.length + index + 1}`;
@@ -137,13 +147,24 @@ export class MachineHome {
         }));
     }
 
-    /** Writes the stack's config: all machines, or the nodes that are given. */
-    configure(nodes: readonly NodeConfig[] = this.nodes(), version: Version = versions[0], sha256?: string): void {
+    /**
+     * Writes the stack's config: all machines, or the nodes that are given.
+     *
+     * @param changes what is different from the usual
+     */
+    configure(
+        nodes: readonly NodeConfig[] = this.nodes(),
+        version: Version = versions[0],
+        changes: { readonly source?: string; readonly release?: { version: string; sha256: string } } = {},
+    ): void {
         this.stack.configure({
+            domain: "home.arpa",
+            repository: { url: "http://git.home.arpa/hearth.git" },
             nodes,
             source,
-            release: sha256 === undefined ? this.release(version) : { version, sha256 },
-            api: this.machines[0]?.address,
+            release: this.release(version),
+            ...(this.api === undefined ? {} : { api: this.api }),
+            ...changes,
         });
     }
 

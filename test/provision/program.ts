@@ -5,7 +5,7 @@ import { Nodes } from "../../provision/nodes";
 
 const config = new pulumi.Config();
 const release = config.requireObject<{ version: string; sha256: string }>("release");
-const api = config.get("api");
+const api = config.getObject<{ address: string; virtual: boolean }>("api");
 
 /** The cluster's administrator. */
 export const { kubeconfig } = new Nodes("nodes", {

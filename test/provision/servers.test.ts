@@ -1,28 +1,67 @@
-import { MachineHome } from "./home";
+import { until } from "../sandbox/home";
+import { type LiveNode, MachineHome } from "./home";
 
 // Machines that start, and a run over all of them, on a host that may be busy.
-jest.setTimeout(300_000);
+jest.setTimeout(600_000);
+
+/** The address that the servers hold among themselves. */
+const address = "10.77.0.9";
 
 let home: MachineHome;
 
 beforeAll(async () => {
     home = await MachineHome.create("s1", "s2", "s3");
+    home.api = { address, virtual: true };
 });
 
 afterAll(async () => {
     await home?.remove();
 });
 
-test("three servers become one cluster, joined one after the other by the full token", async () => {
+/** `pulumi up` that must succeed; what it printed. */
+async function up(): Promise<string> {
+    const { exitCode, output } = await home.stack.up();
+    if (exitCode !== 0) {
+        throw new Error(output);
+    }
+    return output;
+}
+
+const conditionsOf = (node: LiveNode | undefined) => node?.status.conditions ?? [];
+
+/** Who has the address. */
+async function holders(): Promise<string[]> {
+    const found = await Promise.all(
+        home.machines.map(async (machine) => ({
+            name: machine.name,
+            output: (await machine.run(`ip -oneline address show to ${address}`)).output,
+        })),
+    );
+    return found.filter(({ output }) => output.includes(address)).map(({ name }) => name);
+}
+
+test("an address that somebody has already is not taken from them", async () => {
+    home.network.hold(address);
     home.configure();
     const { exitCode, output } = await home.stack.up();
-    expect({ exitCode, output }).toMatchObject({ exitCode: 0 });
+    home.network.release(address);
+
+    expect(exitCode).not.toBe(0);
+    expect(output.replace(/\s+/g, " ")).toMatch(
+        /s1 fatal somebody has the address 10\.77\.0\.9 already choose a free one for hearth:api\.address/,
+    );
+    expect(home.machines.map((machine) => machine.has("/etc/hearth"))).toEqual([false, false, false]);
+});
+
+test("three servers become one cluster, joined one after the other by the full token", async () => {
+    home.configure();
+    const output = await up();
 
     const live = [...(await home.liveNodes()).values()];
     expect(live.map(({ metadata }) => metadata.name).sort()).toEqual(["s1", "s2", "s3"]);
-    for (const { metadata, status } of live) {
-        expect(metadata.labels).toHaveProperty(["node-role.kubernetes.io/control-plane"]);
-        expect(status.conditions).toContainEqual(expect.objectContaining({ type: "Ready", status: "True" }));
+    for (const node of live) {
+        expect(node.metadata.labels).toHaveProperty(["node-role.kubernetes.io/control-plane"]);
+        expect(conditionsOf(node)).toContainEqual(expect.objectContaining({ type: "Ready", status: "True" }));
     }
     const starts = output.match(/\[s\d\] changed: k3s\.service runs/g) ?? [];
     expect([...new Set(starts)].map((line) => line.slice(1, 3))).toEqual(["s1", "s2", "s3"]);
@@ -30,17 +69,66 @@ test("three servers become one cluster, joined one after the other by the full t
         const config = home.machine(name).read("/etc/rancher/k3s/config.yaml");
         // A boolean: a failure must not print the token.
         expect([name, /^token: K10[0-9a-f]{64}::server:\S+$/m.test(config)]).toEqual([name, true]);
-        expect(config).toContain(`server: https://${home.machine("s1").address}:6443`);
+        expect(config).toContain(`server: https://${address}:6443`);
     }
+});
+
+test("one of them has the address under which the API is reached", async () => {
+    expect(await home.stack.output("kubeconfig")).toContain(`server: https://${address}:6443`);
+    expect(await holders()).toHaveLength(1);
 });
 
 test("a server with another token is no part of it", async () => {
     const { exitCode, output } = await home
         .machine("s3")
         .run(
-            "sed -i 's/^token: .*/token: K10'$(printf 0%.0s {1..64})'::server:wrong/' /etc/rancher/k3s/config.yaml && " +
-                "k3s server",
+            "cd /etc/rancher/k3s && cp -p config.yaml kept && " +
+                "sed -i 's/^token: .*/token: K10'$(printf 0%.0s {1..64})'::server:wrong/' config.yaml && k3s server; " +
+                "code=$?; mv kept config.yaml; exit $code",
         );
     expect(exitCode).not.toBe(0);
     expect(output).toContain("token CA hash does not match");
+});
+
+describe("when the first server has died", () => {
+    test("the API answers at the same address, and what needs no node goes on", async () => {
+        await home.machine("s1").powerOff();
+        await until("the API answers without s1, and knows of it", 120_000, async () => {
+            const { exitCode, output } = await home.kubectl("get", "nodes", "--request-timeout=5s");
+            return exitCode === 0 && /^s1 +NotReady/m.test(output);
+        });
+        expect(await holders()).toHaveLength(1);
+        expect(await up()).not.toMatch(/\[s\d\]/);
+    });
+
+    test("a server that is alive is not forgotten", async () => {
+        const { exitCode, output } = await home.stack.hack("forget-node", "s2");
+        expect(exitCode).toBe(1);
+        expect(output).toContain("s2 is Ready in the cluster, so it is not forgotten. To take it out, remove it from");
+        expect((await home.liveNodes()).size).toBe(3);
+    });
+
+    test("another machine takes its place, once hack/forget-node was told", async () => {
+        const { exitCode, output } = await home.stack.hack("forget-node", "s1");
+        expect({ exitCode, output }).toMatchObject({ exitCode: 0 });
+        expect(output).toContain("s1 is out of the cluster and forgotten.");
+
+        await home.addMachines("s4");
+        home.configure(home.nodes().filter(({ name }) => name !== "s1"));
+        await up();
+
+        const live = await home.liveNodes();
+        expect([...live.keys()].sort()).toEqual(["s2", "s3", "s4"]);
+        for (const node of live.values()) {
+            expect(conditionsOf(node)).toContainEqual(expect.objectContaining({ type: "Ready", status: "True" }));
+        }
+    });
+
+    test("the cluster outlives the next one too", async () => {
+        await home.machine("s2").powerOff();
+        await until("the API answers without s2", 120_000, async () => {
+            const { exitCode, output } = await home.kubectl("get", "nodes", "--request-timeout=5s");
+            return exitCode === 0 && /^s2 +NotReady/m.test(output);
+        });
+    });
 });

@@ -32,11 +32,22 @@ export class Stack {
      */
     static async create(network: Network, secrets: Readonly<Record<string, string>>): Promise<Stack> {
         const stack = new Stack(network);
-        for (const shared of ["Pulumi.yaml", "provision", "node_modules", "package.json", "tsconfig.json"]) {
-            symlinkSync(join(repository, shared), join(stack.folder, shared));
+        const shared = [
+            "Pulumi.yaml",
+            "config",
+            "node_modules",
+            "package.json",
+            "provision",
+            "toolchain",
+            "tsconfig.json",
+        ];
+        for (const each of shared) {
+            symlinkSync(join(repository, each), join(stack.folder, each));
         }
         // A copy: as a link it would start the repository's own index.ts.
         cpSync(join(repository, "program.cjs"), join(stack.folder, "program.cjs"));
+        // The verbs work on the checkout that they are in.
+        cpSync(join(repository, "hack"), join(stack.folder, "hack"), { recursive: true, verbatimSymlinks: true });
         symlinkSync(join(__dirname, "program.ts"), join(stack.folder, "index.ts"));
         mkdirSync(join(stack.folder, ".state"));
         await stack.pulumi("stack", "init", "test");
@@ -64,6 +75,15 @@ export class Stack {
     /** Runs a command of Pulumi to its end. */
     async pulumi(...args: string[]): Promise<Outcome> {
         const [program, parameters, options] = this.command([...args, "--non-interactive"]);
+        return run(program, parameters, options);
+    }
+
+    /** Runs one of the verbs in hack/ to its end. */
+    async hack(verb: string, ...args: string[]): Promise<Outcome> {
+        const [program, parameters, options] = this.command(
+            [...args, "--stack", "test"],
+            join(this.folder, "hack", verb),
+        );
         return run(program, parameters, options);
     }
 
@@ -111,12 +131,16 @@ export class Stack {
         rmSync(this.folder, { recursive: true });
     }
 
-    private command(args: readonly string[]): [string, string[], { cwd: string; env: NodeJS.ProcessEnv }] {
-        const program = tool("pulumi");
+    private command(
+        args: readonly string[],
+        program: string = tool("pulumi"),
+    ): [string, string[], { cwd: string; env: NodeJS.ProcessEnv }] {
         const [command, parameters] = this.network.command(program, ...args);
         const env = {
             ...process.env,
-            PATH: [dirname(program), join(repository, "node_modules/.bin"), process.env["PATH"] ?? ""].join(delimiter),
+            PATH: [dirname(tool("pulumi")), join(repository, "node_modules/.bin"), process.env["PATH"] ?? ""].join(
+                delimiter,
+            ),
             PULUMI_BACKEND_URL: `file://${join(this.folder, ".state")}`,
             PULUMI_CONFIG_PASSPHRASE: "test",
             PULUMI_SKIP_UPDATE_CHECK: "true",

@@ -9,6 +9,9 @@ import { run } from "../../../toolchain/run";
 
 const cache = join(cacheDirectory, "provision");
 
+/** Folder with the packages that the roots are made of. */
+export const packageCache = join(cache, "debs");
+
 /** Milliseconds for a root: some hundred packages, from a mirror that may be slow. */
 const limit = 900_000;
 
@@ -16,7 +19,7 @@ const limit = 900_000;
 const packages = [
     ...["ca-certificates", "curl", "dbus", "iproute2", "iputils-ping", "kmod", "netbase", "openssh-server"],
     ...["procps", "python3", "sudo", "systemd-sysv", "udev"],
-    ...["apparmor", "nfs-common", "nftables", "open-iscsi", "unattended-upgrades"],
+    ...["apparmor", "iptables", "keepalived", "nfs-common", "nftables", "open-iscsi", "unattended-upgrades"],
 ];
 
 /** The release of Debian that the machines get: this machine's own, or the oldest that is supported. */
@@ -65,16 +68,15 @@ async function build(root: string, codename: string, include: string): Promise<v
         await aptGetInstall("debootstrap", howToGetIt, ["debootstrap", "debian-archive-keyring"]);
     }
     const unfinished = `${root}.unfinished`;
-    const debs = join(cache, "debs");
     rmSync(unfinished, { recursive: true, force: true });
-    mkdirSync(debs, { recursive: true });
+    mkdirSync(packageCache, { recursive: true });
     const from = await mirror(codename);
     // In a mount namespace of its own: what it mounts in the root is gone with it, however it ends.
     const { exitCode, output } = await run(
         "unshare",
         [
             ...["--mount", "debootstrap"],
-            ...["--variant=minbase", `--include=${include}`, `--cache-dir=${debs}`, codename, unfinished],
+            ...["--variant=minbase", `--include=${include}`, `--cache-dir=${packageCache}`, codename, unfinished],
             ...(from === undefined ? [] : [from]),
         ],
         { timeout: limit },

@@ -10,7 +10,7 @@ const ip = (...args: string[]) => execFileSync("ip", args, { stdio: ["ignore", "
 export class Network {
     /** Name of the namespace in which programs reach the machines. */
     readonly namespace = `hearth-${randomBytes(3).toString("hex")}`;
-    private readonly cables = new Map<string, string>();
+    private readonly machines = new Set<string>();
 
     /** Sets up the bridge, whose own address is 10.77.0.1/24. */
     constructor() {
@@ -42,8 +42,25 @@ export class Network {
         ip("-n", namespace, "link", "set", "lo", "up");
         ip("-n", namespace, "link", "set", "eth0", "up");
         ip("-n", namespace, "route", "add", "default", "via", "10.77.0.1");
-        this.cables.set(machine, cable);
+        this.machines.add(machine);
         return `/run/netns/${namespace}`;
+    }
+
+    /** Takes a machine off the bridge, with all that its network namespace has. */
+    detach(machine: string): void {
+        ip("-n", this.namespace, "link", "delete", `v-${machine}`);
+        ip("netns", "delete", `${this.namespace}-${machine}`);
+        this.machines.delete(machine);
+    }
+
+    /** Has an address beside that of the bridge, as some other machine would. */
+    hold(address: string): void {
+        ip("-n", this.namespace, "address", "add", `${address}/24`, "dev", "bridge");
+    }
+
+    /** Gives that address up. */
+    release(address: string): void {
+        ip("-n", this.namespace, "address", "delete", `${address}/24`, "dev", "bridge");
     }
 
     /** Pulls a machine's cable out, or plugs it in again. */
@@ -53,8 +70,8 @@ export class Network {
 
     /** Removes every namespace. */
     remove(): void {
-        for (const machine of this.cables.keys()) {
-            ip("netns", "delete", `${this.namespace}-${machine}`);
+        for (const machine of this.machines) {
+            this.detach(machine);
         }
         ip("netns", "delete", this.namespace);
     }

@@ -52,6 +52,12 @@ for file in ${kernelFiles.join(" ")}; do
     [ -e "$own" ] || head -n 1 "$file" > "$own"
     mount --bind "$own" "$file"
 done
+# A host with control groups of version 1 lends none of them here.
+controllers=/sys/fs/cgroup/cgroup.controllers
+if ! grep -qw memory $controllers; then
+    echo cpuset cpu io memory pids > /usr/local/lib/test/controllers
+    mount --bind /usr/local/lib/test/controllers $controllers
+fi
 `;
 
 /** Arguments of {@link Machine.create}. */
@@ -78,7 +84,6 @@ export class Machine {
     private constructor(
         private readonly args: MachineArgs,
         private readonly folder: string,
-        private readonly namespace: string,
     ) {
         this.name = args.name;
         this.address = args.address;
@@ -90,7 +95,7 @@ export class Machine {
             await aptGetInstall("systemd-nspawn", "Install the package systemd-container.", ["systemd-container"]);
         }
         const folder = mkdtempSync(join(tmpdir(), `hearth-machine-${args.name}-`));
-        const machine = new Machine(args, folder, args.network.attach(args.name, args.address));
+        const machine = new Machine(args, folder);
         machine.mountAndInstall();
         await machine.start();
         return machine;
@@ -133,6 +138,8 @@ export class Machine {
         this.write("/etc/machine-id", `${randomBytes(16).toString("hex")}\n`);
         this.write("/etc/hostname", "debian\n");
         this.write("/etc/hosts", "127.0.0.1 localhost\n127.0.1.1 debian\n");
+        // Nobody in this network knows names: that is told at once, where the host's name servers would be waited for.
+        this.write("/etc/resolv.conf", "nameserver 127.0.0.1\n");
         for (const type of ["rsa", "ecdsa", "ed25519"]) {
             rmSync(join(root, `etc/ssh/ssh_host_${type}_key`), { force: true });
             rmSync(join(root, `etc/ssh/ssh_host_${type}_key.pub`), { force: true });
@@ -159,15 +166,21 @@ export class Machine {
     /** Switches the machine on, and waits until its sshd answers. */
     async start(): Promise<void> {
         const log = join(this.folder, "console.log");
+        // A machine that starts knows nothing of addresses and firewalls that it had before.
+        const namespace = this.args.network.attach(this.name, this.address);
         const binds = Object.entries(this.args.mounts).map(([inside, outside]) => `--bind-ro=${outside}:${inside}`);
         // `ip netns exec` would mount a /sys without control groups.
-        const child = spawn("nsenter", [
-            `--net=${this.namespace}`,
-            "systemd-nspawn",
-            ...["--quiet", "--boot", "--register=no", "--keep-unit", "--capability=all", "--console=pipe"],
-            ...["--resolv-conf=off", "--timezone=off", "--link-journal=no"],
-            ...[`--machine=${this.name}`, `--directory=${this.root}`, ...binds],
-        ]);
+        const child = spawn(
+            "nsenter",
+            [
+                `--net=${namespace}`,
+                "systemd-nspawn",
+                ...["--quiet", "--boot", "--register=no", "--keep-unit", "--capability=all", "--console=pipe"],
+                ...["--resolv-conf=off", "--timezone=off", "--link-journal=no"],
+                ...[`--machine=${this.name}`, `--directory=${this.root}`, ...binds],
+            ],
+            { env: { ...process.env, SYSTEMD_NSPAWN_UNIFIED_HIERARCHY: "1" } },
+        );
         this.child = child;
         for (const stream of [child.stdout, child.stderr]) {
             stream.on("data", (chunk: Buffer) => appendFileSync(log, chunk));
@@ -230,6 +243,7 @@ export class Machine {
         const ended = new Promise((resolve) => child.once("close", resolve));
         process.kill(leader, "SIGKILL");
         await ended;
+        this.args.network.detach(this.name);
         this.child = undefined;
     }
 

@@ -142,6 +142,24 @@ describe("nodes to build a cluster from", () => {
             built([machine("a", 1), machine("b", 2), machine("c", 3)]),
             /hearth:api.address: found nothing; accepted: with several servers, an address that outlives/,
         ],
+        [
+            "a name for the servers to hold among themselves",
+            built([machine("a", 1)], { api: '{"address":"api.home.arpa","virtual":true}' }),
+            /hearth:api.address: .*accepted: with hearth:api.virtual, a free IPv4 address in the network of the servers/,
+        ],
+        [
+            "a node's own address for the servers to hold among themselves",
+            built([machine("a", 1)], { api: '{"address":"192.168.1.1","virtual":true}' }),
+            /hearth:api.address: .*a free IPv4 address/,
+        ],
+        [
+            "an address for the servers to hold among themselves that MetalLB may give away",
+            built([machine("a", 1)], {
+                api: '{"address":"192.168.1.9","virtual":true}',
+                loadBalancer: '{"addresses":["10.0.0.1-10.0.0.9","192.168.1.8-192.168.1.20"]}',
+            }),
+            /hearth:api.address: .*outside hearth:loadBalancer.addresses/,
+        ],
         ["a name twice", built([machine("a", 1), machine("a", 2, "agent")]), /"a" is there more than once/],
         ["an address twice", built([machine("a", 1), machine("b", 1, "agent")]), /192.168.1.1:22 is there more than/],
         [
@@ -155,6 +173,11 @@ describe("nodes to build a cluster from", () => {
             /hearth:nodes\[0\].disks: .*four disks or more, which is what RAID6 takes/,
         ],
         [
+            "disks that all say that they have the same serial",
+            built([{ ...machine("a", 1), disks: ["1", "1", "2", "3"].map(disk) }]),
+            /the serial number 1 is there more than once .*connect them without it/,
+        ],
+        [
             "a disk by a name that changes",
             built([{ ...machine("a", 1), disks: [{ ...disk("1"), device: "/dev/sda" }] }]),
             /a path that outlives a reboot/,
@@ -166,6 +189,29 @@ describe("nodes to build a cluster from", () => {
         ],
     ])("%s: says what to do", (_, changes, message) => {
         expect(errorOf(changes)).toMatch(message);
+    });
+});
+
+describe("what a script or kubectl could take for something else is refused", () => {
+    const node = machine("a", 1);
+
+    test.each(["-", "-x", "a b", "$(id)", "a'b"])("the serial number %j", (serial) => {
+        const disks = [serial, "2", "3", "4"].map(disk);
+        expect(errorOf(built([{ ...node, disks }]))).toMatch(/hearth:nodes\[0\].disks\[0\].serial: .*as `lsblk/);
+    });
+
+    test.each(["--all:NoSchedule", "a=b c:NoSchedule", "$(id):NoExecute", "gpu:Never"])("the taint %j", (taint) => {
+        expect(errorOf(built([{ ...node, taints: [taint] }]))).toMatch(/hearth:nodes\[0\].taints\[0\]: .*a taint, for/);
+    });
+
+    test.each(["--all", "a b", "$(id)", "a'b", "a\nb"])("the label's value %j", (room) => {
+        expect(errorOf(built([{ ...node, labels: { room } }]))).toMatch(
+            /hearth:nodes\[0\].labels.room: .*a label's value/,
+        );
+    });
+
+    test.each(["--all", "a b", "a=b"])("the label's key %j", (key) => {
+        expect(errorOf(built([{ ...node, labels: { [key]: "b" } }]))).toMatch(/hearth:nodes\[0\].labels/);
     });
 });
 

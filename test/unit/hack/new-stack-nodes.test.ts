@@ -111,5 +111,7 @@ test("several servers need an address that outlives each of them", async () => {
     const had = { "ssh.privateKey": "(secret)" };
     const servers = [1, 2, 3].flatMap((last) => node(`n${last}`, last, "server"));
     const { kept } = await answered([...servers, "", "10.0.0.9"], { had });
-    expect(kept["api.address"]).toBe("10.0.0.9");
+    expect(kept).toMatchObject({ "api.address": "10.0.0.9", "api.virtual": true });
+    const named = await answered([...servers, "", "api.home.arpa"], { had });
+    expect(named.kept).toMatchObject({ "api.address": "api.home.arpa", "api.virtual": false });
 });

@@ -49,7 +49,7 @@ export const configs = {
             },
         ],
         ssh: { privateKey: "-----BEGIN OPENSSH PRIVATE KEY-----\nx\n-----END OPENSSH PRIVATE KEY-----\n" },
-        api: { address: "api.example.com" },
+        api: { address: "api.example.com", virtual: false },
         k3s: { source: "https://releases.example.com/k3s" },
         storage: {
             passphrase: "a passphrase of the data disks",

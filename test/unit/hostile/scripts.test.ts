@@ -60,7 +60,7 @@ async function registerNodes(text: string) {
     new Nodes("nodes", {
         nodes,
         privateKey: ssh?.privateKey ?? "",
-        ...(api && { api: api.address }),
+        ...(api && { api }),
         source: k3s.source,
         ...(storage && { storage }),
     });

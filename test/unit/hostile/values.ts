@@ -75,7 +75,16 @@ export function placesOf(wrapped: z.core.$ZodType, names: (path: Path) => string
         const inner = [...path, names(path)];
         return [{ path: inner, part: "name" }, ...placesOf(schema.valueType as z.core.$ZodType, names, inner)];
     }
-    const leaves = [z.ZodString, z.ZodNumber, z.ZodEnum, z.ZodLiteral, z.ZodCIDRv4, z.ZodURL, z.ZodUnknown];
+    const leaves = [
+        z.ZodString,
+        z.ZodNumber,
+        z.ZodBoolean,
+        z.ZodEnum,
+        z.ZodLiteral,
+        z.ZodCIDRv4,
+        z.ZodURL,
+        z.ZodUnknown,
+    ];
     if (leaves.some((each) => schema instanceof each)) {
         return [{ path, part: "value" }];
     }

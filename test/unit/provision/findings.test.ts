@@ -38,6 +38,25 @@ describe("a blank first server", () => {
     });
 });
 
+describe("an address for the servers to hold among themselves", () => {
+    const node = (name: string, isMember: boolean, taken?: string) => ({
+        ...{ name, role: "server" as const, isMember },
+        ...(taken === undefined ? {} : { taken }),
+    });
+
+    test("is taken when somebody answers there before there is a cluster", () => {
+        const { taken } = parseFindings("b", "ok\tDebian 12\t\ntaken\t10.0.0.9\t\n");
+        expect(taken).toBe("10.0.0.9");
+        expect(clusterFindings([node("a", false), node("b", false, taken)])).toMatchObject([
+            { node: "b", level: "fatal", what: "somebody has the address 10.0.0.9 already" },
+        ]);
+    });
+
+    test("is the servers' own when there is one", () => {
+        expect(clusterFindings([node("a", true), node("b", false, "10.0.0.9")])).toEqual([]);
+    });
+});
+
 test("the table has what is wrong first", () => {
     const table = formatFindings([
         { node: "a", level: "ok", what: "Debian 12", advice: "" },

@@ -1,4 +1,4 @@
-import { nodesSchema } from "../../../config/nodes";
+import { type ApiSettings, nodesSchema } from "../../../config/nodes";
 import { Nodes } from "../../../provision/nodes";
 import { mockEngine, type Registered, settled } from "../components/mocks";
 
@@ -17,7 +17,7 @@ const machine = (name: string, role: "server" | "agent", last: number) => ({
 const three = [machine("a", "server", 1), machine("b", "server", 2), machine("c", "server", 3)];
 const mixed = [machine("w1", "agent", 4), machine("a", "server", 1), machine("w2", "agent", 5)];
 
-async function register(nodes: object[], api?: string): Promise<Registered[]> {
+async function register(nodes: object[], api?: ApiSettings): Promise<Registered[]> {
     const registered = await mockEngine();
     new Nodes("nodes", {
         nodes: nodesSchema.parse(nodes),
@@ -95,8 +95,25 @@ test("agents join side by side after the first server", async () => {
 });
 
 test("servers join one by one", async () => {
-    const registered = await register(three, "10.0.0.9");
+    const registered = await register(three, { address: "10.0.0.9", virtual: false });
     expect(waitsFor(registered, "c-k3s-join")).toEqual(expect.arrayContaining(["a-k3s-join", "b-k3s-join"]));
+});
+
+describe("an address that the servers hold among themselves", () => {
+    const servers = [...three, machine("w1", "agent", 4)];
+
+    test("is held before the first of them starts, and by no agent", async () => {
+        const registered = await register(servers, { address: "10.0.0.9", virtual: true });
+        const holders = registered.map(({ name }) => name).filter((name) => name.endsWith("-api-address"));
+        expect(holders.sort()).toEqual(["a-api-address", "b-api-address", "c-api-address"]);
+        expect(waitsFor(registered, "a-k3s-join")).toEqual(expect.arrayContaining(holders));
+        expect(registered.find(({ name }) => name === "b-api-address")?.inputs).toHaveProperty("delete");
+    });
+
+    test("is somebody else's by default", async () => {
+        const registered = await register(servers, { address: "10.0.0.9", virtual: false });
+        expect(registered.filter(({ name }) => name.endsWith("-api-address"))).toEqual([]);
+    });
 });
 
 test("what differs from the config is brought in one node at a time, servers first", async () => {
@@ -122,7 +139,7 @@ test("a node is drained and deleted before k3s is taken off it", async () => {
 });
 
 test("the key, the tokens and the kubeconfig are secrets wherever they go", async () => {
-    const registered = await register(three, "10.0.0.9");
+    const registered = await register(three, { address: "10.0.0.9", virtual: false });
     /** The value without what the wire marks as a secret. */
     const plain = (value: unknown): unknown => {
         if (Array.isArray(value)) {

@@ -1,0 +1,85 @@
+# shellcheck shell=bash
+# The servers hold the address of the API among themselves, by keepalived: whoever has it and whose API server no longer
+# answers gives it up, and another takes it (create). A node that is no server any more lets it go (delete).
+# Input: virtual, the address; address of this node; servers, the addresses of all servers.
+: "${virtual:?}" "${address:?}" "${servers:?}"
+
+config=/etc/keepalived/keepalived.conf
+# keepalived takes no script from /usr/local, where Debian lets a group write.
+check=/etc/hearth/api-answers
+mark="# Written by hearth."
+
+config_text() {
+    local interface server unicast=""
+    interface=$(ip -oneline -4 address show to "$address" | awk '{ print $2; exit }')
+    [[ -n $interface ]] || die "no interface of $node has the address $address: correct it in hearth:nodes"
+    for server in $servers; do
+        if [[ $server != "$address" ]]; then unicast+="        $server"$'\n'; fi
+    done
+    if [[ -n $unicast ]]; then unicast="    unicast_src_ip $address"$'\n    unicast_peer {\n'"$unicast    }"; fi
+    cat <<END
+$mark
+global_defs {
+    enable_script_security
+    script_user root
+}
+vrrp_script api {
+    script $check
+    interval 2
+    timeout 5
+    fall 2
+}
+vrrp_instance api {
+    state BACKUP
+    nopreempt
+    interface $interface
+    virtual_router_id 64
+    priority 100
+    advert_int 1
+$unicast
+    virtual_ipaddress {
+        $virtual/32
+    }
+    track_script {
+        api
+    }
+}
+END
+}
+
+create() {
+    local text before
+    if [[ -s $config && $(<"$config") != "$mark"* ]]; then
+        die "$node has a keepalived of its own ($config). Let it hold $virtual and remove hearth:api.virtual, or remove it"
+    fi
+    install_packages curl keepalived
+    text=$(config_text)
+    before=$changes
+    write_file "$check" 0755 <<'END'
+#!/bin/sh
+# Whether the API server of this node answers; to whom it says nothing without a certificate, it is there. Written by hearth.
+case $(curl --silent --insecure --max-time 4 --output /dev/null --write-out '%{http_code}' https://127.0.0.1:6443/readyz) in
+    200 | 401 | 403) exit 0 ;;
+esac
+exit 1
+END
+    write_file "$config" 0644 <<<"$text"
+    if ((changes > before)) || ! systemctl --quiet is-active keepalived.service; then
+        systemctl --quiet enable keepalived.service
+        systemctl reload-or-restart keepalived.service ||
+            die "keepalived did not start: see journalctl -u keepalived on $node, and run \`pulumi up\` again"
+        changed "keepalived.service holds $virtual with the other servers"
+    fi
+}
+
+delete() {
+    if [[ -e $config && $(<"$config") == "$mark"* ]]; then
+        systemctl --quiet disable --now keepalived.service
+        remove_file "$config"
+        remove_file "$check"
+    fi
+}
+
+main() { "$1"; }
+
+main "$@" </dev/null
