@@ -1,12 +1,14 @@
 # shellcheck shell=bash
 # Hardens sshd and turns the firewall on, without locking anybody out: both go back to what they were two minutes later,
-# unless a new session comes in (every script confirms that at its start, see lib.sh).
+# unless a new session comes in (every script confirms that at its start, see lib.sh). A machine that restarts before that
+# starts without the firewall.
 # Input: port of sshd; addresses of all nodes; nfs_ranges, networks that mount this node's export (may be empty).
 : "${port:?}" "${addresses:?}" "${nfs_ranges?}" "${changes:?}"
 
 folder=/etc/hearth
 sshd=/etc/ssh/sshd_config.d/00-hearth.conf
 firewall=$folder/firewall.nft
+unconfirmed=$folder/unconfirmed
 
 join_words() { tr -s ' \n' ',' <<<"$1" | sed 's/^,//; s/,$//; s/,/, /g'; }
 
@@ -55,9 +57,14 @@ if [ "\$1" = revert ]; then
             rm -f "\$file"
         fi
     done
+    rm -f $unconfirmed
 fi
 if [ -e $firewall ]; then nft -f $firewall; else nft delete table inet hearth 2>/dev/null || true; fi
-systemctl reload ssh.service
+# Where a socket starts sshd, each session reads the files.
+if systemctl --quiet is-active ssh.service; then
+    # What sshd does not understand even now was there before us.
+    systemctl reload ssh.service || [ "\$1" = revert ]
+fi
 END
     write_file /etc/systemd/system/hearth-firewall.service 0644 <<END
 [Unit]
@@ -66,6 +73,7 @@ DefaultDependencies=no
 Before=network-pre.target
 Wants=network-pre.target
 ConditionPathExists=$firewall
+ConditionPathExists=!$unconfirmed
 
 [Service]
 Type=oneshot
@@ -106,6 +114,13 @@ END
         /usr/local/sbin/hearth-access revert
         die "sshd refuses its new configuration, which was taken back. See above, and look into /etc/ssh/sshd_config.d"
     fi
+    # The first setting counts: one that stands before ours, or an sshd_config that includes none, would keep the door open.
+    if [[ $'\n'$(sshd -T)$'\n' != *$'\npasswordauthentication no\n'* ]]; then
+        /usr/local/sbin/hearth-access revert
+        die "sshd would still take passwords, and nothing was changed: let /etc/ssh/sshd_config begin with the line" \
+            "\"Include /etc/ssh/sshd_config.d/*.conf\", as Debian has it, and run \`pulumi up\` again"
+    fi
+    touch "$unconfirmed"
     systemctl reset-failed hearth-access-revert.service 2>/dev/null || true
     systemd-run --quiet --collect --unit=hearth-access-revert --on-active=2min /usr/local/sbin/hearth-access revert
     /usr/local/sbin/hearth-access apply

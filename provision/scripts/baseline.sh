@@ -10,6 +10,10 @@ set_hostname() {
         printf '# hearth: nodes\n%s\n# hearth: end\n' "$hosts"
     } | write_file /etc/hosts 0644
     write_file /etc/hostname 0644 <<<"$node"
+    # An image for clouds, or of Raspberry Pi OS, would set both anew when it starts.
+    if [[ -d /etc/cloud/cloud.cfg.d ]]; then
+        write_file /etc/cloud/cloud.cfg.d/99-hearth.cfg 0644 <<<$'preserve_hostname: true\nmanage_etc_hosts: false'
+    fi
     if [[ $(hostname) != "$node" ]]; then
         hostname "$node"
         changed "host name $node"
@@ -39,12 +43,19 @@ END
     done </etc/sysctl.d/90-hearth-kubelet.conf
 }
 
+# None now and none after a reboot, whoever would start it: fstab, a partition's type, zram, Raspberry Pi OS.
 no_swap() {
     if [[ -n $(swapon --noheadings) ]]; then
         swapoff -a
         changed "swap is off"
     fi
-    sed -E 's/^([^#]\S*\s+\S+\s+swap\s.*)$/# hearth: no swap on a node: \1/' /etc/fstab | write_file /etc/fstab 0644
+    local unit
+    for unit in swap.target dphys-swapfile.service; do
+        if [[ $(systemctl is-enabled "$unit" 2>/dev/null) == @(enabled|static) ]]; then
+            systemctl --quiet mask "$unit"
+            changed "$unit is masked"
+        fi
+    done
 }
 
 security_updates() {

@@ -62,6 +62,13 @@ inspect_ours() {
     fi
 }
 
+# Disks beside $1 that give the serial $2 as theirs, as those in a cheap enclosure do.
+twins_of() {
+    lsblk --nodeps --noheadings --paths --output NAME,SERIAL |
+        awk -v path="$1" -v serial="$2" '{ name = $1; $1 = ""; gsub(/ /, "") } $0 == serial && name != path { print name }' |
+        paste -sd, | sed 's/,/, /g'
+}
+
 # Looks at every disk.
 inspect() {
     local device serial erase size actual found used
@@ -77,6 +84,12 @@ inspect() {
         if [[ $actual != "$serial" ]]; then
             refuse "$device has the serial ${actual:-(none)}, not $serial" \
                 "name the disk that is meant, or correct its serial"
+            continue
+        fi
+        found=$(twins_of "${path[$serial]}" "$serial")
+        if [[ -n $found ]]; then
+            refuse "$device ($serial): $found says that it has the same serial" \
+                "they cannot be told apart: connect them in another way, or unplug the one that is not meant"
             continue
         fi
         if ! is_readable "$device"; then

@@ -54,6 +54,7 @@ fi
 # A session that has come this far proves that sshd and the firewall, should they just have changed, let the next one in.
 if systemctl --quiet is-active hearth-access-revert.timer 2>/dev/null; then
     systemctl stop hearth-access-revert.timer
+    rm -f /etc/hearth/unconfirmed
     changed "access is confirmed by a new session"
 fi
 

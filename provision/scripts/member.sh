@@ -15,9 +15,24 @@ is_ready() {
 # What was set by the run before is kept in an annotation, so that what is asked for no more can go.
 annotation=hearth/applied
 
+# What tells one label or taint from another: a label's key; of a taint, whose key may have several effects, both.
+identity() {
+    local key=${1%%[=:]*}
+    case $1 in
+        *:*) printf '%s:%s' "$key" "${1##*:}" ;;
+        *) printf '%s' "$key" ;;
+    esac
+}
+
+# Whether the node has it: kubectl fails when it takes away a taint that somebody took away by hand.
+has() {
+    [[ $1 != taint ]] || kubectl get node "$member" -o 'jsonpath={range .spec.taints[*]}{.key}:{.effect}{"\n"}{end}' |
+        grep -xF "$2" >/dev/null
+}
+
 # applies KIND LINES: sets each line with `kubectl KIND node`, and takes away what the annotation has beyond them.
 applies() {
-    local kind=$1 lines=$2 before line key
+    local kind=$1 lines=$2 before line id wanted=$'\n'
     before=$(kubectl get node "$member" -o "jsonpath={.metadata.annotations['$annotation-$kind']}")
     if [[ $before == "$lines" ]]; then
         return
@@ -25,11 +40,12 @@ applies() {
     while read -r line; do
         [[ -n $line ]] || continue
         kubectl "$kind" node "$member" --overwrite "$line" >/dev/null
+        wanted+=$(identity "$line")$'\n'
     done <<<"$lines"
     while read -r line; do
-        key=${line%%[=:]*}
-        if [[ -n $key ]] && ! grep -qE "^${key//./\\.}[=:]" <<<"$lines"; then
-            kubectl "$kind" node "$member" "$key-" >/dev/null
+        id=$(identity "$line")
+        if [[ -n $line && $wanted != *$'\n'"$id"$'\n'* ]] && has "$kind" "$id"; then
+            kubectl "$kind" node "$member" "$id-" >/dev/null
         fi
     done <<<"$before"
     kubectl annotate node "$member" --overwrite "$annotation-$kind=$lines" >/dev/null

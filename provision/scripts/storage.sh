@@ -241,6 +241,9 @@ main() {
     install_packages cryptsetup mdadm e2fsprogs nfs-kernel-server
     inspect
     check
+    if ! mountpoint --quiet "$mountpoint" && [[ -n $(ls -A "$mountpoint" 2>/dev/null) ]]; then
+        refuse "$mountpoint has files in it, which the file system would hide" "move them away, or choose another storage.mount"
+    fi
     if ((${#refusals[@]} > 0)); then
         die "storage: nothing was changed on any disk, because:$(printf '\n  %s' "${refusals[@]/$'\t'/: }")"
     fi

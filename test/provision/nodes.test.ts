@@ -32,6 +32,15 @@ const isReady = (node: LiveNode | undefined) =>
 const nodesWith = (name: string, change: Partial<NodeConfig>): NodeConfig[] =>
     home.nodes().map((node) => (node.name === name ? { ...node, ...change } : node));
 
+/** Whether a machine has sshd's new configuration, and lets only in what the firewall allows. */
+async function isHardened(name: string): Promise<{ sshd: boolean; firewall: boolean }> {
+    const machine = home.machine(name);
+    return {
+        sshd: machine.has("/etc/ssh/sshd_config.d/00-hearth.conf"),
+        firewall: (await machine.run("nft list table inet hearth")).exitCode === 0,
+    };
+}
+
 /** What was told, without what Pulumi sets around it. */
 const told = ({ output }: Outcome) => output.replace(/\s+/g, " ");
 
@@ -59,9 +68,46 @@ describe("machines that cannot become the cluster", () => {
         await agent.run("mv /root/admin /etc/sudoers.d/admin");
     });
 
+    test("are told of for what they are themselves", async () => {
+        const [server, agent, other] = [home.machine("s1"), home.machine("a1"), home.machine("a2")];
+        const shadow = (program: string, text: string) =>
+            `printf '#!/bin/sh\\n%s\\n' '${text}' > /usr/local/bin/${program}; chmod +x /usr/local/bin/${program}; `;
+        await server.run(
+            "cp --dereference /etc/os-release /root/; sed -i s/^VERSION_ID=.*/VERSION_ID=11/ /etc/os-release",
+        );
+        await server.run("systemd-run --unit=listener python3 -m http.server 6443");
+        await agent.run(shadow("uname", "echo armv7l") + shadow("date", "exec /usr/bin/date -d +1hour +%s"));
+        await other.run("ip address change 10.77.0.13/24 dev eth0 valid_lft 3600 preferred_lft 3600");
+        await other.run(
+            "echo cpu io pids > /root/controllers; mount --bind /root/controllers /sys/fs/cgroup/cgroup.controllers",
+        );
+        const before = await fingerprints();
+        home.configure();
+
+        const outcome = await home.stack.up();
+        const after = await fingerprints();
+        await server.run("systemctl stop listener; mv /root/os-release /etc/os-release");
+        await agent.run("rm /usr/local/bin/uname /usr/local/bin/date");
+        await other.run("umount /sys/fs/cgroup/cgroup.controllers; rm /root/controllers");
+        await other.run("ip address change 10.77.0.13/24 dev eth0 valid_lft forever preferred_lft forever");
+
+        expect(outcome.exitCode).not.toBe(0);
+        for (const finding of [
+            "s1 fatal debian 11 install Debian 12 or newer",
+            "s1 fatal ports in use: 6443 stop what listens there",
+            "a1 fatal architecture armv7l take a machine with x86_64 or aarch64",
+            "a1 fatal clock is 3600 s off set it (timedatectl set-ntp true)",
+            "a2 fatal no control groups of version 2 with memory, which k3s needs add cgroup_enable=memory",
+            "a2 warning 10.77.0.13 is leased (DHCP) let the router give this machine the same address",
+        ]) {
+            expect(told(outcome).replace(/(clock is 3)\d{3}/, "$1600")).toContain(finding);
+        }
+        expect(after).toEqual(before);
+    });
+
     test("are not changed when the k3s that they find is not the pinned one", async () => {
         const before = await fingerprints();
-        home.configure(undefined, versions[0], "0".repeat(64));
+        home.configure(undefined, versions[0], { release: { version: versions[0], sha256: "0".repeat(64) } });
 
         const outcome = await home.stack.up();
 
@@ -83,21 +129,57 @@ describe("machines that cannot become the cluster", () => {
     });
 });
 
+describe("a machine whose sshd is not as Debian has it", () => {
+    test("is told of, and its sshd and firewall are as they were before", async () => {
+        await home.machine("s1").run("echo Nonsense yes > /etc/ssh/sshd_config.d/99-broken.conf");
+        await home.machine("a1").run("sed -i.before /^Include/d /etc/ssh/sshd_config");
+        home.configure();
+
+        const outcome = await home.stack.up();
+
+        expect(outcome.exitCode).not.toBe(0);
+        expect(told(outcome)).toMatch(/\[s1\] sshd refuses its new configuration, which was taken back/);
+        expect(told(outcome)).toMatch(/\[a1\] sshd would still take passwords, .* begin with the line "Include/);
+        for (const name of ["s1", "a1"]) {
+            expect([name, await isHardened(name)]).toEqual([name, { sshd: false, firewall: false }]);
+        }
+        await home.machine("s1").run("rm /etc/ssh/sshd_config.d/99-broken.conf");
+        await home.machine("a1").run("mv /etc/ssh/sshd_config.before /etc/ssh/sshd_config");
+    });
+});
+
 describe("machines with Debian", () => {
     let secrets: string[];
 
     test("become a cluster whose nodes are all Ready, with their labels and taints", async () => {
         home.configure(
-            nodesWith("a1", { labels: { room: "attic", "hearth/disk": "ssd" }, taints: ["gpu=true:NoSchedule"] }),
+            nodesWith("a1", {
+                labels: { room: "attic", "hearth/disk": "ssd" },
+                taints: ["gpu=true:NoSchedule", "gpu:NoExecute"],
+            }),
         );
+        await home.machine("a1").run("mkdir -p /etc/cloud/cloud.cfg.d");
         const output = await up();
 
         const live = await home.liveNodes();
         expect([...live.keys()].sort()).toEqual(["a1", "a2", "s1"]);
         expect([...live.values()].map(isReady)).toEqual([true, true, true]);
         expect(live.get("a1")?.metadata.labels).toMatchObject({ room: "attic", "hearth/disk": "ssd" });
-        expect(live.get("a1")?.spec.taints).toMatchObject([{ key: "gpu" }]);
+        expect(live.get("a1")?.spec.taints).toMatchObject([
+            { key: "gpu", effect: "NoExecute" },
+            { key: "gpu", effect: "NoSchedule" },
+        ]);
         expect(output).toContain("[s1] changed: k3s.service runs k3s v1.35.0+k3s1");
+
+        // A snapshot is no use without the token that was in force.
+        const server = "/var/lib/rancher/k3s/server";
+        const [kept, inForce] = [`${server}/db/snapshots/server-token`, `${server}/token`].map((file) =>
+            home.machine("s1").read(file),
+        );
+        expect(kept === inForce).toBe(true);
+        // Neither swap nor what prepares images comes back with a restart.
+        expect((await home.machine("a1").run("systemctl is-enabled swap.target")).output).toContain("masked");
+        expect(home.machine("a1").read("/etc/cloud/cloud.cfg.d/99-hearth.cfg")).toContain("preserve_hostname: true");
 
         const kubeconfig = await home.stack.output("kubeconfig");
         const key = /client-key-data: (\S+)/.exec(kubeconfig)?.[1] ?? "";
@@ -146,12 +228,36 @@ describe("machines with Debian", () => {
     });
 
     test("get and lose labels and taints by the config", async () => {
-        home.configure(nodesWith("a1", { labels: { room: "cellar" } }));
-        await up();
+        home.configure(nodesWith("a1", { labels: { room: "cellar" }, taints: ["gpu:NoExecute"] }));
+        const output = await up();
         const { metadata, spec } = (await home.liveNodes()).get("a1") ?? {};
         expect(metadata?.labels).toMatchObject({ room: "cellar" });
         expect(metadata?.labels).not.toHaveProperty("hearth/disk");
-        expect(spec?.taints ?? []).toEqual([]);
+        expect(spec?.taints).toMatchObject([{ key: "gpu", effect: "NoExecute" }]);
+        // That is no reason to empty it.
+        expect(output).not.toContain("cordoned");
+    });
+
+    test("keep their roles, and leave out no release of k3s", async () => {
+        const swapped = nodesWith("a1", { role: "server" }).map((node) =>
+            node.name === "s1" ? { ...node, role: "agent" as const } : node,
+        );
+        const before = await fingerprints();
+        home.configure(swapped, versions[0], { release: { version: "v1.37.0+k3s1", sha256: "0".repeat(64) } });
+        const newer = await home.stack.up();
+        home.configure(undefined, versions[0], { release: { version: "v1.34.9+k3s1", sha256: "0".repeat(64) } });
+        const older = await home.stack.up();
+
+        expect([newer.exitCode, older.exitCode]).not.toContain(0);
+        expect(told(newer)).toMatch(
+            /a1 fatal it is not server, and a node's role does not change in place take it out/,
+        );
+        expect(told(newer)).toMatch(/s1 fatal it is not agent, .*/);
+        expect(told(newer)).toMatch(
+            /a2 fatal it runs k3s v1\.35, from which v1\.37\.0\+k3s1 leaves out a minor release/,
+        );
+        expect(told(older)).toMatch(/a2 fatal it runs k3s v1\.35, and Kubernetes does not go back a minor release/);
+        expect(await fingerprints()).toEqual(before);
     });
 
     test("are switched to another k3s one at a time, servers first, and preview tells which", async () => {
@@ -193,12 +299,19 @@ describe("machines with Debian", () => {
     });
 
     test("leave the cluster when they leave the config, without a trace of k3s", async () => {
+        const machine = home.machine("a2");
+        await machine.run("systemd-run --slice=kubepods-besteffort.slice --unit=container sleep infinity");
+        await machine.run("iptables --new-chain KUBE-SERVICES; iptables --new-chain OF-THE-HOME");
         home.configure(
             home.nodes().filter(({ name }) => name !== "a2"),
             versions[1],
         );
         await up();
         expect([...(await home.liveNodes()).keys()].sort()).toEqual(["a1", "s1"]);
+        expect((await machine.run("systemctl is-active container")).output).not.toMatch(/^active/);
+        const rules = (await machine.run("iptables-save")).output;
+        expect(rules).toContain("OF-THE-HOME");
+        expect(rules).not.toContain("KUBE-");
         for (const path of ["/etc/rancher/k3s", "/var/lib/rancher/k3s", "/usr/local/bin/k3s"]) {
             expect([path, home.machine("a2").has(path)]).toEqual([path, false]);
         }

@@ -68,6 +68,15 @@ test("a file is written when it differs in text or mode, and only then", () => {
     expect(stderr.match(/changed: /g)).toHaveLength(3);
 });
 
+test("disks that say that they have the same serial are told from each other by nobody", () => {
+    // What lsblk prints on a machine with two disks in one enclosure, and a third.
+    const disks = readFileSync(join(folder, "disks.sh"), "utf8");
+    const lsblk = "lsblk() { printf '%s\\n' '/dev/sda 0123' '/dev/sdb 0123' '/dev/sdc W D-7'; }";
+    const { stdout } = run(`disks=\n${disks}\n${lsblk}
+        result "$(twins_of /dev/sda 0123), $(twins_of /dev/sdc WD-7)."`);
+    expect(stdout).toBe("/dev/sdb, .");
+});
+
 test.each([
     ["4TB", 4_000_000_000_000],
     ["500GB", 500_000_000_000],
