@@ -3,7 +3,7 @@
 # unless a new session comes in (every script confirms that at its start, see lib.sh). A machine that restarts before that
 # starts without the firewall.
 # Input: port of sshd; addresses of all nodes; nfs_ranges, networks that mount this node's export (may be empty).
-: "${port:?}" "${addresses:?}" "${nfs_ranges?}" "${changes:?}"
+: "${port:?}" "${addresses:?}" "${nfs_ranges?}"
 
 folder=/etc/hearth
 sshd=/etc/ssh/sshd_config.d/00-hearth.conf
@@ -34,6 +34,22 @@ END
         echo "        ip saddr { $(join_words "$nfs_ranges") } tcp dport 2049 accept comment \"NFS\""
     fi
     printf '    }\n}\n'
+}
+
+sshd_settings() {
+    cat <<'END'
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+PermitRootLogin prohibit-password
+PermitEmptyPasswords no
+X11Forwarding no
+MaxAuthTries 4
+LoginGraceTime 30
+END
+}
+
+is_in_force() {
+    sshd_settings | cmp -s - "$sshd" && firewall_rules | cmp -s - "$firewall" && nft list table inet hearth >/dev/null 2>&1
 }
 
 # keep FILE: puts its present state aside, for the way back.
@@ -91,25 +107,19 @@ END
 }
 
 main() {
-    local before
     mkdir -p "$folder/before"
     install_apply
-    before=$changes
-    keep "$sshd"
-    keep "$firewall"
-    write_file "$sshd" 0644 <<'END'
-PasswordAuthentication no
-KbdInteractiveAuthentication no
-PermitRootLogin prohibit-password
-PermitEmptyPasswords no
-X11Forwarding no
-MaxAuthTries 4
-LoginGraceTime 30
-END
-    firewall_rules | write_file "$firewall" 0644
-    if ((changes == before)) && nft list table inet hearth >/dev/null 2>&1; then
-        return
+    # What a run that was cut short has left, and no session has confirmed, is no state to go back to.
+    if [[ ! -e $unconfirmed ]]; then
+        if is_in_force; then
+            return
+        fi
+        keep "$sshd"
+        keep "$firewall"
+        touch "$unconfirmed"
     fi
+    sshd_settings | write_file "$sshd" 0644
+    firewall_rules | write_file "$firewall" 0644
     if ! sshd -t; then
         /usr/local/sbin/hearth-access revert
         die "sshd refuses its new configuration, which was taken back. See above, and look into /etc/ssh/sshd_config.d"
@@ -120,7 +130,6 @@ END
         die "sshd would still take passwords, and nothing was changed: let /etc/ssh/sshd_config begin with the line" \
             "\"Include /etc/ssh/sshd_config.d/*.conf\", as Debian has it, and run \`pulumi up\` again"
     fi
-    touch "$unconfirmed"
     systemctl reset-failed hearth-access-revert.service 2>/dev/null || true
     systemd-run --quiet --collect --unit=hearth-access-revert --on-active=2min /usr/local/sbin/hearth-access revert
     /usr/local/sbin/hearth-access apply

@@ -1,4 +1,4 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -171,6 +171,14 @@ export class MachineHome {
     /** A release of what stands in for k3s. */
     release(version: Version = versions[0]): { readonly version: Version; readonly sha256: string } {
         return { version, sha256: this.sums.get(version) ?? "" };
+    }
+
+    /** Serves what stands in for k3s over HTTP, in the machines' network and on none of them, until it is closed. */
+    mirror(port: number): { readonly url: string; close(): void } {
+        const folder = join(this.folder, "k3s");
+        const [program, args] = this.network.command("python3", "-m", "http.server", `${port}`, "--directory", folder);
+        const server = spawn(program, args, { stdio: "ignore" });
+        return { url: `http://${this.network.address}:${port}`, close: () => server.kill() };
     }
 
     /** `kubectl`, as whoever has the kubeconfig that the stack hands out. */

@@ -1,5 +1,6 @@
 import { type Outcome, run } from "../../toolchain/run";
-import { type LiveNode, MachineHome, type NodeConfig, versions } from "./home";
+import { until } from "../sandbox/home";
+import { type LiveNode, MachineHome, type NodeConfig, packages, versions } from "./home";
 
 // A run over all machines, on a host that may be busy.
 jest.setTimeout(300_000);
@@ -8,6 +9,8 @@ let home: MachineHome;
 
 beforeAll(async () => {
     home = await MachineHome.create("s1", "a1", "a2");
+    // One of them comes from an image with cloud-init.
+    await home.machine("a1").run("mkdir -p /etc/cloud/cloud.cfg.d");
 });
 
 afterAll(async () => {
@@ -105,6 +108,15 @@ describe("machines that cannot become the cluster", () => {
         expect(after).toEqual(before);
     });
 
+    test("are not looked at when two of them are servers: etcd needs a majority", async () => {
+        const before = await fingerprints();
+        home.configure(nodesWith("a1", { role: "server" }));
+        const outcome = await home.stack.up();
+        expect(outcome.exitCode).not.toBe(0);
+        expect(told(outcome)).toMatch(/an odd number of servers, not 2: .*make one an agent/);
+        expect(await fingerprints()).toEqual(before);
+    });
+
     test("are not changed when the k3s that they find is not the pinned one", async () => {
         const before = await fingerprints();
         home.configure(undefined, versions[0], { release: { version: versions[0], sha256: "0".repeat(64) } });
@@ -133,7 +145,7 @@ describe("a machine whose sshd is not as Debian has it", () => {
     test("is told of, and its sshd and firewall are as they were before", async () => {
         await home.machine("s1").run("echo Nonsense yes > /etc/ssh/sshd_config.d/99-broken.conf");
         await home.machine("a1").run("sed -i.before /^Include/d /etc/ssh/sshd_config");
-        home.configure();
+        home.configure(home.nodes().filter(({ name }) => name !== "a2"));
 
         const outcome = await home.stack.up();
 
@@ -148,6 +160,60 @@ describe("a machine whose sshd is not as Debian has it", () => {
     });
 });
 
+describe("a machine that lets nobody in any more", () => {
+    const dropIn = "/etc/systemd/system/ssh.service.d/lock-out.conf";
+
+    /** What came with a command that must succeed. */
+    async function output(command: string): Promise<string> {
+        const { exitCode, output } = await home.machine("a2").run(command);
+        expect({ command, exitCode, output }).toMatchObject({ exitCode: 0 });
+        return output;
+    }
+
+    // With the new configuration of sshd in force, no answer comes here: no session can confirm it.
+    beforeAll(() =>
+        output(
+            `mkdir -p $(dirname ${dropIn}) && printf '%s\\n' '[Service]' ` +
+                `'ExecReload=ip route add blackhole ${home.network.address}' > ${dropIn} && systemctl daemon-reload`,
+        ),
+    );
+
+    afterAll(() =>
+        output(`rm ${dropIn} && systemctl daemon-reload && ip route delete blackhole ${home.network.address}`),
+    );
+
+    beforeEach(async () => {
+        home.configure();
+        const run = home.stack.start();
+        await until("a2 has cut itself off", 120_000, async () => {
+            const { output: routes } = await home.machine("a2").run("ip route show type blackhole");
+            return routes.includes(home.network.address);
+        });
+        run.kill();
+        await run.outcome;
+        await home.stack.pulumi("cancel", "--yes");
+        expect(await isHardened("a2")).toEqual({ sshd: true, firewall: true });
+    });
+
+    test("starts without the firewall", async () => {
+        await home.machine("a2").powerOff();
+        await home.machine("a2").start();
+        expect(await isHardened("a2")).toMatchObject({ firewall: false });
+    });
+
+    test("goes back to what it was two minutes later", async () => {
+        expect(await output("systemctl show --property=TimersMonotonic hearth-access-revert.timer")).toContain(
+            "OnActiveUSec=2min",
+        );
+        // What the timer starts, without the two minutes.
+        await output("systemctl start hearth-access-revert.service");
+        await until("both are as before", 30_000, async () => {
+            const { sshd, firewall } = await isHardened("a2");
+            return !sshd && !firewall;
+        });
+    });
+});
+
 describe("machines with Debian", () => {
     let secrets: string[];
 
@@ -158,7 +224,6 @@ describe("machines with Debian", () => {
                 taints: ["gpu=true:NoSchedule", "gpu:NoExecute"],
             }),
         );
-        await home.machine("a1").run("mkdir -p /etc/cloud/cloud.cfg.d");
         const output = await up();
 
         const live = await home.liveNodes();
@@ -317,9 +382,14 @@ describe("machines with Debian", () => {
         }
     });
 
-    test("come back when they are back in the config", async () => {
-        home.configure(undefined, versions[1]);
-        await up();
+    test("come back when they are back in the config, with a k3s from a mirror, and what it takes to fetch it", async () => {
+        await home
+            .machine("a2")
+            .run(`dpkg --remove --force-depends curl && cp ${packages}/*curl* /var/cache/apt/archives/`);
+        const mirror = home.mirror(8000);
+        home.configure(undefined, versions[1], { source: mirror.url });
+        const output = await up().finally(() => mirror.close());
+        expect(output).toMatch(/\[a2\] changed: packages: curl[\s\S]*\[a2\] changed: k3s v1\.35\.1\+k3s1/);
         expect([...(await home.liveNodes()).values()].map(isReady)).toEqual([true, true, true]);
     });
 

@@ -10,14 +10,16 @@ const ip = (...args: string[]) => execFileSync("ip", args, { stdio: ["ignore", "
 export class Network {
     /** Name of the namespace in which programs reach the machines. */
     readonly namespace = `hearth-${randomBytes(3).toString("hex")}`;
+    /** IPv4 address of the bridge, at which the machines reach what runs there. */
+    readonly address = "10.77.0.1";
     private readonly machines = new Set<string>();
 
-    /** Sets up the bridge, whose own address is 10.77.0.1/24. */
+    /** Sets up the bridge. */
     constructor() {
         ip("netns", "add", this.namespace);
         ip("-n", this.namespace, "link", "set", "lo", "up");
         ip("-n", this.namespace, "link", "add", "bridge", "type", "bridge");
-        ip("-n", this.namespace, "address", "add", "10.77.0.1/24", "dev", "bridge");
+        ip("-n", this.namespace, "address", "add", `${this.address}/24`, "dev", "bridge");
         ip("-n", this.namespace, "link", "set", "bridge", "up");
     }
 
@@ -41,7 +43,7 @@ export class Network {
         ip("-n", namespace, "address", "add", `${address}/24`, "dev", "eth0");
         ip("-n", namespace, "link", "set", "lo", "up");
         ip("-n", namespace, "link", "set", "eth0", "up");
-        ip("-n", namespace, "route", "add", "default", "via", "10.77.0.1");
+        ip("-n", namespace, "route", "add", "default", "via", this.address);
         this.machines.add(machine);
         return `/run/netns/${namespace}`;
     }
