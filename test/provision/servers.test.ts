@@ -1,4 +1,6 @@
+import type { Outcome } from "../../toolchain/run";
 import { until } from "../sandbox/home";
+import { linesOf } from "../sandbox/pages";
 import { type LiveNode, MachineHome } from "./home";
 
 // Machines that start, and a run over all of them, on a host that may be busy.
@@ -18,16 +20,38 @@ afterAll(async () => {
     await home?.remove();
 });
 
-/** `pulumi up` that must succeed; what it printed. */
-async function up(): Promise<string> {
-    const { exitCode, output } = await home.stack.up();
+/** What was printed by something that must succeed. */
+async function printed(outcome: Promise<Outcome>): Promise<string> {
+    const { exitCode, output } = await outcome;
     if (exitCode !== 0) {
         throw new Error(output);
     }
     return output;
 }
 
+const up = () => printed(home.stack.up());
+
 const conditionsOf = (node: LiveNode | undefined) => node?.status.conditions ?? [];
+
+/** Names of the nodes in the API, all of which must be Ready. */
+async function readyNodes(): Promise<string[]> {
+    const live = [...(await home.liveNodes()).values()];
+    for (const node of live) {
+        expect(conditionsOf(node)).toContainEqual(expect.objectContaining({ type: "Ready", status: "True" }));
+    }
+    return live.map(({ metadata }) => metadata.name).sort();
+}
+
+/** Does what docs/nodes.md says of a node that has died; `prepare` has another machine in its place, and in the config. */
+async function replace(name: string, prepare: () => Promise<void>): Promise<void> {
+    const [forget = "", run = "", ...others] = linesOf("docs/nodes.md");
+    expect(others).toEqual([]);
+    expect(await printed(home.stack.type(forget.replace("node-2", name)))).toContain(
+        `${name} is out of the cluster and forgotten.`,
+    );
+    await prepare();
+    await printed(home.stack.type(run));
+}
 
 /** Who has the address. */
 async function holders(): Promise<string[]> {
@@ -108,27 +132,30 @@ describe("when the first server has died", () => {
         expect((await home.liveNodes()).size).toBe(3);
     });
 
-    test("another machine takes its place, once hack/forget-node was told", async () => {
-        const { exitCode, output } = await home.stack.hack("forget-node", "s1");
-        expect({ exitCode, output }).toMatchObject({ exitCode: 0 });
-        expect(output).toContain("s1 is out of the cluster and forgotten.");
-
-        await home.addMachines("s4");
-        home.configure(home.nodes().filter(({ name }) => name !== "s1"));
-        await up();
-
-        const live = await home.liveNodes();
-        expect([...live.keys()].sort()).toEqual(["s2", "s3", "s4"]);
-        for (const node of live.values()) {
-            expect(conditionsOf(node)).toContainEqual(expect.objectContaining({ type: "Ready", status: "True" }));
-        }
+    test("another machine takes its place, as docs/nodes.md says", async () => {
+        await replace("s1", async () => {
+            await home.addMachines("s4");
+            home.configure(home.nodes().filter(({ name }) => name !== "s1"));
+        });
+        expect(await readyNodes()).toEqual(["s2", "s3", "s4"]);
     });
+});
 
-    test("the cluster outlives the next one too", async () => {
+describe("when the next one has died", () => {
+    test("the API answers without it too", async () => {
         await home.machine("s2").powerOff();
         await until("the API answers without s2", 120_000, async () => {
             const { exitCode, output } = await home.kubectl("get", "nodes", "--request-timeout=5s");
             return exitCode === 0 && /^s2 +NotReady/m.test(output);
         });
+    });
+
+    test("the same machine takes its place with a new Debian, as docs/nodes.md says", async () => {
+        await replace("s2", async () => {
+            await home.machine("s2").reinstall();
+            const [s2, ...others] = home.nodes().filter(({ name }) => name !== "s1");
+            home.configure([...others, ...(s2 === undefined ? [] : [s2])]);
+        });
+        expect(await readyNodes()).toEqual(["s2", "s3", "s4"]);
     });
 });

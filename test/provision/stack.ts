@@ -87,6 +87,12 @@ export class Stack {
         return run(program, parameters, options);
     }
 
+    /** Runs a line of a page to its end, as a reader types it who then says yes. */
+    async type(line: string): Promise<Outcome> {
+        const [program, parameters, options] = this.command(["-c", line], "sh");
+        return run(program, parameters, { ...options, env: { ...options.env, PULUMI_SKIP_CONFIRMATIONS: "true" } });
+    }
+
     /** Runs `pulumi up` to its end. */
     async up(): Promise<Outcome> {
         return this.start().outcome;

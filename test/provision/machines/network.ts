@@ -3,6 +3,10 @@ import { randomBytes } from "node:crypto";
 
 const ip = (...args: string[]) => execFileSync("ip", args, { stdio: ["ignore", "pipe", "pipe"] });
 
+/** The address of a machine's network card, which it keeps whatever is installed: it ends as the IPv4 address does. */
+export const hardwareAddress = (address: string) =>
+    `52:54:00:77:00:${Number(address.split(".")[3]).toString(16).padStart(2, "0")}`;
+
 /**
  * A network of a test's own: one network namespace with a bridge, where the test's programs run, and one for each
  * machine, cabled to the bridge. Nothing leads out of it.
@@ -38,7 +42,8 @@ export class Network {
         const namespace = `${this.namespace}-${machine}`;
         const cable = `v-${machine}`;
         ip("netns", "add", namespace);
-        ip("-n", this.namespace, "link", "add", cable, "type", "veth", "peer", "name", "eth0", "netns", namespace);
+        const card = ["name", "eth0", "address", hardwareAddress(address), "netns", namespace];
+        ip("-n", this.namespace, "link", "add", cable, "type", "veth", "peer", ...card);
         ip("-n", this.namespace, "link", "set", cable, "master", "bridge", "up");
         ip("-n", namespace, "address", "add", `${address}/24`, "dev", "eth0");
         ip("-n", namespace, "link", "set", "lo", "up");

@@ -18,7 +18,7 @@ import { findOnPath } from "../../../toolchain/paths";
 import { type Outcome, run } from "../../../toolchain/run";
 import { until } from "../../sandbox/home";
 import { debianRoot } from "./debian";
-import type { Network } from "./network";
+import { hardwareAddress, type Network } from "./network";
 
 /** Milliseconds in which a machine starts: its processor is emulated, and the host may be busy. */
 const startLimit = 400_000;
@@ -168,7 +168,7 @@ export class VirtualMachine {
         // Dropbear is in the initramfs already, and nobody has told it of the network yet: no DHCP server would answer it.
         const network = this.isNew ? "ip=off" : "";
         this.isNew = false;
-        const mac = `52:54:00:77:00:${Number(this.address.split(".")[3]).toString(16).padStart(2, "0")}`;
+        const mac = hardwareAddress(this.address);
         const [program, args] = this.args.network.command(
             "qemu-system-x86_64",
             ...[
