@@ -43,7 +43,8 @@ function contains(range: string, address: string): boolean {
     return list.check(address);
 }
 
-const duration = z
+/** A time to wait. */
+export const duration = z
     .string()
     // Longer ones are more milliseconds than Node's timers count.
     .regex(

@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { parse } from "yaml";
 import { type Application, podSecurity } from "../../components/applications";
 import { podSecurityLabel } from "../../components/pod-security";
+import { duration } from "../../config/schema";
 import { Failure } from "../../toolchain/failure";
 import { chartNames, findApplication } from "../application";
 import { Kubectl } from "../kubectl";
@@ -43,6 +44,14 @@ async function checkSecret(kubectl: Kubectl, { name, namespace }: Application): 
     }
 }
 
+/** Read before anything is applied: kubectl would refuse it after that. */
+function checkTimeout(text: string): void {
+    const { error } = duration.safeParse(text);
+    if (error) {
+        throw new Failure(`--timeout=${text}: accepted: ${error.issues[0]?.message}`, exitCodes.usage);
+    }
+}
+
 /** `hack/install` */
 export const verb = defineVerb({
     parameters: "<chart>",
@@ -65,6 +74,7 @@ export const verb = defineVerb({
         ["$0 system", "MetalLB, cert-manager, NFS CSI, descheduler, Argo CD"],
     ],
     run: async ({ chart, stack: name, timeout }) => {
+        checkTimeout(timeout);
         const stack = await readStack(name);
         if (chart === "system") {
             return upSystem(stack.name);

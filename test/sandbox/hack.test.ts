@@ -8,6 +8,9 @@ const soon = 60_000;
 
 let home: Home;
 
+/** Ctrl-C. */
+const interrupt = "\u0003";
+
 /** One of the verbs about a cluster, for the stack of the sandbox. */
 const hack = (verb: string, ...args: string[]) => home.hack(verb, ...args, "--stack", "sandbox");
 
@@ -63,6 +66,27 @@ test("without a cluster, status and doctor say so and what to do", async () => {
     expect(doctor.output).toMatch(/bad\s+stack/);
     expect(doctor.output).toMatch(/bad\s+cluster/);
 });
+
+test(
+    "on a cluster with nothing in it, status and doctor say how far it has come; hack/install system goes on from there",
+    async () => {
+        await home.startCluster();
+        expect(await status()).toMatchObject({
+            code: 3,
+            first: { what: "Argo CD is not installed: the program has not come this far.", command: "npx pulumi up" },
+        });
+        expect(await hack("doctor")).toMatchObject({ code: 0, output: expect.not.stringMatching(/^bad/m) });
+
+        const asked = [["Do you want to perform this update", "yes\r"]] as const;
+        const { code, output } = await home.type("hack/install system --stack sandbox", asked);
+        expect({ code, output }).toMatchObject({ code: 0 });
+        expect(await status()).toMatchObject({
+            code: 3,
+            first: { what: "No Application is there: the program has not come this far.", command: "npx pulumi up" },
+        });
+    },
+    limit,
+);
 
 test(
     "on a home that is up, status and doctor find nothing",
@@ -144,6 +168,29 @@ test(
         await until("the home is well again", soon, async () => (await status()).ready);
     },
     limit,
+);
+
+test(
+    "hack/uninstall removes nothing when its question is answered by Ctrl-C",
+    async () => {
+        const typed = await home.type("hack/uninstall navidrome --stack sandbox", [["Remove it? [y/N]", interrupt]]);
+        expect(typed).toMatchObject({ code: 130, output: expect.stringContaining("deployment.apps/navidrome") });
+        expect(await memory()).toBe("192Mi");
+    },
+    soon,
+);
+
+test(
+    "hack/uninstall of Argo CD's own chart keeps the definition of Applications, and with it every other service",
+    async () => {
+        const asked = await hack("uninstall", "gitops");
+        expect(asked).toMatchObject({
+            code: 2,
+            output: expect.stringContaining("statefulset.apps/argocd-application"),
+        });
+        expect(asked.output).not.toContain("customresourcedefinition");
+    },
+    soon,
 );
 
 test(

@@ -3,6 +3,7 @@ import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, syml
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
+import { startSandbox } from "../../sandbox/sandbox";
 import { tool } from "../../toolchain/tools";
 
 const repository = resolve(__dirname, "../..");
@@ -170,6 +171,16 @@ export class Home {
     async emptyCommit(message: string): Promise<string> {
         await this.git("commit", "--quiet", "--allow-empty", "--message", message);
         return (await this.git("rev-parse", "HEAD")).output.trim();
+    }
+
+    /** The cluster and its stack alone, with nothing deployed: where a first run is before it does anything. */
+    async startCluster(): Promise<void> {
+        await startSandbox(this.root);
+        mkdirSync(join(this.root, ".state"), { recursive: true });
+        const { code, output } = await this.pulumi("stack", "select", "--create");
+        if (code !== 0) {
+            throw new Error(output);
+        }
     }
 
     /** `npm start` without the set-up, which the tests' own start has done. */

@@ -53,6 +53,19 @@ describe("a tier-2 chart that never becomes healthy", () => {
         limit,
     );
 
+    test("hack/status names it first, and why; hack/doctor finds nothing wrong with tools and cluster", async () => {
+        const { code, output } = await home.hack("status", "--json", "--stack", "sandbox");
+        expect(code).toBe(3);
+        expect(JSON.parse(output).first).toEqual({
+            what: expect.stringMatching(/^Application garage \(tier 2\) is Synced and Progressing: \S/),
+            command: "kubectl -n argocd describe application garage",
+        });
+        expect(await home.hack("doctor", "--stack", "sandbox")).toMatchObject({
+            code: 0,
+            output: expect.not.stringMatching(/^bad/m),
+        });
+    });
+
     test("no Application of tier 3 exists, and no root Application", async () => {
         const applications = await home.applications();
         expect([...applications.values()].filter((each) => tierOf(each) === "3")).toEqual([]);

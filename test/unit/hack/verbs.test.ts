@@ -52,6 +52,16 @@ test.concurrent.each([{ CI: "true" }, { FORCE_COLOR: "1" }])(
     },
 );
 
+test.concurrent.each(["abc", "5", "0m", "-1m"])(
+    "hack/install refuses --timeout=%s before it looks at anything",
+    async (text) => {
+        const { status, stderr } = await run("install", "navidrome", "--stack=nothing-such", `--timeout=${text}`);
+
+        expect(status).toBe(2);
+        expect(stderr).toContain(`--timeout=${text}: accepted: a whole number of seconds, minutes or hours`);
+    },
+);
+
 test.concurrent("hack/run lists the verbs", async () => {
     const { status, stderr } = await run("run");
 
