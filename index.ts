@@ -67,6 +67,8 @@ const system = new System(
     },
     { provider },
 );
+/** Who logs in to Argo CD's pages is `owner`. */
+export const argocdPassword = system.argocdPassword;
 const secrets = new Secrets(
     "secrets",
     {

@@ -25,6 +25,9 @@ export class ArgoCD extends pulumi.ComponentResource {
     /** The Secret with the password of its Redis: whatever runs with an old one has to restart. */
     readonly redis: WrittenSecret;
 
+    /** Password of the account `owner`, a secret. */
+    readonly ownerPassword: pulumi.Output<string>;
+
     constructor(name: string, args: ArgoCDArgs, opts?: pulumi.ComponentResourceOptions) {
         super("hearth:components:ArgoCD", name, args, opts);
 
@@ -49,7 +52,7 @@ export class ArgoCD extends pulumi.ComponentResource {
             from: [],
             digest: digestOf(redis),
         };
-        new kubernetes.helm.v3.Release(
+        const release = new kubernetes.helm.v3.Release(
             name,
             {
                 ...chartSource(releases.argocd, args.chartRepository),
@@ -59,6 +62,25 @@ export class ArgoCD extends pulumi.ComponentResource {
             },
             { parent: this, dependsOn: redis, ignoreChanges: ["version", "values"] },
         );
+        const owner = new random.RandomPassword(
+            `${name}-owner`,
+            { length: 32, special: false },
+            { parent: this, additionalSecretOutputs: ["result", "bcryptHash"] },
+        );
+        // Argo CD keeps its own keys in the same Secret, and its chart what Git may know of it.
+        new kubernetes.core.v1.SecretPatch(
+            `${name}-accounts`,
+            {
+                metadata: { name: "argocd-secret", namespace: args.namespace },
+                data: {
+                    "accounts.owner.password": pulumi.secret(
+                        owner.bcryptHash.apply((text) => Buffer.from(text).toString("base64")),
+                    ),
+                },
+            },
+            { parent: this, dependsOn: release },
+        );
+        this.ownerPassword = pulumi.secret(owner.result);
         this.registerOutputs({});
     }
 }

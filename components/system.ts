@@ -29,6 +29,9 @@ export class System extends pulumi.ComponentResource {
     /** Secrets of the system itself. */
     readonly written: readonly WrittenSecret[];
 
+    /** Password of Argo CD's account `owner`, a secret. */
+    readonly argocdPassword: pulumi.Output<string>;
+
     constructor(name: string, args: SystemArgs, opts?: pulumi.ComponentResourceOptions) {
         super("hearth:components:System", name, {}, opts);
         const { kubeconfig } = args;
@@ -66,6 +69,7 @@ export class System extends pulumi.ComponentResource {
             opt,
         );
         this.written = [argocd.redis];
+        this.argocdPassword = argocd.ownerPassword;
         new Projects(
             "projects",
             {

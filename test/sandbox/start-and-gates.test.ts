@@ -1,5 +1,8 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
+import { ownProcesses } from "../../sandbox/own-processes";
+import { sandboxPaths } from "../../sandbox/paths";
+import { commandLineOf } from "../../toolchain/processes";
 import { Home, isReady, type LiveApplication, type StateResource } from "./home";
 
 /** Two cores, a fresh cluster and every Application: minutes, in milliseconds. */
@@ -155,15 +158,32 @@ describe("a home that is up", () => {
             expect(await allowed(home)).toEqual([
                 // It applies whatever the repository says, within the projects.
                 ...powers.map(({ verb, resource }) => `argocd/argocd-application-controller: ${verb} ${resource}`),
-                // Who is administrator in Argo CD's pages may delete and edit what they show.
-                "argocd/argocd-server: get secrets",
-                "argocd/argocd-server: patch nodes",
-                "argocd/argocd-server: delete namespaces",
                 // The pods that answer challenges, which are of no use for DNS-01; and where certificates are kept.
                 "cert-manager/cert-manager: get secrets",
                 "cert-manager/cert-manager: create pods",
                 "cert-manager/cert-manager-cainjector: get secrets",
             ]);
+        },
+        limit,
+    );
+
+    test(
+        "Argo CD's owner sees what runs and has it synced, and no more; its administrator cannot log in",
+        async () => {
+            const { output } = await home.pulumi("stack", "output", "argocdPassword", "--show-secrets");
+            const login = (username: string) => argocd("POST", "session", { username, password: output.trim() });
+            expect(await login("admin")).toMatchObject({ status: 401 });
+            const { status, body } = await login("owner");
+            expect(status).toBe(200);
+
+            const asOwner = (method: string, path: string, sent?: object) => argocd(method, path, sent, body.token);
+            expect(await asOwner("GET", "applications/glance")).toMatchObject({ status: 200 });
+            expect(await asOwner("POST", "applications/glance/sync", {})).toMatchObject({ status: 200 });
+            expect(await asOwner("DELETE", "applications/glance")).toMatchObject({ status: 403 });
+            const patch = { name: "glance", patchType: "merge", patch: '{"spec":{"project":"default"}}' };
+            expect(await asOwner("PATCH", "applications/glance", patch)).toMatchObject({ status: 403 });
+            const project = { project: { metadata: { name: "open" } } };
+            expect(await asOwner("POST", "projects", project)).toMatchObject({ status: 403 });
         },
         limit,
     );
@@ -226,6 +246,23 @@ describe("an Application that is Healthy but OutOfSync", () => {
         limit,
     );
 });
+
+/** Asks Argo CD's API server. */
+async function argocd(
+    method: string,
+    path: string,
+    sent?: object,
+    token?: string,
+): Promise<{ status: number; body: { token?: string } }> {
+    const server = ownProcesses(sandboxPaths(home.root)).find((each) => each.path.endsWith("/argocd-server"));
+    const port = / --port (\d+) /.exec(commandLineOf(server?.pid ?? 0) ?? "")?.[1];
+    const response = await fetch(`http://127.0.0.1:${port}/api/v1/${path}`, {
+        method,
+        headers: { "Content-Type": "application/json", ...(token ? { Authorization: `Bearer ${token}` } : {}) },
+        ...(sent ? { body: JSON.stringify(sent) } : {}),
+    });
+    return { status: response.status, body: (await response.json()) as { token?: string } };
+}
 
 /** What makes an account the administrator of everything, or leads there. */
 const powers = [
