@@ -23,7 +23,7 @@ interface Monitor {
 
 /** The outputs that resources have beyond their inputs. */
 const generated: Readonly<Record<string, (value: string) => object>> = {
-    "random:index/randomPassword:RandomPassword": (result) => ({ result }),
+    "random:index/randomPassword:RandomPassword": (result) => ({ result, bcryptHash: `hash of ${result}` }),
     "random:index/randomId:RandomId": (hex) => ({ hex }),
     "command:remote:Command": (stdout) => ({ stdout }),
 };
