@@ -3,6 +3,7 @@ import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 import { parse } from "yaml";
+import { base64 } from "./base64";
 import { chartSource, releases } from "./releases";
 import { digestOf, type WrittenSecret } from "./secrets";
 
@@ -41,7 +42,7 @@ export class ArgoCD extends pulumi.ComponentResource {
             `${name}-redis`,
             {
                 metadata: { name: "argocd-redis", namespace: args.namespace },
-                data: { auth: pulumi.secret(password.apply((text) => Buffer.from(text).toString("base64"))) },
+                data: { auth: pulumi.secret(password.apply(base64)) },
             },
             { parent: this },
         );
@@ -73,9 +74,7 @@ export class ArgoCD extends pulumi.ComponentResource {
             {
                 metadata: { name: "argocd-secret", namespace: args.namespace },
                 data: {
-                    "accounts.owner.password": pulumi.secret(
-                        owner.bcryptHash.apply((text) => Buffer.from(text).toString("base64")),
-                    ),
+                    "accounts.owner.password": pulumi.secret(owner.bcryptHash.apply(base64)),
                 },
             },
             { parent: this, dependsOn: release },

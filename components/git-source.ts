@@ -1,6 +1,7 @@
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
+import { base64 } from "./base64";
 import { type Account, git } from "./git";
 import type { GiteaAccess } from "./gitea";
 import { throughCluster } from "./gitea/forward";
@@ -66,8 +67,6 @@ async function readRemote(
         return { revision: head };
     }
 }
-
-const base64 = (text: string) => Buffer.from(text).toString("base64");
 
 /**
  * The Git repository that Argo CD follows, made known to Argo CD, with the secret that messages of a push to it are

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
+import { base64 } from "./base64";
 import type { SecretDeclaration, SecretDeclarations } from "./secret-declarations";
 
 /** Arguments of {@link Secrets}. */
@@ -77,7 +78,7 @@ export class Secrets extends pulumi.ComponentResource {
             if (value === undefined) {
                 throw new Error(`no value for secret ${chart}.${key}: check the config's secrets before creating them`);
             }
-            data[chart] = { ...data[chart], [key]: value.apply((text) => Buffer.from(text).toString("base64")) };
+            data[chart] = { ...data[chart], [key]: value.apply(base64) };
         }
         this.written = Object.entries(data).map(([chart, values]) => {
             const name = `${chart}-secrets`;
@@ -116,7 +117,8 @@ export class Secrets extends pulumi.ComponentResource {
         const keepers = rotation === undefined ? undefined : { rotation };
         if (alphabet === "hex") {
             const bytes = new random.RandomBytes(name, { length: Math.ceil(length / 2), keepers }, { parent: this });
-            return pulumi.secret(bytes.hex.apply((hex) => hex.slice(0, length)));
+            // Undefined in a run with `--target` that leaves it out.
+            return pulumi.secret(bytes.hex.apply((hex: string | undefined) => (hex ?? "").slice(0, length)));
         }
         return new random.RandomPassword(name, { length, special: alphabet === "ascii", keepers }, { parent: this })
             .result;

@@ -35,6 +35,12 @@ export interface Stack {
     readonly hasKubeconfig: boolean;
 }
 
+/** Pulumi's environment, as npx has it: what npm has installed is found first, plugins too. */
+export function pulumiEnvironment(): NodeJS.ProcessEnv {
+    const PATH = [resolve("node_modules/.bin"), process.env["PATH"] ?? ""].join(delimiter);
+    return { ...process.env, PATH, PULUMI_SKIP_UPDATE_CHECK: "true" };
+}
+
 /**
  * What a command of Pulumi prints.
  *
@@ -45,9 +51,7 @@ export async function pulumiWith(
     args: readonly string[],
     options: Pick<CaptureOptions, "input" | "env">,
 ): Promise<string> {
-    // As npx has it: what npm has installed is found first, plugins too.
-    const PATH = [resolve("node_modules/.bin"), process.env["PATH"] ?? ""].join(delimiter);
-    const env = { ...process.env, PATH, PULUMI_SKIP_UPDATE_CHECK: "true", ...options.env };
+    const env = { ...pulumiEnvironment(), ...options.env };
     const failure = `pulumi ${args.join(" ")} failed`;
     return (await capture(tool("pulumi"), [...args, "--non-interactive"], { ...options, env, failure })).trim();
 }

@@ -141,6 +141,6 @@ export async function pulumiUp(root: string, tell: (line: string) => void): Prom
     }
     await recoverStack(root, lost, tell);
     // Waiting costs nothing: a whole tier of Applications waits at once, not as many as there are cores.
-    const up = ["up", "--yes", "--skip-preview", "--suppress-permalink", "--parallel", "64", "--stack", stack];
+    const up = ["up", "--yes", "--skip-preview", "--parallel", "64", "--stack", stack];
     return pulumi(root, running, up);
 }

@@ -79,7 +79,7 @@ test(
 
         const asked = [["Do you want to perform this update", "yes\r"]] as const;
         const { code, output } = await home.type("hack/install system --stack sandbox", asked);
-        expect({ code, output }).toMatchObject({ code: 0 });
+        expect({ output, code }).toEqual({ output, code: 0 });
         expect(await status()).toMatchObject({
             code: 3,
             first: { what: "No Application is there: the program has not come this far.", command: "npx pulumi up" },
