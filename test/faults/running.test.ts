@@ -2,7 +2,6 @@ import { basename } from "node:path";
 import { ownProcesses } from "../../sandbox/own-processes";
 import { sandboxPaths } from "../../sandbox/paths";
 import { Home, isReady, until } from "../sandbox/home";
-import { secretValues } from "../sandbox/killed-run";
 
 /** Two cores and a fresh cluster: minutes, in milliseconds. */
 const limit = 15 * 60_000;
@@ -12,8 +11,6 @@ const soon = 120_000;
 
 let home: Home;
 let revision: string;
-
-const up = () => home.pulumi("up", "--refresh", "--yes", "--skip-preview", "--parallel", "64");
 
 /** The home's processes by the name of their program. */
 function pidsOf(program: string): number[] {
@@ -36,48 +33,6 @@ beforeAll(async () => {
 }, limit);
 
 afterAll(async () => home.remove(), limit);
-
-describe("somebody changed by hand what Pulumi owns", () => {
-    test(
-        "a Secret that was deleted comes back with the same values, and what was edited is as the program says",
-        async () => {
-            const before = await secretValues(home);
-            const pool = ["ipaddresspool/home", "--namespace=metallb-system"];
-            const { spec } = await home.get<{ spec: object }>(...pool);
-            await home.kubectl("delete", "secret/qbittorrent-secrets", "--namespace=qbittorrent");
-            await home.kubectl(
-                "patch",
-                ...pool,
-                "--type=merge",
-                '--patch={"spec":{"addresses":["10.99.0.1-10.99.0.9"]}}',
-            );
-
-            const { code, output } = await up();
-
-            expect(code === 0 ? "" : output).toBe("");
-            expect(await secretValues(home)).toEqual(before);
-            expect(await home.get(...pool)).toMatchObject({ spec });
-        },
-        limit,
-    );
-});
-
-describe("somebody changed by hand what Argo CD owns", () => {
-    test(
-        "Pulumi leaves it as it is",
-        async () => {
-            const deployment = ["deployment/qbittorrent", "--namespace=qbittorrent"];
-            await home.kubectl("patch", ...deployment, "--type=merge", '--patch={"spec":{"paused":true}}');
-
-            const { code, output } = await up();
-
-            expect(code === 0 ? "" : output).toBe("");
-            expect(await home.get(...deployment)).toMatchObject({ spec: { paused: true } });
-            await home.kubectl("patch", ...deployment, "--type=merge", '--patch={"spec":{"paused":null}}');
-        },
-        limit,
-    );
-});
 
 describe.each([
     "etcd",

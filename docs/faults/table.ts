@@ -1,0 +1,48 @@
+import type { Results } from "../../test/faults/results";
+
+/** The tests' files, in the order of the page, and what each is called there. */
+const subjects: Readonly<Record<string, string>> = {
+    killed: "A run that is killed",
+    bootstrap: "A program that is killed or hangs in a first run",
+    processes: "A program that is killed or hangs later",
+    disks: "Disks",
+    network: "Network",
+    clock: "Clock",
+    "by-hand": "Changes by hand",
+    applications: "Applications and their cluster",
+    state: "The state",
+    upgrades: "Upgrades",
+    disaster: "Disaster",
+};
+
+/** Of a column of a table in Markdown. */
+const cell = (text: string) => text.replaceAll("|", "\\|");
+
+/**
+ * What came of each fault, as tables in Markdown.
+ *
+ * @throws Error when a test's file has no heading
+ */
+export function faultTables({ results }: Pick<Results, "results">): string {
+    const unnamed = results.find(({ subject }) => !(subject in subjects));
+    if (unnamed) {
+        throw new Error(`docs/faults/table.ts has no heading for test/faults/${unnamed.subject}.test.ts`);
+    }
+    return Object.entries(subjects)
+        .map(([subject, heading]) => ({ heading, rows: results.filter((each) => each.subject === subject) }))
+        .filter(({ rows }) => rows.length > 0)
+        .map(({ heading, rows }) =>
+            [
+                `## ${heading}`,
+                "",
+                "| broken | when | what must hold | seconds |",
+                "|---|---|---|---|",
+                ...rows.map(
+                    ({ broken, when, holds, survived, seconds }) =>
+                        `| ${[broken, when, holds].map(cell).join(" | ")} | ${survived ? seconds : "**did not hold**"} |`,
+                ),
+                "",
+            ].join("\n"),
+        )
+        .join("\n");
+}

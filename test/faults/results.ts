@@ -1,0 +1,55 @@
+import { existsSync, readFileSync } from "node:fs";
+import { cpus, totalmem } from "node:os";
+import { resolve } from "node:path";
+import { writeFileAtomically } from "../../sandbox/files";
+
+/** A fault that a home has to survive. */
+export interface Fault {
+    /** What is broken: "SIGKILL to etcd". */
+    readonly broken: string;
+    /** When: "at rest", "17 % into a first run". */
+    readonly when: string;
+    /** What must hold. */
+    readonly holds: string;
+}
+
+/** What came of a fault. */
+export interface Result extends Fault {
+    /** The test's file, without its ending. */
+    readonly subject: string;
+    readonly date: string;
+    readonly survived: boolean;
+    /** From the end of the fault until all that must hold did. */
+    readonly seconds?: number;
+}
+
+/** What bench/results/faults.json holds. */
+export interface Results {
+    readonly machine: string;
+    readonly tries: number;
+    readonly survived: number;
+    readonly results: readonly Result[];
+}
+
+const file = resolve(__dirname, "../../bench/results/faults.json");
+
+/** What the runs of the suite have written. */
+export function readResults(): Results {
+    return JSON.parse(readFileSync(file, "utf8"));
+}
+
+/** Each fault has its last result in the file, whichever run of the suite that was. */
+export function addResult(result: Result): void {
+    const id = ({ subject, broken, when }: Result) => `${subject}: ${broken}, ${when}`;
+    const before = existsSync(file) ? readResults().results : [];
+    const at = before.findIndex((each) => id(each) === id(result));
+    const results = at < 0 ? [...before, result] : before.with(at, result);
+    results.sort((one, other) => one.subject.localeCompare(other.subject));
+    const summary: Results = {
+        machine: `${cpus().length} × ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB`,
+        tries: results.length,
+        survived: results.filter(({ survived }) => survived).length,
+        results,
+    };
+    writeFileAtomically(file, `${JSON.stringify(summary, null, 2)}\n`);
+}

@@ -1,0 +1,62 @@
+import { Home, isReady, type Outcome } from "../sandbox/home";
+
+/** How long Argo CD may take to be where it has to be, in milliseconds. */
+export const soon = 180_000;
+
+/** Throws with what a command printed when it did not succeed. */
+export function succeeded({ code, output }: Outcome): string {
+    if (code !== 0) {
+        throw new Error(`it ended with ${code}:\n${output}`);
+    }
+    return output;
+}
+
+/** One Application in each tier. */
+const apps = ["cert-manager", "garage", "qbittorrent"];
+
+/** A home with few Applications, which is not started. */
+export async function smallHome(): Promise<Home> {
+    const home = await Home.create();
+    home.keepApplications(...apps);
+    await home.commit("a small home");
+    return home;
+}
+
+/** {@link smallHome}, started. */
+export async function runningHome(): Promise<Home> {
+    const home = await smallHome();
+    try {
+        succeeded(await home.start());
+        return home;
+    } catch (error) {
+        await home.remove();
+        throw error;
+    }
+}
+
+let changes = 0;
+
+/** Commits a change of the qbittorrent chart that Argo CD has to roll out. */
+export async function changed(home: Home): Promise<string> {
+    changes += 1;
+    home.edit("charts/qbittorrent/values.yaml", (text) =>
+        text.replace(/memory: 5\d\dMi/, `memory: ${512 + changes}Mi`),
+    );
+    return home.commit(`qbittorrent: change ${changes}`);
+}
+
+/** `pulumi up` as docs/restore.md has it after something was changed by hand. */
+export async function upRefreshed(home: Home): Promise<Outcome> {
+    return home.pulumi("up", "--refresh", "--yes", "--skip-preview", "--parallel", "64");
+}
+
+/** `pulumi up`. */
+export async function up(home: Home): Promise<Outcome> {
+    return home.pulumi("up", "--yes", "--skip-preview", "--parallel", "64");
+}
+
+/** Whether every Application is Synced and Healthy on the commit. */
+export async function allReady(home: Home, revision: string): Promise<boolean> {
+    const applications = await home.applications().catch(() => undefined);
+    return applications !== undefined && [...applications.values()].every((each) => isReady(each, revision));
+}
