@@ -1,0 +1,120 @@
+import { createHmac } from "node:crypto";
+import { Gitea } from "../../components/gitea/api";
+import { type GiteaAccess, Home, until } from "./home";
+
+/** Two cores and a fresh cluster: minutes, in milliseconds. */
+const limit = 15 * 60_000;
+
+let home: Home;
+let gitea: GiteaAccess;
+
+/** What a Secret holds under a key. */
+async function secret(name: string, namespace: string, key: string): Promise<string> {
+    const { data } = await home.get<{ data: Record<string, string> }>("secret", name, `--namespace=${namespace}`);
+    return Buffer.from(data[key] ?? "", "base64").toString();
+}
+
+beforeAll(async () => {
+    home = await Home.create();
+    home.keepApplications("cert-manager", "database", "gitops", "qbittorrent", "glance");
+    const access = await home.useOwnGitea();
+    // A folder of the home's repository that no Application of the home has. A StorageClass decides where every volume is.
+    home.write(
+        "intruder/storage-class.yaml",
+        "apiVersion: storage.k8s.io/v1\nkind: StorageClass\nmetadata: { name: intruder }\nprovisioner: example.com/none\n",
+    );
+    await home.commit("a small home with a Gitea of its own");
+    const { code, output } = await home.start();
+    expect(code === 0 ? "" : output).toBe("");
+    const password = await secret("gitops-secrets", "gitops", "gitea-admin-password");
+    gitea = { ...access, account: { name: "hearth", password } };
+}, limit);
+
+afterAll(async () => home.remove(), limit);
+
+interface Source {
+    readonly repoURL: string;
+    readonly targetRevision: string;
+    readonly path: string;
+}
+
+/** Arguments of `kubectl get` for an Application. */
+const application = (name: string) => ["applications.argoproj.io", name, "--namespace=argocd"];
+
+/** What somebody who may write Applications would try from tier 3, and what Argo CD says to it. */
+const attempts: readonly {
+    readonly name: string;
+    readonly namespace: string;
+    readonly repository?: string;
+    readonly refusal: RegExp;
+}[] = [
+    {
+        name: "elsewhere",
+        namespace: "database",
+        refusal: /do not match any of the allowed destinations in project 'tier-3'/,
+    },
+    {
+        name: "foreign",
+        namespace: "intruder",
+        repository: "https://example.com/other.git",
+        refusal: /repo https:\/\/example\.com\/other\.git is not permitted in project 'tier-3'/,
+    },
+    { name: "cluster-wide", namespace: "intruder", refusal: /StorageClass is not permitted in project tier-3/ },
+];
+
+test.each(attempts)(
+    "Argo CD refuses to tier 3 what is $name",
+    async ({ name, namespace, repository, refusal }) => {
+        const ours = (await home.get<{ spec: { sources: Source[] } }>(...application("qbittorrent"))).spec.sources[0];
+        const spec = {
+            project: "tier-3",
+            destination: { server: "https://kubernetes.default.svc", namespace },
+            source: { repoURL: repository ?? ours?.repoURL, targetRevision: "main", path: "intruder" },
+            syncPolicy: { automated: {} },
+        };
+        const manifest = { apiVersion: "argoproj.io/v1alpha1", kind: "Application", metadata: { name }, spec };
+        home.write(".sandbox/intruder.json", JSON.stringify(manifest));
+        const file = `${home.root}/.sandbox/intruder.json`;
+        expect(await home.kubectl("apply", "--namespace=argocd", "--filename", file)).toMatchObject({ code: 0 });
+
+        await until("Argo CD says why it refuses", 180_000, async () => {
+            const { status = {} } = await home.get<{ status?: object }>(...application(name));
+            return refusal.test(JSON.stringify(status));
+        });
+        expect((await home.kubectl("get", "storageclass", "intruder")).output).toMatch(/NotFound/);
+        await home.kubectl("delete", ...application(name));
+    },
+    limit,
+);
+
+test("nobody makes an account of their own in Gitea", async () => {
+    const form = new URLSearchParams({
+        ...{ user_name: "intruder", email: "intruder@example.com" },
+        ...{ password: "a-long-password-1", retype: "a-long-password-1" },
+    });
+    const { status } = await fetch(`${gitea.server}/user/sign_up`, { method: "POST", body: form, redirect: "manual" });
+    expect(status).toBe(403);
+    expect(await new Gitea(gitea.server, gitea.account).find("/users/intruder")).toBeUndefined();
+});
+
+test("a message about a push that is larger than 1 MB is refused, however it is signed", async () => {
+    const key = await secret("git-webhook", "argocd", "secret");
+    const send = (message: string) => {
+        const payload = JSON.stringify({
+            ref: "refs/heads/main",
+            commits: [{ message }],
+            repository: { html_url: gitea.url.replace(/\.git$/, ""), default_branch: "main" },
+        });
+        return fetch(gitea.webhook, {
+            method: "POST",
+            headers: {
+                "content-type": "application/json",
+                "x-gogs-event": "push",
+                "x-gogs-signature": createHmac("sha256", key).update(payload).digest("hex"),
+            },
+            body: payload,
+        });
+    };
+    expect((await send("small")).status).toBe(200);
+    expect((await send("x".repeat(2_000_000))).status).toBeGreaterThanOrEqual(400);
+});
