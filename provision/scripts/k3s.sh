@@ -137,7 +137,7 @@ empty_node() {
     others=$(with_cluster get nodes -o name | grep -cvx "node/$node" || true)
     with_cluster cordon "$node"
     # A home of one node has nowhere to put its pods.
-    if ((others > 0)) && ! with_cluster drain "$node" --ignore-daemonsets --delete-emptydir-data --timeout=300s; then
+    if ((others > 0)) && ! with_cluster drain "$node" "${emptying[@]}"; then
         with_cluster uncordon "$node"
         remove_file "$switching"
         die "$node was not empty within 5 minutes and runs what it ran before: see above which pods stay" \

@@ -117,6 +117,11 @@ install_packages() {
     changed "packages: ${missing[*]}"
 }
 
+# How long a node may take to become empty. So may a single request: where the API server knows too little of a
+# PodDisruptionBudget, it asks for patience, which a short request takes for an error.
+# shellcheck disable=SC2034 # for the scripts
+emptying=(--ignore-daemonsets --delete-emptydir-data --timeout=300s --request-timeout=300s)
+
 # with_cluster COMMAND…: runs kubectl as the cluster's administrator. The credentials are in a file without a name, which
 # is gone with this script whatever ends it.
 with_cluster() { k3s kubectl --kubeconfig /proc/self/fd/4 --request-timeout=20s "$@"; }

@@ -68,7 +68,7 @@ delete() {
     # The last node has nowhere to put its pods, and goes with the cluster.
     if (($(kubectl get nodes -o name | wc -l) > 1)); then
         kubectl cordon "$member"
-        kubectl drain "$member" --ignore-daemonsets --delete-emptydir-data --timeout=300s ||
+        kubectl drain "$member" "${emptying[@]}" ||
             die "$member was not empty within 5 minutes: see above which pods stay, and run \`pulumi up\` again." \
                 "If the machine is dead, docs/nodes.md has the way to take it out"
         kubectl delete node "$member" --wait=false

@@ -40,6 +40,7 @@ test("a node that its pods may not leave keeps what it runs, and is switched whe
     const held = await home.stack.up();
 
     expect(held.exitCode).not.toBe(0);
+    expect(held.output).toContain("global timeout reached: 5m0s");
     expect(held.output).toContain(
         "[a1] a1 was not empty within 5 minutes and runs what it ran before: see above which",
     );
