@@ -3,6 +3,7 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writ
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join, resolve } from "node:path";
 import { stringify } from "yaml";
+import { type ExportedState, withoutResources } from "../../hack/dead-node";
 import { type Outcome, run } from "../../toolchain/run";
 import { tool } from "../../toolchain/tools";
 import type { Network } from "./machines/network";
@@ -119,14 +120,19 @@ export class Stack {
 
     /** Lets the state forget what scripts have done, so that all of them run again. */
     async forgetScripts(): Promise<void> {
-        const { output } = await this.pulumi("stack", "--show-urns");
-        const urns = output.match(/urn:\S+command:remote:Command::\S+/g) ?? [];
-        for (const urn of urns.toReversed()) {
-            const { exitCode, output: said } = await this.pulumi("state", "delete", "--yes", "--force", urn);
+        const file = join(this.folder, "exported.json");
+        const succeed = async (...args: string[]) => {
+            const { exitCode, output } = await this.pulumi(...args);
             if (exitCode !== 0) {
-                throw new Error(said);
+                throw new Error(output);
             }
-        }
+        };
+        await succeed("stack", "export", "--file", file);
+        const state: ExportedState = JSON.parse(readFileSync(file, "utf8"));
+        const urns = (state.deployment.resources ?? []).map(({ urn }) => urn);
+        const scripts = urns.filter((urn) => urn.includes("command:remote:Command::"));
+        writeFileSync(file, JSON.stringify(withoutResources(state, scripts)));
+        await succeed("stack", "import", "--file", file);
     }
 
     /** Removes it, and nothing from the machines; a run that a failed test left ends. */
