@@ -1,0 +1,58 @@
+import { aptGetInstall } from "../../toolchain/apt-get";
+import { findOnPath } from "../../toolchain/paths";
+import type { Home } from "../sandbox/home";
+import { secretValues } from "../sandbox/killed-run";
+import { fault, limit } from "./fault";
+import { changed, runningHome, succeeded, up } from "./small-home";
+
+let home: Home;
+
+beforeAll(async () => {
+    if (!findOnPath("faketime")) {
+        await aptGetInstall("faketime", "Install the package faketime.", ["faketime"]);
+    }
+    home = await runningHome();
+}, limit);
+
+afterAll(async () => home?.remove(), limit);
+
+// What is written in Go asks the kernel for the time, and cannot be lied to from outside: the API server, Argo CD and
+// Pulumi's engine keep the right one here. So it is the person's machine that is wrong: the program, the plugins, Git.
+fault(
+    {
+        broken: "the clock of the machine that runs Pulumi is a day ahead",
+        when: "while a commit is rolled out",
+        holds: "`pulumi up` finishes, and no secret changes",
+    },
+    async (mended) => {
+        const before = await secretValues(home);
+        await changed(home);
+        await home.push();
+        mended();
+
+        succeeded(await home.pulumiAt("+1d", "up", "--yes", "--skip-preview", "--parallel", "64"));
+
+        expect(await secretValues(home)).toEqual(before);
+    },
+);
+
+fault(
+    {
+        broken: "the clock of the machine that runs Pulumi is two days behind",
+        when: "while a commit is rolled out",
+        holds: "`pulumi up` says that a certificate is not valid yet; with the right time, the next one finishes",
+    },
+    async (mended) => {
+        const before = await secretValues(home);
+        await changed(home);
+        await home.push();
+        const { code, output } = await home.pulumiAt("-2d", "up", "--yes", "--skip-preview", "--parallel", "64");
+        expect(code).not.toBe(0);
+        expect(output).toMatch(/certificate is not yet valid/);
+        mended();
+
+        succeeded(await up(home));
+
+        expect(await secretValues(home)).toEqual(before);
+    },
+);

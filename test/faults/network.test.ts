@@ -1,0 +1,100 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { aptGetInstall } from "../../toolchain/apt-get";
+import { findOnPath } from "../../toolchain/paths";
+import { run } from "../../toolchain/run";
+import type { Home } from "../sandbox/home";
+import { until } from "../sandbox/home";
+import { fault, limit } from "./fault";
+import { allReady, changed, runningHome, soon, succeeded, up } from "./small-home";
+
+/** A table of its own in the kernel's packet filter, which nobody else's rules are in. */
+const table = `hearth-faults-${process.pid}`;
+
+let home: Home;
+let port: string;
+
+async function nft(...args: string[]): Promise<void> {
+    const { exitCode, output } = await run("nft", args);
+    if (exitCode !== 0) {
+        throw new Error(`nft ${args.join(" ")}: ${output}`);
+    }
+}
+
+/** Drops every packet to the home's Git server, as a cable that was pulled does. */
+async function cut(): Promise<void> {
+    await nft("add", "table", "inet", table);
+    await nft("add", "chain", "inet", table, "cut", "{ type filter hook output priority 0; }");
+    await nft("add", "rule", "inet", table, "cut", "oifname", "lo", "tcp", "dport", port, "drop");
+}
+
+const mend = () => nft("delete", "table", "inet", table);
+
+/** What Argo CD says of the comparison with Git. */
+async function isComparing(): Promise<boolean> {
+    const { status } = await home.get<{ status?: { conditions?: { type: string }[] } }>(
+        "application/qbittorrent",
+        "--namespace=argocd",
+    );
+    return !(status?.conditions ?? []).some(({ type }) => type === "ComparisonError");
+}
+
+beforeAll(async () => {
+    if (!findOnPath("nft")) {
+        await aptGetInstall("nftables", "Install the package nftables.", ["nftables"]);
+    }
+    home = await runningHome();
+    port =
+        /url: http:\/\/127\.0\.0\.1:(\d+)/.exec(readFileSync(join(home.root, "Pulumi.sandbox.yaml"), "utf8"))?.[1] ??
+        "";
+    expect(port).not.toBe("");
+}, limit);
+
+afterAll(async () => home?.remove(), limit);
+
+fault(
+    {
+        broken: "the network between Argo CD and Git is cut",
+        when: "at rest",
+        holds: "the services go on, Argo CD says that it cannot compare, and catches up by itself",
+    },
+    async (mended) => {
+        const revision = await changed(home);
+        await home.push();
+        await cut();
+        try {
+            succeeded(
+                await home.kubectl(
+                    ...["annotate", "application/qbittorrent", "--namespace=argocd"],
+                    "argocd.argoproj.io/refresh=hard",
+                ),
+            );
+            await until("Argo CD notices", soon, async () => !(await isComparing()));
+            expect((await home.applications()).get("qbittorrent")?.status?.health?.status).toBe("Healthy");
+        } finally {
+            await mend();
+        }
+        mended();
+
+        await until("every Application is on the commit", soon * 2, () => allReady(home, revision));
+    },
+);
+
+fault(
+    {
+        broken: "the network to Git is cut for 20 s",
+        when: "while a commit is rolled out",
+        holds: "the `pulumi up` that goes on finishes",
+    },
+    async (mended) => {
+        const revision = await changed(home);
+        await home.push();
+        await cut();
+        const mending = new Promise((over) => setTimeout(over, 20_000)).then(mend).then(mended);
+        const outcome = await up(home);
+        await mending;
+
+        succeeded(outcome);
+        await until("every Application is on the commit", soon, () => allReady(home, revision));
+    },
+);
