@@ -7,17 +7,8 @@ import type { SandboxPaths } from "../sandbox/paths";
 import { deleteSandbox, exclusively, startSandbox } from "../sandbox/sandbox";
 import { build, isBuilt } from "../toolchain/go-build";
 import { builtPath, type GoTool, tool } from "../toolchain/tools";
-import {
-    belowTheTiers,
-    type Cost,
-    machine,
-    measure,
-    pulumiUp,
-    results,
-    sandboxApplications,
-    succeed,
-    untilReady,
-} from "./sandbox";
+import { machine, results } from "./record";
+import { belowTheTiers, type Cost, measure, pulumiUp, sandboxApplications, succeed, untilReady } from "./sandbox";
 
 /**
  * What the gates cost, and what other ways of deploying the same 27 services do: `npx tsx bench/bootstrap.ts [ways]`.

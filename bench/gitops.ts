@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { isReady } from "../components/application-status";
@@ -9,9 +9,11 @@ import type { ApplicationObject } from "../sandbox/applications-table";
 import { type KubeApi, kubeApi } from "../sandbox/kube-api";
 import type { SandboxPaths } from "../sandbox/paths";
 import { freePorts } from "../sandbox/ports";
+import { renderedApplications } from "../sandbox/repo-server-log";
 import { deleteSandbox, startSandbox } from "../sandbox/sandbox";
 import { homeOf, numbered } from "./copies";
-import { type Cost, machine, measure, pulumiUp, results, succeed } from "./sandbox";
+import { measureHomes } from "./record";
+import { type Cost, measure, pulumiUp, succeed } from "./sandbox";
 
 /**
  * From `git push` until the cluster has converged: `npx tsx bench/gitops.ts [numbers of Applications]`. Homes of so many
@@ -119,19 +121,13 @@ class GiteaHome {
         const author = ["-c", "user.name=bench", "-c", "user.email=bench@localhost"];
         await inHome(...author, "commit", "--quiet", "--all", "--message", `bench: ${what} ${this.#edits}`);
         const revision = await inHome("rev-parse", "HEAD");
-        const rendered = this.#rendered();
+        const rendered = renderedApplications(this.paths).length;
         const touched = what === "chart" ? this.names.slice(-1) : this.names;
         const cost = await measure(this.paths, async () => {
             await inHome("push", "--quiet", `${this.server}/home/hearth.git`, "main");
             await this.#untilReady(touched, revision);
         });
-        return { ...cost, rendered: this.#rendered() - rendered };
-    }
-
-    /** How often the repo server has rendered something, by its log. */
-    #rendered(): number {
-        const log = readFileSync(join(this.paths.logs, "argocd-repo-server.log"), "utf8");
-        return log.split('"setting manifests cache"').length - 1;
+        return { ...cost, rendered: renderedApplications(this.paths).length - rendered };
     }
 
     /** One Application after the other, so that looking costs the API server next to nothing. */
@@ -199,18 +195,7 @@ function summary(pushes: readonly Push[]): string {
 }
 
 async function main(): Promise<void> {
-    const counts = process.argv.length > 2 ? process.argv.slice(2).map(Number) : [27, 100, 200];
-    const file = join(results, "gitops.json");
-    const former: { measured: Measured[] } = existsSync(file)
-        ? JSON.parse(readFileSync(file, "utf8"))
-        : { measured: [] };
-    let all = former.measured;
-    for (const count of counts) {
-        const result = await measured(count);
-        all = [...all.filter(({ applications }) => applications !== count), result];
-        all.sort((a, b) => a.applications - b.applications);
-        writeFileSync(file, `${JSON.stringify({ ...machine(), measured: all }, null, 2)}\n`);
-    }
+    const all = await measureHomes("gitops", [27, 100, 200], measured);
     const rows = all.map(({ applications, webhook, polling, idleProcessorSeconds }) => [
         String(applications),
         ...[webhook.chart, webhook.library, polling.chart, polling.library].map(summary),

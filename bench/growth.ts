@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, statSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { formatTable } from "../hack/table";
 import type { SandboxPaths } from "../sandbox/paths";
@@ -6,7 +6,8 @@ import { deleteSandbox, startSandbox } from "../sandbox/sandbox";
 import { runningProcesses } from "../toolchain/processes";
 import { tool } from "../toolchain/tools";
 import { homeOf } from "./copies";
-import { type Cost, machine, measure, results, succeed } from "./sandbox";
+import { measureHomes } from "./record";
+import { type Cost, measure, succeed } from "./sandbox";
 
 /**
  * How a home grows: `npx tsx bench/growth.ts [numbers of Applications]`. Homes of so many small services, each the chart
@@ -117,18 +118,7 @@ async function measured(count: number): Promise<Measured> {
 }
 
 async function main(): Promise<void> {
-    const counts = process.argv.length > 2 ? process.argv.slice(2).map(Number) : [27, 100, 300];
-    const file = join(results, "growth.json");
-    const former: { measured: Measured[] } = existsSync(file)
-        ? JSON.parse(readFileSync(file, "utf8"))
-        : { measured: [] };
-    let all = former.measured;
-    for (const count of counts) {
-        const result = await measured(count);
-        all = [...all.filter(({ applications }) => applications !== count), result];
-        all.sort((a, b) => a.applications - b.applications);
-        writeFileSync(file, `${JSON.stringify({ ...machine(), measured: all }, null, 2)}\n`);
-    }
+    const all = await measureHomes("growth", [27, 100, 300], measured);
     const cost = ({ seconds, processorSeconds }: Cost) => `${seconds.toFixed(1)} (${processorSeconds.toFixed(1)})`;
     const rows = all.map(({ applications, preview, up, unchanged, refresh, stateKiB, memoryMiB }) => [
         String(applications),

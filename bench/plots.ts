@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { results } from "./sandbox";
+import { results } from "./record";
 
 /** Draws the plot of docs/performance.md from bench/results: `npx tsx bench/plots.ts`. */
 const docs = resolve(__dirname, "../docs");

@@ -1,6 +1,4 @@
 import { readFileSync } from "node:fs";
-import { cpus, totalmem } from "node:os";
-import { join } from "node:path";
 import { isReady } from "../components/application-status";
 import { type Application, readApplications } from "../components/applications";
 import { overriddenManifest } from "../components/overrides";
@@ -106,15 +104,3 @@ export async function untilReady(paths: SandboxPaths, names: readonly string[], 
         api.close();
     }
 }
-
-/** The machine of a measurement, for whoever reads its figures later. */
-export function machine(): { readonly date: string; readonly machine: string; readonly node: string } {
-    return {
-        date: new Date().toISOString().slice(0, 10),
-        machine: `${cpus().length} × ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB`,
-        node: process.version,
-    };
-}
-
-/** The folder of the results that are kept. */
-export const results = join(__dirname, "results");

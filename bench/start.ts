@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { cpus, totalmem } from "node:os";
 import { join, resolve } from "node:path";
+import { machine, results } from "./record";
 
 /**
  * What `npm start` costs: `npx tsx bench/start.ts`. It deletes the sandbox of this checkout, starts it anew, starts it
@@ -9,7 +9,6 @@ import { join, resolve } from "node:path";
  * Prints a table and writes bench/results/start.json.
  */
 const root = resolve(__dirname, "..");
-const results = join(root, "bench/results");
 
 interface Measured {
     readonly what: string;
@@ -89,14 +88,9 @@ async function main(): Promise<void> {
     await measure("empty program: first up", "npx", [...up, "sandbox"], empty);
     measured.push(await measure("pulumi up of an empty program, nothing changed", "npx", [...up, "sandbox"], empty));
 
-    const machine = `${cpus().length} × ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB`;
-    const date = new Date().toISOString().slice(0, 10);
-    mkdirSync(results, { recursive: true });
-    writeFileSync(
-        join(results, "start.json"),
-        `${JSON.stringify({ date, machine, node: process.version, measured }, null, 2)}\n`,
-    );
-    console.log(`${machine}, Node ${process.version}, ${date}`);
+    const here = machine();
+    writeFileSync(join(results, "start.json"), `${JSON.stringify({ ...here, measured }, null, 2)}\n`);
+    console.log(`${here.machine}, Node ${here.node}, ${here.date}`);
     console.log("seconds  peak MiB");
     for (const { what, seconds, peakMiB } of measured) {
         console.log(`${seconds.toFixed(1).padStart(7)}  ${peakMiB.toFixed(0).padStart(8)}  ${what}`);

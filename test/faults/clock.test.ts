@@ -3,7 +3,7 @@ import { findOnPath } from "../../toolchain/paths";
 import type { Home } from "../sandbox/home";
 import { secretValues } from "../sandbox/killed-run";
 import { fault, limit } from "./fault";
-import { changed, runningHome, succeeded, up } from "./small-home";
+import { changed, runningHome, succeeded, up, upArgs } from "./small-home";
 
 let home: Home;
 
@@ -30,7 +30,7 @@ fault(
         await home.push();
         mended();
 
-        succeeded(await home.pulumiAt("+1d", "up", "--yes", "--skip-preview", "--parallel", "64"));
+        succeeded(await home.pulumiAt("+1d", ...upArgs));
 
         expect(await secretValues(home)).toEqual(before);
     },
@@ -46,7 +46,7 @@ fault(
         const before = await secretValues(home);
         await changed(home);
         await home.push();
-        const { code, output } = await home.pulumiAt("-2d", "up", "--yes", "--skip-preview", "--parallel", "64");
+        const { code, output } = await home.pulumiAt("-2d", ...upArgs);
         expect(code).not.toBe(0);
         expect(output).toMatch(/certificate is not yet valid/);
         mended();

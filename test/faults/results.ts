@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
-import { cpus, totalmem } from "node:os";
-import { resolve } from "node:path";
+import { join } from "node:path";
+import { results as folder, machine } from "../../bench/record";
 import { writeFileAtomically } from "../../sandbox/files";
 
 /** A fault that a home has to survive. */
@@ -31,7 +31,7 @@ export interface Results {
     readonly results: readonly Result[];
 }
 
-const file = resolve(__dirname, "../../bench/results/faults.json");
+const file = join(folder, "faults.json");
 
 /** What the runs of the suite have written. */
 export function readResults(): Results {
@@ -46,7 +46,7 @@ export function addResult(result: Result): void {
     const results = at < 0 ? [...before, result] : before.with(at, result);
     results.sort((one, other) => one.subject.localeCompare(other.subject));
     const summary: Results = {
-        machine: `${cpus().length} × ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB`,
+        machine: machine().machine,
         tries: results.length,
         survived: results.filter(({ survived }) => survived).length,
         results,

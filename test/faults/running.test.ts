@@ -1,10 +1,9 @@
 import { basename } from "node:path";
 import { ownProcesses } from "../../sandbox/own-processes";
 import { sandboxPaths } from "../../sandbox/paths";
-import { Home, isReady, until } from "../sandbox/home";
-
-/** Two cores and a fresh cluster: minutes, in milliseconds. */
-const limit = 15 * 60_000;
+import { Home, until } from "../sandbox/home";
+import { limit } from "./fault";
+import { allReady } from "./small-home";
 
 /** How long a process that was killed may be missed, in milliseconds. */
 const soon = 120_000;
@@ -17,11 +16,6 @@ function pidsOf(program: string): number[] {
     return ownProcesses(sandboxPaths(home.root))
         .filter(({ path }) => basename(path).split(" ", 1)[0] === program)
         .map(({ pid }) => pid);
-}
-
-async function allReady(): Promise<boolean> {
-    const applications = await home.applications().catch(() => undefined);
-    return applications !== undefined && [...applications.values()].every((each) => isReady(each, revision));
 }
 
 beforeAll(async () => {
@@ -54,8 +48,9 @@ describe.each([
             const { code, output } = await home.start();
 
             expect(code === 0 ? "" : output).toBe("");
+
             await until(`${program} runs again`, soon, async () => pidsOf(program).length > 0);
-            await until("every Application is ready", soon, allReady);
+            await until("every Application is ready", soon, () => allReady(home, revision));
         },
         limit,
     );

@@ -45,14 +45,17 @@ export async function changed(home: Home): Promise<string> {
     return home.commit(`qbittorrent: change ${changes}`);
 }
 
+/** `pulumi up`, as arguments: nobody is asked, and a whole tier waits at once. */
+export const upArgs = ["up", "--yes", "--skip-preview", "--parallel", "64"] as const;
+
 /** `pulumi up` as docs/restore.md has it after something was changed by hand. */
 export async function upRefreshed(home: Home): Promise<Outcome> {
-    return home.pulumi("up", "--refresh", "--yes", "--skip-preview", "--parallel", "64");
+    return home.pulumi(...upArgs, "--refresh");
 }
 
 /** `pulumi up`. */
 export async function up(home: Home): Promise<Outcome> {
-    return home.pulumi("up", "--yes", "--skip-preview", "--parallel", "64");
+    return home.pulumi(...upArgs);
 }
 
 /** Whether every Application is Synced and Healthy on the commit. */

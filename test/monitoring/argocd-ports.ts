@@ -3,14 +3,15 @@ import { sandboxPaths } from "../../sandbox/paths";
 import { commandLineOf } from "../../toolchain/processes";
 
 /**
- * The ports on which a sandbox's Argo CD gives its metrics, by workload.
+ * The ports of a sandbox's Argo CD, by workload.
  *
  * @param root folder of the checkout whose sandbox it is
+ * @param option of which they are the value: where it serves, or where it gives its metrics
  */
-export function argocdPorts(root: string): Record<string, number> {
+export function argocdPorts(root: string, option: "port" | "metrics-port"): Record<string, number> {
     return Object.fromEntries(
         ownProcesses(sandboxPaths(root)).flatMap(({ pid, path }) => {
-            const port = /--metrics-port (\d+)/.exec(commandLineOf(pid) ?? "")?.[1];
+            const port = new RegExp(` --${option} (\\d+)`).exec(commandLineOf(pid) ?? "")?.[1];
             return port ? [[path.split("/").at(-1) ?? "", Number(port)]] : [];
         }),
     );

@@ -53,6 +53,15 @@ async function replace(name: string, prepare: () => Promise<void>): Promise<void
     await printed(home.stack.type(run));
 }
 
+/** Takes a server's power, and waits until the API answers without it, and knows of it. */
+async function die(server: string): Promise<void> {
+    await home.machine(server).powerOff();
+    await until(`the API answers without ${server}, and knows of it`, 120_000, async () => {
+        const { exitCode, output } = await home.kubectl("get", "nodes", "--request-timeout=5s");
+        return exitCode === 0 && new RegExp(`^${server} +NotReady`, "m").test(output);
+    });
+}
+
 /** Who has the address. */
 async function holders(): Promise<string[]> {
     const found = await Promise.all(
@@ -116,11 +125,7 @@ test("a server with another token is no part of it", async () => {
 
 describe("when the first server has died", () => {
     test("the API answers at the same address, and what needs no node goes on", async () => {
-        await home.machine("s1").powerOff();
-        await until("the API answers without s1, and knows of it", 120_000, async () => {
-            const { exitCode, output } = await home.kubectl("get", "nodes", "--request-timeout=5s");
-            return exitCode === 0 && /^s1 +NotReady/m.test(output);
-        });
+        await die("s1");
         expect(await holders()).toHaveLength(1);
         expect(await up()).not.toMatch(/\[s\d\]/);
     });
@@ -143,11 +148,7 @@ describe("when the first server has died", () => {
 
 describe("when the next one has died", () => {
     test("the API answers without it too", async () => {
-        await home.machine("s2").powerOff();
-        await until("the API answers without s2", 120_000, async () => {
-            const { exitCode, output } = await home.kubectl("get", "nodes", "--request-timeout=5s");
-            return exitCode === 0 && /^s2 +NotReady/m.test(output);
-        });
+        await die("s2");
     });
 
     test("the same machine takes its place with a new Debian, as docs/nodes.md says", async () => {

@@ -1,11 +1,13 @@
-import { createHmac } from "node:crypto";
 import { readFileSync, readlinkSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { type Account, git } from "../../components/git";
 import { Gitea } from "../../components/gitea/api";
 import { declare } from "../../components/gitea/declare";
+import { sandboxPaths } from "../../sandbox/paths";
+import { renderedApplications } from "../../sandbox/repo-server-log";
 import { type GiteaAccess, Home, isReady, until } from "./home";
 import { startAndCut } from "./killed-run";
+import { sendPushMessage } from "./push-message";
 
 /** Two cores and a fresh cluster: minutes, in milliseconds. */
 const limit = 10 * 60_000;
@@ -24,15 +26,9 @@ function urlFor({ name, password }: Account): string {
     return url.href;
 }
 
-/** What a Secret holds under a key. */
-async function secret(name: string, key: string, namespace = "argocd"): Promise<string> {
-    const { data } = await home.get<{ data: Record<string, string> }>("secret", name, `--namespace=${namespace}`);
-    return Buffer.from(data[key] ?? "", "base64").toString();
-}
-
 const reader = async () => ({
-    name: await secret("home-repository", "username"),
-    password: await secret("home-repository", "password"),
+    name: await home.secret("home-repository", "username"),
+    password: await home.secret("home-repository", "password"),
 });
 
 /** The commit that main is on in Gitea. */
@@ -77,7 +73,7 @@ beforeAll(async () => {
         }),
     ).toMatchObject({ hit: true });
     await start();
-    const password = await secret("gitops-secrets", "gitea-admin-password", "gitops");
+    const password = await home.secret("gitops-secrets", "gitea-admin-password", "gitops");
     gitea = { ...access, account: { name: "hearth", password } };
 }, limit);
 
@@ -174,11 +170,8 @@ test(
     limit,
 );
 
-/** Applications that the repo server has rendered, in order, by its log. */
-function rendered(): (string | undefined)[] {
-    const log = readFileSync(join(home.root, ".sandbox/logs/argocd-repo-server.log"), "utf8");
-    return [...log.matchAll(/"setting manifests cache".* application=(\S+)/g)].map(([, name]) => name);
-}
+/** {@link renderedApplications} of the home. */
+const rendered = () => renderedApplications(sandboxPaths(home.root));
 
 test(
     "a commit renders anew only the charts that it touches, also when Argo CD looks at all of them; the library's, every one",
@@ -275,23 +268,8 @@ interface Deployment {
 }
 
 test("a message about a push is refused when its signature is wrong", async () => {
-    const payload = JSON.stringify({
-        ref: "refs/heads/main",
-        commits: [],
-        repository: { html_url: gitea.url.replace(/\.git$/, ""), default_branch: "main" },
-    });
-    const send = (key: string) =>
-        fetch(gitea.webhook, {
-            method: "POST",
-            headers: {
-                "content-type": "application/json",
-                "x-gogs-event": "push",
-                "x-gogs-signature": createHmac("sha256", key).update(payload).digest("hex"),
-            },
-            body: payload,
-        });
-    expect([400, 401]).toContain((await send("another secret")).status);
-    expect((await send(await secret("git-webhook", "secret"))).status).toBe(200);
+    expect([400, 401]).toContain((await sendPushMessage(gitea, "another secret")).status);
+    expect((await sendPushMessage(gitea, await home.secret("git-webhook", "secret"))).status).toBe(200);
 });
 
 test("a maintainer pushes to main; nobody rewrites it, the administrator neither", async () => {
@@ -319,7 +297,7 @@ test("a repository of something else is told by what it lacks", async () => {
     const [server, repository] = [gitea.server, { owner: "home", name: "hearth", branch: "main" }];
     const declaration = {
         ...{ server, repository, administrator: gitea.account, reader: await reader(), limit: 30 },
-        webhook: { url: gitea.webhook, secret: await secret("git-webhook", "secret") },
+        webhook: { url: gitea.webhook, secret: await home.secret("git-webhook", "secret") },
         seed: "refs/hearth/seed/test",
     };
     await expect(declare({ ...declaration, contains: "clusters/elsewhere/kustomization.yaml" })).rejects.toThrow(
@@ -336,7 +314,7 @@ test("a runner registers with the token that was generated, for one job, and nob
             body: JSON.stringify({ name: "runner-arm64-0", token, labels: ["linux-arm64"], ephemeral: true }),
         });
     expect((await register("0".repeat(40))).ok).toBe(false);
-    expect((await register(await secret("gitops-secrets", "runner-token", "gitops"))).ok).toBe(true);
+    expect((await register(await home.secret("gitops-secrets", "runner-token", "gitops"))).ok).toBe(true);
     const { runners } = (await new Gitea(gitea.server, gitea.account).find<{ runners: object[] }>(
         "/admin/actions/runners",
     )) ?? { runners: [] };

@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
+import { freePorts } from "../../sandbox/ports";
 import { startSandbox } from "../../sandbox/sandbox";
 import { tool } from "../../toolchain/tools";
 
@@ -45,16 +45,6 @@ export interface GiteaAccess {
     readonly webhook: string;
 }
 
-async function freePort(): Promise<number> {
-    return new Promise((resolvePort, reject) => {
-        const server = createServer().once("error", reject);
-        server.listen(0, "127.0.0.1", () => {
-            const address = server.address();
-            server.close(() => resolvePort(typeof address === "object" && address ? address.port : 0));
-        });
-    });
-}
-
 /**
  * A copy of the work tree, as committed files of a repository of its own, with a sandbox of its own: what a test breaks
  * there breaks nothing else.
@@ -77,7 +67,7 @@ export class Home {
             cpSync(join(repository, file), join(home.root, file), { force: true, verbatimSymlinks: true });
         }
         symlinkSync(join(repository, "node_modules"), join(home.root, "node_modules"));
-        const [git, charts] = [await freePort(), await freePort()];
+        const { git, charts } = await freePorts("git", "charts");
         home.edit("Pulumi.sandbox.yaml", (text) =>
             text
                 .replace(/(url: http:\/\/127\.0\.0\.1:)\d+/, `$1${git}`)
@@ -127,8 +117,9 @@ export class Home {
 
     /** Gives the home a Gitea of its own, which runs once the Pulumi program has made its pod. */
     async useOwnGitea(): Promise<Omit<GiteaAccess, "account">> {
-        const server = `http://127.0.0.1:${await freePort()}`;
-        const webhook = `http://127.0.0.1:${await freePort()}/api/webhook`;
+        const ports = await freePorts("gitea", "argocd");
+        const server = `http://127.0.0.1:${ports.gitea}`;
+        const webhook = `http://127.0.0.1:${ports.argocd}/api/webhook`;
         this.edit("Pulumi.sandbox.yaml", (text) =>
             text
                 .replace(/^ {4}url: .*\n/m, "")
@@ -257,6 +248,12 @@ export class Home {
             throw new Error(output);
         }
         return JSON.parse(output);
+    }
+
+    /** What a Secret holds under a key. */
+    async secret(name: string, key: string, namespace = "argocd"): Promise<string> {
+        const { data } = await this.get<{ data: Record<string, string> }>("secret", name, `--namespace=${namespace}`);
+        return Buffer.from(data[key] ?? "", "base64").toString();
     }
 
     /** The Applications that exist, by name. */

@@ -1,18 +1,12 @@
-import { createHmac } from "node:crypto";
 import { Gitea } from "../../components/gitea/api";
 import { type GiteaAccess, Home, until } from "./home";
+import { sendPushMessage } from "./push-message";
 
 /** Two cores and a fresh cluster: minutes, in milliseconds. */
 const limit = 15 * 60_000;
 
 let home: Home;
 let gitea: GiteaAccess;
-
-/** What a Secret holds under a key. */
-async function secret(name: string, namespace: string, key: string): Promise<string> {
-    const { data } = await home.get<{ data: Record<string, string> }>("secret", name, `--namespace=${namespace}`);
-    return Buffer.from(data[key] ?? "", "base64").toString();
-}
 
 beforeAll(async () => {
     home = await Home.create();
@@ -26,7 +20,7 @@ beforeAll(async () => {
     await home.commit("a small home with a Gitea of its own");
     const { code, output } = await home.start();
     expect(code === 0 ? "" : output).toBe("");
-    const password = await secret("gitops-secrets", "gitops", "gitea-admin-password");
+    const password = await home.secret("gitops-secrets", "gitea-admin-password", "gitops");
     gitea = { ...access, account: { name: "hearth", password } };
 }, limit);
 
@@ -98,23 +92,8 @@ test("nobody makes an account of their own in Gitea", async () => {
 });
 
 test("a message about a push that is larger than 1 MB is refused, however it is signed", async () => {
-    const key = await secret("git-webhook", "argocd", "secret");
-    const send = (message: string) => {
-        const payload = JSON.stringify({
-            ref: "refs/heads/main",
-            commits: [{ message }],
-            repository: { html_url: gitea.url.replace(/\.git$/, ""), default_branch: "main" },
-        });
-        return fetch(gitea.webhook, {
-            method: "POST",
-            headers: {
-                "content-type": "application/json",
-                "x-gogs-event": "push",
-                "x-gogs-signature": createHmac("sha256", key).update(payload).digest("hex"),
-            },
-            body: payload,
-        });
-    };
+    const key = await home.secret("git-webhook", "secret");
+    const send = (message: string) => sendPushMessage(gitea, key, [{ message }]);
     expect((await send("small")).status).toBe(200);
     expect((await send("x".repeat(2_000_000))).status).toBeGreaterThanOrEqual(400);
 });

@@ -141,7 +141,7 @@ async function startMonitoring(): Promise<void> {
         rules,
         alertmanager: ports.alertmanager,
         places: {
-            ...argocdPorts(home.root),
+            ...argocdPorts(home.root, "metrics-port"),
             alertmanager: ports.alertmanager,
             prometheus: ports.prometheus,
             "kube-state-metrics": ports.state,

@@ -1,8 +1,6 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import { ownProcesses } from "../../sandbox/own-processes";
-import { sandboxPaths } from "../../sandbox/paths";
-import { commandLineOf } from "../../toolchain/processes";
+import { argocdPorts } from "../monitoring/argocd-ports";
 import { Home, isReady, type LiveApplication, type StateResource } from "./home";
 
 /** Two cores, a fresh cluster and every Application: minutes, in milliseconds. */
@@ -254,8 +252,7 @@ async function argocd(
     sent?: object,
     token?: string,
 ): Promise<{ status: number; body: { token?: string } }> {
-    const server = ownProcesses(sandboxPaths(home.root)).find((each) => each.path.endsWith("/argocd-server"));
-    const port = / --port (\d+) /.exec(commandLineOf(server?.pid ?? 0) ?? "")?.[1];
+    const port = argocdPorts(home.root, "port")["argocd-server"];
     const response = await fetch(`http://127.0.0.1:${port}/api/v1/${path}`, {
         method,
         headers: { "Content-Type": "application/json", ...(token ? { Authorization: `Bearer ${token}` } : {}) },
