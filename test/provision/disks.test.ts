@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { run } from "../../toolchain/run";
 import type { Outcome } from "../sandbox/home";
+import { linesOf } from "../sandbox/pages";
 import { type DiskConfig, DiskHome, mount, passphrase, passphraseWords } from "./disk-home";
 
 // Starts of machines whose processor is emulated, on a host that may be busy.
@@ -19,7 +20,7 @@ let home: DiskHome;
 
 beforeAll(async () => {
     home = await DiskHome.create();
-    home.nas.switchOn(serials, ["BROKEN"]);
+    home.nas.switchOn([...serials, "TWIN", "TWIN"], ["BROKEN"]);
     await home.nas.hasStarted();
 });
 
@@ -52,6 +53,16 @@ async function disksContent(): Promise<string[]> {
     );
 }
 
+/** Makes an array on the node that has the name of ours, and is of other disks. */
+async function startOtherArray(): Promise<void> {
+    await home.nas.output(
+        "truncate --size=64M /var/tmp/a /var/tmp/b && mdadm --create /dev/md/hearth --run --quiet --metadata=1.2 " +
+            "--level=1 --raid-devices=2 $(losetup --find --show /var/tmp/a) $(losetup --find --show /var/tmp/b)",
+    );
+}
+
+const stopOtherArray = () => home.nas.output("mdadm --stop --quiet /dev/md/hearth && losetup --detach-all");
+
 /** What the node says of its array. */
 const array = () => home.nas.output("mdadm --detail /dev/md/hearth");
 
@@ -67,6 +78,7 @@ describe("disks that are not what the config says", () => {
             { serial: "D4" },
             { serial: "ROOT", size: "2147MB" },
             { serial: "BROKEN", erase: "BROKEN" },
+            { serial: "TWIN", erase: "TWIN" },
         ]);
         const before = await disksContent();
 
@@ -79,6 +91,9 @@ describe("disks that are not what the config says", () => {
         expect(told(outcome)).toMatch(/virtio-D4 \(D4\) carries data: ext4 "photos" to erase it, set .* erase: D4/);
         expect(told(outcome)).toMatch(/virtio-ROOT \(ROOT\) is in use: disk vda at \/ free it first/);
         expect(told(outcome)).toMatch(/not there: BROKEN \(cannot be read\) \(serials\) connect them/);
+        expect(told(outcome)).toMatch(
+            /virtio-TWIN \(TWIN\): \/dev\/vd\w says that it has the same serial they cannot be told apart/,
+        );
         expect(await disksContent()).toEqual(before);
     });
 
@@ -91,6 +106,27 @@ describe("disks that are not what the config says", () => {
 });
 
 describe("four disks, one with data that may go", () => {
+    test("are not touched when something else is where they would be mounted, or has their array's name", async () => {
+        home.configure(disks);
+        const before = await disksContent();
+
+        await home.nas.output(`mkdir --parents ${mount} && touch ${mount}/of-before`);
+        const hidden = await home.up();
+        await home.nas.output(`rm ${mount}/of-before`);
+        await startOtherArray();
+        const taken = await home.up();
+        await stopOtherArray();
+
+        expect([hidden.code, taken.code]).not.toContain(0);
+        expect(told(hidden)).toContain(
+            `nothing was changed on any disk, because: [nas] ${mount} has files in it, which the file system would hide: move`,
+        );
+        expect(told(taken)).toMatch(
+            /\/dev\/md\/hearth runs already, on other disks than those in the config\. Name its disks/,
+        );
+        expect(await disksContent()).toEqual(before);
+    });
+
     test("become one file system, encrypted and exported, and nobody sees the passphrase", async () => {
         // Every argument and variable of every process, several times a second while the scripts run.
         await home.nas.output(
@@ -188,8 +224,11 @@ describe("after a reboot", () => {
         expect(output).not.toContain("root:");
     });
 
-    test("hack/unlock opens the disks, and the data is there", async () => {
-        const { code, output } = await home.unlock();
+    test("what docs/storage.md says opens the disks, and the data is there", async () => {
+        await home.pulumi(["stack", "select", "test"]);
+        const [line = "", ...others] = linesOf("docs/storage.md");
+        expect(others).toEqual([]);
+        const { code, output } = await home.run("sh", "-c", line);
         expect({ code, output }).toMatchObject({ code: 0 });
         expect(output).toContain("nas is up");
         expect(output.includes(passphraseWords)).toBe(false);
@@ -226,12 +265,27 @@ describe("when a disk has died", () => {
         const replaced = disks.map((disk) => (disk.serial === "D3" ? { serial: "D5" } : disk));
         home.configure(replaced, null);
 
+        await home.nas.output(
+            'dmsetup create holder --table "0 $(blockdev --getsz /dev/disk/by-id/virtio-D1) linear /dev/disk/by-id/virtio-D1 0"',
+        );
+        const held = await home.up();
+        await home.nas.output("dmsetup remove holder");
+        await startOtherArray();
+        const taken = await home.up();
+        await stopOtherArray();
+
+        expect([held.code, taken.code]).not.toContain(0);
+        expect(told(held)).toMatch(
+            /\/dev\/\w+ \(D1\) cannot be opened, and not for its passphrase: cryptsetup says why, above/,
+        );
+        expect(told(taken)).toMatch(/\/dev\/md\/hearth runs, and these disks belong to another array/);
+        expect(changes(held.output + taken.output).filter((each) => !each.startsWith("opened "))).toEqual([]);
+
         const output = await up();
 
         // The array is started by udev as soon as its last disk is open, or else by the script.
         expect(changes(output)).toEqual(
             expect.arrayContaining([
-                expect.stringMatching(/^opened \/dev\/\w+ as hearth-D1/),
                 expect.stringMatching(/^encrypted \/dev\/\w+ \(D5\)/),
                 expect.stringMatching(/^added \/dev\/\w+ \(D5\) to \/dev\/md\/hearth; it is being rebuilt/),
             ]),

@@ -163,7 +163,11 @@ export class VirtualMachine {
         this.takeInitramfs();
         const drives = [
             { serial: "ROOT", image: this.rootImage },
-            ...disks.map((serial) => ({ serial, image: this.diskImage(serial) })),
+            // Disks of one enclosure may have the same serial number; each has its own image.
+            ...disks.map((serial, index) => ({
+                serial,
+                image: this.diskImage(disks.indexOf(serial) === index ? serial : `${serial}-${index}`),
+            })),
         ];
         // Dropbear is in the initramfs already, and nobody has told it of the network yet: no DHCP server would answer it.
         const network = this.isNew ? "ip=off" : "";
@@ -190,9 +194,9 @@ export class VirtualMachine {
             ],
             ...["-netdev", `tap,id=net,ifname=t-${this.name},script=no,downscript=no`],
             ...["-device", `virtio-net-pci,netdev=net,mac=${mac}`, "-device", "virtio-rng-pci"],
-            ...drives.flatMap(({ serial, image }) => [
-                ...["-drive", `if=none,id=${serial},file=${image},format=raw,cache=unsafe`],
-                ...["-device", `virtio-blk-pci,drive=${serial},serial=${serial}`],
+            ...drives.flatMap(({ serial, image }, index) => [
+                ...["-drive", `if=none,id=drive-${index},file=${image},format=raw,cache=unsafe`],
+                ...["-device", `virtio-blk-pci,drive=drive-${index},serial=${serial}`],
             ]),
             ...broken.flatMap((serial) => [
                 "-drive",
