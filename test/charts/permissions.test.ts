@@ -1,11 +1,11 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Manifest, type Model, workloads } from "./manifest";
+import { ruleInWords, permissionsTable as table } from "./permission";
 import { renderSystem } from "./system";
 import { parseManifests } from "./workspace";
 
 const golden = join(__dirname, "golden");
-const table = join(golden, "permissions.txt");
 
 let objects: Manifest[];
 
@@ -28,16 +28,6 @@ function rulesOf({ roleRef, metadata }: Manifest & Model<"V1RoleBinding">): Mode
     return role ? (role.rules ?? []) : [{ verbs: ["everything of"], resources: [roleRef.name] }];
 }
 
-const sorted = (words: readonly string[] = []) => [...words].sort().join(",");
-
-function lineOf({ verbs, resources, apiGroups, resourceNames, nonResourceURLs }: Model<"V1PolicyRule">): string {
-    const groups = (apiGroups ?? []).filter(Boolean);
-    const what = resources
-        ? `${sorted(resources)}${groups.length > 0 ? ` (${sorted(groups)})` : ""}`
-        : sorted(nonResourceURLs);
-    return `${sorted(verbs)} ${what}${resourceNames ? ` named ${sorted(resourceNames)}` : ""}`;
-}
-
 /** What each account may do, and where. */
 function permissions(): string[] {
     const lines = ofKind<Model<"V1RoleBinding">>("RoleBinding", "ClusterRoleBinding").flatMap((binding) => {
@@ -45,7 +35,7 @@ function permissions(): string[] {
         return (binding.subjects ?? []).flatMap((subject) =>
             rulesOf(binding).map(
                 (rule) =>
-                    `${subject.namespace ?? binding.metadata.namespace}/${subject.name} ${where}: ${lineOf(rule)}`,
+                    `${subject.namespace ?? binding.metadata.namespace}/${subject.name} ${where}: ${ruleInWords(rule)}`,
             ),
         );
     });

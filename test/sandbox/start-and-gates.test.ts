@@ -1,6 +1,8 @@
-import { readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { permissionsTable } from "../charts/permission";
 import { argocdPorts } from "../monitoring/argocd-ports";
+import { granted } from "./granted";
 import { Home, isReady, type LiveApplication, type StateResource } from "./home";
 
 /** Two cores, a fresh cluster and every Application: minutes, in milliseconds. */
@@ -151,16 +153,20 @@ describe("a home that is up", () => {
     );
 
     test(
-        "of the cluster's administration, each account may do what it is there for, and those of the services nothing",
+        "the API server grants each account what the table says, and nothing else",
         async () => {
-            expect(await allowed(home)).toEqual([
-                // It applies whatever the repository says, within the projects.
-                ...powers.map(({ verb, resource }) => `argocd/argocd-application-controller: ${verb} ${resource}`),
-                // The pods that answer challenges, which are of no use for DNS-01; and where certificates are kept.
-                "cert-manager/cert-manager: get secrets",
-                "cert-manager/cert-manager: create pods",
-                "cert-manager/cert-manager-cainjector: get secrets",
-            ]);
+            const { accounts, lines, everybody } = await granted(home);
+            const table = readFileSync(permissionsTable, "utf8").trim().split("\n");
+            // That of a Helm hook is gone with it.
+            const isThere = (line: string) => accounts.includes(line.split(" ", 1)[0] ?? "");
+            // What is granted everywhere is not told apart from what is granted in a namespace once more.
+            const isCovered = (line: string) =>
+                / in /.test(line) && table.includes(line.replace(/ in \S+:/, " everywhere:"));
+
+            expect(lines).toEqual(table.filter((line) => isThere(line) && !isCovered(line)));
+            for (const rule of everybody) {
+                expect(rule).toMatch(/^(create (self\w+,?)+ |get \/)/);
+            }
         },
         limit,
     );
@@ -259,55 +265,6 @@ async function argocd(
         ...(sent ? { body: JSON.stringify(sent) } : {}),
     });
     return { status: response.status, body: (await response.json()) as { token?: string } };
-}
-
-/** What makes an account the administrator of everything, or leads there. */
-const powers = [
-    { verb: "get", resource: "secrets", group: "" },
-    { verb: "create", resource: "pods", group: "" },
-    { verb: "create", resource: "pods/exec", group: "" },
-    { verb: "patch", resource: "nodes", group: "" },
-    { verb: "delete", resource: "namespaces", group: "" },
-    { verb: "impersonate", resource: "users", group: "" },
-    { verb: "escalate", resource: "clusterroles", group: "rbac.authorization.k8s.io" },
-    { verb: "create", resource: "mutatingwebhookconfigurations", group: "admissionregistration.k8s.io" },
-];
-
-interface ServiceAccounts {
-    readonly items: readonly { readonly metadata: { readonly namespace: string; readonly name: string } }[];
-}
-
-/** Which of {@link powers} the API server grants in every namespace, and to whom; Kubernetes' own accounts left out. */
-async function allowed(of: Home): Promise<string[]> {
-    const { items } = await of.get<ServiceAccounts>("serviceaccounts", "--all-namespaces");
-    const accounts = items
-        .map(({ metadata }) => `${metadata.namespace}/${metadata.name}`)
-        .filter((account) => !account.startsWith("kube-"))
-        .sort();
-    const reviews = accounts.flatMap((account) =>
-        powers.map(({ verb, resource, group }) => {
-            const [name, subresource] = resource.split("/");
-            return {
-                apiVersion: "authorization.k8s.io/v1",
-                kind: "SubjectAccessReview",
-                spec: {
-                    user: `system:serviceaccount:${account.replace("/", ":")}`,
-                    groups: ["system:serviceaccounts", "system:authenticated"],
-                    resourceAttributes: { verb, group, resource: name, subresource },
-                },
-            };
-        }),
-    );
-    of.write(".sandbox/reviews.json", JSON.stringify({ apiVersion: "v1", kind: "List", items: reviews }));
-    const file = join(of.root, ".sandbox/reviews.json");
-    const { output } = await of.kubectl("create", "--filename", file, '--output=jsonpath={.status.allowed}{"\\n"}');
-    const answers = output.trim().split("\n");
-    expect(answers).toHaveLength(reviews.length);
-    return accounts.flatMap((account, at) =>
-        powers
-            .filter((_, index) => answers[at * powers.length + index] === "true")
-            .map(({ verb, resource }) => `${account}: ${verb} ${resource}`),
-    );
 }
 
 function marker(text: string): string {
