@@ -1,37 +1,45 @@
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { cpus, tmpdir, totalmem } from "node:os";
+import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { parse, stringify } from "yaml";
+import { formatTable } from "../hack/table";
+import { sandboxPaths } from "../sandbox/paths";
 import { freePorts } from "../sandbox/ports";
-import { filesOf, renderConfigs, writeFiles } from "../test/monitoring/chart";
+import { argocdPorts } from "../test/monitoring/argocd-ports";
+import { filesOf, renderConfigs, writeAlertmanager, writeFiles } from "../test/monitoring/chart";
 import { Daemon } from "../test/monitoring/daemon";
+import { tool } from "../toolchain/tools";
+import { machine, results, succeed } from "./sandbox";
 
 /**
- * What watching a home costs: `npx tsx bench/monitoring.ts`. A real Prometheus, with the chart's rules, reads a synthetic
- * home of 27 Applications, and then one of 200, every two seconds for two minutes. Prints a table and writes
- * bench/results/monitoring.json. Memory follows the number of series, disk the number of samples; a home reads every 30 s.
+ * What watching a home costs: `npx tsx bench/monitoring.ts [numbers of Applications]`. It starts this checkout's sandbox and reads what its real
+ * programs tell of the 27 Applications: kube-state-metrics, Argo CD, the API server, node_exporter on each node. What
+ * kubelets tell is made of the same pods and claims, and every Application tells of itself as much as Alertmanager does.
+ * A real Prometheus with the chart's rules then reads that home, and one of 200 Applications, copies of the 27: counters
+ * go up from read to read. It reads every other second here, a home every 30 s; 120 samples fill a series' chunk, and full
+ * ones leave the memory. Prints a table and writes bench/results/monitoring.json; numbers that are not named keep their
+ * results of an earlier run.
  */
-const results = resolve(__dirname, "results");
-
-/** How often Prometheus reads here and by the chart's default, in seconds. */
+const root = resolve(__dirname, "..");
 const interval = { here: 2, home: 30 };
-/** How many times it reads. */
-const reads = 60;
+const reads = 120;
+const nodes = ["server", "agent-1", "agent-2", "agent-3"];
 
-/**
- * The series of one Application, by who tells them: what kube-state-metrics 2.20 says of its Deployment, ReplicaSet, pod,
- * claim, Service, Ingress and namespace (estimated), what is kept of cAdvisor's for its
- * container, Argo CD's of the Application, and a program's own metrics.
- */
-const seriesOf = { state: 130, container: 5, application: 12, own: 250 };
+/** A series of a container that cAdvisor tells and Prometheus drops: about ten times those that are kept. */
+const droppedOfContainer = 45;
 
 /** What one home costs. */
 interface Cost {
     readonly applications: number;
     readonly series: number;
+    /** Of one read of everything. */
+    readonly samplesPerRead: number;
+    readonly readMiB: number;
+    /** Of one evaluation of all rules. */
+    readonly ruleSeconds: number;
     readonly memoryMiB: number;
     /** Of a day, at the home's interval. */
     readonly diskMiB: number;
@@ -39,20 +47,213 @@ interface Cost {
     readonly processorShare: number;
 }
 
-/** The metrics of a home, with values that change from read to read. */
-function exposition(applications: number, read: number): string {
-    const lines: string[] = [];
-    for (let application = 0; application < applications; application++) {
-        const labels = `namespace="app-${application}",pod="app-${application}-5d9c7b6f4-x${application}"`;
-        for (const [source, count] of Object.entries(seriesOf)) {
-            for (let index = 0; index < count; index++) {
-                // Half of them are counters that go up, the others hardly change.
-                const value = index % 2 === 0 ? read * (index + 1) : index;
-                lines.push(`bench_${source}_${index}{${labels},container="app"} ${value}`);
-            }
+/** A series as it is told, with its value at the first read. */
+interface Series {
+    readonly name: string;
+    readonly value: number;
+    /** How much it goes up from read to read. */
+    readonly step: number;
+}
+
+/** What one program tells, and the labels that Prometheus gives to it. */
+interface Target {
+    readonly job: string;
+    readonly labels: Readonly<Record<string, string>>;
+    readonly series: readonly Series[];
+}
+
+/** The series of a text in Prometheus' format. */
+function seriesOf(text: string): Series[] {
+    const rising = new Set<string>();
+    for (const [, name = ""] of text.matchAll(/^# TYPE (\S+) (?:counter|histogram|summary)$/gm)) {
+        for (const suffix of ["", "_bucket", "_count", "_sum"]) {
+            rising.add(name + suffix);
         }
     }
-    return `${lines.join("\n")}\n`;
+    return [...text.matchAll(/^(([a-zA-Z_:][\w:]*)(?:\{.*\})?) (\S+)$/gm)].map(([, name = "", metric = "", value]) => ({
+        name,
+        value: Number(value),
+        step: rising.has(metric) ? 1 + (name.length % 7) : 0,
+    }));
+}
+
+/** The same series for a copy of the Applications: other namespaces and volumes. Those of no Application are left out. */
+function copyOf(series: readonly Series[], applications: ReadonlySet<string>, copy: number): Series[] {
+    return series.flatMap((each) => {
+        let own = false;
+        const name = each.name.replaceAll(/"([^"]*)"/g, (quoted, value: string) => {
+            const replaced = applications.has(value) || value.startsWith("pvc-");
+            own ||= applications.has(value);
+            return replaced ? `"${value}-${copy}"` : quoted;
+        });
+        return own ? [{ ...each, name }] : [];
+    });
+}
+
+/** The values of a label in the series of a metric, joined by the others that are asked for. */
+function labelsOf(series: readonly Series[], metric: string): Record<string, string>[] {
+    return series
+        .filter(({ name }) => name.startsWith(`${metric}{`))
+        .map(({ name }) =>
+            Object.fromEntries([...name.matchAll(/(\w+)="([^"]*)"/g)].map(([, key, value]) => [key, value])),
+        );
+}
+
+/** What the kubelets tell of the pods and claims that kube-state-metrics knows: what is kept, and what is dropped. */
+function kubelets(state: readonly Series[]): Target[] {
+    const moving = (name: string) => ({ name, value: 1000, step: 3 });
+    const containers = labelsOf(state, "kube_pod_container_info").flatMap(({ namespace, pod, container }) => {
+        const labels = `container="${container}",id="/kubepods/${namespace}/${pod}/${container}",image="registry/${container}:1",namespace="${namespace}",pod="${pod}"`;
+        const kept = ["cpu_usage_seconds_total", "memory_working_set_bytes", "oom_events_total"];
+        const dropped = Array.from({ length: droppedOfContainer }, (_, index) => `dropped_${index}`);
+        return [...kept, ...dropped].map((metric) => moving(`container_${metric}{${labels}}`));
+    });
+    const network = labelsOf(state, "kube_pod_info").flatMap(({ namespace, pod }) =>
+        ["receive", "transmit"].map((way) =>
+            moving(`container_network_${way}_bytes_total{interface="eth0",namespace="${namespace}",pod="${pod}"}`),
+        ),
+    );
+    const volumes = labelsOf(state, "kube_persistentvolumeclaim_info").flatMap(({ namespace, persistentvolumeclaim }) =>
+        ["available_bytes", "capacity_bytes", "used_bytes", "inodes", "inodes_free", "inodes_used"].map((metric) =>
+            moving(
+                `kubelet_volume_stats_${metric}{namespace="${namespace}",persistentvolumeclaim="${persistentvolumeclaim}"}`,
+            ),
+        ),
+    );
+    return nodes.flatMap((node, index) => {
+        const share = <T>(all: T[]) => all.filter((_, each) => each % nodes.length === index);
+        return [
+            { job: "cadvisor", labels: { app: "kubelet", node }, series: share([...containers, ...network]) },
+            { job: "kubelet", labels: { app: "kubelet", node }, series: share(volumes) },
+        ];
+    });
+}
+
+/** What the programs of the home tell that runs in the sandbox. */
+interface Told {
+    readonly applications: readonly string[];
+    readonly state: readonly Series[];
+    readonly argocd: Readonly<Record<string, readonly Series[]>>;
+    readonly apiserver: readonly Series[];
+    readonly node: readonly Series[];
+    readonly own: readonly Series[];
+    /** Resident memory of the other programs, in MiB. */
+    readonly memoryMiB: Readonly<Record<string, number>>;
+}
+
+const read = async (port: number) => (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+
+/** The number that a query to Prometheus has for an answer. */
+async function ask(port: number, query: string): Promise<number> {
+    const response = await fetch(`http://127.0.0.1:${port}/api/v1/query?query=${encodeURIComponent(query)}`);
+    const { data } = (await response.json()) as { data: { result: { value: [number, string] }[] } };
+    return Number(data.result[0]?.value[1]);
+}
+
+/** The number in a metric without labels. */
+function numberIn(text: string, metric: string): number {
+    return Number(new RegExp(`^${metric} (\\S+)$`, "m").exec(text)?.[1]);
+}
+
+/** Asks the sandbox's programs, and those of the chart that it does not run. */
+async function listen(directory: string): Promise<Told> {
+    const { kubeconfig } = sandboxPaths(root);
+    const kubectl = (...args: string[]) => succeed(tool("kubectl"), ["--kubeconfig", kubeconfig, ...args], root);
+    const ports = await freePorts("state", "telemetry", "node", "alertmanager");
+    const configs = await renderConfigs();
+    const workload = JSON.parse(await kubectl("get", "deployment/kube-state-metrics", "-n=monitoring", "-o=json"));
+    const daemons: Daemon[] = [];
+    const start = async (...parameters: Parameters<typeof Daemon.start>) =>
+        daemons.push(await Daemon.start(...parameters));
+    try {
+        await start(
+            "kube-state-metrics",
+            [
+                ...workload.spec.template.spec.containers[0].args,
+                `--kubeconfig=${kubeconfig}`,
+                ...["--host=127.0.0.1", `--port=${ports.state}`],
+                ...["--telemetry-host=127.0.0.1", `--telemetry-port=${ports.telemetry}`],
+            ],
+            directory,
+            `http://127.0.0.1:${ports.state}/livez`,
+        );
+        await start(
+            "node_exporter",
+            [`--web.listen-address=127.0.0.1:${ports.node}`],
+            directory,
+            `http://127.0.0.1:${ports.node}/metrics`,
+        );
+        await start(
+            "alertmanager",
+            [
+                `--config.file=${writeAlertmanager(configs, directory)}`,
+                `--storage.path=${join(directory, "alertmanager")}`,
+                "--cluster.listen-address=",
+                `--web.listen-address=127.0.0.1:${ports.alertmanager}`,
+            ],
+            directory,
+            `http://127.0.0.1:${ports.alertmanager}/-/ready`,
+        );
+        const [telemetry, node, alertmanager] = [
+            await read(ports.telemetry),
+            await read(ports.node),
+            await read(ports.alertmanager),
+        ];
+        const argocd = Object.entries(argocdPorts(root)).map(
+            async ([app, port]) => [app, seriesOf(await read(port))] as const,
+        );
+        const names = (await kubectl("get", "applications.argoproj.io", "-n=argocd", "-o=name")).trim().split("\n");
+        const memory = (text: string) => Math.round(numberIn(text, "process_resident_memory_bytes") / 2 ** 20);
+        return {
+            applications: names.map((name) => name.split("/")[1] ?? "").filter((name) => name !== "root"),
+            state: seriesOf(await read(ports.state)),
+            argocd: Object.fromEntries(await Promise.all(argocd)),
+            apiserver: seriesOf(await kubectl("get", "--raw", "/metrics")),
+            node: seriesOf(node),
+            own: seriesOf(alertmanager),
+            memoryMiB: {
+                "kube-state-metrics": memory(telemetry),
+                node_exporter: memory(node),
+                alertmanager: memory(alertmanager),
+            },
+        };
+    } finally {
+        await Promise.all(daemons.map((each) => each.stop()));
+    }
+}
+
+/** Every target of a home with so many Applications. */
+function home(told: Told, count: number): Target[] {
+    const copies = Array.from({ length: Math.ceil(count / told.applications.length) - 1 }, (_, index) => {
+        const left = count - (index + 1) * told.applications.length;
+        return new Set(told.applications.slice(0, left));
+    });
+    const grown = (series: readonly Series[]) => [
+        ...series,
+        ...copies.flatMap((applications, index) => copyOf(series, applications, index + 1)),
+    ];
+    const state = grown(told.state);
+    const pod = (app: string, namespace: string) => ({ app, namespace, pod: `${app}-0`, node: "server" });
+    return [
+        { job: "objects", labels: { app: "kube-state-metrics" }, series: state },
+        { job: "apiserver", labels: { app: "kube-apiserver" }, series: told.apiserver },
+        ...kubelets(state),
+        ...Object.entries(told.argocd).map(([app, series]) => ({
+            job: "pods",
+            labels: pod(app, "argocd"),
+            series: grown(series),
+        })),
+        ...nodes.map((node) => ({
+            job: "pods",
+            labels: { ...pod("node-exporter", "monitoring"), pod: `node-exporter-${node}`, node },
+            series: told.node,
+        })),
+        ...Array.from({ length: count }, (_, index) => ({
+            job: "pods",
+            labels: pod(`service-${index}`, `service-${index}`),
+            series: told.own,
+        })),
+    ];
 }
 
 /** Bytes of every file under a folder. */
@@ -62,32 +263,56 @@ function sizeOf(directory: string): number {
         .reduce((sum, entry) => sum + statSync(join(entry.parentPath, entry.name)).size, 0);
 }
 
-/** The number in a metric of Prometheus itself, without labels. */
-function numberIn(text: string, metric: string): number {
-    return Number(new RegExp(`^${metric} (\\S+)$`, "m").exec(text)?.[1]);
+/** The chart's configuration of Prometheus, with targets that are already found. */
+function configuration(text: string, rules: string, targets: readonly Target[], address: string): string {
+    const { global, scrape_configs: jobs } = parse(text, { merge: true }) as {
+        global: object;
+        scrape_configs: { job_name: string; honor_labels?: boolean; metric_relabel_configs?: object[] }[];
+    };
+    return stringify(
+        {
+            global,
+            rule_files: [join(rules, "*.yaml")],
+            scrape_configs: jobs.map(({ job_name: job, honor_labels, metric_relabel_configs }) => ({
+                job_name: job,
+                ...(honor_labels && { honor_labels }),
+                ...(metric_relabel_configs && { metric_relabel_configs }),
+                static_configs: targets.flatMap((target, index) =>
+                    target.job === job
+                        ? [{ targets: [address], labels: { ...target.labels, __metrics_path__: `/${index}` } }]
+                        : [],
+                ),
+            })),
+        },
+        { aliasDuplicateObjects: false },
+    );
 }
 
-async function measure(applications: number): Promise<Cost> {
+async function measure(told: Told, applications: number): Promise<Cost> {
     process.stderr.write(`${applications} Applications …\n`);
     const directory = mkdtempSync(join(tmpdir(), "hearth-bench-"));
-    let read = 0;
-    const exporter = createServer((_, response) => {
+    const targets = home(told, applications);
+    const asked = targets.map(() => 0);
+    let bytes = 0;
+    const exporter = createServer((request, response) => {
+        const index = Number(request.url?.slice(1));
+        const count = asked[index] ?? 0;
+        asked[index] = count + 1;
+        const lines = targets[index]?.series.map(({ name, value, step }) => `${name} ${value + step * count}\n`) ?? [];
+        const body = Buffer.from(lines.join(""));
+        bytes += body.length;
         response.setHeader("content-type", "text/plain; version=0.0.4");
-        response.end(exposition(applications, read++));
+        response.end(body);
     });
     await new Promise<void>((done) => exporter.listen(0, "127.0.0.1", done));
     const configs = await renderConfigs(`--set=interval=${interval.here}s`);
-    writeFiles(configs, "rules", join(directory, "rules"));
+    const rules = join(directory, "rules");
+    writeFiles(configs, "rules", rules);
     const { port } = await freePorts("port");
-    const target = `127.0.0.1:${(exporter.address() as AddressInfo).port}`;
-    const { global } = parse(filesOf(configs, "prometheus")["prometheus.yaml"] ?? "", { merge: true });
-    const config = {
-        global,
-        rule_files: [join(directory, "rules/*.yaml")],
-        scrape_configs: [{ job_name: "home", static_configs: [{ targets: [target] }] }],
-    };
     const file = join(directory, "prometheus.yaml");
-    writeFileSync(file, stringify(config));
+    const text = filesOf(configs, "prometheus")["prometheus.yaml"] ?? "";
+    const address = `127.0.0.1:${(exporter.address() as AddressInfo).port}`;
+    writeFileSync(file, configuration(text, rules, targets, address));
     const data = join(directory, "data");
     const daemon = await Daemon.start(
         "prometheus",
@@ -101,27 +326,36 @@ async function measure(applications: number): Promise<Cost> {
         `http://127.0.0.1:${port}/-/ready`,
     );
     try {
-        while (read < reads) {
+        while (Math.min(...asked) < reads) {
             await delay(200);
         }
-        const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
-        const series = numberIn(text, "prometheus_tsdb_head_series");
-        const told = applications * Object.values(seriesOf).reduce((sum, count) => sum + count);
-        if (series < told) {
-            throw new Error(`Prometheus has ${series} series, and was told ${told}`);
+        const inTime = await ask(port, "avg(avg_over_time(up[1h]))");
+        if (!(inTime > 0.99)) {
+            throw new Error(`of all reads, ${inTime} were over in time: this machine is too busy to measure on`);
         }
-        const samples = numberIn(text, 'prometheus_tsdb_head_samples_appended_total\\{type="float"\\}');
-        const processor = numberIn(text, "process_cpu_seconds_total");
+        const metrics = await read(port);
+        const series = numberIn(metrics, "prometheus_tsdb_head_series");
+        const samples = numberIn(metrics, 'prometheus_tsdb_head_samples_appended_total\\{type="float"\\}');
+        const groups = (metrics.match(/^prometheus_rule_group_rules\{/gm) ?? []).length;
+        const failed = [...metrics.matchAll(/^prometheus_rule_evaluation_failures_total\{.*\} (\d+)$/gm)];
+        if (failed.some(([, count]) => count !== "0")) {
+            throw new Error("a rule failed");
+        }
+        const evaluation = (part: string) => numberIn(metrics, `prometheus_rule_group_duration_seconds_${part}`);
+        const done = asked.reduce((sum, count) => sum + count, 0) / asked.length;
         // A snapshot is what the samples take once they are written out.
         await fetch(`http://127.0.0.1:${port}/api/v1/admin/tsdb/snapshot`, { method: "POST" });
         const bytesPerSample = sizeOf(join(data, "snapshots")) / samples;
-        const samplesPerDay = (series * 24 * 3600) / interval.home;
+        const readsPerDay = (24 * 3600) / interval.home;
         return {
             applications,
             series,
-            memoryMiB: numberIn(text, "process_resident_memory_bytes") / 2 ** 20,
-            diskMiB: (bytesPerSample * samplesPerDay) / 2 ** 20,
-            processorShare: processor / (reads * interval.home),
+            samplesPerRead: Math.round(samples / done),
+            readMiB: bytes / done / 2 ** 20,
+            ruleSeconds: (evaluation("sum") / evaluation("count")) * groups,
+            memoryMiB: numberIn(metrics, "process_resident_memory_bytes") / 2 ** 20,
+            diskMiB: (bytesPerSample * (samples / done) * readsPerDay) / 2 ** 20,
+            processorShare: numberIn(metrics, "process_cpu_seconds_total") / (done * interval.home),
         };
     } finally {
         await daemon.stop();
@@ -131,31 +365,34 @@ async function measure(applications: number): Promise<Cost> {
 }
 
 async function main(): Promise<void> {
-    const measured = [await measure(27), await measure(200)];
-    const [small, large] = measured;
-    if (!small || !large) {
-        throw new Error("nothing was measured");
+    await succeed("npm", ["run", "--silent", "--ignore-scripts", "start"], root);
+    const directory = mkdtempSync(join(tmpdir(), "hearth-bench-"));
+    const told = await listen(directory).finally(async () => {
+        rmSync(directory, { recursive: true });
+        await succeed("npm", ["run", "--silent", "stop"], root);
+    });
+    const counts = process.argv.length > 2 ? process.argv.slice(2).map(Number) : [told.applications.length, 200];
+    const file = join(results, "monitoring.json");
+    let measured: Cost[] = existsSync(file) ? JSON.parse(readFileSync(file, "utf8")).measured : [];
+    const others = told.memoryMiB;
+    for (const count of counts) {
+        const cost = await measure(told, count);
+        measured = [...measured.filter(({ applications }) => applications !== count), cost];
+        measured.sort((a, b) => a.applications - b.applications);
+        writeFileSync(file, `${JSON.stringify({ ...machine(), interval, reads, measured, others }, null, 4)}\n`);
     }
-    const machine = `${cpus().length} × ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB`;
-    const date = new Date().toISOString().slice(0, 10);
-    const ratios = { series: large.series / small.series, memory: large.memoryMiB / small.memoryMiB };
-    mkdirSync(results, { recursive: true });
-    writeFileSync(
-        join(results, "monitoring.json"),
-        `${JSON.stringify({ date, machine, interval, measured, ratios }, null, 2)}\n`,
-    );
-    console.log(`${machine}, ${date}`);
-    console.log("Applications   series  MiB of memory  MiB of disk a day  of a processor");
-    for (const { applications, series, memoryMiB, diskMiB, processorShare } of measured) {
-        const columns = [
-            String(applications).padStart(12),
-            String(series).padStart(8),
-            memoryMiB.toFixed(0).padStart(14),
-            diskMiB.toFixed(0).padStart(18),
-            `${(processorShare * 100).toFixed(1)} %`.padStart(15),
-        ];
-        console.log(columns.join(" "));
-    }
+    console.log(`${machine().machine}, ${machine().date}; every ${interval.home} s`);
+    const header = [
+        ...["Applications", "series", "samples a read", "MiB a read", "s for all rules"],
+        ...["MiB of memory", "MiB of disk a day", "of a processor"],
+    ];
+    const rows = measured.map((each) => [
+        ...[each.applications, each.series, each.samplesPerRead].map(String),
+        ...[each.readMiB.toFixed(1), each.ruleSeconds.toFixed(3), each.memoryMiB.toFixed(0), each.diskMiB.toFixed(0)],
+        `${(each.processorShare * 100).toFixed(1)} %`,
+    ]);
+    console.log(formatTable(header, rows));
+    console.log("MiB of memory of the others, with 27 Applications:", others);
 }
 
 main().catch((error: unknown) => {
