@@ -12,7 +12,8 @@ import { argocdPorts } from "../test/monitoring/argocd-ports";
 import { filesOf, renderConfigs, writeAlertmanager, writeFiles } from "../test/monitoring/chart";
 import { Daemon } from "../test/monitoring/daemon";
 import { tool } from "../toolchain/tools";
-import { machine, results, succeed } from "./sandbox";
+import { machine, results } from "./record";
+import { succeed } from "./sandbox";
 
 /**
  * What watching a home costs: `npx tsx bench/monitoring.ts [numbers of Applications]`. It starts this checkout's sandbox and reads what its real
@@ -199,7 +200,7 @@ async function listen(directory: string): Promise<Told> {
             await read(ports.node),
             await read(ports.alertmanager),
         ];
-        const argocd = Object.entries(argocdPorts(root)).map(
+        const argocd = Object.entries(argocdPorts(root, "metrics-port")).map(
             async ([app, port]) => [app, seriesOf(await read(port))] as const,
         );
         const names = (await kubectl("get", "applications.argoproj.io", "-n=argocd", "-o=name")).trim().split("\n");

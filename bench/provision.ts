@@ -1,6 +1,5 @@
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { cpus } from "node:os";
 import { join, resolve } from "node:path";
 import Table from "cli-table3";
 import { stringify } from "yaml";
@@ -9,14 +8,13 @@ import { MachineHome } from "../test/provision/home";
 import { aptGetInstall } from "../toolchain/apt-get";
 import { findOnPath } from "../toolchain/paths";
 import { run } from "../toolchain/run";
+import { machine, results } from "./record";
 
 /**
  * What provisioning costs: `npx tsx bench/provision.ts`, as root. One server and agents, by `pulumi up` and by an
  * Ansible playbook that does the same, each on machines that were just installed, then once more with nothing changed.
  * Prints a table and writes bench/results/provision.json.
  */
-const results = resolve(__dirname, "results/provision.json");
-
 /** How many machines: one server, the others agents. */
 const sizes = [1, 3, 6];
 
@@ -154,11 +152,7 @@ async function main(): Promise<void> {
     }
     process.stdout.write(`${table.toString()}\n`);
     const commit = execFileSync("git", ["rev-parse", "--short", "HEAD"], { encoding: "utf8" }).trim();
-    const machine = `${cpus().length} × ${cpus()[0]?.model}`;
-    writeFileSync(
-        results,
-        `${JSON.stringify({ date: new Date().toISOString(), machine, commit, measured }, null, 4)}\n`,
-    );
+    writeFileSync(join(results, "provision.json"), `${JSON.stringify({ ...machine(), commit, measured }, null, 4)}\n`);
 }
 
 main().catch((error: Error) => {
