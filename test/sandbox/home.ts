@@ -1,5 +1,15 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+    cpSync,
+    existsSync,
+    mkdirSync,
+    mkdtempSync,
+    readdirSync,
+    readFileSync,
+    rmSync,
+    symlinkSync,
+    writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { freePorts } from "../../sandbox/ports";
@@ -51,6 +61,8 @@ export interface GiteaAccess {
  */
 export class Home {
     readonly kubeconfig: string;
+    /** Of its Git server and of its charts, once they are chosen. */
+    private ports: Readonly<Record<"git" | "charts", number>> | undefined;
 
     private constructor(
         readonly root: string,
@@ -61,18 +73,8 @@ export class Home {
 
     static async create(): Promise<Home> {
         const home = new Home(mkdtempSync(join(tmpdir(), "hearth-home-")));
-        const files = (await home.run("git", ["-C", repository, "ls-files", "-z", "-co", "--exclude-standard"])).output;
-        for (const file of files.split("\0").filter(Boolean)) {
-            mkdirSync(join(home.root, dirname(file)), { recursive: true });
-            cpSync(join(repository, file), join(home.root, file), { force: true, verbatimSymlinks: true });
-        }
         symlinkSync(join(repository, "node_modules"), join(home.root, "node_modules"));
-        const { git, charts } = await freePorts("git", "charts");
-        home.edit("Pulumi.sandbox.yaml", (text) =>
-            text
-                .replace(/(url: http:\/\/127\.0\.0\.1:)\d+/, `$1${git}`)
-                .replace(/(repository: http:\/\/127\.0\.0\.1:)\d+/, `$1${charts}`),
-        );
+        await home.takeWorkTree();
         writeFileSync(join(home.root, ".git-exclude"), "node_modules\n");
         await home.git("init", "--quiet", "--initial-branch=main");
         await home.git("config", "core.excludesFile", join(home.root, ".git-exclude"));
@@ -80,6 +82,56 @@ export class Home {
         await home.git("config", "user.name", "test");
         await home.commit("a home of its own");
         return home;
+    }
+
+    /** Makes the home's files those of the work tree; commits nothing. */
+    async takeWorkTree(): Promise<void> {
+        await this.removeFiles();
+        const list = ["-C", repository, "ls-files", "-z", "-co", "--exclude-standard"];
+        const files = (await this.run("git", list)).output.split("\0").filter(Boolean);
+        for (const file of files) {
+            mkdirSync(join(this.root, dirname(file)), { recursive: true });
+            cpSync(join(repository, file), join(this.root, file), { force: true, verbatimSymlinks: true });
+        }
+        await this.usePorts();
+    }
+
+    /**
+     * Makes the home's files those of a commit of this repository; commits nothing.
+     *
+     * @param commit any name that Git knows it by
+     */
+    async takeCommit(commit: string): Promise<void> {
+        await this.removeFiles();
+        const archive = join(this.root, ".git-archive.tar");
+        const outcomes = [
+            await this.run("git", ["-C", repository, "archive", `--output=${archive}`, commit]),
+            await this.run("tar", ["--extract", "--file", archive]),
+        ];
+        rmSync(archive, { force: true });
+        const failed = outcomes.find(({ code }) => code !== 0);
+        if (failed) {
+            throw new Error(`${commit} cannot be taken: ${failed.output}`);
+        }
+        await this.usePorts();
+    }
+
+    /** Removes every file that the home's repository has, if it has one yet. */
+    private async removeFiles(): Promise<void> {
+        if (existsSync(join(this.root, ".git"))) {
+            await this.git("rm", "-r", "--force", "--quiet", ".");
+        }
+    }
+
+    /** Has the sandbox serve Git and charts at ports that are this home's own. */
+    private async usePorts(): Promise<void> {
+        this.ports ??= await freePorts("git", "charts");
+        const { git, charts } = this.ports;
+        this.edit("Pulumi.sandbox.yaml", (text) =>
+            text
+                .replace(/(url: http:\/\/127\.0\.0\.1:)\d+/, `$1${git}`)
+                .replace(/(repository: http:\/\/127\.0\.0\.1:)\d+/, `$1${charts}`),
+        );
     }
 
     /** The same home for somebody who has another passphrase. */

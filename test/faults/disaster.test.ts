@@ -1,0 +1,86 @@
+import { renameSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { startSandbox } from "../../sandbox/sandbox";
+import type { Home } from "../sandbox/home";
+import { declaredObjects, secretValues } from "../sandbox/killed-run";
+import { fault, limit } from "./fault";
+import { runningHome, succeeded, up, upRefreshed } from "./small-home";
+
+let home: Home;
+
+/** What must be as it was. */
+const everything = async () => ({ secrets: await secretValues(home), objects: await declaredObjects(home) });
+
+/** Makes the cluster an empty one, and leaves the state of the one before, as on machines that were installed anew. */
+async function loseCluster(): Promise<void> {
+    const [state, kept] = [".state/.pulumi", ".state/kept"].map((name) => join(home.root, name)) as [string, string];
+    await home.stop();
+    renameSync(state, kept);
+    await home.stop("--delete");
+    await startSandbox(home.root);
+    renameSync(kept, state);
+}
+
+beforeAll(async () => {
+    home = await runningHome();
+}, limit);
+
+afterAll(async () => home?.remove(), limit);
+
+fault(
+    {
+        broken: "the cluster is gone",
+        when: "at rest",
+        holds: "`pulumi up --refresh` builds the home again, and every secret has the value of before",
+    },
+    async (mended) => {
+        const before = await everything();
+        await loseCluster();
+        expect(await secretValues(home)).toEqual({});
+        mended();
+
+        succeeded(await upRefreshed(home));
+
+        expect(await everything()).toEqual(before);
+    },
+);
+
+fault(
+    {
+        broken: "the state is gone",
+        when: "at rest",
+        holds: "`hack/recover` and `pulumi up` finish, no secret value is lost, and nothing is there twice",
+    },
+    async (mended) => {
+        const before = await everything();
+        rmSync(join(home.root, ".state/.pulumi"), { recursive: true });
+        mended();
+
+        succeeded(await home.pulumi("stack", "select", "--create"));
+        succeeded(await home.hack("recover", "--stack", "sandbox"));
+        succeeded(await up(home));
+
+        expect(await everything()).toEqual(before);
+    },
+);
+
+fault(
+    {
+        broken: "cluster and state are gone",
+        when: "after `hack/secrets keep`",
+        holds: "one command builds the home again, and every secret has the value of before",
+    },
+    async (mended) => {
+        await home.restore();
+        await home.stop("--delete");
+        succeeded(await home.start());
+        const before = await everything();
+        succeeded(await home.hack("secrets", "keep", "--stack", "sandbox"));
+        await home.stop("--delete");
+        mended();
+
+        succeeded(await home.start());
+
+        expect(await everything()).toEqual(before);
+    },
+);
