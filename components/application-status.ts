@@ -2,7 +2,12 @@
 export interface ApplicationStatus {
     readonly sync?: { readonly status?: string; readonly revision?: string; readonly revisions?: readonly string[] };
     readonly health?: { readonly status?: string; readonly message?: string };
-    readonly operationState?: { readonly phase?: string; readonly message?: string; readonly retryCount?: number };
+    readonly operationState?: {
+        readonly phase?: string;
+        readonly message?: string;
+        readonly retryCount?: number;
+        readonly syncResult?: { readonly revision?: string; readonly revisions?: readonly string[] };
+    };
     readonly conditions?: readonly { readonly type: string; readonly message: string }[];
     readonly resources?: readonly {
         readonly kind: string;

@@ -1,14 +1,6 @@
-import { type ApplicationStatus, explainFailure, isReady, revisionOf } from "../application-status";
-import {
-    type Client,
-    fail,
-    type Instance,
-    type KubernetesObject,
-    loadClient,
-    loadKubeConfig,
-    readInput,
-    type WaitInput,
-} from "./cluster";
+import { explainFailure, isReady, revisionOf } from "../application-status";
+import { type Client, fail, type Instance, loadClient, loadKubeConfig, readInput, type WaitInput } from "./cluster";
+import { type Application, isPassedOver } from "./passed-over";
 
 /** What this wait is told. */
 interface Input extends WaitInput {
@@ -18,11 +10,6 @@ interface Input extends WaitInput {
     readonly where: string;
     /** Full hash of the commit that each has to be on. */
     readonly revision: string;
-}
-
-interface Application extends KubernetesObject {
-    readonly spec?: { readonly destination?: { readonly namespace?: string } };
-    readonly status?: ApplicationStatus;
 }
 
 /** Warning Events of a namespace as lines for a person, newest first; those that differ in a pod's name alone once. */
@@ -51,14 +38,32 @@ async function main(): Promise<void> {
     const path = `/apis/${resource.group}/${resource.version}/namespaces/${resource.namespace}/${resource.plural}`;
     const informer = client.makeInformer<Application>(config, path, () => api.listNamespacedCustomObject(resource));
 
+    const patch = (name: string, body: object) =>
+        api.patchNamespacedCustomObject(
+            { ...resource, name, body },
+            client.setHeaderOptions("Content-Type", client.PatchStrategy.MergePatch),
+        );
+
     // Argo CD polls Git every few minutes; it takes the annotation off when it has looked.
     const refreshed = new Set<string>();
     const refresh = async (name: string) => {
         refreshed.add(name);
-        await api.patchNamespacedCustomObject(
-            { ...resource, name, body: { metadata: { annotations: { "argocd.argoproj.io/refresh": "normal" } } } },
-            client.setHeaderOptions("Content-Type", client.PatchStrategy.MergePatch),
-        );
+        await patch(name, { metadata: { annotations: { "argocd.argoproj.io/refresh": "normal" } } });
+    };
+
+    /** As `argocd app sync` does it, unless the object has changed meanwhile. */
+    const syncIfPassedOver = async (name: string, application: Application) => {
+        if (await isPassedOver(application)) {
+            const { automated, syncOptions, retry } = application.spec?.syncPolicy ?? {};
+            await patch(name, {
+                metadata: { resourceVersion: application.metadata?.resourceVersion },
+                operation: {
+                    initiatedBy: { username: "pulumi up" },
+                    sync: { prune: automated?.prune ?? false, syncOptions },
+                    retry,
+                },
+            });
+        }
     };
 
     const found = new Map<string, Application>();
@@ -80,6 +85,9 @@ async function main(): Promise<void> {
         const seen = revisionOf(application.status);
         if (applications.includes(name) && seen !== undefined && seen !== revision && !refreshed.has(name)) {
             refresh(name).catch(() => refreshed.delete(name));
+        }
+        if (applications.includes(name) && seen === revision) {
+            syncIfPassedOver(name, application).catch(() => undefined);
         }
         if (late().length === 0) {
             process.exit(0);

@@ -1,5 +1,6 @@
 import { readFileSync, readlinkSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
+import { revisionOf } from "../../components/application-status";
 import { type Account, git } from "../../components/git";
 import { Gitea } from "../../components/gitea/api";
 import { declare } from "../../components/gitea/declare";
@@ -291,7 +292,53 @@ test("a maintainer pushes to main; nobody rewrites it, the administrator neither
         expect(output).toMatch(/protected branch|force push/i);
     }
     expect(await main()).toBe(pushed);
+    await until("navidrome is Synced and Healthy on the commit", soon, () => navidromeIsOn(pushed));
 });
+
+test(
+    "a commit that came while Argo CD was syncing the one before is in the cluster after the next run",
+    async () => {
+        const push = async (commit: string) => {
+            expect(await home.pushTo(urlFor(gitea.account), "main")).toMatchObject({ code: 0 });
+            return commit;
+        };
+        const status = async () => (await home.applications()).get("navidrome")?.status;
+        // A sync ends when the wave is Healthy, so not before there is a node with this label.
+        home.write("charts/navidrome/templates/slow.yaml", slow);
+        const former = await push(await change("140Mi"));
+        await until("Argo CD syncs the first", soon, async () => {
+            const { phase, syncResult } = (await status())?.operationState ?? {};
+            return phase === "Running" && syncResult?.revisions?.[0] === former;
+        });
+        const latter = await push(await change("142Mi"));
+        await until("Argo CD has seen the second", soon, async () => revisionOf(await status()) === latter);
+        await home.kubectl("label", "nodes", "--all", "hearth.test/slow=here");
+        await until("the first is synced", soon, async () => (await status())?.operationState?.phase === "Succeeded");
+
+        await start();
+
+        expect(await navidromeIsOn(latter)).toBe(true);
+    },
+    limit,
+);
+
+/** A Deployment in a wave of its own, before everything else, for nodes with a label. */
+const slow = `apiVersion: apps/v1
+kind: Deployment
+metadata: { name: slow, annotations: { argocd.argoproj.io/sync-wave: "-1" } }
+spec:
+  selector: { matchLabels: { app: slow } }
+  template:
+    metadata: { labels: { app: slow } }
+    spec:
+      nodeSelector: { hearth.test/slow: here }
+      automountServiceAccountToken: false
+      securityContext: { runAsNonRoot: true, runAsUser: 1000, seccompProfile: { type: RuntimeDefault } }
+      containers:
+        - name: slow
+          image: registry.home.arpa/slow:1
+          securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: [ALL] } }
+`;
 
 test("a repository of something else is told by what it lacks", async () => {
     const [server, repository] = [gitea.server, { owner: "home", name: "hearth", branch: "main" }];

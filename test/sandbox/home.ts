@@ -12,6 +12,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
+import type { ApplicationStatus } from "../../components/application-status";
 import { freePorts } from "../../sandbox/ports";
 import { startSandbox } from "../../sandbox/sandbox";
 import { tool } from "../../toolchain/tools";
@@ -37,10 +38,7 @@ export interface StateResource {
 /** An Argo CD Application, as far as the tests look into it. */
 export interface LiveApplication {
     readonly metadata: { readonly name: string; readonly annotations: Record<string, string> };
-    readonly status?: {
-        readonly sync?: { readonly status?: string; readonly revision?: string; readonly revisions?: string[] };
-        readonly health?: { readonly status?: string };
-    };
+    readonly status?: ApplicationStatus;
 }
 
 /** The Gitea of a home. */

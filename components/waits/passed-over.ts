@@ -1,0 +1,35 @@
+import { type ApplicationStatus, revisionOf } from "../application-status";
+import { git } from "../git";
+import type { KubernetesObject } from "./cluster";
+
+/** An Application, as far as the waits look into it. */
+export interface Application extends KubernetesObject {
+    readonly spec?: {
+        readonly destination?: { readonly namespace?: string };
+        readonly syncPolicy?: {
+            readonly automated?: { readonly prune?: boolean };
+            readonly syncOptions?: readonly string[];
+            readonly retry?: object;
+        };
+    };
+    readonly operation?: object;
+    readonly status?: ApplicationStatus;
+}
+
+/**
+ * Whether Argo CD has passed over the commit that an Application is compared to: one that came while it was syncing the
+ * commit before it shows as OutOfSync and never syncs (https://github.com/argoproj/argo-cd/issues/27875). What somebody
+ * deployed past Argo CD is OutOfSync too, and stays: no commit since the last sync touches its chart.
+ */
+export async function isPassedOver({ metadata, operation, status }: Application): Promise<boolean> {
+    const { phase, syncResult } = status?.operationState ?? {};
+    const [before, now] = [syncResult?.revisions?.[0] ?? syncResult?.revision, revisionOf(status)];
+    const paths = metadata?.annotations?.["argocd.argoproj.io/manifest-generate-paths"];
+    const isAtRest = status?.sync?.status === "OutOfSync" && operation === undefined && phase === "Succeeded";
+    if (!isAtRest || !before || !now || !paths) {
+        return false;
+    }
+    const touched = paths.split(";").map((path) => `:(top)${path.replace(/^\//, "")}`);
+    // Of commits that are not in this checkout nothing is known.
+    return (await git(["diff", "--name-only", before, now, "--", ...touched]).catch(() => "")) !== "";
+}

@@ -1,0 +1,62 @@
+import { git } from "../../../components/git";
+import { type Application, isPassedOver } from "../../../components/waits/passed-over";
+
+jest.mock("../../../components/git", () => ({ git: jest.fn() }));
+
+/** What has changed between the commit of the last sync and the one that the Application is compared to. */
+const changed = (files: string) => jest.mocked(git).mockResolvedValue(files);
+
+/** OutOfSync on the commit "b", nothing going on, the last sync to "a". */
+const atRest: Application = {
+    metadata: {
+        name: "app",
+        annotations: { "argocd.argoproj.io/manifest-generate-paths": "/charts/app;/charts/common" },
+    },
+    status: {
+        sync: { status: "OutOfSync", revisions: ["b"] },
+        operationState: { phase: "Succeeded", syncResult: { revisions: ["a"] } },
+    },
+};
+
+test("a commit that touches the chart of an Application that is OutOfSync, and was not synced, was passed over", async () => {
+    changed("charts/app/values.yaml");
+    expect(await isPassedOver(atRest)).toBe(true);
+    expect(git).toHaveBeenLastCalledWith([
+        "diff",
+        "--name-only",
+        "a",
+        "b",
+        "--",
+        ":(top)charts/app",
+        ":(top)charts/common",
+    ]);
+});
+
+test("what somebody deployed past Argo CD stays: no commit touches its chart", async () => {
+    changed("");
+    expect(await isPassedOver(atRest)).toBe(false);
+});
+
+test("of a commit that this checkout does not have nothing is said", async () => {
+    jest.mocked(git).mockRejectedValue(new Error("bad object b"));
+    expect(await isPassedOver(atRest)).toBe(false);
+});
+
+test.each([
+    ["is Synced", { ...atRest.status, sync: { status: "Synced", revisions: ["b"] } }, undefined],
+    [
+        "is being synced",
+        { ...atRest.status, operationState: { phase: "Running", syncResult: { revisions: ["a"] } } },
+        undefined,
+    ],
+    ["will be synced", atRest.status, { sync: {} }],
+    [
+        "could not be synced",
+        { ...atRest.status, operationState: { phase: "Failed", syncResult: { revisions: ["a"] } } },
+        undefined,
+    ],
+    ["was never synced", { ...atRest.status, operationState: undefined }, undefined],
+])("nothing was passed over of an Application that %s", async (_, status, operation) => {
+    changed("charts/app/values.yaml");
+    expect(await isPassedOver({ ...atRest, status, operation })).toBe(false);
+});
