@@ -73,9 +73,9 @@ export class Home {
         const home = new Home(mkdtempSync(join(tmpdir(), "hearth-home-")));
         symlinkSync(join(repository, "node_modules"), join(home.root, "node_modules"));
         await home.takeWorkTree();
-        writeFileSync(join(home.root, ".git-exclude"), "node_modules\n");
         await home.git("init", "--quiet", "--initial-branch=main");
-        await home.git("config", "core.excludesFile", join(home.root, ".git-exclude"));
+        // Here it is a link, which is none of .gitignore's folders.
+        writeFileSync(join(home.root, ".git/info/exclude"), "node_modules\n");
         await home.git("config", "user.email", "test@home.arpa");
         await home.git("config", "user.name", "test");
         await home.commit("a home of its own");
