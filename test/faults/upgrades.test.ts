@@ -1,0 +1,180 @@
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { releases } from "../../components/releases";
+import { packageChart } from "../../sandbox/charts/package";
+import { sandboxPaths } from "../../sandbox/paths";
+import { tool } from "../../toolchain/tools";
+import { Home, until } from "../sandbox/home";
+import { secretValues } from "../sandbox/killed-run";
+import { fault, limit } from "./fault";
+import { allReady, apps, runningHome, soon, succeeded, up } from "./small-home";
+
+const repository = resolve(__dirname, "../..");
+
+/** The minor version before the pinned one, of the charts of which a Go module has it, and of those it has none. */
+const before = [
+    {
+        release: releases.metallb,
+        namespace: "metallb-system",
+        version: "0.15.2",
+        module: "go.universe.tf/metallb@v0.15.2",
+        folder: "charts/metallb",
+    },
+    {
+        release: releases.certManager,
+        namespace: "cert-manager",
+        version: "v1.20.2",
+        module: "github.com/cert-manager/cert-manager@v1.20.2",
+        folder: "deploy/charts/cert-manager",
+    },
+] as const;
+
+let home: Home;
+
+/** Adds the charts of the minor versions before to what the home's chart repository serves. */
+async function serveVersionsBefore(): Promise<void> {
+    const work = mkdtempSync(join(tmpdir(), "hearth-charts-"));
+    const { charts: served } = sandboxPaths(home.root);
+    try {
+        for (const { release, version, module, folder } of before) {
+            const { Dir } = JSON.parse(
+                execFileSync("go", ["mod", "download", "-json", module], { cwd: work, encoding: "utf8" }),
+            );
+            const source = join(work, "source", release.chart);
+            mkdirSync(source, { recursive: true });
+            execFileSync("cp", ["--recursive", "--no-preserve=mode", "-T", join(Dir, folder), source]);
+            // What a release has as Chart.yaml is a template of cert-manager's build.
+            const template = join(source, "Chart.template.yaml");
+            if (existsSync(template)) {
+                renameSync(template, join(source, "Chart.yaml"));
+            }
+            await packageChart(tool("helm"), { ...release, version }, source, join(work, "package"), served);
+        }
+        execFileSync(tool("helm"), ["repo", "index", served]);
+    } finally {
+        rmSync(work, { recursive: true });
+    }
+}
+
+/** Pins the minor versions before in the program, or the present ones again. */
+function pin(which: "before" | "now"): void {
+    for (const { release, version } of before) {
+        const [from, to] = which === "before" ? [release.version, version] : [version, release.version];
+        home.edit("components/releases.ts", (text) => text.replace(`"${from}"`, `"${to}"`));
+    }
+}
+
+/** Chart and version that each Deployment of a release was made from. */
+async function chartsOf(namespace: string): Promise<string[]> {
+    const { items } = await home.get<{ items: { metadata: { labels: Record<string, string> } }[] }>(
+        "deployments",
+        `--namespace=${namespace}`,
+        "--selector=app.kubernetes.io/managed-by=Helm",
+    );
+    return [...new Set(items.map(({ metadata }) => metadata.labels["helm.sh/chart"] ?? ""))];
+}
+
+const charts = () => Promise.all(before.map(({ namespace }) => chartsOf(namespace)));
+
+/** The objects that a release's custom resources are, by uid: made anew, they would have another. */
+async function customResources(): Promise<string[]> {
+    const kinds = "ipaddresspools,l2advertisements,clusterissuers,certificates";
+    const { items } = await home.get<{ items: { metadata: { uid: string } }[] }>(kinds, "--all-namespaces");
+    return items.map(({ metadata }) => metadata.uid).sort();
+}
+
+/** `npm start` with the files as they are, committed; all that must hold after it does. */
+async function startAnew(message: string): Promise<void> {
+    const revision = await home.commit(message);
+    succeeded(await home.start());
+    await until("every Application is on the commit", soon, () => allReady(home, revision));
+}
+
+describe("the charts of MetalLB and cert-manager", () => {
+    const now = before.map(({ release }) => [`${release.chart}-${release.version}`]);
+    const then = before.map(({ release, version }) => [`${release.chart}-${version}`]);
+
+    beforeAll(async () => {
+        home = await runningHome();
+        await serveVersionsBefore();
+        expect(await charts()).toEqual(now);
+    }, limit);
+
+    afterAll(async () => home?.remove(), limit);
+
+    fault(
+        {
+            broken: "MetalLB and cert-manager go back by a minor version",
+            when: "at rest",
+            holds: "`pulumi up` finishes, with every custom resource and secret of before",
+        },
+        async () => {
+            const kept = { resources: await customResources(), secrets: await secretValues(home) };
+            pin("before");
+
+            succeeded(await up(home));
+
+            expect(await charts()).toEqual(then);
+            expect({ resources: await customResources(), secrets: await secretValues(home) }).toEqual(kept);
+        },
+    );
+
+    fault(
+        {
+            broken: "MetalLB and cert-manager are upgraded by a minor version",
+            when: "at rest",
+            holds: "`pulumi up` finishes, with every custom resource and secret of before",
+        },
+        async () => {
+            const kept = { resources: await customResources(), secrets: await secretValues(home) };
+            pin("now");
+
+            succeeded(await up(home));
+
+            expect(await charts()).toEqual(now);
+            expect({ resources: await customResources(), secrets: await secretValues(home) }).toEqual(kept);
+        },
+    );
+});
+
+/** How many commits ago: the last one, and about two days of work. */
+const ages = [1, 60];
+const hasCommit = (age: number) => {
+    try {
+        execFileSync("git", ["-C", repository, "rev-parse", "--verify", "--quiet", `HEAD~${age}`]);
+        return true;
+    } catch {
+        return false;
+    }
+};
+
+// A shallow clone has no commit to begin with.
+describe.each(ages.filter(hasCommit))("this repository, so many commits ago: %d", (age) => {
+    afterAll(async () => home?.remove(), limit);
+
+    fault(
+        {
+            broken: `a home of ${age === 1 ? "the commit before" : `${age} commits ago`} gets the present program`,
+            when: "at rest",
+            holds: "`npm start` finishes, with every secret of before",
+        },
+        async (mended) => {
+            home = await Home.create();
+            await home.takeCommit(`HEAD~${age}`);
+            home.keepApplications(...apps);
+            await home.commit("a small home of then");
+            succeeded(await home.start());
+            const secrets = await secretValues(home);
+            expect(secrets).not.toEqual({});
+            await home.takeWorkTree();
+            home.keepApplications(...apps);
+            mended();
+
+            await startAnew("the present program");
+
+            expect(await secretValues(home)).toMatchObject(secrets);
+        },
+    );
+});
