@@ -21,12 +21,12 @@ export interface Application extends KubernetesObject {
  * commit before it shows as OutOfSync and never syncs (https://github.com/argoproj/argo-cd/issues/27875). What somebody
  * deployed past Argo CD is OutOfSync too, and stays: no commit since the last sync touches its chart.
  */
-export async function isPassedOver({ metadata, operation, status }: Application): Promise<boolean> {
+export async function isPassedOver({ metadata, spec, operation, status }: Application): Promise<boolean> {
     const { phase, syncResult } = status?.operationState ?? {};
     const [before, now] = [syncResult?.revisions?.[0] ?? syncResult?.revision, revisionOf(status)];
     const paths = metadata?.annotations?.["argocd.argoproj.io/manifest-generate-paths"];
     const isAtRest = status?.sync?.status === "OutOfSync" && operation === undefined && phase === "Succeeded";
-    if (!isAtRest || !before || !now || !paths) {
+    if (!spec?.syncPolicy?.automated || !isAtRest || !before || !now || !paths) {
         return false;
     }
     const touched = paths.split(";").map((path) => `:(top)${path.replace(/^\//, "")}`);

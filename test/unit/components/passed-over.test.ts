@@ -12,6 +12,7 @@ const atRest: Application = {
         name: "app",
         annotations: { "argocd.argoproj.io/manifest-generate-paths": "/charts/app;/charts/common" },
     },
+    spec: { syncPolicy: { automated: { prune: true } } },
     status: {
         sync: { status: "OutOfSync", revisions: ["b"] },
         operationState: { phase: "Succeeded", syncResult: { revisions: ["a"] } },
@@ -35,6 +36,11 @@ test("a commit that touches the chart of an Application that is OutOfSync, and w
 test("what somebody deployed past Argo CD stays: no commit touches its chart", async () => {
     changed("");
     expect(await isPassedOver(atRest)).toBe(false);
+});
+
+test("what is synced by hand alone is left to whoever does it", async () => {
+    changed("charts/app/values.yaml");
+    expect(await isPassedOver({ ...atRest, spec: { syncPolicy: {} } })).toBe(false);
 });
 
 test("of a commit that this checkout does not have nothing is said", async () => {
