@@ -83,10 +83,10 @@ async function main(): Promise<void> {
         const name = application.metadata?.name ?? "";
         found.set(name, application);
         const seen = revisionOf(application.status);
-        if (applications.includes(name) && seen !== undefined && seen !== revision && !refreshed.has(name)) {
+        const isWaitedFor = applications.includes(name);
+        if (isWaitedFor && seen !== undefined && seen !== revision && !refreshed.has(name)) {
             refresh(name).catch(() => refreshed.delete(name));
-        }
-        if (applications.includes(name) && seen === revision) {
+        } else if (isWaitedFor && seen === revision) {
             syncIfPassedOver(name, application).catch(() => undefined);
         }
         if (late().length === 0) {

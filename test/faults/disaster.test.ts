@@ -2,14 +2,11 @@ import { renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { startSandbox } from "../../sandbox/sandbox";
 import type { Home } from "../sandbox/home";
-import { declaredObjects, secretValues } from "../sandbox/killed-run";
+import { secretValues } from "../sandbox/killed-run";
 import { fault, limit } from "./fault";
-import { runningHome, succeeded, up, upRefreshed } from "./small-home";
+import { everything, runningHome, succeeded, up, upRefreshed } from "./small-home";
 
 let home: Home;
-
-/** What must be as it was. */
-const everything = async () => ({ secrets: await secretValues(home), objects: await declaredObjects(home) });
 
 /** Makes the cluster an empty one, and leaves the state of the one before, as on machines that were installed anew. */
 async function loseCluster(): Promise<void> {
@@ -34,14 +31,14 @@ fault(
         holds: "`pulumi up --refresh` builds the home again, and every secret has the value of before",
     },
     async (mended) => {
-        const before = await everything();
+        const before = await everything(home);
         await loseCluster();
         expect(await secretValues(home)).toEqual({});
         mended();
 
         succeeded(await upRefreshed(home));
 
-        expect(await everything()).toEqual(before);
+        expect(await everything(home)).toEqual(before);
     },
 );
 
@@ -52,7 +49,7 @@ fault(
         holds: "`hack/recover` and `pulumi up` finish, no secret value is lost, and nothing is there twice",
     },
     async (mended) => {
-        const before = await everything();
+        const before = await everything(home);
         rmSync(join(home.root, ".state/.pulumi"), { recursive: true });
         mended();
 
@@ -60,7 +57,7 @@ fault(
         succeeded(await home.hack("recover", "--stack", "sandbox"));
         succeeded(await up(home));
 
-        expect(await everything()).toEqual(before);
+        expect(await everything(home)).toEqual(before);
     },
 );
 
@@ -74,13 +71,13 @@ fault(
         await home.restore();
         await home.stop("--delete");
         succeeded(await home.start());
-        const before = await everything();
+        const before = await everything(home);
         succeeded(await home.hack("secrets", "keep", "--stack", "sandbox"));
         await home.stop("--delete");
         mended();
 
         succeeded(await home.start());
 
-        expect(await everything()).toEqual(before);
+        expect(await everything(home)).toEqual(before);
     },
 );

@@ -1,9 +1,8 @@
 import { cpSync, existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { type Home, until } from "../sandbox/home";
-import { declaredObjects, secretValues } from "../sandbox/killed-run";
 import { fault, limit } from "./fault";
-import { changed, runningHome, soon, succeeded, up } from "./small-home";
+import { changed, everything, runningHome, soon, succeeded, up } from "./small-home";
 
 let home: Home;
 
@@ -14,9 +13,6 @@ function locks(): string[] {
     const folder = join(state(), "locks/organization/hearth/sandbox");
     return existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith(".json")) : [];
 }
-
-/** What must be as it was. */
-const everything = async () => ({ secrets: await secretValues(home), objects: await declaredObjects(home) });
 
 beforeAll(async () => {
     home = await runningHome();
@@ -31,7 +27,7 @@ fault(
         holds: "the first one finishes; the other says whose lock it met, changes nothing, and works when run again",
     },
     async (mended) => {
-        const before = await everything();
+        const before = await everything(home);
         await changed(home);
         await home.push();
 
@@ -48,7 +44,7 @@ fault(
             output: "Nothing stands in the way of `npx pulumi up --stack sandbox`\n",
         });
         succeeded(await up(home));
-        expect(await everything()).toEqual(before);
+        expect(await everything(home)).toEqual(before);
     },
 );
 
@@ -84,7 +80,7 @@ fault(
         );
         await home.commit("with freshrss, whose secret is generated");
         succeeded(await home.start());
-        const before = await everything();
+        const before = await everything(home);
         expect(Object.keys(before.secrets)).toContain("freshrss.admin-password");
 
         rmSync(state(), { recursive: true });
@@ -93,6 +89,6 @@ fault(
 
         succeeded(await home.hack("recover", "--stack", "sandbox"));
         succeeded(await up(home));
-        expect(await everything()).toEqual(before);
+        expect(await everything(home)).toEqual(before);
     },
 );

@@ -12,7 +12,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
-import type { ApplicationStatus } from "../../components/application-status";
+import { type ApplicationStatus, isReady as isStatusReady } from "../../components/application-status";
 import { freePorts } from "../../sandbox/ports";
 import { startSandbox } from "../../sandbox/sandbox";
 import { tool } from "../../toolchain/tools";
@@ -433,6 +433,5 @@ export async function until(what: string, limit: number, condition: () => Promis
 
 /** Whether an Application is Synced and Healthy on a commit. */
 export function isReady({ status }: LiveApplication, revision: string): boolean {
-    const at = status?.sync?.revisions?.[0] ?? status?.sync?.revision;
-    return status?.sync?.status === "Synced" && status.health?.status === "Healthy" && at === revision;
+    return isStatusReady(status, revision);
 }
