@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { basename, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { parse } from "yaml";
 import { Failure } from "../toolchain/failure";
 import { run } from "../toolchain/run";
 import { tool } from "../toolchain/tools";
@@ -116,10 +117,17 @@ async function waitForNamespace(paths: SandboxPaths, name: string): Promise<void
     }
 }
 
+/** What is read of the first document of kwokctl's record of the cluster. */
+interface RecordedCluster {
+    readonly components: readonly { readonly ports?: readonly { readonly port: number }[] }[];
+}
+
 /** A cluster keeps the ports that it was made with; while it was stopped, somebody else may have taken one. */
 async function checkPorts(paths: SandboxPaths): Promise<void> {
-    const components = readFileSync(join(clusterDirectory(paths), "kwok.yaml"), "utf8");
-    const ports = [...new Set([...components.matchAll(/^\s*port: (\d+)$/gm)].map(([, port]) => Number(port)))];
+    // The documents after it name ports too: Gitea's, which goes on while the control plane does not.
+    const [recorded = ""] = readFileSync(join(clusterDirectory(paths), "kwok.yaml"), "utf8").split(/^---$/m, 1);
+    const { components }: RecordedCluster = parse(recorded);
+    const ports = components.flatMap((component) => (component.ports ?? []).map(({ port }) => port));
     const takenNow = async () => {
         const free = await Promise.all(ports.map(isFree));
         return ports.filter((_, index) => !free[index]);
