@@ -11,7 +11,6 @@ const connectLimit = 10_000;
 
 /** Carries what a connection says into the pod and back, until either end closes it. */
 async function carry(socket: Socket, forward: Instance<"PortForward">, tell: (problem: string) => void): Promise<void> {
-    const late = setTimeout(() => socket.destroy(), connectLimit);
     const refused = new Writable({
         write: (chunk: Buffer, _encoding, done) => {
             // The number of the port comes first, and is taken out.
@@ -27,14 +26,31 @@ async function carry(socket: Socket, forward: Instance<"PortForward">, tell: (pr
         const remote = await forward.portForward(namespace, pod, [port], socket, refused, socket);
         if ("addEventListener" in remote) {
             remote.addEventListener("close", () => socket.destroy());
-            socket.once("close", () => remote.close());
+            const end = () => remote.close();
+            // Whoever connected may have given up before: a connection that is left open keeps this program from its end.
+            if (socket.closed) {
+                end();
+            } else {
+                socket.once("close", end);
+            }
         }
     } catch (error) {
         tell(String(Object(error).message));
         socket.destroy();
-    } finally {
-        clearTimeout(late);
     }
+}
+
+/** A way into pods that gives up a connection which the API server does not open in time. */
+async function portForward(kubeconfig: string): Promise<Instance<"PortForward">> {
+    const client = await loadClient();
+    const config = loadKubeConfig(client, kubeconfig);
+    const apply = config.applyToHTTPSOptions.bind(config);
+    // The client hands these to its WebSocket, and has no limit of its own.
+    config.applyToHTTPSOptions = async (options) => {
+        await apply(options);
+        Object.assign(options, { handshakeTimeout: connectLimit });
+    };
+    return new client.PortForward(config);
 }
 
 /**
@@ -46,8 +62,7 @@ async function carry(socket: Socket, forward: Instance<"PortForward">, tell: (pr
  * @throws what `use` throws; if no connection came through, with the API server's reason
  */
 export async function throughCluster<T>(kubeconfig: string, use: (address: string) => Promise<T>): Promise<T> {
-    const client = await loadClient();
-    const forward = new client.PortForward(loadKubeConfig(client, kubeconfig));
+    const forward = await portForward(kubeconfig);
     const open = new Set<Socket>();
     const problems: string[] = [];
     const server = createServer((socket) => {
