@@ -20,6 +20,15 @@ export interface TierArgs {
 }
 
 /**
+ * What Argo CD writes on the Applications that the root Application has. With it from the beginning, root finds them as it
+ * would deploy them, also one that was deleted by hand and is made anew: nothing is left to be synced.
+ * https://argo-cd.readthedocs.io/en/stable/user-guide/resource_tracking/
+ */
+function trackingAnnotation(application: string): Record<string, string> {
+    return { "argocd.argoproj.io/tracking-id": `root:argoproj.io/Application:argocd/${application}` };
+}
+
+/**
  * One tier of Applications, started side by side. Whoever depends on it waits until each of them is Synced and Healthy
  * on the pushed revision; if one is not in time, the tier fails, and nothing that depends on it starts.
  */
@@ -42,6 +51,7 @@ export class Tier extends pulumi.ComponentResource {
                         ...manifest.metadata,
                         annotations: pulumi.output(args.revision).apply((revision) => ({
                             ...manifest.metadata.annotations,
+                            ...trackingAnnotation(application.name),
                             ...gateAnnotation(".status.sync.revisions[0]", revision),
                         })),
                     },
