@@ -1,4 +1,4 @@
-import { Home, isReady, type Outcome } from "../sandbox/home";
+import { type GiteaAccess, Home, isReady, type Outcome } from "../sandbox/home";
 import { declaredObjects, secretValues } from "../sandbox/killed-run";
 
 /** How long Argo CD may take to be where it has to be, in milliseconds. */
@@ -15,17 +15,20 @@ export function succeeded({ code, output }: Outcome): string {
 /** One Application in each tier. */
 export const apps = ["cert-manager", "garage", "qbittorrent"];
 
-/** A home with few Applications, which is not started. */
-export async function smallHome(): Promise<Home> {
+/**
+ * A home with few Applications, which is not started.
+ *
+ * @param prepare changes more of it before it is committed
+ */
+export async function smallHome(prepare: (home: Home) => void = () => {}): Promise<Home> {
     const home = await Home.create();
     home.keepApplications(...apps);
+    prepare(home);
     await home.commit("a small home");
     return home;
 }
 
-/** {@link smallHome}, started. */
-export async function runningHome(): Promise<Home> {
-    const home = await smallHome();
+async function started(home: Home): Promise<Home> {
     try {
         succeeded(await home.start());
         return home;
@@ -33,6 +36,22 @@ export async function runningHome(): Promise<Home> {
         await home.remove();
         throw error;
     }
+}
+
+/** {@link smallHome}, started. */
+export async function runningHome(prepare?: (home: Home) => void): Promise<Home> {
+    return started(await smallHome(prepare));
+}
+
+/** A home with few Applications and a Gitea of its own, started. */
+export async function runningHomeWithGitea(): Promise<{ readonly home: Home; readonly gitea: GiteaAccess }> {
+    const home = await Home.create();
+    home.keepApplications(...apps, "database", "gitops");
+    const access = await home.useOwnGitea();
+    await home.commit("a small home with a Gitea of its own");
+    await started(home);
+    const password = await home.secret("gitops-secrets", "gitea-admin-password", "gitops");
+    return { home, gitea: { ...access, account: { name: "hearth", password } } };
 }
 
 let changes = 0;
@@ -44,6 +63,14 @@ export async function changed(home: Home): Promise<string> {
         text.replace(/memory: 5\d\dMi/, `memory: ${512 + changes}Mi`),
     );
     return home.commit(`qbittorrent: change ${changes}`);
+}
+
+/** Pushes main to the home's Gitea, as its administrator. */
+export async function pushToGitea(home: Home, { url, account }: GiteaAccess): Promise<Outcome> {
+    const authorized = new URL(url);
+    authorized.username = account.name;
+    authorized.password = encodeURIComponent(account.password);
+    return home.pushTo(authorized.href, "main");
 }
 
 /** `pulumi up`, as arguments: nobody is asked, and a whole tier waits at once. */

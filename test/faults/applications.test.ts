@@ -1,0 +1,230 @@
+import { createServer } from "node:https";
+import type { AddressInfo } from "node:net";
+import { makeKey, sign } from "../../sandbox/controllers/x509";
+import type { Home } from "../sandbox/home";
+import { until } from "../sandbox/home";
+import { secretValues } from "../sandbox/killed-run";
+import { fault, limit } from "./fault";
+import { allReady, changed, runningHome, soon, succeeded, up, upRefreshed } from "./small-home";
+
+let home: Home;
+
+const application = ["application/qbittorrent", "--namespace=argocd"];
+const merge = (patch: object) => ["--type=merge", `--patch=${JSON.stringify(patch)}`];
+
+/** A finalizer that nobody takes away holds an object for ever. */
+const hold = (held: boolean, ...object: string[]) =>
+    home.kubectl("patch", ...object, ...merge({ metadata: { finalizers: held ? ["hearth.test/hold"] : null } }));
+
+/** What a person types to have Argo CD bring back what is missing. */
+const sync = () => home.kubectl("patch", ...application, ...merge({ operation: { sync: {} } }));
+
+const qbittorrentReady = async () => {
+    const status = (await home.applications()).get("qbittorrent")?.status;
+    return status?.sync?.status === "Synced" && status.health?.status === "Healthy";
+};
+
+beforeAll(async () => {
+    home = await runningHome((each) => {
+        each.edit("Pulumi.sandbox.yaml", (text) => text.replace("config:\n", "config:\n  hearth:tierTimeout: 90s\n"));
+    });
+}, limit);
+
+afterAll(async () => home?.remove(), limit);
+
+interface Pods {
+    readonly items: readonly { readonly metadata: { readonly name: string } }[];
+}
+
+/** Has the pods of qbittorrent become ready and not ready in turn until it is told to stop. */
+async function flapUntil(isOver: () => boolean): Promise<void> {
+    for (let ready = false; !isOver(); ready = !ready) {
+        const { items } = await home.get<Pods>("pods", "--namespace=qbittorrent");
+        const conditions = ["Ready", "ContainersReady"].map((type) => ({ type, status: ready ? "True" : "False" }));
+        for (const { metadata } of items) {
+            await home.kubectl(
+                ...["patch", "pod", metadata.name, "--namespace=qbittorrent", "--subresource=status"],
+                ...["--type=strategic", `--patch=${JSON.stringify({ status: { conditions } })}`],
+            );
+        }
+    }
+}
+
+fault(
+    {
+        broken: "an app flaps",
+        when: "while a commit is rolled out",
+        holds: "`pulumi up` ends, with the app named if it is late; once the app is calm, the next one finishes",
+    },
+    async (mended) => {
+        const revision = await changed(home);
+        await home.push();
+        let over = false;
+        const flapping = flapUntil(() => over);
+        const { code, output } = await up(home).finally(() => {
+            over = true;
+        });
+        await flapping;
+        if (code !== 0) {
+            expect(output).toMatch(/Application qbittorrent \(tier 3\) did not become Synced and Healthy in time/);
+        }
+        await home.kubectl("delete", "pods", "--all", "--namespace=qbittorrent");
+        mended();
+
+        succeeded(await up(home));
+
+        await until("every Application is ready", soon, () => allReady(home, revision));
+    },
+);
+
+fault(
+    {
+        broken: "an Application is stuck in deletion: a finalizer holds what it deployed",
+        when: "while a commit is rolled out",
+        holds: "`pulumi up` says so; once it is gone, `pulumi up --refresh` has it again",
+    },
+    async (mended) => {
+        const before = await secretValues(home);
+        const deployment = ["deployment/qbittorrent", "--namespace=qbittorrent"];
+        succeeded(await hold(true, ...deployment));
+        succeeded(await home.kubectl("delete", ...application, "--wait=false"));
+        await changed(home);
+        await home.push();
+
+        const { code, output } = await up(home);
+        expect(code).not.toBe(0);
+        expect(output).toMatch(/Application qbittorrent \(tier 3\) did not become Synced and Healthy in time/);
+        expect(output).toMatch(/it is being deleted, since \S+: Argo CD waits until all that it deployed is gone/);
+
+        succeeded(await hold(false, ...deployment));
+        await until("it is gone", soon, async () => (await home.kubectl("get", ...application)).code !== 0);
+        mended();
+        succeeded(await upRefreshed(home));
+
+        expect(await qbittorrentReady()).toBe(true);
+        expect(await secretValues(home)).toEqual(before);
+    },
+);
+
+fault(
+    {
+        broken: "a namespace is stuck in termination: a finalizer holds what is in it",
+        when: "at rest",
+        holds: "`pulumi up` says so; once it is gone, `pulumi up --refresh` has it and its secrets, and a sync the rest",
+    },
+    async (mended) => {
+        const before = await secretValues(home);
+        const held = ["configmap/held", "--namespace=qbittorrent"];
+        succeeded(await home.kubectl("create", "configmap", "held", "--namespace=qbittorrent"));
+        succeeded(await hold(true, ...held));
+        succeeded(await home.kubectl("delete", "namespace/qbittorrent", "--wait=false"));
+        await until("all else in it is gone", soon, async () =>
+            Object.keys(await secretValues(home)).every((key) => !key.startsWith("qbittorrent.")),
+        );
+
+        const { code, output } = await upRefreshed(home);
+        expect(code).not.toBe(0);
+        expect(output).toMatch(/qbittorrent.* because it is being terminated/);
+
+        succeeded(await hold(false, ...held));
+        await until("it is gone", soon, async () => (await home.kubectl("get", "namespace/qbittorrent")).code !== 0);
+        mended();
+        succeeded(await upRefreshed(home));
+        expect(await secretValues(home)).toEqual(before);
+        succeeded(await sync());
+        await until("qbittorrent is ready", soon, qbittorrentReady);
+    },
+);
+
+fault(
+    {
+        broken: "a CRD of MetalLB's is deleted, with every address pool",
+        when: "at rest",
+        holds: "`pulumi up --refresh` says which kind is missing; after `hack/recover` it brings the pool back",
+    },
+    async (mended) => {
+        const pool = ["ipaddresspool/home", "--namespace=metallb-system"];
+        const { spec } = await home.get<{ spec: object }>(...pool);
+        succeeded(await home.kubectl("delete", "crd/ipaddresspools.metallb.io"));
+
+        const { code, output } = await upRefreshed(home);
+        expect(code).not.toBe(0);
+        expect(output).toMatch(/no matches for kind "IPAddressPool" in version "metallb.io\/v1beta1"/);
+
+        mended();
+        const { output: told } = await home.hack("recover", "--stack", "sandbox");
+        expect(told).toContain("CustomResourceDefinition ipaddresspools.metallb.io was gone, and is made again");
+        succeeded(await upRefreshed(home));
+
+        expect(await home.get(...pool)).toMatchObject({ spec });
+    },
+);
+
+/** A webhook of everybody's address pools that answers 500 until the function that it returns is called. */
+async function brokenWebhook(): Promise<() => Promise<void>> {
+    const key = await makeKey();
+    const cert = await sign({ ipAddresses: ["127.0.0.1"], isCA: true, duration: 86_400_000 }, key);
+    const server = createServer({ key, cert }, (_, response) => response.writeHead(500).end("out of order"));
+    await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
+    home.write(
+        ".sandbox/webhook.json",
+        JSON.stringify({
+            apiVersion: "admissionregistration.k8s.io/v1",
+            kind: "ValidatingWebhookConfiguration",
+            metadata: { name: "broken" },
+            webhooks: [
+                {
+                    name: "broken.hearth.test",
+                    clientConfig: {
+                        url: `https://127.0.0.1:${(server.address() as AddressInfo).port}/`,
+                        caBundle: Buffer.from(cert).toString("base64"),
+                    },
+                    rules: [
+                        {
+                            apiGroups: ["metallb.io"],
+                            apiVersions: ["*"],
+                            operations: ["CREATE", "UPDATE"],
+                            resources: ["ipaddresspools"],
+                        },
+                    ],
+                    sideEffects: "None",
+                    admissionReviewVersions: ["v1"],
+                },
+            ],
+        }),
+    );
+    succeeded(await home.kubectl("create", "--filename", `${home.root}/.sandbox/webhook.json`));
+    return async () => {
+        succeeded(await home.kubectl("delete", "validatingwebhookconfiguration/broken"));
+        server.closeAllConnections();
+        await new Promise((closed) => server.close(closed));
+    };
+}
+
+fault(
+    {
+        broken: "a webhook of MetalLB's objects answers 500",
+        when: "while the home gets another range of addresses",
+        holds: "`pulumi up` names the webhook; once it answers, the next one finishes",
+    },
+    async (mended) => {
+        const repair = await brokenWebhook();
+        try {
+            home.edit("Pulumi.sandbox.yaml", (text) =>
+                text.replace("10.20.0.200-10.20.0.250", "10.20.0.200-10.20.0.240"),
+            );
+            const { code, output } = await up(home);
+            expect(code).not.toBe(0);
+            expect(output).toMatch(/failed calling webhook "broken.hearth.test".*out of order/s);
+        } finally {
+            await repair();
+        }
+        mended();
+
+        succeeded(await up(home));
+
+        expect(await home.get("ipaddresspool/home", "--namespace=metallb-system")).toMatchObject({
+            spec: { addresses: ["10.20.0.200-10.20.0.240"] },
+        });
+    },
+);
