@@ -9,6 +9,7 @@ import { SecretUsers } from "./components/secret-users";
 import { Secrets } from "./components/secrets";
 import { System } from "./components/system";
 import { Tier } from "./components/tier";
+import { checkRoom } from "./config/backend";
 import { keepAnswersOutOfDebugLog } from "./config/debug-log";
 import { endWithEngine } from "./config/lost-engine";
 import { keepPromisesCheap } from "./config/plain-stacks";
@@ -18,6 +19,7 @@ import { Nodes } from "./provision/nodes";
 endWithEngine();
 keepAnswersOutOfDebugLog();
 keepPromisesCheap();
+checkRoom(__dirname);
 const settings = loadSettings();
 const applications = readApplications(__dirname, settings.cluster);
 const declarations = readSecretDeclarations(

@@ -4,7 +4,7 @@ import { constants } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { Kubectl } from "../hack/kubectl";
-import { removeHalfWritten } from "../hack/recovery/attributes";
+import { repairBackend } from "../hack/recovery/half-written";
 import { type Recovery, recover } from "../hack/recovery/recover";
 import { takeOver } from "../hack/recovery/take-over";
 import { pulumiWith } from "../hack/stack";
@@ -99,7 +99,7 @@ export async function endLeftRun({ running }: SandboxPaths): Promise<void> {
  * Puts right what a Pulumi that was killed left behind, or that the state was lost. Nothing is started for it where
  * nothing was. Generated values are not kept: those of a sandbox protect nothing.
  *
- * @param lost whether there was no state
+ * @param lost whether there was no state, or an old one
  */
 async function recoverStack(root: string, lost: boolean, tell: (line: string) => void): Promise<void> {
     const locks = stackLocks(root);
@@ -131,15 +131,15 @@ export async function pulumiUp(root: string, tell: (line: string) => void): Prom
     const { running } = sandboxPaths(root);
     await awaitLeftRun(running, tell);
     mkdirSync(join(root, ".state"), { recursive: true });
-    removeHalfWritten(join(root, ".state"), tell);
-    const lost = !hasStack(root);
-    if (lost) {
+    const { old } = repairBackend(join(root, ".state"), tell);
+    const gone = !hasStack(root);
+    if (gone) {
         const exitCode = await pulumi(root, running, ["stack", "select", "--create", stack]);
         if (exitCode !== 0) {
             return exitCode;
         }
     }
-    await recoverStack(root, lost, tell);
+    await recoverStack(root, gone || old.includes(stack), tell);
     // Waiting costs nothing: a whole tier of Applications waits at once, not as many as there are cores.
     const up = ["up", "--yes", "--skip-preview", "--parallel", "64", "--stack", stack];
     return pulumi(root, running, up);

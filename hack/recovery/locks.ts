@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { homedir, hostname } from "node:os";
-import { join, resolve } from "node:path";
+import { hostname } from "node:os";
+import { join } from "node:path";
 import { Failure } from "../../toolchain/failure";
 import { type RunningProcess, runningProcesses } from "../../toolchain/processes";
 import { isPulumi } from "./processes";
@@ -19,18 +19,6 @@ export interface StackLock {
               readonly timestamp: string;
           }
         | undefined;
-}
-
-/**
- * The folder that a file backend's URL means.
- *
- * @param url as `pulumi whoami --verbose` tells it
- * @param root what a relative path starts from: the folder of Pulumi.yaml
- * @returns undefined for a backend of another kind
- */
-export function backendFolder(url: string, root: string): string | undefined {
-    const [, path] = /^file:\/\/([^?]*)/.exec(url) ?? [];
-    return path === undefined ? undefined : resolve(root, path.replace(/^~/, homedir()));
 }
 
 /** The locks on a stack in a file backend's folder. */

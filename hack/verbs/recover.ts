@@ -1,12 +1,13 @@
 import { existsSync, readFileSync } from "node:fs";
 import { parse } from "yaml";
 import { readApplications } from "../../components/applications";
+import { backendFolder } from "../../config/backend";
 import { generatedValues } from "../generated-values";
 import { Kubectl } from "../kubectl";
 import { withPrivateFile } from "../private-file";
-import { removeHalfWritten } from "../recovery/attributes";
 import { knownReleases } from "../recovery/deployment";
-import { backendFolder, readLocks } from "../recovery/locks";
+import { repairBackend } from "../recovery/half-written";
+import { readLocks } from "../recovery/locks";
 import { makeMissingObjects } from "../recovery/missing-objects";
 import { exportState, type Recovery, recover } from "../recovery/recover";
 import { takeOver } from "../recovery/take-over";
@@ -48,7 +49,9 @@ export const verb = defineVerb({
         const folder = backendFolder(url, root);
         const tell = (line: string) => process.stdout.write(`${line}\n`);
         if (folder !== undefined) {
-            removeHalfWritten(folder, tell);
+            for (const lost of repairBackend(folder, tell).lost) {
+                await pulumi("stack", "select", "--create", lost);
+            }
         }
         const described = await readStack(given);
         const { name: stack } = described;

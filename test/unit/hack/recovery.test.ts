@@ -1,10 +1,11 @@
 import { spawn } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { homedir, hostname, tmpdir } from "node:os";
 import { join } from "node:path";
-import { removeHalfWritten } from "../../../hack/recovery/attributes";
+import { backendFolder } from "../../../config/backend";
 import { type ExportedState, knownReleases, kubeconfigOf, withoutPending } from "../../../hack/recovery/deployment";
-import { backendFolder, judgeLock, readLocks, releaseDeadLocks } from "../../../hack/recovery/locks";
+import { repairBackend } from "../../../hack/recovery/half-written";
+import { judgeLock, readLocks, releaseDeadLocks } from "../../../hack/recovery/locks";
 import { missingFrom, ownedBy } from "../../../hack/recovery/missing-objects";
 import { orphanedPlugins } from "../../../hack/recovery/plugins";
 import { type ReleaseRecord, recordsInTheWay } from "../../../hack/recovery/releases";
@@ -106,11 +107,53 @@ describe("the locks of a file backend", () => {
         writeFileSync(join(stacks, "home.json.attrs"), "");
         const told: string[] = [];
 
-        removeHalfWritten(folder, (line) => told.push(line));
+        const found = repairBackend(folder, (line) => told.push(line));
 
+        expect(found).toEqual({ old: [], lost: [] });
         expect(told).toEqual([expect.stringMatching(/^Removed: \S+home.json.attrs, which was cut short/)]);
         expect(existsSync(join(stacks, "home.json"))).toBe(true);
         expect(existsSync(join(locks(), "one.json.attrs"))).toBe(true);
+    });
+
+    describe("a state that was cut short on a full disk", () => {
+        const cut = '{ "version": 3, "check';
+        let stacks: string;
+        const repaired = () => {
+            const told: string[] = [];
+            return { ...repairBackend(folder, (line) => told.push(line)), told };
+        };
+
+        beforeEach(() => {
+            stacks = join(folder, ".pulumi/stacks/hearth");
+            mkdirSync(stacks, { recursive: true });
+            writeFileSync(join(stacks, "home.json"), cut);
+            writeFileSync(join(stacks, "home.json.attrs"), "{}");
+        });
+
+        test("is the one before again, where that is whole", () => {
+            writeFileSync(join(stacks, "home.json.bak"), '{"version":3}');
+
+            expect(repaired()).toEqual({
+                old: ["home"],
+                lost: [],
+                told: [expect.stringMatching(/^Restored: \S+home\.json from \S+home\.json\.bak/)],
+            });
+            expect(readFileSync(join(stacks, "home.json"), "utf8")).toBe('{"version":3}');
+            expect(existsSync(join(stacks, "home.json.attrs"))).toBe(false);
+            expect(repaired()).toEqual({ old: [], lost: [], told: [] });
+        });
+
+        test("is put aside and made anew, where its copy was cut short too", () => {
+            writeFileSync(join(stacks, "home.json.bak"), cut);
+
+            expect(repaired()).toEqual({
+                old: [],
+                lost: ["home"],
+                told: [expect.stringMatching(/^Put aside: \S+home\.json\.cut-short/)],
+            });
+            expect(readdirSync(stacks)).toEqual(["home.json.cut-short"]);
+            expect(repaired()).toEqual({ old: [], lost: [], told: [] });
+        });
     });
 
     test("another machine's is left, and the message says who and what to do", () => {

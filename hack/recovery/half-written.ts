@@ -1,0 +1,58 @@
+import { copyFileSync, existsSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { basename, join } from "node:path";
+
+function isWhole(file: string): boolean {
+    try {
+        JSON.parse(readFileSync(file, "utf8"));
+        return true;
+    } catch {
+        return false;
+    }
+}
+
+/** Stacks whose state is not what it was. */
+export interface Repaired {
+    /** Those that have the state of one step before. */
+    readonly old: readonly string[];
+    /** Those that have none. */
+    readonly lost: readonly string[];
+}
+
+/**
+ * Puts right what a run has half written into a file backend's folder.
+ *
+ * Attributes (`.attrs`) are written in place, and while they are cut short, every command of Pulumi ends with nothing but
+ * "EOF". Nothing is lost with them: they hold a content type and a checksum. A state is replaced in one step, but on a disk
+ * that is full, what takes its place is cut short, and so can be its copy (`.bak`).
+ *
+ * @param folder the backend's
+ * @param tell takes a line for each
+ */
+export function repairBackend(folder: string, tell: (line: string) => void): Repaired {
+    const root = join(folder, ".pulumi");
+    const found = existsSync(root) ? readdirSync(root, { recursive: true, encoding: "utf8" }) : [];
+    const files = found.map((each) => join(root, each));
+    for (const file of files.filter((each) => each.endsWith(".attrs") && !isWhole(each))) {
+        rmSync(file, { force: true });
+        tell(`Removed: ${file}, which was cut short when it was written`);
+    }
+    const old: string[] = [];
+    const lost: string[] = [];
+    const stacks = join(root, "stacks");
+    for (const state of files.filter((each) => each.startsWith(stacks) && each.endsWith(".json") && !isWhole(each))) {
+        const copy = `${state}.bak`;
+        const isOld = isWhole(copy);
+        if (isOld) {
+            copyFileSync(copy, state);
+            tell(`Restored: ${state} from ${copy}, the state of one step before: it was cut short on a full disk`);
+        } else {
+            renameSync(state, `${state}.cut-short`);
+            tell(`Put aside: ${state}.cut-short, of which a full disk left no whole copy; the state is made anew`);
+        }
+        (isOld ? old : lost).push(basename(state, ".json"));
+        for (const rest of [`${state}.attrs`, ...(isOld ? [] : [copy, `${copy}.attrs`])]) {
+            rmSync(rest, { force: true });
+        }
+    }
+    return { old, lost };
+}
