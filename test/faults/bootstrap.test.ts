@@ -1,0 +1,77 @@
+import type { Home } from "../sandbox/home";
+import { declaredObjects, secretValues, startAndDisturb } from "../sandbox/killed-run";
+import { fault, limit } from "./fault";
+import { controlPlane, freeze, inPods, kill, type Program } from "./processes";
+import { runningHomeWithGitea, succeeded } from "./small-home";
+
+/** By when each of the programs runs, and has much to do yet. */
+const moments = {
+    controlPlane: /helm\.sh\/v3:Release \S+ creating/,
+    inPods: /Application cert-manager creating/,
+};
+
+let home: Home;
+let objects: readonly string[];
+
+beforeAll(async () => {
+    ({ home } = await runningHomeWithGitea());
+    objects = await declaredObjects(home);
+}, limit);
+
+afterAll(async () => home?.remove(), limit);
+
+const killed: readonly (readonly [programs: readonly Program[], moment: RegExp])[] = [
+    ...controlPlane.map((program) => [[program], moments.controlPlane] as const),
+    [inPods, moments.inPods],
+];
+
+for (const [programs, moment] of killed) {
+    fault(
+        {
+            broken: `SIGKILL to ${programs.join(", ")}`,
+            when: "in a first run",
+            holds: "this run finishes or the next one does, and nothing is lost or there twice",
+        },
+        async (mended) => {
+            await home.stop("--delete");
+            const { hit, code } = await startAndDisturb(
+                home,
+                (output) => moment.test(output),
+                () => programs.map((program) => kill(home, program)),
+            );
+            expect(hit).toBe(true);
+            const before = await secretValues(home);
+            mended();
+
+            succeeded(code === 0 ? { code, output: "" } : await home.start());
+
+            expect(await secretValues(home)).toMatchObject(before);
+            expect(await declaredObjects(home)).toEqual(objects);
+        },
+    );
+}
+
+for (const [programs, moment] of [
+    [controlPlane, moments.controlPlane],
+    [inPods, moments.inPods],
+] as const) {
+    fault(
+        {
+            broken: `SIGSTOP to ${programs.join(", ")}, for 20 s`,
+            when: "in a first run",
+            holds: "the run that goes on finishes",
+        },
+        async (mended) => {
+            await home.stop("--delete");
+            const { hit, code, output } = await startAndDisturb(
+                home,
+                (text) => moment.test(text),
+                () => Promise.all(programs.map((program) => freeze(home, program, 20_000))).then(mended),
+            );
+
+            succeeded({ code, output });
+            expect(hit).toBe(true);
+            expect(await declaredObjects(home)).toEqual(objects);
+        },
+    );
+}
