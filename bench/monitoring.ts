@@ -9,8 +9,9 @@ import { formatTable } from "../hack/table";
 import { sandboxPaths } from "../sandbox/paths";
 import { freePorts } from "../sandbox/ports";
 import { argocdPorts } from "../test/monitoring/argocd-ports";
-import { filesOf, renderConfigs, writeAlertmanager, writeFiles } from "../test/monitoring/chart";
+import { filesOf, renderConfigs, writeFiles } from "../test/monitoring/chart";
 import { Daemon } from "../test/monitoring/daemon";
+import { runAlertmanager } from "../test/monitoring/run-alertmanager";
 import { tool } from "../toolchain/tools";
 import { machine, results } from "./record";
 import { succeed } from "./sandbox";
@@ -184,17 +185,7 @@ async function listen(directory: string): Promise<Told> {
             directory,
             `http://127.0.0.1:${ports.node}/metrics`,
         );
-        await start(
-            "alertmanager",
-            [
-                `--config.file=${writeAlertmanager(configs, directory)}`,
-                `--storage.path=${join(directory, "alertmanager")}`,
-                "--cluster.listen-address=",
-                `--web.listen-address=127.0.0.1:${ports.alertmanager}`,
-            ],
-            directory,
-            `http://127.0.0.1:${ports.alertmanager}/-/ready`,
-        );
+        daemons.push(await runAlertmanager(configs, directory, ports.alertmanager));
         const [telemetry, node, alertmanager] = [
             await read(ports.telemetry),
             await read(ports.node),

@@ -3,11 +3,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse } from "yaml";
 import { freePorts } from "../../sandbox/ports";
-import { type Configs, type Rule, renderConfigs, rulesOf, writeAlertmanager } from "./chart";
-import { Daemon } from "./daemon";
+import { type Configs, type Rule, renderConfigs, rulesOf } from "./chart";
+import type { Daemon } from "./daemon";
 import { eventually } from "./eventually";
 import { runTool } from "./program";
 import { Receiver } from "./receiver";
+import { runAlertmanager, writeAlertmanager } from "./run-alertmanager";
 
 jest.setTimeout(240_000);
 
@@ -100,20 +101,9 @@ describe("Alertmanager itself, with the chart's configuration", () => {
             ...values,
         );
         const here = mkdtempSync(join(directory, "run-"));
-        const file = writeAlertmanager(configs, here, `${receiver.url}/heartbeat`);
         const { port } = await freePorts("port");
         url = `http://127.0.0.1:${port}`;
-        daemon = await Daemon.start(
-            "alertmanager",
-            [
-                `--config.file=${file}`,
-                `--storage.path=${here}`,
-                "--cluster.listen-address=",
-                `--web.listen-address=127.0.0.1:${port}`,
-            ],
-            here,
-            `${url}/-/ready`,
-        );
+        daemon = await runAlertmanager(configs, here, port, `${receiver.url}/heartbeat`);
     }
 
     async function post(alerts: readonly object[]): Promise<void> {

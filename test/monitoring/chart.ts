@@ -56,26 +56,6 @@ export function writeFiles(configs: Configs, name: string, directory: string): s
     });
 }
 
-/**
- * Writes Alertmanager's configuration with other folders than in its pod.
- *
- * @param heartbeat URL of what hears that all is well
- * @returns the path of the configuration
- */
-export function writeAlertmanager(configs: Configs, here: string, heartbeat = "http://127.0.0.1:1"): string {
-    const secrets = join(here, "secrets");
-    mkdirSync(secrets, { recursive: true });
-    writeFileSync(join(secrets, "heartbeat-url"), heartbeat);
-    writeFiles(configs, "messages", join(here, "messages"));
-    const file = join(here, "alertmanager.yaml");
-    const text = filesOf(configs, "alertmanager")["alertmanager.yaml"] ?? "";
-    writeFileSync(
-        file,
-        text.replaceAll("/run/secrets/alertmanager", secrets).replaceAll("/etc/messages", join(here, "messages")),
-    );
-    return file;
-}
-
 /** Every rule of the chart. */
 export function rulesOf(configs: Configs): Rule[] {
     return Object.values(filesOf(configs, "rules")).flatMap((text) =>

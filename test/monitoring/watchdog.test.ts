@@ -8,9 +8,10 @@ import { tool } from "../../toolchain/tools";
 import { configFile } from "../charts/manifest";
 import { Program } from "../charts/programs/program";
 import { Workspace } from "../charts/workspace";
-import { renderConfigs, writeAlertmanager } from "./chart";
-import { Daemon } from "./daemon";
+import { renderConfigs } from "./chart";
+import type { Daemon } from "./daemon";
 import { eventually } from "./eventually";
+import { runAlertmanager } from "./run-alertmanager";
 
 jest.setTimeout(120_000);
 
@@ -55,17 +56,7 @@ beforeAll(async () => {
     const configs = await renderConfigs();
     const ports = await freePorts("alertmanager", "gatus");
     url = `http://127.0.0.1:${ports.alertmanager}`;
-    alertmanager = await Daemon.start(
-        "alertmanager",
-        [
-            `--config.file=${writeAlertmanager(configs, directory)}`,
-            `--storage.path=${join(directory, "alertmanager")}`,
-            "--cluster.listen-address=",
-            `--web.listen-address=127.0.0.1:${ports.alertmanager}`,
-        ],
-        directory,
-        `${url}/-/ready`,
-    );
+    alertmanager = await runAlertmanager(configs, directory, ports.alertmanager);
     const folder = join(directory, "gatus");
     mkdirSync(folder);
     const workspace = new Workspace("helm4");

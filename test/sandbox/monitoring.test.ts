@@ -7,11 +7,12 @@ import { sandboxPaths } from "../../sandbox/paths";
 import { freePorts } from "../../sandbox/ports";
 import { adaptedPrometheus } from "../monitoring/adapted";
 import { argocdPorts } from "../monitoring/argocd-ports";
-import { filesOf, writeAlertmanager, writeFiles } from "../monitoring/chart";
+import { filesOf, writeFiles } from "../monitoring/chart";
 import { Daemon } from "../monitoring/daemon";
 import { eventually } from "../monitoring/eventually";
 import { readExporters } from "../monitoring/metrics";
 import { Receiver } from "../monitoring/receiver";
+import { runAlertmanager } from "../monitoring/run-alertmanager";
 import { Home } from "./home";
 
 /** Two cores and a fresh cluster: minutes, in milliseconds. */
@@ -100,17 +101,7 @@ async function startMonitoring(): Promise<void> {
         configs.set(name, await configMap(name));
     }
     alertmanager = `http://${local(ports.alertmanager)}`;
-    await start(
-        "alertmanager",
-        [
-            `--config.file=${writeAlertmanager(configs, directory)}`,
-            `--storage.path=${join(directory, "alertmanager")}`,
-            "--cluster.listen-address=",
-            `--web.listen-address=${local(ports.alertmanager)}`,
-        ],
-        directory,
-        `${alertmanager}/-/ready`,
-    );
+    daemons.push(await runAlertmanager(configs, directory, ports.alertmanager));
     await start(
         "kube-state-metrics",
         [
