@@ -34,8 +34,6 @@ interface Push extends Cost {
 
 interface Measured {
     readonly applications: number;
-    /** Of the whole sandbox while nobody does anything, for a minute. */
-    readonly idleProcessorSeconds: number;
     readonly webhook: { readonly chart: readonly Push[]; readonly library: readonly Push[] };
     readonly polling: { readonly chart: readonly Push[]; readonly library: readonly Push[] };
 }
@@ -166,7 +164,6 @@ async function measured(count: number): Promise<Measured> {
             library: await repeated(trials(count), () => home.push("library")),
         };
         await home.tell(false);
-        const idle = await measure(home.paths, () => delay(60_000));
         // Up to three minutes of waiting, by Argo CD's clock.
         const found = {
             chart: await repeated(1, () => home.push("chart")),
@@ -174,7 +171,6 @@ async function measured(count: number): Promise<Measured> {
         };
         return {
             applications: count,
-            idleProcessorSeconds: idle.processorSeconds,
             webhook: told,
             polling: found,
         };
@@ -196,14 +192,13 @@ function summary(pushes: readonly Push[]): string {
 
 async function main(): Promise<void> {
     const all = await measureHomes("gitops", [27, 100, 200], measured);
-    const rows = all.map(({ applications, webhook, polling, idleProcessorSeconds }) => [
+    const rows = all.map(({ applications, webhook, polling }) => [
         String(applications),
         ...[webhook.chart, webhook.library, polling.chart, polling.library].map(summary),
-        idleProcessorSeconds.toFixed(1),
     ]);
     const ways = ["WEBHOOK", "POLLING"].flatMap((way) => [`${way}: ONE CHART`, "LIBRARY"]);
     process.stdout.write(`Medians: seconds (processor seconds), charts rendered\n`);
-    process.stdout.write(`${formatTable(["APPLICATIONS", ...ways, "IDLE MINUTE"], rows)}\n`);
+    process.stdout.write(`${formatTable(["APPLICATIONS", ...ways], rows)}\n`);
 }
 
 main().catch((error: unknown) => {

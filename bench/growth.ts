@@ -1,5 +1,6 @@
 import { existsSync, readFileSync, rmSync, statSync } from "node:fs";
-import { basename, join, resolve } from "node:path";
+import { join, resolve } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { formatTable } from "../hack/table";
 import type { SandboxPaths } from "../sandbox/paths";
 import { deleteSandbox, startSandbox } from "../sandbox/sandbox";
@@ -7,7 +8,7 @@ import { runningProcesses } from "../toolchain/processes";
 import { tool } from "../toolchain/tools";
 import { homeOf } from "./copies";
 import { measureHomes } from "./record";
-import { type Cost, measure, succeed } from "./sandbox";
+import { type Cost, type Idle, measure, measureIdle, programOf, pulumiUp, succeed } from "./sandbox";
 
 /**
  * How a home grows: `npx tsx bench/growth.ts [numbers of Applications]`. Homes of so many small services, each the chart
@@ -16,6 +17,9 @@ import { type Cost, measure, succeed } from "./sandbox";
  */
 const root = resolve(__dirname, "..");
 
+/** Argo CD looks at each Application anew every two to three minutes. */
+const idleMinutes = 6;
+
 interface Measured {
     readonly applications: number;
     readonly preview: Cost;
@@ -23,6 +27,8 @@ interface Measured {
     readonly unchanged: Cost;
     /** Argo CD reads, renders and compares every Application anew. */
     readonly refresh: Cost;
+    /** While nobody does anything after that. */
+    readonly idle: Idle;
     readonly stateKiB: number;
     /** Largest resident memory of each program, in MiB. */
     readonly memoryMiB: Readonly<Record<string, number>>;
@@ -54,7 +60,7 @@ class MemoryWatch {
     private program(commandLine: string): string | undefined {
         const [path = "", ...args] = commandLine.split("\0");
         if (path.startsWith(`${this.directory}/.sandbox/`)) {
-            return basename(path);
+            return programOf(path);
         }
         if (
             args.some(
@@ -82,7 +88,7 @@ async function refreshAll(paths: SandboxPaths): Promise<void> {
     await kubectl("annotate", "applications", "--all", "--overwrite", `${annotation}=hard`);
     const wanted = `jsonpath={range .items[*]}{.metadata.annotations.argocd\\.argoproj\\.io/refresh}{end}`;
     while ((await kubectl("get", "applications", "--output", wanted)).trim() !== "") {
-        await new Promise((done) => setTimeout(done, 200));
+        await delay(200);
     }
 }
 
@@ -92,16 +98,15 @@ async function measured(count: number): Promise<Measured> {
     const { paths } = await startSandbox(directory);
     const watch = new MemoryWatch(directory);
     try {
-        const pulumi = async (...args: string[]) => {
-            await succeed("npx", ["pulumi", ...args, "--non-interactive", "--stack", "sandbox"], directory);
-        };
         await succeed("npx", ["pulumi", "stack", "select", "--create", "sandbox", "--non-interactive"], directory);
-        const up = () => pulumi("up", "--yes", "--skip-preview", "--parallel", "64");
         const costs = {
-            preview: await measure(paths, () => pulumi("preview")),
-            up: await measure(paths, up),
-            unchanged: await measure(paths, up),
+            preview: await measure(paths, async () => {
+                await succeed("npx", ["pulumi", "preview", "--non-interactive", "--stack", "sandbox"], directory);
+            }),
+            up: await measure(paths, () => pulumiUp(directory)),
+            unchanged: await measure(paths, () => pulumiUp(directory)),
             refresh: await measure(paths, () => refreshAll(paths)),
+            idle: await measureIdle(paths, idleMinutes),
         };
         const state = join(directory, ".state/.pulumi/stacks/hearth/sandbox.json");
         return {
@@ -120,16 +125,26 @@ async function measured(count: number): Promise<Measured> {
 async function main(): Promise<void> {
     const all = await measureHomes("growth", [27, 100, 300], measured);
     const cost = ({ seconds, processorSeconds }: Cost) => `${seconds.toFixed(1)} (${processorSeconds.toFixed(1)})`;
-    const rows = all.map(({ applications, preview, up, unchanged, refresh, stateKiB, memoryMiB }) => [
+    const rows = all.map(({ applications, preview, up, unchanged, refresh, idle, stateKiB, memoryMiB }) => [
         String(applications),
         ...[preview, up, unchanged, refresh].map(cost),
+        idle.minutes.map((minute) => minute.toFixed(0)).join(" "),
         String(stateKiB),
         Object.entries(memoryMiB)
             .slice(0, 5)
             .map(([name, size]) => `${name} ${size}`)
             .join(", "),
     ]);
-    const head = ["APPLICATIONS", "PREVIEW s (CPU)", "UP", "UNCHANGED", "REFRESH", "STATE KiB", "LARGEST, MiB"];
+    const head = [
+        "APPLICATIONS",
+        "PREVIEW s (CPU)",
+        "UP",
+        "UNCHANGED",
+        "REFRESH",
+        "IDLE, BY MINUTE",
+        "STATE KiB",
+        "LARGEST, MiB",
+    ];
     process.stdout.write(`${formatTable(head, rows)}\n`);
 }
 

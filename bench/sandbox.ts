@@ -1,4 +1,6 @@
 import { readFileSync } from "node:fs";
+import { basename } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { isReady } from "../components/application-status";
 import { type Application, readApplications } from "../components/applications";
 import { overriddenManifest } from "../components/overrides";
@@ -16,6 +18,9 @@ export interface Cost {
     readonly processorSeconds: number;
 }
 
+/** What a process of the sandbox is called by the path that it was started by: Redis adds its address. */
+export const programOf = (path: string) => basename(path).split(" ", 1)[0] ?? "";
+
 /** Processor time of a process and of its children that have ended, in seconds. */
 function processorTime(pid: number | "self", ownToo: boolean): number {
     try {
@@ -30,6 +35,44 @@ function processorTime(pid: number | "self", ownToo: boolean): number {
     } catch {
         return 0;
     }
+}
+
+/** Processor seconds that each program of the sandbox has used so far. */
+function usedByProgram(paths: SandboxPaths): Map<string, number> {
+    const used = new Map<string, number>();
+    for (const { pid, path } of ownProcesses(paths)) {
+        const program = programOf(path);
+        used.set(program, (used.get(program) ?? 0) + processorTime(pid, true));
+    }
+    return used;
+}
+
+/** What a sandbox costs while nobody does anything. */
+export interface Idle {
+    /** Processor seconds of all of its programs, in each minute from the first. */
+    readonly minutes: readonly number[];
+    /** Of each program that takes at least a hundredth of a second, in the last minute, the largest first. */
+    readonly lastByProgram: Readonly<Record<string, number>>;
+}
+
+/** Measures a sandbox while nobody does anything, for so many minutes. */
+export async function measureIdle(paths: SandboxPaths, count: number): Promise<Idle> {
+    const sum = (used: ReadonlyMap<string, number>) => [...used.values()].reduce((total, each) => total + each, 0);
+    const looks = [usedByProgram(paths)];
+    while (looks.length <= count) {
+        await delay(60_000);
+        looks.push(usedByProgram(paths));
+    }
+    const [before = new Map(), last = new Map()] = looks.slice(-2);
+    return {
+        minutes: looks.slice(1).map((used, minute) => sum(used) - sum(looks[minute] ?? new Map())),
+        lastByProgram: Object.fromEntries(
+            [...last]
+                .map(([program, used]) => [program, used - (before.get(program) ?? 0)] as const)
+                .filter(([, used]) => used >= 0.01)
+                .sort(([, one], [, other]) => other - one),
+        ),
+    };
 }
 
 /** Measures work that starts programs and waits for their end, and has the sandbox do something. */
@@ -88,7 +131,7 @@ export async function sandboxApplications(root: string): Promise<Application[]> 
 export async function untilReady(paths: SandboxPaths, names: readonly string[], revision: string): Promise<void> {
     const api = kubeApi(paths.kubeconfig);
     try {
-        for (const deadline = Date.now() + 600_000; ; await new Promise((done) => setTimeout(done, 100))) {
+        for (const deadline = Date.now() + 600_000; ; await delay(100)) {
             const found = new Map(
                 (await readApplicationObjects(api)).map(({ metadata, status }) => [metadata.name, status]),
             );

@@ -32,8 +32,8 @@ export interface LiveNode {
     };
 }
 
-/** The release of k3s whose place the stand-in takes, and the one after it. */
-export const versions = ["v1.35.0+k3s1", "v1.35.1+k3s1"] as const;
+/** The release of k3s whose place the stand-in takes, and one of the minor version after it. */
+export const versions = ["v1.35.0+k3s1", "v1.36.0+k3s1"] as const;
 
 /** A release of k3s. */
 export type Version = (typeof versions)[number];

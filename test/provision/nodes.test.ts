@@ -389,7 +389,7 @@ describe("machines with Debian", () => {
         const mirror = home.mirror(8000);
         home.configure(undefined, versions[1], { source: mirror.url });
         const output = await up().finally(() => mirror.close());
-        expect(output).toMatch(/\[a2\] changed: packages: curl[\s\S]*\[a2\] changed: k3s v1\.35\.1\+k3s1/);
+        expect(output).toMatch(/\[a2\] changed: packages: curl[\s\S]*\[a2\] changed: k3s v1\.36\.0\+k3s1/);
         expect([...(await home.liveNodes()).values()].map(isReady)).toEqual([true, true, true]);
     });
 
