@@ -1,8 +1,9 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { results } from "./record";
+import type { Cost, Idle } from "./sandbox";
 
-/** Draws the plot of docs/performance.md from bench/results: `npx tsx bench/plots.ts`. */
+/** Draws the plots of docs/performance.md from bench/results: `npx tsx bench/plots.ts`. */
 const docs = resolve(__dirname, "../docs");
 
 const width = 760;
@@ -21,6 +22,12 @@ function picture(title: string, height: number, content: readonly string[]): str
         ...content,
         "</svg>",
     ].join("\n")}\n`;
+}
+
+/** What bench/growth.ts writes of a home, as far as the plot shows it. */
+interface Growth extends Readonly<Record<"preview" | "up" | "unchanged" | "refresh", Cost>> {
+    readonly applications: number;
+    readonly idle: Idle;
 }
 
 /** A series of a plot: what it is called, and its values. */
@@ -70,6 +77,56 @@ function bars(title: string, labels: readonly string[], series: readonly Series[
     ]);
 }
 
+/** A line for each series through its value at each x, from zero in both directions. */
+function lines(title: string, x: readonly number[], unit: string, series: readonly Series[]): string {
+    const plot = { left: 60, right: width - 150, top: 44, bottom: 300 };
+    const most = Math.max(...series.flatMap(({ values }) => values));
+    const atX = (value: number) => plot.left + ((plot.right - plot.left) * value) / Math.max(...x);
+    const atY = (value: number) => plot.bottom - ((plot.bottom - plot.top) * value) / most;
+    const drawn = series.flatMap(({ name, values }, index) => {
+        const points = values.map((value, at) => `${atX(x[at] ?? 0).toFixed(1)},${atY(value).toFixed(1)}`);
+        const last = values.at(-1) ?? 0;
+        return [
+            `<polyline points="${points.join(" ")}" fill="none" stroke="${colors[index]}" stroke-width="2"/>`,
+            ...points.map((point) => {
+                const [cx, cy] = point.split(",");
+                return `<circle cx="${cx}" cy="${cy}" r="3.5" fill="${colors[index]}"/>`;
+            }),
+            text(plot.right + 10, atY(last) + 4, `${name} ${last.toFixed(2)}`),
+        ];
+    });
+    return picture(title, plot.bottom + 46, [
+        `<path d="M${plot.left} ${plot.top}V${plot.bottom}H${plot.right}" fill="none" stroke="#222"/>`,
+        text(plot.left - 8, plot.top + 5, most.toFixed(1), "end"),
+        text(plot.left - 8, plot.bottom + 5, "0", "end"),
+        ...x.map((value) => text(atX(value), plot.bottom + 18, String(value), "middle")),
+        text((plot.left + plot.right) / 2, plot.bottom + 36, unit, "middle"),
+        ...drawn,
+    ]);
+}
+
+function growth(): string {
+    const { date, machine, measured }: { date: string; machine: string; measured: readonly Growth[] } = JSON.parse(
+        readFileSync(join(results, "growth.json"), "utf8"),
+    );
+    const perApplication = (name: string, of: (home: Growth) => number): Series => ({
+        name,
+        values: measured.map((home) => of(home) / home.applications),
+    });
+    return lines(
+        `Processor seconds for each Application (${machine}, ${date})`,
+        measured.map(({ applications }) => applications),
+        "Applications",
+        [
+            perApplication("idle minute", ({ idle }) => idle.minutes.at(-1) ?? 0),
+            perApplication("up, no change", ({ unchanged }) => unchanged.processorSeconds),
+            perApplication("preview", ({ preview }) => preview.processorSeconds),
+            perApplication("all read anew", ({ refresh }) => refresh.processorSeconds),
+            perApplication("first up", ({ up }) => up.processorSeconds),
+        ],
+    );
+}
+
 function bootstrap(): string {
     const { date, machine, measured } = JSON.parse(readFileSync(join(results, "bootstrap.json"), "utf8"));
     const parts = ["below the tiers", "tier 1", "tier 2", "tier 3", "the rest"];
@@ -90,3 +147,4 @@ function bootstrap(): string {
 }
 
 writeFileSync(join(docs, "performance-bootstrap.svg"), bootstrap());
+writeFileSync(join(docs, "performance-growth.svg"), growth());
