@@ -41,6 +41,20 @@ async function makePublicAuthority(): Promise<Signer> {
     return { key, certificate: await sign(contents, key) };
 }
 
+/** What becomes known of a condition. */
+type Change = Pick<Condition, "type" | "status" | "reason" | "message">;
+
+/** A certificate's conditions after changes. That it is being issued goes when it is not any more. */
+export function changedConditions(certificate: Certificate, changes: readonly Change[], now: Date): Condition[] {
+    const { metadata, status } = certificate;
+    const isIssuing = changes.some(({ type }) => type === "Issuing");
+    const before: readonly Condition[] = status?.conditions ?? [];
+    return changes.reduce(
+        (all, change) => withCondition(all, { ...change, observedGeneration: metadata?.generation }, now),
+        before.filter(({ type }) => type !== "Issuing" || isIssuing),
+    );
+}
+
 /** Decides on Issuers and ClusterIssuers, and issues Certificates, as cert-manager's controller does. */
 export function certificates(cluster: Cluster): Controller {
     const objects = cluster.store(resources.certificates);
@@ -106,25 +120,17 @@ export function certificates(cluster: Cluster): Controller {
         }
     };
 
-    const conditionsOf = (
-        certificate: Certificate,
-        ...changes: Pick<Condition, "type" | "status" | "reason" | "message">[]
-    ) => {
-        const observedGeneration = certificate.metadata?.generation;
-        const kept = (certificate.status?.conditions ?? []).filter(({ type }) => type !== "Issuing");
-        return changes.reduce(
-            (all, change) => withCondition(all, { ...change, observedGeneration }, new Date()),
-            kept as Condition[],
-        );
-    };
-
     /** @returns when it is to be renewed */
     const setReady = async (certificate: Certificate, values: SecretValues): Promise<Date> => {
         const issued = new X509Certificate(values["tls.crt"] ?? "");
         const renewal = renewalTime(certificate, issued);
         const message = "Certificate is up to date and has not expired";
         await setStatus(certificate, {
-            conditions: conditionsOf(certificate, { type: "Ready", status: "True", reason: "Ready", message }),
+            conditions: changedConditions(
+                certificate,
+                [{ type: "Ready", status: "True", reason: "Ready", message }],
+                new Date(),
+            ),
             notBefore: timestamp(new Date(issued.validFrom)),
             notAfter: timestamp(new Date(issued.validTo)),
             renewalTime: timestamp(renewal),
@@ -135,10 +141,13 @@ export function certificates(cluster: Cluster): Controller {
 
     const setWaiting = async (certificate: Certificate, reason: Reason, obstacle: Reason): Promise<void> => {
         await setStatus(certificate, {
-            conditions: conditionsOf(
+            conditions: changedConditions(
                 certificate,
-                { type: "Ready", status: "False", ...reason },
-                { type: "Issuing", status: "True", ...reason },
+                [
+                    { type: "Ready", status: "False", ...reason },
+                    { type: "Issuing", status: "True", ...reason },
+                ],
+                new Date(),
             ),
         });
         await cluster.note(certificate, { type: "Warning", ...obstacle, component });

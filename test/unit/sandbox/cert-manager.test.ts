@@ -1,6 +1,7 @@
 import { X509Certificate } from "node:crypto";
 import { type AdmissionRequest, review } from "../../../sandbox/controllers/admission";
 import type { Certificate, Issuer } from "../../../sandbox/controllers/cert-manager-types";
+import { changedConditions } from "../../../sandbox/controllers/certificates";
 import { wantedCertificates } from "../../../sandbox/controllers/ingress-shim";
 import {
     issue,
@@ -190,6 +191,24 @@ test("a condition remembers when its status changed last", () => {
     expect(withCondition(before, { ...ready, status: "False" }, now)[0]?.lastTransitionTime).toBe(
         "2026-02-02T00:00:00Z",
     );
+});
+
+test("a certificate that goes on waiting is as it was, so that nobody has to look at it again", () => {
+    const reason = { reason: "DoesNotExist", message: "Issuing certificate as Secret does not exist" };
+    const waiting = [
+        { type: "Ready", status: "False", ...reason },
+        { type: "Issuing", status: "True", ...reason },
+    ] as const;
+    const at = (hour: string) => new Date(`2026-11-26T${hour}:00:00Z`);
+    const certificate: Certificate = { spec: { secretName: "web-tls", issuerRef: { name: "internal-ca" } } };
+    const first = changedConditions(certificate, waiting, at("03"));
+    const later = changedConditions({ ...certificate, status: { conditions: first } }, waiting, at("04"));
+    const ready = { type: "Ready", status: "True", reason: "Ready", message: "" } as const;
+
+    expect(later).toEqual(first);
+    expect(changedConditions({ ...certificate, status: { conditions: later } }, [ready], at("05"))).toEqual([
+        { ...ready, lastTransitionTime: "2026-11-26T05:00:00Z" },
+    ]);
 });
 
 describe("an Ingress", () => {
