@@ -18,7 +18,7 @@ import { type Cost, type Idle, measure, measureIdle, programOf, pulumiUp, succee
 const root = resolve(__dirname, "..");
 
 /** Argo CD looks at each Application anew every two to three minutes. */
-const idleMinutes = 6;
+const idleMinutes = 4;
 
 interface Measured {
     readonly applications: number;

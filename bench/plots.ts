@@ -83,16 +83,21 @@ function lines(title: string, x: readonly number[], unit: string, series: readon
     const most = Math.max(...series.flatMap(({ values }) => values));
     const atX = (value: number) => plot.left + ((plot.right - plot.left) * value) / Math.max(...x);
     const atY = (value: number) => plot.bottom - ((plot.bottom - plot.top) * value) / most;
+    // Names stand beside the lines' ends, one above the other where those are close.
+    const ends = series.map(({ values }) => values.at(-1) ?? 0);
+    const names = new Map<number, number>();
+    for (const [value, index] of ends.map((end, at) => [end, at] as const).sort(([one], [other]) => one - other)) {
+        names.set(index, Math.min(atY(value), ...[...names.values()].map((y) => y - 17)));
+    }
     const drawn = series.flatMap(({ name, values }, index) => {
         const points = values.map((value, at) => `${atX(x[at] ?? 0).toFixed(1)},${atY(value).toFixed(1)}`);
-        const last = values.at(-1) ?? 0;
         return [
             `<polyline points="${points.join(" ")}" fill="none" stroke="${colors[index]}" stroke-width="2"/>`,
             ...points.map((point) => {
                 const [cx, cy] = point.split(",");
                 return `<circle cx="${cx}" cy="${cy}" r="3.5" fill="${colors[index]}"/>`;
             }),
-            text(plot.right + 10, atY(last) + 4, `${name} ${last.toFixed(2)}`),
+            text(plot.right + 10, (names.get(index) ?? 0) + 4, `${name} ${ends[index]?.toFixed(2)}`),
         ];
     });
     return picture(title, plot.bottom + 46, [
