@@ -27,9 +27,9 @@ export function backendFolder(url: string, root: string): string | undefined {
  * @throws RunError that says where there is no room
  */
 export function checkRoom(root: string): void {
-    const url: string =
-        process.env["PULUMI_BACKEND_URL"] ?? parse(readFileSync(join(root, "Pulumi.yaml"), "utf8")).backend.url;
-    const folder = backendFolder(url, root);
+    const project: { backend?: { url?: string } } = parse(readFileSync(join(root, "Pulumi.yaml"), "utf8"));
+    // Who took the line out has logged in to a backend elsewhere.
+    const folder = backendFolder(process.env["PULUMI_BACKEND_URL"] ?? project.backend?.url ?? "", root);
     const place = folder === undefined ? undefined : [join(folder, ".pulumi"), folder].find(existsSync);
     if (place === undefined) {
         return;
