@@ -1,8 +1,7 @@
 import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { homedir, hostname, tmpdir } from "node:os";
+import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
-import { backendFolder } from "../../../config/backend";
 import { type ExportedState, knownReleases, kubeconfigOf, withoutPending } from "../../../hack/recovery/deployment";
 import { repairBackend } from "../../../hack/recovery/half-written";
 import { judgeLock, readLocks, releaseDeadLocks } from "../../../hack/recovery/locks";
@@ -162,16 +161,6 @@ describe("the locks of a file backend", () => {
         expect(release).toThrow(/somebody on some-other-machine .*npx pulumi cancel --stack home/s);
         expect(readLocks(folder, "hearth", "home")).toHaveLength(1);
     });
-});
-
-test.each([
-    ["file://./.state", "/home/me/hearth", "/home/me/hearth/.state"],
-    ["file:///srv/state?no_tmp_dir=true", "/home/me/hearth", "/srv/state"],
-    ["file://~", "/home/me/hearth", homedir()],
-    ["s3://bucket", "/home/me/hearth", undefined],
-    ["https://api.pulumi.com", "/home/me/hearth", undefined],
-])("the folder of the backend %s", (url, root, expected) => {
-    expect(backendFolder(url, root)).toBe(expected);
 });
 
 test("a plugin is left behind when no Pulumi is its parent, whether it is Pulumi's own or a stand-in", () => {
