@@ -1,19 +1,15 @@
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
-import { isReady } from "../components/application-status";
 import { type Account, git } from "../components/git";
 import { Gitea } from "../components/gitea/api";
 import { formatTable } from "../hack/table";
-import type { ApplicationObject } from "../sandbox/applications-table";
-import { type KubeApi, kubeApi } from "../sandbox/kube-api";
 import type { SandboxPaths } from "../sandbox/paths";
 import { freePorts } from "../sandbox/ports";
 import { renderedApplications } from "../sandbox/repo-server-log";
 import { deleteSandbox, startSandbox } from "../sandbox/sandbox";
 import { homeOf, numbered } from "./copies";
 import { measureHomes } from "./record";
-import { type Cost, measure, pulumiUp, succeed } from "./sandbox";
+import { type Cost, measure, pulumiUp, succeed, untilReady } from "./sandbox";
 
 /**
  * From `git push` until the cluster has converged: `npx tsx bench/gitops.ts [numbers of Applications]`. Homes of so many
@@ -47,7 +43,6 @@ class GiteaHome {
         readonly directory: string,
         readonly server: string,
         readonly paths: SandboxPaths,
-        private readonly api: KubeApi,
     ) {}
 
     static async create(count: number): Promise<GiteaHome> {
@@ -68,7 +63,7 @@ class GiteaHome {
             await succeed("npx", ["pulumi", "stack", "select", "--create", "sandbox", "--non-interactive"], directory);
             await pulumiUp(directory);
             const names = Array.from({ length: count }, (_, index) => numbered(index));
-            return new GiteaHome(names, directory, server, paths, kubeApi(paths.kubeconfig));
+            return new GiteaHome(names, directory, server, paths);
         } catch (error) {
             await deleteSandbox(directory);
             rmSync(directory, { recursive: true });
@@ -77,7 +72,6 @@ class GiteaHome {
     }
 
     async remove(): Promise<void> {
-        this.api.close();
         await deleteSandbox(this.directory);
         rmSync(this.directory, { recursive: true });
     }
@@ -123,23 +117,9 @@ class GiteaHome {
         const touched = what === "chart" ? this.names.slice(-1) : this.names;
         const cost = await measure(this.paths, async () => {
             await inHome("push", "--quiet", `${this.server}/home/hearth.git`, "main");
-            await this.#untilReady(touched, revision);
+            await untilReady(this.paths, touched, revision);
         });
         return { ...cost, rendered: renderedApplications(this.paths).length - rendered };
-    }
-
-    /** One Application after the other, so that looking costs the API server next to nothing. */
-    async #untilReady(names: readonly string[], revision: string): Promise<void> {
-        const deadline = Date.now() + 1_200_000;
-        for (const name of names) {
-            const path = `/apis/argoproj.io/v1alpha1/namespaces/argocd/applications/${name}`;
-            while (!isReady((await this.api.get<ApplicationObject>(path))?.status, revision)) {
-                if (Date.now() > deadline) {
-                    throw new Error(`${name} is not Synced and Healthy on ${revision} after twenty minutes`);
-                }
-                await delay(100);
-            }
-        }
     }
 }
 
