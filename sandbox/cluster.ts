@@ -7,11 +7,11 @@ import { run } from "../toolchain/run";
 import { tool } from "../toolchain/tools";
 import { writeFileAtomically } from "./files";
 import { kubeApi } from "./kube-api";
-import { clusterDirectory, clusterName, writeKubeconfig, writeKwokConfig } from "./kwok-config";
+import { clusterDirectory, clusterName, portOptions, writeKubeconfig, writeKwokConfig } from "./kwok-config";
 import { ownTool } from "./links";
 import { endProcesses, type OwnProcess, ownProcesses } from "./own-processes";
 import { type SandboxPaths, sandboxPaths } from "./paths";
-import { isFree } from "./ports";
+import { isFree, lastingPorts } from "./ports";
 import type { SandboxSettings } from "./settings";
 import { removeStackState } from "./stack-state";
 
@@ -159,7 +159,7 @@ async function create(paths: SandboxPaths, settings: SandboxSettings): Promise<v
         "create",
         "cluster",
         "--config",
-        writeKwokConfig(paths, settings),
+        writeKwokConfig(paths, settings, await lastingPorts(...portOptions)),
         "--kubeconfig",
         kubeconfig,
         "--wait",

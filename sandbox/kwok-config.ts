@@ -20,8 +20,26 @@ export function clusterDirectory(paths: SandboxPaths): string {
     return join(paths.kwok, "clusters", clusterName);
 }
 
-/** Writes kwokctl's configuration, which replaces a user's own, and returns its path. */
-export function writeKwokConfig(paths: SandboxPaths, { gitea, gitPort }: SandboxSettings): string {
+/** kwokctl's options for the ports of a control plane. */
+export const portOptions = [
+    "etcdPort",
+    "etcdPeerPort",
+    "kubeApiserverPort",
+    "kubeControllerManagerPort",
+    "kubeSchedulerPort",
+    "kwokControllerPort",
+] as const;
+
+/**
+ * Writes kwokctl's configuration, which replaces a user's own, and returns its path.
+ *
+ * @param ports of a cluster that is to be made; one that is there keeps its own
+ */
+export function writeKwokConfig(
+    paths: SandboxPaths,
+    { gitea, gitPort }: SandboxSettings,
+    ports?: Readonly<Record<(typeof portOptions)[number], number>>,
+): string {
     const path = join(paths.directory, "kwok.yaml");
     const extraArgs = (values: Record<string, string>) =>
         Object.entries(values).map(([key, value]) => ({ key, value, override: false }));
@@ -32,6 +50,7 @@ export function writeKwokConfig(paths: SandboxPaths, { gitea, gitPort }: Sandbox
             runtime: "binary",
             // etcd and the kubelets' stand-in ask for no password.
             bindAddress: "127.0.0.1",
+            ...ports,
             disableQPSLimits: true,
             // A restarted kwok simulates no pod until the leases of the one that ended are over: five times this.
             nodeLeaseDurationSeconds: 4,

@@ -1,3 +1,4 @@
+import { randomInt } from "node:crypto";
 import { type AddressInfo, createServer } from "node:net";
 
 /** A port of loopback that nobody listens on now. */
@@ -25,4 +26,23 @@ export function isFree(port: number): Promise<boolean> {
         server.once("error", () => resolve(false));
         server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
     });
+}
+
+/** Ports that Linux gives to no connection by itself, and Kubernetes to no Service. */
+const lasting = { from: 20_000, before: 30_000 };
+
+/**
+ * Different free ports for what is stopped and started again. Each is picked at random: two sandboxes that are made at
+ * once, or one that is made while another is stopped, hardly ever meet.
+ */
+export async function lastingPorts<T extends string>(...names: T[]): Promise<Record<T, number>> {
+    const found = new Set<number>();
+    while (found.size < names.length) {
+        const port = randomInt(lasting.from, lasting.before);
+        if (await isFree(port)) {
+            found.add(port);
+        }
+    }
+    const ports = [...found];
+    return Object.fromEntries(names.map((name, index) => [name, ports[index]])) as Record<T, number>;
 }
