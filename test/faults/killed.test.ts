@@ -20,6 +20,9 @@ const lines = (output: string) => output.split("\n").length;
 /** Whether Pulumi has printed something. */
 const runsPulumi = (output: string) => /^@ updating/m.test(output);
 
+/** Whether Pulumi has printed all that it has to say: a run may have fewer lines than another. */
+const isOver = (output: string) => /^Duration: /m.test(output);
+
 let home: Home;
 let undisturbed: { readonly lines: number; readonly objects: readonly string[] };
 
@@ -48,9 +51,11 @@ for (const [index, { signal, victim }] of disturbed.entries()) {
             const { hit } = await startAndCut(home, {
                 signal,
                 victim,
-                // Before Pulumi runs there is none to kill.
-                when: (text) =>
-                    lines(text) >= (undisturbed.lines * moment) / 100 && (victim === "npm start" || runsPulumi(text)),
+                // Before Pulumi runs there is none to kill, and none after.
+                when: (text) => {
+                    const isDue = lines(text) >= (undisturbed.lines * moment) / 100;
+                    return victim === "npm start" ? isDue || isOver(text) : isDue && runsPulumi(text);
+                },
             });
             expect(hit).toBe(true);
             const before = await secretValues(home);
