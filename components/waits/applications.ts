@@ -28,6 +28,11 @@ async function warningsIn({ CoreV1Api }: Client, config: Instance<"KubeConfig">,
     return [...new Map(lines.toReversed().map(({ key, line }) => [key, line])).values()].toReversed();
 }
 
+/** https://nodejs.org/api/tls.html#x509-certificate-error-codes */
+function isRefusedCertificate(error: unknown): boolean {
+    return /^(CERT_|ERR_TLS_CERT_|UNABLE_TO_)|SELF_SIGNED/.test(String(Object(error).code));
+}
+
 /** Waits until Applications are ready on a commit, which it has Argo CD look for at once; says of each that is not in time why it is not. */
 async function main(): Promise<void> {
     const { kubeconfig, limit, applications, where, revision } = await readInput<Input>();
@@ -95,8 +100,16 @@ async function main(): Promise<void> {
     };
     informer.on("add", look);
     informer.on("update", look);
-    // The API server may be away for a while: what counts is the limit.
-    informer.on("error", () => setTimeout(() => informer.start().catch(() => undefined), 1_000));
+    // The API server may be away for a while: what counts is the limit. Its certificate does not become another one.
+    informer.on("error", (error) => {
+        if (isRefusedCertificate(error)) {
+            fail(
+                `The API server's certificate is not accepted here: ${Object(error).message}\n` +
+                    "Is the clock of this machine right? Look with `date`, and run `pulumi up` again.",
+            );
+        }
+        setTimeout(() => informer.start().catch(() => undefined), 1_000);
+    });
     setTimeout(async () => fail((await Promise.all(late().map(explain))).join("\n")), limit * 1_000);
     await informer.start();
 }
