@@ -2,13 +2,14 @@ import { existsSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { formatTable } from "../hack/table";
+import { programOf } from "../sandbox/own-processes";
 import type { SandboxPaths } from "../sandbox/paths";
 import { deleteSandbox, startSandbox } from "../sandbox/sandbox";
 import { runningProcesses } from "../toolchain/processes";
 import { tool } from "../toolchain/tools";
 import { homeOf } from "./copies";
 import { measureHomes } from "./record";
-import { type Cost, type Idle, measure, measureIdle, programOf, pulumiUp, succeed } from "./sandbox";
+import { type Cost, type Idle, measure, measureIdle, pulumiUp, succeed } from "./sandbox";
 
 /**
  * How a home grows: `npx tsx bench/growth.ts [numbers of Applications]`. Homes of so many small services, each the chart
@@ -60,7 +61,7 @@ class MemoryWatch {
     private program(commandLine: string): string | undefined {
         const [path = "", ...args] = commandLine.split("\0");
         if (path.startsWith(`${this.directory}/.sandbox/`)) {
-            return programOf(path);
+            return programOf({ path });
         }
         if (
             args.some(

@@ -1,5 +1,4 @@
 import { readFileSync } from "node:fs";
-import { basename } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { isReady } from "../components/application-status";
 import { type Application, readApplications } from "../components/applications";
@@ -7,7 +6,7 @@ import { overriddenManifest } from "../components/overrides";
 import { readStack } from "../hack/stack";
 import type { ApplicationObject } from "../sandbox/applications-table";
 import { kubeApi } from "../sandbox/kube-api";
-import { ownProcesses } from "../sandbox/own-processes";
+import { ownProcesses, programOf } from "../sandbox/own-processes";
 import type { SandboxPaths } from "../sandbox/paths";
 import { run } from "../toolchain/run";
 
@@ -17,9 +16,6 @@ export interface Cost {
     /** Of the sandbox, and of the programs that were started for it, on all processors; steadier than the clock where others share the machine. */
     readonly processorSeconds: number;
 }
-
-/** What a process of the sandbox is called by the path that it was started by: Redis adds its address. */
-export const programOf = (path: string) => basename(path).split(" ", 1)[0] ?? "";
 
 /** Processor time of a process and of its children that have ended, in seconds. */
 function processorTime(pid: number | "self", ownToo: boolean): number {
@@ -40,12 +36,14 @@ function processorTime(pid: number | "self", ownToo: boolean): number {
 /** Processor seconds that each program of the sandbox has used so far. */
 function usedByProgram(paths: SandboxPaths): Map<string, number> {
     const used = new Map<string, number>();
-    for (const { pid, path } of ownProcesses(paths)) {
-        const program = programOf(path);
-        used.set(program, (used.get(program) ?? 0) + processorTime(pid, true));
+    for (const process of ownProcesses(paths)) {
+        const program = programOf(process);
+        used.set(program, (used.get(program) ?? 0) + processorTime(process.pid, true));
     }
     return used;
 }
+
+const total = (used: ReadonlyMap<string, number>) => [...used.values()].reduce((sum, each) => sum + each, 0);
 
 /** What a sandbox costs while nobody does anything. */
 export interface Idle {
@@ -57,7 +55,6 @@ export interface Idle {
 
 /** Measures a sandbox while nobody does anything, for so many minutes. */
 export async function measureIdle(paths: SandboxPaths, count: number): Promise<Idle> {
-    const sum = (used: ReadonlyMap<string, number>) => [...used.values()].reduce((total, each) => total + each, 0);
     const looks = [usedByProgram(paths)];
     while (looks.length <= count) {
         await delay(60_000);
@@ -65,7 +62,7 @@ export async function measureIdle(paths: SandboxPaths, count: number): Promise<I
     }
     const [before = new Map(), last = new Map()] = looks.slice(-2);
     return {
-        minutes: looks.slice(1).map((used, minute) => sum(used) - sum(looks[minute] ?? new Map())),
+        minutes: looks.slice(1).map((used, minute) => total(used) - total(looks[minute] ?? new Map())),
         lastByProgram: Object.fromEntries(
             [...last]
                 .map(([program, used]) => [program, used - (before.get(program) ?? 0)] as const)
@@ -78,8 +75,7 @@ export async function measureIdle(paths: SandboxPaths, count: number): Promise<I
 /** Measures work that starts programs and waits for their end, and has the sandbox do something. */
 export async function measure(paths: SandboxPaths, work: () => Promise<void>): Promise<Cost> {
     // Argo CD's processes may be started meanwhile, or anew: the daemon counts those that have ended.
-    const used = () =>
-        ownProcesses(paths).reduce((sum, { pid }) => sum + processorTime(pid, true), processorTime("self", false));
+    const used = () => total(usedByProgram(paths)) + processorTime("self", false);
     const before = used();
     const start = process.hrtime.bigint();
     await work();

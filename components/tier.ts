@@ -4,6 +4,7 @@ import type { Settings } from "../config/settings";
 import type { Application, Tier as TierNumber } from "./applications";
 import { explainedGate, gateAnnotation } from "./gate";
 import { overriddenManifest } from "./overrides";
+import { trackingAnnotation } from "./tracking";
 
 /** Arguments of {@link Tier}. */
 export interface TierArgs {
@@ -17,15 +18,6 @@ export interface TierArgs {
     readonly kubeconfig: pulumi.Input<string>;
     /** The stack's configuration. */
     readonly settings: Settings;
-}
-
-/**
- * What Argo CD writes on the Applications that the root Application has. With it from the beginning, root finds them as it
- * would deploy them, also one that was deleted by hand and is made anew: nothing is left to be synced.
- * https://argo-cd.readthedocs.io/en/stable/user-guide/resource_tracking/
- */
-function trackingAnnotation(application: string): Record<string, string> {
-    return { "argocd.argoproj.io/tracking-id": `root:argoproj.io/Application:argocd/${application}` };
 }
 
 /**
@@ -51,7 +43,9 @@ export class Tier extends pulumi.ComponentResource {
                         ...manifest.metadata,
                         annotations: pulumi.output(args.revision).apply((revision) => ({
                             ...manifest.metadata.annotations,
-                            ...trackingAnnotation(application.name),
+                            // As root would deploy it: one that is made anew after it was deleted by hand leaves
+                            // nothing to be synced.
+                            ...trackingAnnotation("root", manifest, "argocd"),
                             ...gateAnnotation(".status.sync.revisions[0]", revision),
                         })),
                     },

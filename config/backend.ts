@@ -1,8 +1,9 @@
-import { existsSync, readFileSync, statfsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { RunError } from "@pulumi/pulumi/errors";
 import { parse } from "yaml";
+import { freeBytes } from "../toolchain/free-bytes";
 
 /** Mebibytes that have to be free on the disk with the state: each write makes it anew beside the old one and a copy. */
 const needed = 64;
@@ -34,8 +35,7 @@ export function checkRoom(root: string): void {
     if (place === undefined) {
         return;
     }
-    const { bavail, bsize } = statfsSync(place);
-    const free = (bavail * bsize) / 2 ** 20;
+    const free = freeBytes(place) / 2 ** 20;
     if (free < needed) {
         throw new RunError(
             `The disk with the state has ${free.toFixed(1)} MiB left, and writing the state takes up to ${needed}: ${place}\n` +

@@ -1,7 +1,7 @@
-import { statfsSync } from "node:fs";
 import type { StackFile } from "../config/stack-file";
 import { engines } from "../package.json";
 import { describe, Failure } from "../toolchain/failure";
+import { freeBytes } from "../toolchain/free-bytes";
 import { cacheDirectory, pulumiVersion } from "../toolchain/paths";
 import { goTools, pulumiTools, type ToolName, tool } from "../toolchain/tools";
 import { capture } from "./capture";
@@ -57,12 +57,7 @@ function tools(): string {
 }
 
 function disk(): string {
-    const free = Math.min(
-        ...[".", cacheDirectory].map((path) => {
-            const { bavail, bsize } = statfsSync(path);
-            return (bavail * bsize) / 1e9;
-        }),
-    );
+    const free = Math.min(...[".", cacheDirectory].map(freeBytes)) / 1e9;
     const found = `${free.toFixed(1)} GB free`;
     return free < enoughDisk ? fail(found) : found;
 }

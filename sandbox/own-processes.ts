@@ -1,3 +1,4 @@
+import { basename } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { runningProcesses, signal } from "../toolchain/processes";
 import type { SandboxPaths } from "./paths";
@@ -8,6 +9,9 @@ export interface OwnProcess {
     /** The path that it was started by, under .sandbox/. */
     readonly path: string;
 }
+
+/** Name of the program that a process runs: Redis adds its address. */
+export const programOf = ({ path }: Pick<OwnProcess, "path">) => basename(path).split(" ", 1)[0] ?? "";
 
 /**
  * The sandbox's processes, as they are: known by the path they were started by, which no other program has. A list in a

@@ -5,7 +5,7 @@ import type { Home } from "../sandbox/home";
 import { until } from "../sandbox/home";
 import { secretValues } from "../sandbox/killed-run";
 import { fault, limit } from "./fault";
-import { allReady, changed, runningHome, soon, succeeded, up, upRefreshed } from "./small-home";
+import { changed, runningHome, soon, succeeded, untilReady, up, upRefreshed } from "./small-home";
 
 let home: Home;
 
@@ -73,7 +73,7 @@ fault(
 
         succeeded(await up(home));
 
-        await until("every Application is ready", soon, () => allReady(home, revision));
+        await untilReady(home, revision);
     },
 );
 

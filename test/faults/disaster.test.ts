@@ -4,7 +4,7 @@ import { startSandbox } from "../../sandbox/sandbox";
 import type { Home } from "../sandbox/home";
 import { secretValues } from "../sandbox/killed-run";
 import { fault, limit } from "./fault";
-import { everything, runningHome, succeeded, up, upRefreshed } from "./small-home";
+import { everything, runningHome, succeeded, upRecovered, upRefreshed } from "./small-home";
 
 let home: Home;
 
@@ -54,8 +54,7 @@ fault(
         mended();
 
         succeeded(await home.pulumi("stack", "select", "--create"));
-        succeeded(await home.hack("recover", "--stack", "sandbox"));
-        succeeded(await up(home));
+        succeeded(await upRecovered(home));
 
         expect(await everything(home)).toEqual(before);
     },

@@ -6,7 +6,17 @@ import { until } from "../sandbox/home";
 import { declaredObjects, secretValues } from "../sandbox/killed-run";
 import { fault, limit } from "./fault";
 import { SmallDisk } from "./small-disk";
-import { allReady, changed, everything, pushToGitea, runningHomeWithGitea, soon, succeeded, up } from "./small-home";
+import {
+    changed,
+    everything,
+    pushToGitea,
+    runningHomeWithGitea,
+    soon,
+    succeeded,
+    untilReady,
+    up,
+    upRecovered,
+} from "./small-home";
 
 const MiB = 2 ** 20;
 
@@ -57,7 +67,7 @@ fault(
 
             succeeded(await pushToGitea(home, gitea));
             succeeded(await up(home));
-            await until("every Application is ready", soon, () => allReady(home, revision));
+            await untilReady(home, revision);
         });
         succeeded(await home.start());
     },
@@ -123,8 +133,7 @@ fault(
         }
         mended();
 
-        succeeded(await home.hack("recover", "--stack", "sandbox"));
-        succeeded(await up(home));
+        succeeded(await upRecovered(home));
 
         expect(await everything(home)).toEqual(before);
     },

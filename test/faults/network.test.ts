@@ -6,7 +6,7 @@ import { run } from "../../toolchain/run";
 import type { Home } from "../sandbox/home";
 import { until } from "../sandbox/home";
 import { fault, limit } from "./fault";
-import { allReady, changed, runningHome, soon, succeeded, up } from "./small-home";
+import { changed, runningHome, soon, succeeded, untilReady, up } from "./small-home";
 
 /** A table of its own in the kernel's packet filter, which nobody else's rules are in. */
 const table = `hearth-faults-${process.pid}`;
@@ -76,7 +76,7 @@ fault(
         }
         mended();
 
-        await until("every Application is on the commit", soon * 2, () => allReady(home, revision));
+        await untilReady(home, revision, soon * 2);
     },
 );
 
@@ -95,6 +95,6 @@ fault(
         await mending;
 
         succeeded(outcome);
-        await until("every Application is on the commit", soon, () => allReady(home, revision));
+        await untilReady(home, revision);
     },
 );

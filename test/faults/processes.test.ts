@@ -2,13 +2,20 @@ import type { GiteaAccess, Home } from "../sandbox/home";
 import { until } from "../sandbox/home";
 import { fault, limit } from "./fault";
 import { controlPlane, freeze, inPods, kill, type Program, pidsOf } from "./processes";
-import { allReady, changed, everything, pushToGitea, runningHomeWithGitea, soon, succeeded, up } from "./small-home";
+import {
+    allReady,
+    changed,
+    everything,
+    pushToGitea,
+    runningHomeWithGitea,
+    soon,
+    succeeded,
+    untilReady,
+    up,
+} from "./small-home";
 
 let home: Home;
 let gitea: GiteaAccess;
-
-/** Pushes the commit that must be rolled out. */
-const push = async () => succeeded(await pushToGitea(home, gitea));
 
 beforeAll(async () => {
     ({ home, gitea } = await runningHomeWithGitea());
@@ -34,7 +41,7 @@ describe.each([...controlPlane, ...inPods])("%s", (program: Program) => {
             await until("the commit is pushed", soon, async () => (await pushToGitea(home, gitea)).code === 0);
             succeeded(await up(home));
 
-            await until("every Application is ready", soon, () => allReady(home, revision));
+            await untilReady(home, revision);
             expect(await everything(home)).toEqual(before);
         },
     );
@@ -48,7 +55,7 @@ describe.each([...controlPlane, ...inPods])("%s", (program: Program) => {
         async (mended) => {
             const before = await everything(home);
             const revision = await changed(home);
-            await push();
+            succeeded(await pushToGitea(home, gitea));
             const frozen = freeze(home, program, 20_000);
             const run = up(home);
             await frozen;

@@ -1,5 +1,4 @@
-import { basename } from "node:path";
-import { ownProcesses } from "../../sandbox/own-processes";
+import { ownProcesses, programOf } from "../../sandbox/own-processes";
 import { sandboxPaths } from "../../sandbox/paths";
 import { signal } from "../../toolchain/processes";
 import type { Home } from "../sandbox/home";
@@ -16,7 +15,7 @@ export type Program = (typeof controlPlane | typeof inPods)[number];
 /** The home's processes of a program. */
 export function pidsOf(home: Home, program: Program): number[] {
     return ownProcesses(sandboxPaths(home.root))
-        .filter(({ path }) => basename(path).split(" ", 1)[0] === program)
+        .filter((each) => programOf(each) === program)
         .map(({ pid }) => pid);
 }
 

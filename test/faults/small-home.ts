@@ -1,4 +1,4 @@
-import { type GiteaAccess, Home, isReady, type Outcome } from "../sandbox/home";
+import { type GiteaAccess, Home, isReady, type Outcome, until } from "../sandbox/home";
 import { declaredObjects, secretValues } from "../sandbox/killed-run";
 
 /** How long Argo CD may take to be where it has to be, in milliseconds. */
@@ -81,6 +81,12 @@ export async function upRefreshed(home: Home): Promise<Outcome> {
     return home.pulumi(...upArgs, "--refresh");
 }
 
+/** `pulumi up` as docs/restore.md has it after the state was lost. */
+export async function upRecovered(home: Home): Promise<Outcome> {
+    succeeded(await home.hack("recover", "--stack", "sandbox"));
+    return up(home);
+}
+
 /** `pulumi up`. */
 export async function up(home: Home): Promise<Outcome> {
     return home.pulumi(...upArgs);
@@ -90,6 +96,11 @@ export async function up(home: Home): Promise<Outcome> {
 export async function allReady(home: Home, revision: string): Promise<boolean> {
     const applications = await home.applications().catch(() => undefined);
     return applications !== undefined && [...applications.values()].every((each) => isReady(each, revision));
+}
+
+/** Waits until every Application is Synced and Healthy on the commit. */
+export async function untilReady(home: Home, revision: string, limit = soon): Promise<void> {
+    await until("every Application is on the commit", limit, () => allReady(home, revision));
 }
 
 /** What a fault must leave as it was. */

@@ -2,7 +2,7 @@ import { cpSync, existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { type Home, until } from "../sandbox/home";
 import { fault, limit } from "./fault";
-import { changed, everything, runningHome, soon, succeeded, up } from "./small-home";
+import { changed, everything, runningHome, soon, succeeded, up, upRecovered } from "./small-home";
 
 let home: Home;
 
@@ -87,8 +87,7 @@ fault(
         cpSync(yesterday, state(), { recursive: true });
         mended();
 
-        succeeded(await home.hack("recover", "--stack", "sandbox"));
-        succeeded(await up(home));
+        succeeded(await upRecovered(home));
         expect(await everything(home)).toEqual(before);
     },
 );

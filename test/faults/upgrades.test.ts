@@ -6,10 +6,10 @@ import { releases } from "../../components/releases";
 import { packageChart } from "../../sandbox/charts/package";
 import { sandboxPaths } from "../../sandbox/paths";
 import { tool } from "../../toolchain/tools";
-import { Home, until } from "../sandbox/home";
+import { Home } from "../sandbox/home";
 import { secretValues } from "../sandbox/killed-run";
 import { fault, limit } from "./fault";
-import { allReady, apps, runningHome, soon, succeeded, up } from "./small-home";
+import { apps, runningHome, succeeded, untilReady, up } from "./small-home";
 
 const repository = resolve(__dirname, "../..");
 
@@ -155,7 +155,7 @@ describe.each(ages.filter(hasCommit))("this repository, so many commits ago: %d"
 
             const revision = await home.commit("the present program");
             succeeded(await home.start());
-            await until("every Application is on the commit", soon, () => allReady(home, revision));
+            await untilReady(home, revision);
 
             expect(await secretValues(home)).toMatchObject(secrets);
         },
