@@ -100,4 +100,5 @@ const common = { applications, settings, kubeconfig: cluster, revision: gitSourc
 const tier1 = new Tier("tier-1", { tier: 1, ...common }, { provider, dependsOn: [system, secrets, gitSource] });
 const tier2 = new Tier("tier-2", { tier: 2, ...common }, { provider, dependsOn: tier1 });
 const tier3 = new Tier("tier-3", { tier: 3, ...common }, { provider, dependsOn: tier2 });
-new RootApplication("root", common, { provider, dependsOn: tier3 });
+const uids = pulumi.all([tier1.uids, tier2.uids, tier3.uids]).apply((tiers) => tiers.flat());
+new RootApplication("root", { ...common, uids }, { provider, dependsOn: tier3 });

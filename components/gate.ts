@@ -30,6 +30,8 @@ export interface GateArgs {
     readonly where: string;
     /** Full hash of the commit that each has to be on. */
     readonly revision: pulumi.Input<string>;
+    /** The wait begins again when one of these is another: `uids` of the tiers. */
+    readonly uids?: pulumi.Input<string[]>;
     /** The cluster: path to a kubeconfig, or the contents of one. */
     readonly kubeconfig: pulumi.Input<string>;
     /** The stack's configuration. */
@@ -42,7 +44,7 @@ export interface GateArgs {
  */
 export function explainedGate(
     name: string,
-    { applications, where, revision, kubeconfig, settings }: GateArgs,
+    { applications, where, revision, uids, kubeconfig, settings }: GateArgs,
     opts: pulumi.CustomResourceOptions,
 ): command.local.Command {
     return waitFor(
@@ -51,7 +53,7 @@ export function explainedGate(
         {
             kubeconfig,
             limit: seconds(settings.tierTimeout),
-            input: pulumi.output(revision).apply((commit) => ({ applications, where, revision: commit })),
+            input: pulumi.output({ applications, where, revision, uids }),
         },
         opts,
     );

@@ -11,6 +11,8 @@ export interface RootApplicationArgs {
     readonly applications: readonly Application[];
     /** Full hash of the commit that the root Application has to be on. */
     readonly revision: pulumi.Input<string>;
+    /** {@link Tier.uids} of all tiers: root has to make those its own that were made anew. */
+    readonly uids: pulumi.Input<string[]>;
     /** The cluster: path to a kubeconfig, or the contents of one. */
     readonly kubeconfig: pulumi.Input<string>;
     /** The stack's configuration. */
@@ -71,6 +73,7 @@ export class RootApplication extends pulumi.ComponentResource {
                 applications: ["root"],
                 where: "the Application of Applications",
                 revision: args.revision,
+                uids: args.uids,
                 kubeconfig: args.kubeconfig,
                 settings,
             },

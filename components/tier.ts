@@ -4,7 +4,6 @@ import type { Settings } from "../config/settings";
 import type { Application, Tier as TierNumber } from "./applications";
 import { explainedGate, gateAnnotation } from "./gate";
 import { overriddenManifest } from "./overrides";
-import { trackingAnnotation } from "./tracking";
 
 /** Arguments of {@link Tier}. */
 export interface TierArgs {
@@ -25,6 +24,9 @@ export interface TierArgs {
  * on the pushed revision; if one is not in time, the tier fails, and nothing that depends on it starts.
  */
 export class Tier extends pulumi.ComponentResource {
+    /** What tells an Application from one of the same name that was made anew. */
+    readonly uids: pulumi.Output<string[]>;
+
     constructor(name: string, args: TierArgs, opts?: pulumi.ComponentResourceOptions) {
         super("hearth:components:Tier", name, { tier: args.tier }, opts);
         const { settings, tier } = args;
@@ -33,9 +35,9 @@ export class Tier extends pulumi.ComponentResource {
         // the graph there.
         const dependsOn = opts?.dependsOn;
 
-        for (const application of applications) {
+        const resources = applications.map((application) => {
             const manifest = overriddenManifest(application, settings);
-            new kubernetes.apiextensions.CustomResource(
+            return new kubernetes.apiextensions.CustomResource(
                 application.name,
                 {
                     ...manifest,
@@ -43,9 +45,6 @@ export class Tier extends pulumi.ComponentResource {
                         ...manifest.metadata,
                         annotations: pulumi.output(args.revision).apply((revision) => ({
                             ...manifest.metadata.annotations,
-                            // As root would deploy it: one that is made anew after it was deleted by hand leaves
-                            // nothing to be synced.
-                            ...trackingAnnotation("root", manifest, "argocd"),
                             ...gateAnnotation(".status.sync.revisions[0]", revision),
                         })),
                     },
@@ -56,7 +55,8 @@ export class Tier extends pulumi.ComponentResource {
                     customTimeouts: { create: settings.tierTimeout, update: settings.tierTimeout },
                 },
             );
-        }
+        });
+        this.uids = pulumi.all(resources.map((each) => each.metadata.apply(({ uid }) => uid)));
         explainedGate(
             `${name}-gate`,
             {
@@ -68,6 +68,6 @@ export class Tier extends pulumi.ComponentResource {
             },
             { parent: this, dependsOn },
         );
-        this.registerOutputs({});
+        this.registerOutputs({ uids: this.uids });
     }
 }

@@ -1,6 +1,5 @@
 import { parseAllDocuments } from "yaml";
 import type { Application } from "../components/applications";
-import { trackingAnnotation } from "../components/tracking";
 
 /** An object of Kubernetes, as far as the verbs look into it. */
 export interface Manifest {
@@ -35,12 +34,17 @@ export function isHook({ metadata: { annotations = {} } }: Manifest): boolean {
     return "argocd.argoproj.io/hook" in annotations || "helm.sh/hook" in annotations;
 }
 
-/** An object with the mark by which Argo CD knows its own. */
+/**
+ * An object with the mark by which Argo CD knows its own: the annotation of the tracking method `annotation`.
+ * https://argo-cd.readthedocs.io/en/stable/user-guide/resource_tracking/
+ */
 export function tracked({ name, namespace }: Application, manifest: Manifest): Manifest {
-    const { kind, metadata } = manifest;
+    const { apiVersion, kind, metadata } = manifest;
     if (kind === "CustomResourceDefinition") {
         return manifest; // Argo CD does not mark these.
     }
-    const annotations = { ...metadata.annotations, ...trackingAnnotation(name, manifest, namespace) };
+    const group = apiVersion.includes("/") ? apiVersion.slice(0, apiVersion.indexOf("/")) : "";
+    const id = `${name}:${group}/${kind}:${metadata.namespace ?? namespace}/${metadata.name}`;
+    const annotations = { ...metadata.annotations, "argocd.argoproj.io/tracking-id": id };
     return { ...manifest, metadata: { ...metadata, annotations } };
 }

@@ -19,7 +19,9 @@ export interface Application extends KubernetesObject {
 /**
  * Whether Argo CD has passed over the commit that an Application is compared to: one that came while it was syncing the
  * commit before it shows as OutOfSync and never syncs (https://github.com/argoproj/argo-cd/issues/27875). What somebody
- * deployed past Argo CD is OutOfSync too, and stays: no commit since the last sync touches its chart.
+ * deployed past Argo CD is OutOfSync too, and stays: no commit since the last sync touches its chart. Of what root deploys
+ * nothing is past Argo CD: an Application that was deleted by hand and made anew by Pulumi is root's after a sync only, and
+ * Argo CD syncs a commit once.
  */
 export async function isPassedOver({ metadata, spec, operation, status }: Application): Promise<boolean> {
     const { phase, syncResult } = status?.operationState ?? {};
@@ -28,6 +30,9 @@ export async function isPassedOver({ metadata, spec, operation, status }: Applic
     const isAtRest = status?.sync?.status === "OutOfSync" && operation === undefined && phase === "Succeeded";
     if (!spec?.syncPolicy?.automated || !isAtRest || !before || !now || !paths) {
         return false;
+    }
+    if (metadata.name === "root") {
+        return true;
     }
     const touched = paths.split(";").map((path) => `:(top)${path.replace(/^\//, "")}`);
     // Of commits that are not in this checkout nothing is known.

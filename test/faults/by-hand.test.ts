@@ -60,10 +60,13 @@ fault(
 
         succeeded(await upRefreshed(home));
 
-        expect((await home.applications()).get("qbittorrent")?.status).toMatchObject({
-            sync: { status: "Synced" },
-            health: { status: "Healthy" },
-        });
+        const applications = await home.applications();
+        for (const name of ["qbittorrent", "root"]) {
+            expect(applications.get(name)?.status).toMatchObject({
+                sync: { status: "Synced" },
+                health: { status: "Healthy" },
+            });
+        }
         expect(await claims()).toEqual(before);
     },
 );

@@ -232,6 +232,8 @@ test(
         });
         const { metadata } = await home.get<{ metadata: { labels: object } }>("namespace", "notes");
         expect(metadata.labels).toMatchObject({ "pod-security.kubernetes.io/enforce": "restricted" });
+        // Root's first sync after the bootstrap keeps what `pulumi up` had added before it.
+        expect((await home.applications()).has("wishlist")).toBe(true);
     },
     limit,
 );

@@ -38,6 +38,13 @@ test("what somebody deployed past Argo CD stays: no commit touches its chart", a
     expect(await isPassedOver(atRest)).toBe(false);
 });
 
+test("root has no work of anybody past it: what Pulumi made anew is root's after a sync only", async () => {
+    changed("");
+    const root = { ...atRest, metadata: { ...atRest.metadata, name: "root" } };
+    expect(await isPassedOver(root)).toBe(true);
+    expect(await isPassedOver({ ...root, status: { ...atRest.status, sync: { status: "Synced" } } })).toBe(false);
+});
+
 test("what is synced by hand alone is left to whoever does it", async () => {
     changed("charts/app/values.yaml");
     expect(await isPassedOver({ ...atRest, spec: { syncPolicy: {} } })).toBe(false);

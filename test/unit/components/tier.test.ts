@@ -49,7 +49,6 @@ test("a tier registers its own Applications, gated on revision, sync and health"
     expect(found["garage"]?.["metadata"]).toMatchObject({
         annotations: {
             "argocd.argoproj.io/sync-wave": "2",
-            "argocd.argoproj.io/tracking-id": "root:argoproj.io/Application:argocd/garage",
             "pulumi.com/waitFor": JSON.stringify([
                 "jsonpath={.status.sync.revisions[0]}=c0ffee",
                 "jsonpath={.status.sync.status}=Synced",
