@@ -1,5 +1,14 @@
 import { explainFailure, isReady, revisionOf } from "../application-status";
-import { type Client, fail, type Instance, loadClient, loadKubeConfig, readInput, type WaitInput } from "./cluster";
+import {
+    type Client,
+    fail,
+    failIfCertificateIsRefused,
+    type Instance,
+    loadClient,
+    loadKubeConfig,
+    readInput,
+    type WaitInput,
+} from "./cluster";
 import { type Application, isPassedOver } from "./passed-over";
 
 /** What this wait is told. */
@@ -28,11 +37,6 @@ async function warningsIn({ CoreV1Api }: Client, config: Instance<"KubeConfig">,
     return [...new Map(lines.toReversed().map(({ key, line }) => [key, line])).values()].toReversed();
 }
 
-/** https://nodejs.org/api/tls.html#x509-certificate-error-codes */
-function isRefusedCertificate(error: unknown): boolean {
-    return /^(CERT_|ERR_TLS_CERT_|UNABLE_TO_)|SELF_SIGNED/.test(String(Object(error).code));
-}
-
 /** Waits until Applications are ready on a commit, which it has Argo CD look for at once; says of each that is not in time why it is not. */
 async function main(): Promise<void> {
     const { kubeconfig, limit, applications, where, revision } = await readInput<Input>();
@@ -56,9 +60,10 @@ async function main(): Promise<void> {
         await patch(name, { metadata: { annotations: { "argocd.argoproj.io/refresh": "normal" } } });
     };
 
-    /** As `argocd app sync` does it, unless the object has changed meanwhile. */
+    /** As `argocd app sync` does it, unless the object has changed meanwhile; once, whatever comes of it. */
+    const synced = new Set<string>();
     const syncIfPassedOver = async (name: string, application: Application) => {
-        if (await isPassedOver(application)) {
+        if (!synced.has(name) && (await isPassedOver(application))) {
             const { automated, syncOptions, retry } = application.spec?.syncPolicy ?? {};
             await patch(name, {
                 metadata: { resourceVersion: application.metadata?.resourceVersion },
@@ -68,6 +73,7 @@ async function main(): Promise<void> {
                     retry,
                 },
             });
+            synced.add(name);
         }
     };
 
@@ -102,12 +108,7 @@ async function main(): Promise<void> {
     informer.on("update", look);
     // The API server may be away for a while: what counts is the limit. Its certificate does not become another one.
     informer.on("error", (error) => {
-        if (isRefusedCertificate(error)) {
-            fail(
-                `The API server's certificate is not accepted here: ${Object(error).message}\n` +
-                    "Is the clock of this machine right? Look with `date`, and run `pulumi up` again.",
-            );
-        }
+        failIfCertificateIsRefused(error);
         setTimeout(() => informer.start().catch(() => undefined), 1_000);
     });
     setTimeout(async () => fail((await Promise.all(late().map(explain))).join("\n")), limit * 1_000);

@@ -62,3 +62,18 @@ export function fail(message: string): never {
     process.stderr.write(`${message}\n`);
     process.exit(1);
 }
+
+/**
+ * Ends a wait when the API server's certificate is not accepted here: no time makes it another one.
+ * https://nodejs.org/api/tls.html#x509-certificate-error-codes
+ *
+ * @param error of a question to the API server
+ */
+export function failIfCertificateIsRefused(error: unknown): void {
+    if (/^(CERT_|ERR_TLS_CERT_|UNABLE_TO_)|SELF_SIGNED/.test(String(Object(error).code))) {
+        fail(
+            `The API server's certificate is not accepted here: ${Object(error).message}\n` +
+                "Is the clock of this machine right? Look with `date`, and run `pulumi up` again.",
+        );
+    }
+}

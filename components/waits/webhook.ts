@@ -1,6 +1,14 @@
 import { setTimeout } from "node:timers/promises";
 import { judgeAnswer } from "../webhook-answer";
-import { fail, type KubernetesObject, loadClient, loadKubeConfig, readInput, type WaitInput } from "./cluster";
+import {
+    fail,
+    failIfCertificateIsRefused,
+    type KubernetesObject,
+    loadClient,
+    loadKubeConfig,
+    readInput,
+    type WaitInput,
+} from "./cluster";
 
 /** What this wait is told. */
 interface Input extends WaitInput {
@@ -33,6 +41,7 @@ async function main(): Promise<void> {
             () => undefined,
             (reason: unknown) => reason,
         );
+        failIfCertificateIsRefused(error);
         const text = error instanceof client.ApiException ? messageOf(error.body) : String(error);
         const answer = judgeAnswer(error === undefined ? undefined : text);
         if (answer === "admitted") {
