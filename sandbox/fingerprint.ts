@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { builtPath, goTools } from "../toolchain/tools";
 import type { SandboxPaths } from "./paths";
 
-/** Changes with anything that a running daemon was started from: its code, its settings, its tools. */
+/** Changes with anything that a running daemon was started from: its code, its settings, the charts it serves, its tools. */
 export function daemonFingerprint(paths: SandboxPaths): string {
     const hash = createHash("sha256");
     const files = readdirSync(__dirname, { recursive: true, encoding: "utf8" })
@@ -14,7 +14,9 @@ export function daemonFingerprint(paths: SandboxPaths): string {
     for (const file of files) {
         hash.update(file).update(readFileSync(join(__dirname, file)));
     }
-    hash.update(readFileSync(join(paths.root, "Pulumi.sandbox.yaml")));
+    for (const file of ["Pulumi.sandbox.yaml", "components/releases.ts"]) {
+        hash.update(readFileSync(join(paths.root, file)));
+    }
     for (const [name, tool] of Object.entries(goTools)) {
         hash.update(builtPath(name, tool));
     }
