@@ -1,15 +1,13 @@
-import { existsSync, readFileSync, rmSync, statSync } from "node:fs";
+import { existsSync, rmSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 import { formatTable } from "../hack/table";
 import { programOf } from "../sandbox/own-processes";
-import type { SandboxPaths } from "../sandbox/paths";
 import { deleteSandbox, startSandbox } from "../sandbox/sandbox";
 import { runningProcesses } from "../toolchain/processes";
 import { tool } from "../toolchain/tools";
 import { homeOf } from "./copies";
 import { measureHomes } from "./record";
-import { type Cost, type Idle, measure, measureIdle, pulumiUp, succeed } from "./sandbox";
+import { type Cost, type Idle, measure, measureIdle, peakMiB, pulumiUp, refreshAll, succeed } from "./sandbox";
 
 /**
  * How a home grows: `npx tsx bench/growth.ts [numbers of Applications]`. Homes of so many small services, each the chart
@@ -45,14 +43,8 @@ class MemoryWatch {
     private look(): void {
         for (const { pid, commandLine } of runningProcesses()) {
             const name = this.program(commandLine);
-            if (name === undefined) {
-                continue;
-            }
-            try {
-                const peak = /^VmHWM:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
-                this.largest[name] = Math.max(this.largest[name] ?? 0, Math.round(Number(peak ?? 0) / 1024));
-            } catch {
-                // It has ended since.
+            if (name !== undefined) {
+                this.largest[name] = Math.max(this.largest[name] ?? 0, peakMiB(pid));
             }
         }
     }
@@ -78,18 +70,6 @@ class MemoryWatch {
     stop(): Record<string, number> {
         clearInterval(this.timer);
         return Object.fromEntries(Object.entries(this.largest).sort(([, a], [, b]) => b - a));
-    }
-}
-
-/** Has Argo CD read, render and compare all Applications anew, and waits until it has. */
-async function refreshAll(paths: SandboxPaths): Promise<void> {
-    const kubectl = (...args: string[]) =>
-        succeed(tool("kubectl"), ["--kubeconfig", paths.kubeconfig, "--namespace", "argocd", ...args], root);
-    const annotation = "argocd.argoproj.io/refresh";
-    await kubectl("annotate", "applications", "--all", "--overwrite", `${annotation}=hard`);
-    const wanted = `jsonpath={range .items[*]}{.metadata.annotations.argocd\\.argoproj\\.io/refresh}{end}`;
-    while ((await kubectl("get", "applications", "--output", wanted)).trim() !== "") {
-        await delay(200);
     }
 }
 

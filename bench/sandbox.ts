@@ -9,6 +9,7 @@ import { kubeApi } from "../sandbox/kube-api";
 import { ownProcesses, programOf } from "../sandbox/own-processes";
 import type { SandboxPaths } from "../sandbox/paths";
 import { run } from "../toolchain/run";
+import { tool } from "../toolchain/tools";
 
 /** What a piece of work took. */
 export interface Cost {
@@ -28,6 +29,16 @@ function processorTime(pid: number | "self", ownToo: boolean): number {
             .slice(11, 15)
             .map(Number);
         return times.slice(ownToo ? 0 : 2).reduce((sum, each) => sum + each, 0) / 100;
+    } catch {
+        return 0;
+    }
+}
+
+/** Largest resident memory of a process so far, in MiB; 0 when it has ended. */
+export function peakMiB(pid: number): number {
+    try {
+        const peak = /^VmHWM:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
+        return Math.round(Number(peak ?? 0) / 1024);
     } catch {
         return 0;
     }
@@ -144,5 +155,17 @@ export async function untilReady(paths: SandboxPaths, names: readonly string[], 
         }
     } finally {
         api.close();
+    }
+}
+
+/** Has Argo CD read, render and compare all Applications anew, and waits until it has. */
+export async function refreshAll(paths: SandboxPaths): Promise<void> {
+    const kubectl = (...args: string[]) =>
+        succeed(tool("kubectl"), ["--kubeconfig", paths.kubeconfig, "--namespace", "argocd", ...args], paths.root);
+    const annotation = "argocd.argoproj.io/refresh";
+    await kubectl("annotate", "applications", "--all", "--overwrite", `${annotation}=hard`);
+    const wanted = `jsonpath={range .items[*]}{.metadata.annotations.argocd\\.argoproj\\.io/refresh}{end}`;
+    while ((await kubectl("get", "applications", "--output", wanted)).trim() !== "") {
+        await delay(200);
     }
 }

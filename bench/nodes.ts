@@ -1,0 +1,181 @@
+import { spawn } from "node:child_process";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { parseAllDocuments } from "yaml";
+import { formatTable } from "../hack/table";
+import { type KubeApi, kubeApi } from "../sandbox/kube-api";
+import { endProcesses, type OwnProcess, ownProcesses, programOf } from "../sandbox/own-processes";
+import type { SandboxPaths } from "../sandbox/paths";
+import { deleteSandbox, startSandbox } from "../sandbox/sandbox";
+import { tool } from "../toolchain/tools";
+import { homeOf } from "./copies";
+import { machine, results } from "./record";
+import { type Cost, type Idle, measure, measureIdle, peakMiB, pulumiUp, refreshAll, succeed } from "./sandbox";
+
+/**
+ * A home of many machines: `npx tsx bench/nodes.ts [numbers of nodes, ascending]`. 27 small services in a sandbox of a
+ * copy of this checkout, whose simulated nodes become more, each with the pods of every DaemonSet and some of its own.
+ * Prints a table and writes bench/results/nodes.json.
+ */
+const root = resolve(__dirname, "..");
+
+const podsOfEachNode = 10;
+
+interface Measured {
+    readonly nodes: number;
+    readonly pods: number;
+    /** From the moment when the nodes are made until every pod on them is ready. */
+    readonly added: Cost;
+    /** `pulumi up` with nothing to do. */
+    readonly unchanged: Cost;
+    /** Argo CD reads, renders and compares every Application anew. */
+    readonly refresh: Cost;
+    /** While nobody does anything after that. */
+    readonly idle: Idle;
+    /** Largest resident memory of each program so far, in MiB. */
+    readonly memoryMiB: Readonly<Record<string, number>>;
+}
+
+interface Node {
+    readonly metadata: { readonly labels: Readonly<Record<string, string>> };
+}
+
+interface DaemonSet {
+    readonly status?: { readonly desiredNumberScheduled?: number; readonly numberReady?: number };
+}
+
+/** Nodes like the sandbox's last one, with these numbers. */
+function nodeList(from: number, to: number): object {
+    const documents = parseAllDocuments(readFileSync(join(root, "sandbox/manifests/nodes.yaml"), "utf8"));
+    const model: Node = documents.at(-1)?.toJS();
+    const items = Array.from({ length: to - from }, (_, index) => {
+        const name = `node-${from + index}`;
+        const labels = { ...model.metadata.labels, "kubernetes.io/hostname": name };
+        return { ...model, metadata: { name, labels }, spec: { providerID: `k3s://${name}` } };
+    });
+    return { apiVersion: "v1", kind: "List", items };
+}
+
+/** What every node runs some pods of, beside the DaemonSets'. */
+const load = {
+    apiVersion: "apps/v1",
+    kind: "Deployment",
+    metadata: { name: "load", namespace: "default" },
+    spec: {
+        replicas: 0,
+        selector: { matchLabels: { app: "load" } },
+        template: {
+            metadata: { labels: { app: "load" } },
+            spec: { containers: [{ name: "load", image: "registry.home.arpa/load:1" }] },
+        },
+    },
+};
+
+/** The sandbox's nodes renew their leases each second, so that it starts again soon; a kubelet does so every ten. */
+async function renewAsKubeletsDo(paths: SandboxPaths): Promise<void> {
+    const isKwok = (each: OwnProcess) => programOf(each) === "kwok-controller";
+    const kwok = ownProcesses(paths).find(isKwok);
+    const [program = "", ...args] = readFileSync(`/proc/${kwok?.pid}/cmdline`, "utf8").split("\0").slice(0, -1);
+    const option = /^(--node-lease-duration-seconds)=.*/;
+    if (!args.some((each) => option.test(each))) {
+        throw new Error(`kwok has no such option as this benchmark expects: ${args.join(" ")}`);
+    }
+    await endProcesses(paths, isKwok);
+    const asKubelets = args.map((each) => each.replace(option, "$1=40"));
+    spawn(program, asKubelets, { cwd: paths.root, detached: true, stdio: "ignore" }).unref();
+}
+
+/** Waits until every DaemonSet has a ready pod on each node that it wants one on, and the Deployment all of its pods. */
+async function untilRunning(api: KubeApi, nodes: number, pods: number): Promise<void> {
+    for (;;) {
+        const [daemonSets, deployment] = await Promise.all([
+            api.get<{ items: DaemonSet[] }>("/apis/apps/v1/daemonsets").catch(() => undefined),
+            api
+                .get<{ status: { readyReplicas?: number } }>("/apis/apps/v1/namespaces/default/deployments/load")
+                .catch(() => undefined),
+        ]);
+        const areEverywhere = daemonSets?.items.every(
+            ({ status = {} }) => status.desiredNumberScheduled === nodes && status.numberReady === nodes,
+        );
+        if (areEverywhere && deployment?.status.readyReplicas === pods) {
+            return;
+        }
+        await delay(500);
+    }
+}
+
+async function measured(paths: SandboxPaths, from: number, to: number): Promise<Measured> {
+    process.stderr.write(`${to} nodes …\n`);
+    const kubectl = (...args: string[]) => succeed(tool("kubectl"), ["--kubeconfig", paths.kubeconfig, ...args], root);
+    const api = kubeApi(paths.kubeconfig);
+    try {
+        const file = join(paths.directory, "bench-nodes.json");
+        writeFileSync(file, JSON.stringify(nodeList(from, to)));
+        const added = await measure(paths, async () => {
+            await kubectl("create", "--filename", file);
+            await kubectl("scale", "deployment/load", `--replicas=${to * podsOfEachNode}`);
+            await untilRunning(api, to, to * podsOfEachNode);
+        });
+        process.stderr.write(`all of their pods are ready after ${added.seconds.toFixed(0)} s\n`);
+        const unchanged = await measure(paths, () => pulumiUp(paths.root));
+        const refresh = await measure(paths, () => refreshAll(paths));
+        const idle = await measureIdle(paths, 3);
+        const pods = (await kubectl("get", "pods", "--all-namespaces", "--no-headers", "--output=name")).trim();
+        const memory = ownProcesses(paths).map((each) => [programOf(each), peakMiB(each.pid)] as const);
+        return {
+            nodes: to,
+            pods: pods.split("\n").length,
+            added,
+            unchanged,
+            refresh,
+            idle,
+            memoryMiB: Object.fromEntries(memory.toSorted(([, a], [, b]) => b - a)),
+        };
+    } finally {
+        api.close();
+    }
+}
+
+async function main(): Promise<void> {
+    const counts = process.argv.length > 2 ? process.argv.slice(2).map(Number) : [100, 250, 1_000];
+    const directory = homeOf(27);
+    const { paths } = await startSandbox(directory);
+    const all: Measured[] = [];
+    try {
+        await succeed("npx", ["pulumi", "stack", "select", "--create", "sandbox", "--non-interactive"], directory);
+        await pulumiUp(directory);
+        await renewAsKubeletsDo(paths);
+        const file = join(paths.directory, "bench-load.json");
+        writeFileSync(file, JSON.stringify(load));
+        await succeed(tool("kubectl"), ["--kubeconfig", paths.kubeconfig, "create", "--filename", file], root);
+        let nodes = 4;
+        for (const count of counts) {
+            all.push(await measured(paths, nodes, count));
+            nodes = count;
+            const result = { ...machine(), measured: all };
+            writeFileSync(join(results, "nodes.json"), `${JSON.stringify(result, null, 2)}\n`);
+        }
+    } finally {
+        await deleteSandbox(directory);
+        rmSync(directory, { recursive: true });
+    }
+    const cost = ({ seconds, processorSeconds }: Cost) => `${seconds.toFixed(1)} (${processorSeconds.toFixed(1)})`;
+    const rows = all.map(({ nodes, pods, added, unchanged, refresh, idle, memoryMiB }) => [
+        String(nodes),
+        String(pods),
+        ...[added, unchanged, refresh].map(cost),
+        idle.minutes.map((minute) => minute.toFixed(0)).join(" "),
+        Object.entries(memoryMiB)
+            .slice(0, 5)
+            .map(([name, size]) => `${name} ${size}`)
+            .join(", "),
+    ]);
+    const head = ["NODES", "PODS", "ADDED s (CPU)", "UNCHANGED", "REFRESH", "IDLE, BY MINUTE", "LARGEST, MiB"];
+    process.stdout.write(`${formatTable(head, rows)}\n`);
+}
+
+main().catch((error: unknown) => {
+    process.stderr.write(`${error instanceof Error ? error.message : error}\n`);
+    process.exitCode = 1;
+});
