@@ -7,7 +7,18 @@ import { runningProcesses } from "../toolchain/processes";
 import { tool } from "../toolchain/tools";
 import { homeOf } from "./copies";
 import { measureHomes } from "./record";
-import { type Cost, type Idle, measure, measureIdle, peakMiB, pulumiUp, refreshAll, succeed } from "./sandbox";
+import {
+    addNodes,
+    type Cost,
+    type Idle,
+    measure,
+    measureIdle,
+    peakMiB,
+    pulumiUp,
+    refreshAll,
+    sandboxNodes,
+    succeed,
+} from "./sandbox";
 
 /**
  * How a home grows: `npx tsx bench/growth.ts [numbers of Applications]`. Homes of so many small services, each the chart
@@ -18,6 +29,9 @@ const root = resolve(__dirname, "..");
 
 /** Argo CD looks at each Application anew every two to three minutes. */
 const idleMinutes = 4;
+
+/** Room for what they ask for. */
+const servicesOfANode = 50;
 
 interface Measured {
     readonly applications: number;
@@ -75,10 +89,12 @@ class MemoryWatch {
 
 async function measured(count: number): Promise<Measured> {
     process.stderr.write(`${count} Applications …\n`);
-    const directory = homeOf(count);
+    // A tier of hundreds takes longer than a home's limit.
+    const directory = homeOf(count, (text) => text.replace(/^config:$/m, "$&\n  hearth:tierTimeout: 60m"));
     const { paths } = await startSandbox(directory);
     const watch = new MemoryWatch(directory);
     try {
+        await addNodes(paths, sandboxNodes, Math.ceil(count / servicesOfANode));
         await succeed("npx", ["pulumi", "stack", "select", "--create", "sandbox", "--non-interactive"], directory);
         const costs = {
             preview: await measure(paths, async () => {

@@ -2,7 +2,6 @@ import { spawn } from "node:child_process";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { parseAllDocuments } from "yaml";
 import { formatTable } from "../hack/table";
 import { type KubeApi, kubeApi } from "../sandbox/kube-api";
 import { endProcesses, type OwnProcess, ownProcesses, programOf } from "../sandbox/own-processes";
@@ -11,7 +10,18 @@ import { deleteSandbox, startSandbox } from "../sandbox/sandbox";
 import { tool } from "../toolchain/tools";
 import { homeOf } from "./copies";
 import { machine, results } from "./record";
-import { type Cost, type Idle, measure, measureIdle, peakMiB, pulumiUp, refreshAll, succeed } from "./sandbox";
+import {
+    addNodes,
+    type Cost,
+    type Idle,
+    measure,
+    measureIdle,
+    peakMiB,
+    pulumiUp,
+    refreshAll,
+    sandboxNodes,
+    succeed,
+} from "./sandbox";
 
 /**
  * A home of many machines: `npx tsx bench/nodes.ts [numbers of nodes, ascending]`. 27 small services in a sandbox of a
@@ -37,24 +47,8 @@ interface Measured {
     readonly memoryMiB: Readonly<Record<string, number>>;
 }
 
-interface Node {
-    readonly metadata: { readonly labels: Readonly<Record<string, string>> };
-}
-
 interface DaemonSet {
     readonly status?: { readonly desiredNumberScheduled?: number; readonly numberReady?: number };
-}
-
-/** Nodes like the sandbox's last one, with these numbers. */
-function nodeList(from: number, to: number): object {
-    const documents = parseAllDocuments(readFileSync(join(root, "sandbox/manifests/nodes.yaml"), "utf8"));
-    const model: Node = documents.at(-1)?.toJS();
-    const items = Array.from({ length: to - from }, (_, index) => {
-        const name = `node-${from + index}`;
-        const labels = { ...model.metadata.labels, "kubernetes.io/hostname": name };
-        return { ...model, metadata: { name, labels }, spec: { providerID: `k3s://${name}` } };
-    });
-    return { apiVersion: "v1", kind: "List", items };
 }
 
 /** What every node runs some pods of, beside the DaemonSets'. */
@@ -110,10 +104,8 @@ async function measured(paths: SandboxPaths, from: number, to: number): Promise<
     const kubectl = (...args: string[]) => succeed(tool("kubectl"), ["--kubeconfig", paths.kubeconfig, ...args], root);
     const api = kubeApi(paths.kubeconfig);
     try {
-        const file = join(paths.directory, "bench-nodes.json");
-        writeFileSync(file, JSON.stringify(nodeList(from, to)));
         const added = await measure(paths, async () => {
-            await kubectl("create", "--filename", file);
+            await addNodes(paths, from, to);
             await kubectl("scale", "deployment/load", `--replicas=${to * podsOfEachNode}`);
             await untilRunning(api, to, to * podsOfEachNode);
         });
@@ -149,7 +141,7 @@ async function main(): Promise<void> {
         const file = join(paths.directory, "bench-load.json");
         writeFileSync(file, JSON.stringify(load));
         await succeed(tool("kubectl"), ["--kubeconfig", paths.kubeconfig, "create", "--filename", file], root);
-        let nodes = 4;
+        let nodes = sandboxNodes;
         for (const count of counts) {
             all.push(await measured(paths, nodes, count));
             nodes = count;

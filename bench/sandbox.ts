@@ -1,5 +1,7 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { parseAllDocuments } from "yaml";
 import { isReady } from "../components/application-status";
 import { type Application, readApplications } from "../components/applications";
 import { overriddenManifest } from "../components/overrides";
@@ -168,4 +170,28 @@ export async function refreshAll(paths: SandboxPaths): Promise<void> {
     while ((await kubectl("get", "applications", "--output", wanted)).trim() !== "") {
         await delay(200);
     }
+}
+
+interface Node {
+    readonly metadata: { readonly labels: Readonly<Record<string, string>> };
+}
+
+/** Simulated nodes of a sandbox that was just created. */
+export const sandboxNodes = 4;
+
+/** Adds nodes like the sandbox's last one, so that there are `to` at least, of which `from` are there. */
+export async function addNodes(paths: SandboxPaths, from: number, to: number): Promise<void> {
+    if (to <= from) {
+        return;
+    }
+    const manifest = resolve(__dirname, "../sandbox/manifests/nodes.yaml");
+    const model: Node = parseAllDocuments(readFileSync(manifest, "utf8")).at(-1)?.toJS();
+    const items = Array.from({ length: to - from }, (_, index) => {
+        const name = `node-${from + index}`;
+        const labels = { ...model.metadata.labels, "kubernetes.io/hostname": name };
+        return { ...model, metadata: { name, labels }, spec: { providerID: `k3s://${name}` } };
+    });
+    const file = join(paths.directory, "nodes.json");
+    writeFileSync(file, JSON.stringify({ apiVersion: "v1", kind: "List", items }));
+    await succeed(tool("kubectl"), ["--kubeconfig", paths.kubeconfig, "create", "--filename", file], paths.root);
 }

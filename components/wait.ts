@@ -29,7 +29,8 @@ export function waitFor(
         name,
         {
             // In the shell's place: Ctrl-C ends the process that Pulumi knows, and a child of it would be waited for.
-            create: `exec node --require tsx/cjs components/waits/${script}.ts`,
+            // What Node says of packages would stand before the wait's own words.
+            create: `exec node --no-deprecation --require tsx/cjs components/waits/${script}.ts`,
             stdin: pulumi.secret(
                 pulumi
                     .all([kubeconfig, input])

@@ -39,7 +39,7 @@ test.each([
 ])(
     "the wait for %s ends at once where the API server's certificate is not accepted, and says so",
     async (wait, told) => {
-        const child = spawn("node", ["--require", "tsx/cjs", `components/waits/${wait}.ts`]);
+        const child = spawn("node", ["--no-deprecation", "--require", "tsx/cjs", `components/waits/${wait}.ts`]);
         child.stdin.end(JSON.stringify({ kubeconfig, limit: 3_600, ...told }));
         const [said, code] = await Promise.all([
             text(child.stderr),
