@@ -8,7 +8,17 @@ import { deleteSandbox, exclusively, startSandbox } from "../sandbox/sandbox";
 import { build, isBuilt } from "../toolchain/go-build";
 import { builtPath, type GoTool, tool } from "../toolchain/tools";
 import { machine, results } from "./record";
-import { belowTheTiers, type Cost, measure, pulumiUp, sandboxApplications, succeed, untilReady } from "./sandbox";
+import {
+    belowTheTiers,
+    type Cost,
+    kubectl,
+    measure,
+    pulumiUp,
+    sandboxApplications,
+    selectStack,
+    succeed,
+    untilReady,
+} from "./sandbox";
 
 /**
  * What the gates cost, and what other ways of deploying the same 27 services do: `npx tsx bench/bootstrap.ts [ways]`.
@@ -108,10 +118,6 @@ async function withFile(home: Home, content: string, use: (file: string) => Prom
     await use(file);
 }
 
-function kubectl({ kubeconfig }: SandboxPaths, ...args: string[]): Promise<string> {
-    return succeed(tool("kubectl"), ["--kubeconfig", kubeconfig, ...args], root);
-}
-
 /** What a way took, from an empty cluster to services that run. */
 interface Measured extends Cost {
     readonly way: string;
@@ -146,7 +152,7 @@ async function measured(way: string): Promise<Measured> {
     process.stderr.write(`${way}: ${what} …\n`);
     await deleteSandbox(root);
     const { paths, push } = await startSandbox(root);
-    await succeed("npx", ["pulumi", "stack", "select", "--create", "sandbox", "--non-interactive"], root);
+    await selectStack(root);
     const home = { paths, revision: push?.revision ?? "", applications: await sandboxApplications(root) };
     if (way === "gated") {
         const start = Date.now();

@@ -9,7 +9,7 @@ import { renderedApplications } from "../sandbox/repo-server-log";
 import { deleteSandbox, startSandbox } from "../sandbox/sandbox";
 import { homeOf, numbered } from "./copies";
 import { measureHomes } from "./record";
-import { type Cost, measure, pulumiUp, succeed, untilReady } from "./sandbox";
+import { type Cost, measure, pulumiUp, selectStack, untilReady } from "./sandbox";
 
 /**
  * From `git push` until the cluster has converged: `npx tsx bench/gitops.ts [numbers of Applications]`. Homes of so many
@@ -60,7 +60,7 @@ class GiteaHome {
         );
         try {
             const { paths } = await startSandbox(directory);
-            await succeed("npx", ["pulumi", "stack", "select", "--create", "sandbox", "--non-interactive"], directory);
+            await selectStack(directory);
             await pulumiUp(directory);
             const names = Array.from({ length: count }, (_, index) => numbered(index));
             return new GiteaHome(names, directory, server, paths);

@@ -5,6 +5,7 @@ import { programOf } from "../sandbox/own-processes";
 import { deleteSandbox, startSandbox } from "../sandbox/sandbox";
 import { runningProcesses } from "../toolchain/processes";
 import { tool } from "../toolchain/tools";
+import { costCell, idleCell, memoryCell } from "./cells";
 import { homeOf } from "./copies";
 import { measureHomes } from "./record";
 import {
@@ -16,7 +17,7 @@ import {
     peakMiB,
     pulumiUp,
     refreshAll,
-    sandboxNodes,
+    selectStack,
     succeed,
 } from "./sandbox";
 
@@ -94,8 +95,8 @@ async function measured(count: number): Promise<Measured> {
     const { paths } = await startSandbox(directory);
     const watch = new MemoryWatch(directory);
     try {
-        await addNodes(paths, sandboxNodes, Math.ceil(count / servicesOfANode));
-        await succeed("npx", ["pulumi", "stack", "select", "--create", "sandbox", "--non-interactive"], directory);
+        await addNodes(paths, Math.ceil(count / servicesOfANode));
+        await selectStack(directory);
         const costs = {
             preview: await measure(paths, async () => {
                 await succeed("npx", ["pulumi", "preview", "--non-interactive", "--stack", "sandbox"], directory);
@@ -121,16 +122,12 @@ async function measured(count: number): Promise<Measured> {
 
 async function main(): Promise<void> {
     const all = await measureHomes("growth", [27, 100, 300], measured);
-    const cost = ({ seconds, processorSeconds }: Cost) => `${seconds.toFixed(1)} (${processorSeconds.toFixed(1)})`;
     const rows = all.map(({ applications, preview, up, unchanged, refresh, idle, stateKiB, memoryMiB }) => [
         String(applications),
-        ...[preview, up, unchanged, refresh].map(cost),
-        idle.minutes.map((minute) => minute.toFixed(0)).join(" "),
+        ...[preview, up, unchanged, refresh].map(costCell),
+        idleCell(idle),
         String(stateKiB),
-        Object.entries(memoryMiB)
-            .slice(0, 5)
-            .map(([name, size]) => `${name} ${size}`)
-            .join(", "),
+        memoryCell(memoryMiB),
     ]);
     const head = [
         "APPLICATIONS",

@@ -12,9 +12,8 @@ import { argocdPorts } from "../test/monitoring/argocd-ports";
 import { filesOf, renderConfigs, writeFiles } from "../test/monitoring/chart";
 import { Daemon } from "../test/monitoring/daemon";
 import { runAlertmanager } from "../test/monitoring/run-alertmanager";
-import { tool } from "../toolchain/tools";
 import { machine, results } from "./record";
-import { succeed } from "./sandbox";
+import { kubectl, succeed } from "./sandbox";
 
 /**
  * What watching a home costs: `npx tsx bench/monitoring.ts [numbers of Applications]`. It starts this checkout's sandbox and reads what its real
@@ -159,11 +158,12 @@ function numberIn(text: string, metric: string): number {
 
 /** Asks the sandbox's programs, and those of the chart that it does not run. */
 async function listen(directory: string): Promise<Told> {
-    const { kubeconfig } = sandboxPaths(root);
-    const kubectl = (...args: string[]) => succeed(tool("kubectl"), ["--kubeconfig", kubeconfig, ...args], root);
+    const paths = sandboxPaths(root);
     const ports = await freePorts("state", "telemetry", "node", "alertmanager");
     const configs = await renderConfigs();
-    const workload = JSON.parse(await kubectl("get", "deployment/kube-state-metrics", "-n=monitoring", "-o=json"));
+    const workload = JSON.parse(
+        await kubectl(paths, "get", "deployment/kube-state-metrics", "-n=monitoring", "-o=json"),
+    );
     const daemons: Daemon[] = [];
     const start = async (...parameters: Parameters<typeof Daemon.start>) =>
         daemons.push(await Daemon.start(...parameters));
@@ -172,7 +172,7 @@ async function listen(directory: string): Promise<Told> {
             "kube-state-metrics",
             [
                 ...workload.spec.template.spec.containers[0].args,
-                `--kubeconfig=${kubeconfig}`,
+                `--kubeconfig=${paths.kubeconfig}`,
                 ...["--host=127.0.0.1", `--port=${ports.state}`],
                 ...["--telemetry-host=127.0.0.1", `--telemetry-port=${ports.telemetry}`],
             ],
@@ -194,13 +194,15 @@ async function listen(directory: string): Promise<Told> {
         const argocd = Object.entries(argocdPorts(root, "metrics-port")).map(
             async ([app, port]) => [app, seriesOf(await read(port))] as const,
         );
-        const names = (await kubectl("get", "applications.argoproj.io", "-n=argocd", "-o=name")).trim().split("\n");
+        const names = (await kubectl(paths, "get", "applications.argoproj.io", "-n=argocd", "-o=name"))
+            .trim()
+            .split("\n");
         const memory = (text: string) => Math.round(numberIn(text, "process_resident_memory_bytes") / 2 ** 20);
         return {
             applications: names.map((name) => name.split("/")[1] ?? "").filter((name) => name !== "root"),
             state: seriesOf(await read(ports.state)),
             argocd: Object.fromEntries(await Promise.all(argocd)),
-            apiserver: seriesOf(await kubectl("get", "--raw", "/metrics")),
+            apiserver: seriesOf(await kubectl(paths, "get", "--raw", "/metrics")),
             node: seriesOf(node),
             own: seriesOf(alertmanager),
             memoryMiB: {

@@ -1,26 +1,26 @@
 import { spawn } from "node:child_process";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { formatTable } from "../hack/table";
 import { type KubeApi, kubeApi } from "../sandbox/kube-api";
 import { endProcesses, type OwnProcess, ownProcesses, programOf } from "../sandbox/own-processes";
 import type { SandboxPaths } from "../sandbox/paths";
 import { deleteSandbox, startSandbox } from "../sandbox/sandbox";
-import { tool } from "../toolchain/tools";
+import { costCell, idleCell, memoryCell } from "./cells";
 import { homeOf } from "./copies";
 import { machine, results } from "./record";
 import {
     addNodes,
     type Cost,
     type Idle,
+    kubectl,
     measure,
     measureIdle,
     peakMiB,
     pulumiUp,
     refreshAll,
-    sandboxNodes,
-    succeed,
+    selectStack,
 } from "./sandbox";
 
 /**
@@ -28,8 +28,8 @@ import {
  * copy of this checkout, whose simulated nodes become more, each with the pods of every DaemonSet and some of its own.
  * Prints a table and writes bench/results/nodes.json.
  */
-const root = resolve(__dirname, "..");
 
+/** Pods that each node runs beside those of the DaemonSets. */
 const podsOfEachNode = 10;
 
 interface Measured {
@@ -99,24 +99,23 @@ async function untilRunning(api: KubeApi, nodes: number, pods: number): Promise<
     }
 }
 
-async function measured(paths: SandboxPaths, from: number, to: number): Promise<Measured> {
-    process.stderr.write(`${to} nodes …\n`);
-    const kubectl = (...args: string[]) => succeed(tool("kubectl"), ["--kubeconfig", paths.kubeconfig, ...args], root);
+async function measured(paths: SandboxPaths, count: number): Promise<Measured> {
+    process.stderr.write(`${count} nodes …\n`);
     const api = kubeApi(paths.kubeconfig);
     try {
         const added = await measure(paths, async () => {
-            await addNodes(paths, from, to);
-            await kubectl("scale", "deployment/load", `--replicas=${to * podsOfEachNode}`);
-            await untilRunning(api, to, to * podsOfEachNode);
+            await addNodes(paths, count);
+            await kubectl(paths, "scale", "deployment/load", `--replicas=${count * podsOfEachNode}`);
+            await untilRunning(api, count, count * podsOfEachNode);
         });
         process.stderr.write(`all of their pods are ready after ${added.seconds.toFixed(0)} s\n`);
         const unchanged = await measure(paths, () => pulumiUp(paths.root));
         const refresh = await measure(paths, () => refreshAll(paths));
         const idle = await measureIdle(paths, 3);
-        const pods = (await kubectl("get", "pods", "--all-namespaces", "--no-headers", "--output=name")).trim();
+        const pods = (await kubectl(paths, "get", "pods", "--all-namespaces", "--no-headers", "--output=name")).trim();
         const memory = ownProcesses(paths).map((each) => [programOf(each), peakMiB(each.pid)] as const);
         return {
-            nodes: to,
+            nodes: count,
             pods: pods.split("\n").length,
             added,
             unchanged,
@@ -135,16 +134,14 @@ async function main(): Promise<void> {
     const { paths } = await startSandbox(directory);
     const all: Measured[] = [];
     try {
-        await succeed("npx", ["pulumi", "stack", "select", "--create", "sandbox", "--non-interactive"], directory);
+        await selectStack(directory);
         await pulumiUp(directory);
         await renewAsKubeletsDo(paths);
         const file = join(paths.directory, "bench-load.json");
         writeFileSync(file, JSON.stringify(load));
-        await succeed(tool("kubectl"), ["--kubeconfig", paths.kubeconfig, "create", "--filename", file], root);
-        let nodes = sandboxNodes;
+        await kubectl(paths, "create", "--filename", file);
         for (const count of counts) {
-            all.push(await measured(paths, nodes, count));
-            nodes = count;
+            all.push(await measured(paths, count));
             const result = { ...machine(), measured: all };
             writeFileSync(join(results, "nodes.json"), `${JSON.stringify(result, null, 2)}\n`);
         }
@@ -152,16 +149,12 @@ async function main(): Promise<void> {
         await deleteSandbox(directory);
         rmSync(directory, { recursive: true });
     }
-    const cost = ({ seconds, processorSeconds }: Cost) => `${seconds.toFixed(1)} (${processorSeconds.toFixed(1)})`;
     const rows = all.map(({ nodes, pods, added, unchanged, refresh, idle, memoryMiB }) => [
         String(nodes),
         String(pods),
-        ...[added, unchanged, refresh].map(cost),
-        idle.minutes.map((minute) => minute.toFixed(0)).join(" "),
-        Object.entries(memoryMiB)
-            .slice(0, 5)
-            .map(([name, size]) => `${name} ${size}`)
-            .join(", "),
+        ...[added, unchanged, refresh].map(costCell),
+        idleCell(idle),
+        memoryCell(memoryMiB),
     ]);
     const head = ["NODES", "PODS", "ADDED s (CPU)", "UNCHANGED", "REFRESH", "IDLE, BY MINUTE", "LARGEST, MiB"];
     process.stdout.write(`${formatTable(head, rows)}\n`);

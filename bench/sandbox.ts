@@ -105,6 +105,16 @@ export async function succeed(program: string, args: readonly string[], cwd: str
     return output;
 }
 
+/** Runs `kubectl` at a sandbox's cluster, and returns what it printed. @throws Error with its output when it fails */
+export function kubectl({ kubeconfig, root }: SandboxPaths, ...args: string[]): Promise<string> {
+    return succeed(tool("kubectl"), ["--kubeconfig", kubeconfig, ...args], root);
+}
+
+/** Makes the sandbox's stack, or finds it. */
+export async function selectStack(root: string): Promise<void> {
+    await succeed("npx", ["pulumi", "stack", "select", "--create", "sandbox", "--non-interactive"], root);
+}
+
 /** `pulumi up` of the sandbox's stack, as `npm start` does it. */
 export async function pulumiUp(root: string, ...args: string[]): Promise<void> {
     const up = [
@@ -162,12 +172,11 @@ export async function untilReady(paths: SandboxPaths, names: readonly string[], 
 
 /** Has Argo CD read, render and compare all Applications anew, and waits until it has. */
 export async function refreshAll(paths: SandboxPaths): Promise<void> {
-    const kubectl = (...args: string[]) =>
-        succeed(tool("kubectl"), ["--kubeconfig", paths.kubeconfig, "--namespace", "argocd", ...args], paths.root);
+    const inArgoCD = (...args: string[]) => kubectl(paths, "--namespace", "argocd", ...args);
     const annotation = "argocd.argoproj.io/refresh";
-    await kubectl("annotate", "applications", "--all", "--overwrite", `${annotation}=hard`);
+    await inArgoCD("annotate", "applications", "--all", "--overwrite", `${annotation}=hard`);
     const wanted = `jsonpath={range .items[*]}{.metadata.annotations.argocd\\.argoproj\\.io/refresh}{end}`;
-    while ((await kubectl("get", "applications", "--output", wanted)).trim() !== "") {
+    while ((await inArgoCD("get", "applications", "--output", wanted)).trim() !== "") {
         await delay(200);
     }
 }
@@ -176,24 +185,21 @@ interface Node {
     readonly metadata: { readonly labels: Readonly<Record<string, string>> };
 }
 
-/** Simulated nodes of a sandbox that was just created. */
-export const sandboxNodes = 4;
-
-/** Adds nodes like the sandbox's last one, so that there are `to` at least, of which `from` are there. */
-export async function addNodes(paths: SandboxPaths, from: number, to: number): Promise<void> {
-    if (to <= from) {
+/** Adds simulated nodes like the sandbox's last one until there are at least so many. */
+export async function addNodes(paths: SandboxPaths, count: number): Promise<void> {
+    const there = (await kubectl(paths, "get", "nodes", "--output=name")).trim().split("\n").length;
+    if (count <= there) {
         return;
     }
     const manifest = resolve(__dirname, "../sandbox/manifests/nodes.yaml");
     const model: Node = parseAllDocuments(readFileSync(manifest, "utf8")).at(-1)?.toJS();
-    const items = Array.from({ length: to - from }, (_, index) => {
-        const name = `node-${from + index}`;
+    const items = Array.from({ length: count - there }, (_, index) => {
+        const name = `node-${there + index}`;
         const labels = { ...model.metadata.labels, "kubernetes.io/hostname": name };
         return { ...model, metadata: { name, labels }, spec: { providerID: `k3s://${name}` } };
     });
     const file = join(paths.directory, "nodes.json");
     writeFileSync(file, JSON.stringify({ apiVersion: "v1", kind: "List", items }));
     // A kubelet says more of its machine than the sandbox's nodes do.
-    const create = ["create", "--validate=false", "--filename", file];
-    await succeed(tool("kubectl"), ["--kubeconfig", paths.kubeconfig, ...create], paths.root);
+    await kubectl(paths, "create", "--validate=false", "--filename", file);
 }
