@@ -66,13 +66,12 @@ beforeAll(async () => {
     const access = await home.useOwnGitea();
     first = await home.commit("a small home with a Gitea of its own");
     // Half-way: Gitea is there, and nothing in it.
-    expect(
-        await startAndCut(home, {
-            signal: "SIGKILL",
-            victim: "its Pulumi",
-            when: (output) => /Command git-source-gitea creating/.test(output),
-        }),
-    ).toMatchObject({ hit: true });
+    const { output, hit } = await startAndCut(home, {
+        signal: "SIGKILL",
+        victim: "its Pulumi",
+        when: (printed) => /Command git-source-gitea creating/.test(printed),
+    });
+    expect({ output, hit }).toMatchObject({ hit: true });
     await start();
     const password = await home.secret("gitops-secrets", "gitea-admin-password", "gitops");
     gitea = { ...access, account: { name: "hearth", password } };
