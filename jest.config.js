@@ -4,6 +4,7 @@ const suite = (name) => ({
     rootDir: __dirname,
     testMatch: [`<rootDir>/test/${name}/**/*.test.ts`],
     testEnvironment: "node",
+    setupFilesAfterEnv: [`${__dirname}/test/ended-with.ts`],
     transform: { "^.+\\.ts$": ["ts-jest", { diagnostics: false }] },
     modulePathIgnorePatterns: ["<rootDir>/.sandbox", "<rootDir>/.state"],
 });

@@ -230,7 +230,7 @@ describe("after a reboot", () => {
         const [line = "", ...others] = linesOf("docs/storage.md");
         expect(others).toEqual([]);
         const { code, output } = await home.run("sh", "-c", line);
-        expect({ code, output }).toMatchObject({ code: 0 });
+        expect({ code, output }).toHaveEndedWith(0);
         expect(output).toContain("nas is up");
         expect(output.includes(passphraseWords)).toBe(false);
         await home.nas.hasStarted();
@@ -247,7 +247,7 @@ describe("when a disk has died", () => {
         home.nas.switchOn(left);
         await home.nas.asksForPassphrase();
         const { code, output } = await home.unlock();
-        expect({ code, output }).toMatchObject({ code: 0 });
+        expect({ code, output }).toHaveEndedWith(0);
         await home.nas.hasStarted();
         expect(await readData()).toBe("Dear family\n");
 

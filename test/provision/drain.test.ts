@@ -17,7 +17,7 @@ const versionOf = (node: LiveNode | undefined) => node?.status.nodeInfo.kubeletV
 
 test("a node that its pods may not leave keeps what it runs, and is switched when they may", async () => {
     home.configure();
-    expect(await home.stack.up()).toMatchObject({ exitCode: 0 });
+    expect(await home.stack.up()).toHaveEndedWith(0);
     // A pod that runs on a1, that somebody would make again elsewhere, and that no budget lets go.
     const overrides = {
         spec: { nodeName: "a1" },
@@ -33,7 +33,7 @@ test("a node that its pods may not leave keeps what it runs, and is switched whe
         ["patch", "pod", "held", "--subresource=status", "--type=merge", '--patch={"status":{"phase":"Running"}}'],
         ["create", "poddisruptionbudget", "held", "--selector=app=held", "--min-available=1"],
     ]) {
-        expect(await home.kubectl(...args)).toMatchObject({ exitCode: 0 });
+        expect(await home.kubectl(...args)).toHaveEndedWith(0);
     }
     home.configure(undefined, versions[1]);
 
@@ -51,6 +51,6 @@ test("a node that its pods may not leave keeps what it runs, and is switched whe
     await home.kubectl("delete", "poddisruptionbudget", "held");
     // No kubelet ends it here.
     await home.kubectl("delete", "pod", "held", "--force");
-    expect(await home.stack.up()).toMatchObject({ exitCode: 0 });
+    expect(await home.stack.up()).toHaveEndedWith(0);
     expect(versionOf((await home.liveNodes()).get("a1"))).toBe(versions[1]);
 });

@@ -62,8 +62,8 @@ beforeAll(async () => {
     );
     await home.commit("a home to read in");
     await home.addOrigin();
-    expect(await home.start()).toMatchObject({ code: 0 });
-    expect(await home.type("npx pulumi stack select sandbox", [])).toMatchObject({ code: 0 });
+    expect(await home.start()).toHaveEndedWith(0);
+    expect(await home.type("npx pulumi stack select sandbox", [])).toHaveEndedWith(0);
 }, limit);
 
 afterAll(async () => home.remove(), limit);

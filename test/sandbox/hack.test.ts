@@ -92,7 +92,7 @@ test(
     "on a home that is up, status and doctor find nothing",
     async () => {
         const { code, output } = await home.start();
-        expect({ code, output }).toMatchObject({ code: 0 });
+        expect({ code, output }).toHaveEndedWith(0);
 
         expect(await status()).toMatchObject({ code: 0, ready: true });
         expect(await hack("doctor")).toMatchObject({ code: 0, output: expect.not.stringMatching(/^bad/m) });
@@ -119,7 +119,7 @@ test(
             expect(output).toMatch(/^-\s+memory: 128Mi$/m);
             expect(output).toMatch(/^\+\s+memory: 160Mi$/m);
         }
-        expect(await hack("install", "navidrome")).toMatchObject({ code: 0 });
+        expect(await hack("install", "navidrome")).toHaveEndedWith(0);
         expect(await memory()).toBe("160Mi");
 
         await until("navidrome is OutOfSync", soon, async () => (await synced()) === "OutOfSync");
@@ -140,7 +140,7 @@ test(
 
         home.edit("charts/navidrome/values.yaml", (text) => text.replace("memory: 160Mi", "memory: 192Mi"));
         const revision = await home.commit("navidrome: more memory");
-        expect(await home.start()).toMatchObject({ code: 0 });
+        expect(await home.start()).toHaveEndedWith(0);
         const application = await navidrome();
         expect(application && isReady(application, revision)).toBe(true);
         expect(await memory()).toBe("192Mi");
@@ -159,11 +159,11 @@ test(
         expect(unasked.output).toMatch(/removes:(\n {2}\S+)*\n {2}deployment\.apps\/navidrome/);
         expect(await memory()).toBe("192Mi");
 
-        expect(await hack("uninstall", "navidrome", "--yes")).toMatchObject({ code: 0 });
+        expect(await hack("uninstall", "navidrome", "--yes")).toHaveEndedWith(0);
         expect(await memory()).toContain("not found");
         expect(await claims()).toEqual(before);
 
-        expect(await hack("install", "navidrome")).toMatchObject({ code: 0 });
+        expect(await hack("install", "navidrome")).toHaveEndedWith(0);
         expect(await memory()).toBe("192Mi");
         await until("the home is well again", soon, async () => (await status()).ready);
     },
@@ -196,9 +196,9 @@ test(
 test(
     "hack/uninstall --data removes the volumes too; what comes back is empty",
     async () => {
-        expect(await hack("uninstall", "navidrome", "--yes", "--data")).toMatchObject({ code: 0 });
+        expect(await hack("uninstall", "navidrome", "--yes", "--data")).toHaveEndedWith(0);
         expect(await claims()).toEqual([]);
-        expect(await hack("install", "navidrome")).toMatchObject({ code: 0 });
+        expect(await hack("install", "navidrome")).toHaveEndedWith(0);
         await until("the home is well again", soon, async () => (await status()).ready);
     },
     limit,
@@ -208,11 +208,11 @@ test(
     "what hack/new-app writes runs at once, and from one commit",
     async () => {
         const { code, output } = await home.hack("new-app", "wishlist", "--image", "ghcr.io/cmintey/wishlist:v0.53.2");
-        expect({ code, output }).toMatchObject({ code: 0 });
-        expect(await hack("install", "wishlist")).toMatchObject({ code: 0 });
+        expect({ code, output }).toHaveEndedWith(0);
+        expect(await hack("install", "wishlist")).toHaveEndedWith(0);
 
         const revision = await home.commit("wishlist");
-        expect(await home.start()).toMatchObject({ code: 0 });
+        expect(await home.start()).toHaveEndedWith(0);
         const application = (await home.applications()).get("wishlist");
         expect(application && isReady(application, revision)).toBe(true);
     },
@@ -223,7 +223,7 @@ test(
     "a service of one pushed commit needs no run of the program: its namespace comes with it",
     async () => {
         const { code, output } = await home.hack("new-app", "notes", "--image", "ghcr.io/owner/notes:v1.2.3");
-        expect({ code, output }).toMatchObject({ code: 0 });
+        expect({ code, output }).toHaveEndedWith(0);
         const revision = await pushed("notes");
 
         await until("notes is Synced and Healthy", 2 * soon, async () => {
@@ -257,7 +257,7 @@ test.each([
         expect((await home.kubectl("get", "deployments", "--namespace", name)).output).toContain("No resources found");
 
         const { code, output } = await home.start();
-        expect({ code, output }).toMatchObject({ code: 0 });
+        expect({ code, output }).toHaveEndedWith(0);
         expect(await claims(name)).toEqual(before);
     },
     limit,

@@ -94,7 +94,7 @@ test("answers on standard input become a stack: secrets encrypted, nothing else 
     expect(output).not.toContain("canary");
 
     // Run again, it finds everything there, and changes nothing.
-    expect(await init({})).toMatchObject({ code: 0 });
+    expect(await init({})).toHaveEndedWith(0);
     expect(checkout.read("Pulumi.haus.yaml")).toBe(file);
 
     // Whoever does not know the passphrase is told so, and changes nothing.
@@ -203,7 +203,7 @@ test("the file gets another passphrase by Pulumi's own command, as docs/secrets.
     await dialog.answer("Enter your passphrase to unlock", `${passphrase}\r`);
     await dialog.answer("Enter your new passphrase to protect", "another passphrase\r");
     await dialog.answer("Re-enter your new passphrase", "another passphrase\r");
-    expect(await dialog.end()).toMatchObject({ code: 0 });
+    expect(await dialog.end()).toHaveEndedWith(0);
 
     const read = ["npx", "pulumi", "config", "get", "--path", "hearth:secrets.qbittorrent.vpn-private-key"];
     const get = (given: string) =>

@@ -18,8 +18,6 @@ export interface Cut {
 export interface DisturbedRun {
     readonly code: number | null;
     readonly output: string;
-    /** False when it ended before the moment came. */
-    readonly hit: boolean;
     /** Seconds from that moment to the end of `npm start`. */
     readonly seconds: number;
 }
@@ -29,6 +27,7 @@ export interface DisturbedRun {
  *
  * @param when whether the moment has come, by what the run has printed
  * @param act gets the number of npm's process, which leads a process group of its own; is waited for
+ * @throws Error with what it printed, when it ended before the moment came
  */
 export async function startAndDisturb(
     home: Home,
@@ -57,10 +56,13 @@ export async function startAndDisturb(
     // `exit`, not `close`: the sandbox's own processes may hold the streams open.
     const code = await new Promise<number | null>((ended, failed) => child.once("exit", ended).once("error", failed));
     await acted;
-    return { code, output, hit: hitAt !== undefined, seconds: (Date.now() - (hitAt ?? Date.now())) / 1_000 };
+    if (hitAt === undefined) {
+        throw new Error(`npm start ended with ${code} before the moment came:\n${output}`);
+    }
+    return { code, output, seconds: (Date.now() - hitAt) / 1_000 };
 }
 
-/** Runs `npm start` of a home and cuts it short. */
+/** Runs `npm start` of a home and cuts it short. @throws as {@link startAndDisturb} */
 export async function startAndCut(home: Home, { signal, victim, when }: Cut): Promise<DisturbedRun> {
     const pids = {
         // npm hands on what it can hear; what kills it has to kill what it runs too.

@@ -161,7 +161,7 @@ async function push(message: string): Promise<void> {
     const url = new URL(gitea.url);
     url.username = "hearth";
     url.password = encodeURIComponent(Buffer.from(data["gitea-admin-password"] ?? "", "base64").toString());
-    expect(await home.pushTo(url.href, "main")).toMatchObject({ code: 0 });
+    expect(await home.pushTo(url.href, "main")).toHaveEndedWith(0);
 }
 
 async function health(application: string): Promise<string | undefined> {
@@ -350,8 +350,8 @@ test(
             // What a node says of itself, and its pods' state, which the controller manager takes from that.
             const conditions = [{ type: "Ready", status: "False", reason: "Planted", message: "planted" }];
             const patch = ["--subresource=status", `--patch=${JSON.stringify({ status: { conditions } })}`];
-            expect(await home.kubectl("patch", "node", node, ...patch)).toMatchObject({ code: 0 });
-            expect(await home.kubectl("patch", "pod", pod, "--namespace=glance", ...patch)).toMatchObject({ code: 0 });
+            expect(await home.kubectl("patch", "node", node, ...patch)).toHaveEndedWith(0);
+            expect(await home.kubectl("patch", "pod", pod, "--namespace=glance", ...patch)).toHaveEndedWith(0);
             await eventually("the node's page", () => since("NodeDown").length > 0, pageLimit);
             await eventually(
                 "the alert of its pod is silenced",

@@ -23,7 +23,7 @@ function newCanary(name: string): string {
 }
 
 async function setSecret(path: string): Promise<void> {
-    expect(await home.setSecret(`hearth:secrets.${path}`, newCanary(path))).toMatchObject({ code: 0 });
+    expect(await home.setSecret(`hearth:secrets.${path}`, newCanary(path))).toHaveEndedWith(0);
 }
 
 /** Everything in the charts' Secrets: what was given, and what was generated. */
@@ -78,12 +78,12 @@ async function restarted(before: Record<string, string>): Promise<string[]> {
 beforeAll(async () => {
     home = await Home.create();
     home.keepApplications("cert-manager", "database", "gitops", "qbittorrent", "paperless", "vaultwarden");
-    expect(await home.pulumi("stack", "select", "--create")).toMatchObject({ code: 0 });
+    expect(await home.pulumi("stack", "select", "--create")).toHaveEndedWith(0);
     await setSecret("qbittorrent.vpn-private-key");
     await setSecret("qbittorrent.vpn-addresses");
     await home.commit("a small home with secrets of its own");
     stopWatching = watchProcesses();
-    expect(await home.start()).toMatchObject({ code: 0 });
+    expect(await home.start()).toHaveEndedWith(0);
 }, limit);
 
 afterAll(async () => home.remove(), limit);
@@ -100,7 +100,7 @@ test(
         ]);
 
         const { code, output } = await home.pulumi("up", "--yes", "--skip-preview");
-        expect({ code, output }).toMatchObject({ code: 0 });
+        expect({ code, output }).toHaveEndedWith(0);
         expect(output.match(/core\/v1:Secret \S+ updated/g)).toEqual(["core/v1:Secret qbittorrent updated"]);
         expect(await restarted(before)).toEqual(["qbittorrent/qbittorrent"]);
 
@@ -116,10 +116,10 @@ test(
     async () => {
         const before = await pods();
         const rotate = await home.hack("secrets", "rotate", "database.paperless-password", "--stack", "sandbox");
-        expect(rotate).toMatchObject({ code: 0 });
+        expect(rotate).toHaveEndedWith(0);
 
         const { code, output } = await home.pulumi("up", "--yes", "--skip-preview");
-        expect({ code, output }).toMatchObject({ code: 0 });
+        expect({ code, output }).toHaveEndedWith(0);
         expect(await restarted(before)).toEqual(["paperless/paperless"]);
         const { items } = await home.get<{
             items: {

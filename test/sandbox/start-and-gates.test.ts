@@ -82,7 +82,7 @@ describe("a tier-2 chart that never becomes healthy", () => {
             home.removeFile("charts/garage/templates/never-ready.yaml");
             revision = await home.commit("garage: without the pod that no node takes");
             const { code, output } = await home.start();
-            expect({ code, output }).toMatchObject({ code: 0 });
+            expect({ code, output }).toHaveEndedWith(0);
             const applications = await home.applications();
             const expected = readdirSync(join(home.root, "clusters/home/apps")).map((file) =>
                 file.replace(".yaml", ""),
@@ -102,7 +102,7 @@ describe("a home that is up", () => {
         "a second `npm start` changes nothing",
         async () => {
             const { code, output } = await home.start();
-            expect({ code, output }).toMatchObject({ code: 0 });
+            expect({ code, output }).toHaveEndedWith(0);
             expect(output).toMatch(/\d+ unchanged/);
             expect(output).not.toMatch(/\d+ (created|updated|deleted|replaced)/);
         },
@@ -113,7 +113,7 @@ describe("a home that is up", () => {
         "`npx pulumi preview` by hand sees no change",
         async () => {
             const { code, output } = await home.pulumi("preview", "--expect-no-changes");
-            expect({ code, output }).toMatchObject({ code: 0 });
+            expect({ code, output }).toHaveEndedWith(0);
         },
         limit,
     );
@@ -209,7 +209,7 @@ describe("a change to an Application that is Synced and Healthy", () => {
             revision = await home.commit("glance: a marker");
             await home.push();
             const { code, output } = await home.pulumi("up", "--yes", "--skip-preview", "--parallel", "64");
-            expect({ code, output }).toMatchObject({ code: 0 });
+            expect({ code, output }).toHaveEndedWith(0);
             const applications = await home.applications();
             expect([...applications.values()].filter((each) => !isReady(each, revision))).toEqual([]);
             const configMap = await home.get<{ data: object }>("--namespace=glance", "configmap/marker");
@@ -227,7 +227,7 @@ describe("an Application that is Healthy but OutOfSync", () => {
             home.write("charts/garage/templates/marker.yaml", marker("first"));
             await home.commit("garage: a marker");
             await home.push();
-            expect(await home.pulumi("up", "--yes", "--skip-preview", "--parallel", "64")).toMatchObject({ code: 0 });
+            expect(await home.pulumi("up", "--yes", "--skip-preview", "--parallel", "64")).toHaveEndedWith(0);
 
             home.write("charts/garage/templates/marker.yaml", marker("second"));
             revision = await home.commit("garage: another marker");

@@ -126,7 +126,7 @@ beforeAll(async () => {
             ],
             { ...nobody, cwd: directory, env: {} },
         ),
-    ).toMatchObject({ code: 0 });
+    ).toHaveEndedWith(0);
     port = await freePort();
     server = new Program(
         program("postgres"),
@@ -163,11 +163,11 @@ describe("PostgreSQL", () => {
                     "postgres",
                 )
             ).output;
-        expect(await roles()).toMatchObject({ code: 0 });
+        expect(await roles()).toHaveEndedWith(0);
         const first = await state();
 
         expect(first).toMatch(/^immich\|immich\|/m);
-        expect(await roles()).toMatchObject({ code: 0 });
+        expect(await roles()).toHaveEndedWith(0);
         expect(await state()).toBe(first);
     });
 
@@ -176,7 +176,7 @@ describe("PostgreSQL", () => {
         async (name) => {
             const sql = "CREATE TABLE mine (id int); DROP TABLE mine";
 
-            expect(await query(sql, name, name, passwords[name])).toMatchObject({ code: 0 });
+            expect(await query(sql, name, name, passwords[name])).toHaveEndedWith(0);
         },
     );
 
@@ -196,11 +196,11 @@ describe("PostgreSQL", () => {
 
     test("a new password is set by the next run", async () => {
         write("passwords/immich-password", "another one");
-        expect(await roles()).toMatchObject({ code: 0 });
+        expect(await roles()).toHaveEndedWith(0);
         expect((await query("SELECT 1", "immich", "immich", "another one")).code).toBe(0);
 
         write("passwords/immich-password", passwords.immich);
-        expect(await roles()).toMatchObject({ code: 0 });
+        expect(await roles()).toHaveEndedWith(0);
     });
 
     test("writes no password into its log", () => {
@@ -224,7 +224,7 @@ describe("PostgreSQL", () => {
         }
         const outcome = await dump();
 
-        expect(outcome).toMatchObject({ code: 0 });
+        expect(outcome).toHaveEndedWith(0);
         expect([existsSync(old), existsSync(recent)]).toEqual([false, true]);
         const today = readdirSync(folder("dumps")).find((name) => !name.startsWith("2020")) ?? "";
         expect(readdirSync(join(folder("dumps"), today)).sort()).toEqual([
@@ -241,11 +241,11 @@ describe("PostgreSQL", () => {
         expect(await mine("CREATE TABLE photos (name text); INSERT INTO photos VALUES ('cat')")).toMatchObject({
             code: 0,
         });
-        expect(await dump()).toMatchObject({ code: 0 });
+        expect(await dump()).toHaveEndedWith(0);
         const day = readdirSync(folder("dumps")).find((name) => !name.startsWith("2020")) ?? "";
         // Lost, and begun anew: the Job has made what an app needs, and the app its own tables.
-        expect(await query("DROP DATABASE immich", "postgres")).toMatchObject({ code: 0 });
-        expect(await roles()).toMatchObject({ code: 0 });
+        expect(await query("DROP DATABASE immich", "postgres")).toHaveEndedWith(0);
+        expect(await roles()).toHaveEndedWith(0);
         expect(await mine("CREATE TABLE photos (name text, size int); CREATE TABLE later ()")).toMatchObject({
             code: 0,
         });
@@ -253,11 +253,11 @@ describe("PostgreSQL", () => {
         const page = readFileSync(join(__dirname, "../../../docs/restore.md"), "utf8");
         const [name = "", ...args] = JSON.parse(/"value": (\["pg_restore".*?\])/.exec(page)?.[1] ?? "[]");
         const inHere = args.map((each: string) => each.replace(/^\/dumps\/[^/]+/, join(folder("dumps"), day)));
-        expect(await client(name, inHere, "postgres", passwords.superuser)).toMatchObject({ code: 0 });
+        expect(await client(name, inHere, "postgres", passwords.superuser)).toHaveEndedWith(0);
 
         expect(await mine("SELECT * FROM photos")).toMatchObject({ code: 0, output: "cat\n" });
         expect((await mine("SELECT * FROM later")).output).toMatch(/relation "later" does not exist/);
-        expect(await mine("INSERT INTO photos VALUES ('dog')")).toMatchObject({ code: 0 });
+        expect(await mine("INSERT INTO photos VALUES ('dog')")).toHaveEndedWith(0);
         expect((await query("SELECT 1", "immich", "paperless", passwords.paperless)).output).toMatch(
             /permission denied/,
         );
