@@ -57,6 +57,16 @@ export function loadKubeConfig({ KubeConfig }: Client, kubeconfig: string): Inst
     return config;
 }
 
+/** What the API server said, of an error that the client makes of its answer with code, body and headers. */
+export function messageOf(error: unknown): string {
+    const { body } = Object(error);
+    try {
+        return JSON.parse(body).message ?? body;
+    } catch {
+        return String(body || error);
+    }
+}
+
 /** Ends a wait that failed: Pulumi shows what it wrote as the error. */
 export function fail(message: string): never {
     process.stderr.write(`${message}\n`);

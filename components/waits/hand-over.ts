@@ -1,4 +1,12 @@
-import { fail, type KubernetesObject, loadClient, loadKubeConfig, readInput, type WaitInput } from "./cluster";
+import {
+    fail,
+    type KubernetesObject,
+    loadClient,
+    loadKubeConfig,
+    messageOf,
+    readInput,
+    type WaitInput,
+} from "./cluster";
 
 /** What this is told. */
 interface Input extends WaitInput {
@@ -57,27 +65,37 @@ function named(objects: Input["objects"]): KubernetesObject[] {
 
 /** Hands the objects of a Helm release over to Argo CD. */
 async function main(): Promise<void> {
-    const { kubeconfig, objects } = await readInput<Input>();
+    const { kubeconfig, limit, objects } = await readInput<Input>();
+    const end = Date.now() + limit * 1_000;
     const client = await loadClient();
     const api = loadKubeConfig(client, kubeconfig).makeApiClient(client.KubernetesObjectApi);
-    for (const object of named(objects)) {
+    const handOver = async (object: KubernetesObject): Promise<void> => {
         const { apiVersion, kind, metadata } = await api.read(object as never);
         const managedFields = handedOver((metadata?.managedFields ?? []) as ManagedFields[]);
         if (managedFields) {
             const { name, namespace, resourceVersion } = metadata ?? {};
             const patch = { apiVersion, kind, metadata: { name, namespace, resourceVersion, managedFields } };
-            await api.patch(
-                patch as never,
-                undefined,
-                undefined,
-                undefined,
-                undefined,
-                client.PatchStrategy.MergePatch,
-            );
+            try {
+                await api.patch(
+                    patch as never,
+                    undefined,
+                    undefined,
+                    undefined,
+                    undefined,
+                    client.PatchStrategy.MergePatch,
+                );
+            } catch (error) {
+                // A controller wrote the object's status meanwhile: it is another version, with the same fields to hand over.
+                if (Object(error).code !== 409 || Date.now() > end) {
+                    throw error;
+                }
+                await handOver(object);
+            }
         }
-    }
+    };
+    await Promise.all(named(objects).map(handOver));
 }
 
 if (require.main === module) {
-    main().catch((error: unknown) => fail(`Gitea's objects cannot be handed over to Argo CD: ${error}`));
+    main().catch((error: unknown) => fail(`Gitea's objects cannot be handed over to Argo CD: ${messageOf(error)}`));
 }

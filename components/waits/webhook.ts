@@ -6,6 +6,7 @@ import {
     type KubernetesObject,
     loadClient,
     loadKubeConfig,
+    messageOf,
     readInput,
     type WaitInput,
 } from "./cluster";
@@ -21,15 +22,6 @@ interface Input extends WaitInput {
 /** Milliseconds between two questions. */
 const interval = 500;
 
-/** The message of a Status, which the client hands out as text. */
-function messageOf(body: unknown): string {
-    try {
-        return JSON.parse(String(body)).message ?? String(body);
-    } catch {
-        return String(body);
-    }
-}
-
 /** Waits until an operator's webhook answers, by asking the API server to admit an object in a dry run. */
 async function main(): Promise<void> {
     const { kubeconfig, limit, owner, object } = await readInput<Input>();
@@ -42,7 +34,7 @@ async function main(): Promise<void> {
             (reason: unknown) => reason,
         );
         failIfCertificateIsRefused(error);
-        const text = error instanceof client.ApiException ? messageOf(error.body) : String(error);
+        const text = messageOf(error);
         const answer = judgeAnswer(error === undefined ? undefined : text);
         if (answer === "admitted") {
             return;

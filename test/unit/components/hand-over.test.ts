@@ -1,4 +1,6 @@
+import { text } from "node:stream/consumers";
 import { handedOver } from "../../../components/waits/hand-over";
+import { runWait, serveApi } from "./api-server";
 
 const fieldsV1 = { "f:metadata": { "f:labels": {} }, "f:spec": { "f:replicas": {} } };
 const status = { manager: "kube-controller-manager", operation: "Update", subresource: "status", fieldsV1: {} };
@@ -20,4 +22,67 @@ test("an object that Argo CD manages already is left alone", () => {
         { manager: "argocd-controller", operation: "Apply", fieldsV1 },
     ];
     expect(handedOver(entries)).toBeUndefined();
+});
+
+/** An API server with one object, which somebody else writes between a reading and what is patched on it. */
+async function handOver(conflicts: number, limit: number) {
+    const gitea = { apiVersion: "apps/v1", kind: "StatefulSet", metadata: { name: "gitea", namespace: "gitops" } };
+    let version = 1;
+    let left = conflicts;
+    const patches: unknown[] = [];
+    const server = await serveApi("own", async (request, response) => {
+        const answer = (code: number, body: object) => {
+            response.writeHead(code, { "content-type": "application/json" });
+            response.end(JSON.stringify(body));
+        };
+        const managedFields = [{ manager: "helm", operation: "Update", fieldsV1 }];
+        const object = () => ({
+            ...gitea,
+            metadata: { ...gitea.metadata, resourceVersion: `${version}`, managedFields },
+        });
+        if (request.url?.endsWith("/apis/apps/v1")) {
+            answer(200, { resources: [{ name: "statefulsets", namespaced: true, kind: "StatefulSet" }] });
+        } else if (request.method === "GET") {
+            answer(200, object());
+            if (left > 0) {
+                left -= 1;
+                version += 1;
+            }
+        } else {
+            const patch = JSON.parse(await text(request));
+            if (patch.metadata.resourceVersion === `${version}`) {
+                patches.push(patch);
+                answer(200, object());
+            } else {
+                answer(409, { kind: "Status", message: "the object has been modified", code: 409 });
+            }
+        }
+    });
+    const objects = { "StatefulSet.apps/apps/v1": ["gitops/gitea"] };
+    const ended = await runWait("hand-over", { kubeconfig: server.kubeconfig, limit, objects });
+    server.close();
+    return { ...ended, patches };
+}
+
+test("an object that a controller writes meanwhile is handed over as it is then", async () => {
+    expect(await handOver(2, 60)).toMatchObject({
+        code: 0,
+        said: "",
+        patches: [
+            {
+                metadata: {
+                    resourceVersion: "3",
+                    managedFields: [{ manager: "helm" }, { manager: "argocd-controller" }],
+                },
+            },
+        ],
+    });
+});
+
+test("an object that is written again and again ends the run in its time, with what the API server said", async () => {
+    expect(await handOver(Number.POSITIVE_INFINITY, 1)).toEqual({
+        code: 1,
+        said: "Gitea's objects cannot be handed over to Argo CD: the object has been modified\n",
+        patches: [],
+    });
 });

@@ -1,0 +1,56 @@
+import { spawn } from "node:child_process";
+import type { RequestListener } from "node:http";
+import { createServer } from "node:https";
+import type { AddressInfo } from "node:net";
+import { text } from "node:stream/consumers";
+import { stringify } from "yaml";
+import { makeKey, sign } from "../../../sandbox/controllers/x509";
+
+/** An API server of a test's own, on loopback. */
+export interface ApiServer {
+    /** Contents of a kubeconfig that names it. */
+    readonly kubeconfig: string;
+    /** Ends it, and what is connected to it. */
+    close(): void;
+}
+
+/** @param authority whose certificate the kubeconfig has: the server's own, or another */
+export async function serveApi(authority: "own" | "another", listener: RequestListener): Promise<ApiServer> {
+    const key = await makeKey();
+    const certificate = { ipAddresses: ["127.0.0.1"], isCA: true, duration: 86_400_000 };
+    const own = await sign(certificate, key);
+    const trusted = authority === "own" ? own : await sign(certificate, await makeKey());
+    const server = createServer({ key, cert: own }, listener);
+    await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
+    const kubeconfig = stringify({
+        apiVersion: "v1",
+        kind: "Config",
+        clusters: [
+            {
+                name: "home",
+                cluster: {
+                    server: `https://127.0.0.1:${(server.address() as AddressInfo).port}`,
+                    "certificate-authority-data": Buffer.from(trusted).toString("base64"),
+                },
+            },
+        ],
+        users: [{ name: "home", user: { token: "none" } }],
+        contexts: [{ name: "home", context: { cluster: "home", user: "home" } }],
+        "current-context": "home",
+    });
+    return {
+        kubeconfig,
+        close: () => {
+            server.close();
+            server.closeAllConnections();
+        },
+    };
+}
+
+/** Runs a script of components/waits as its command does, and returns what it wrote as its error. */
+export async function runWait(script: string, input: object): Promise<{ code: unknown; said: string }> {
+    const child = spawn("node", ["--no-deprecation", "--require", "tsx/cjs", `components/waits/${script}.ts`]);
+    child.stdin.end(JSON.stringify(input));
+    const [said, code] = await Promise.all([text(child.stderr), new Promise((ended) => child.once("exit", ended))]);
+    return { code, said };
+}
