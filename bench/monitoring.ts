@@ -7,7 +7,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { parse, stringify } from "yaml";
 import { formatTable } from "../hack/table";
 import { sandboxPaths } from "../sandbox/paths";
-import { freePorts } from "../sandbox/ports";
+import { freePort, freePorts } from "../sandbox/ports";
 import { argocdPorts } from "../test/monitoring/argocd-ports";
 import { filesOf, renderConfigs, writeFiles } from "../test/monitoring/chart";
 import { Daemon } from "../test/monitoring/daemon";
@@ -302,7 +302,7 @@ async function measure(told: Told, applications: number): Promise<Cost> {
     const configs = await renderConfigs(`--set=interval=${interval.here}s`);
     const rules = join(directory, "rules");
     writeFiles(configs, "rules", rules);
-    const { port } = await freePorts("port");
+    const port = await freePort();
     const file = join(directory, "prometheus.yaml");
     const text = filesOf(configs, "prometheus")["prometheus.yaml"] ?? "";
     const address = `127.0.0.1:${(exporter.address() as AddressInfo).port}`;

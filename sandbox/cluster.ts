@@ -11,7 +11,7 @@ import { clusterDirectory, clusterName, portOptions, writeKubeconfig, writeKwokC
 import { ownTool } from "./links";
 import { endProcesses, type OwnProcess, ownProcesses } from "./own-processes";
 import { type SandboxPaths, sandboxPaths } from "./paths";
-import { isFree, lastingPorts } from "./ports";
+import { freePorts, isFree } from "./ports";
 import type { SandboxSettings } from "./settings";
 import { removeStackState } from "./stack-state";
 
@@ -159,7 +159,7 @@ async function create(paths: SandboxPaths, settings: SandboxSettings): Promise<v
         "create",
         "cluster",
         "--config",
-        writeKwokConfig(paths, settings, await lastingPorts(...portOptions)),
+        writeKwokConfig(paths, settings, await freePorts(...portOptions)),
         "--kubeconfig",
         kubeconfig,
         "--wait",

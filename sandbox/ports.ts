@@ -1,23 +1,5 @@
 import { randomInt } from "node:crypto";
-import { type AddressInfo, createServer } from "node:net";
-
-/** A port of loopback that nobody listens on now. */
-export function freePort(): Promise<number> {
-    return new Promise((resolve, reject) => {
-        const server = createServer();
-        server.once("error", reject);
-        server.listen(0, "127.0.0.1", () => {
-            const { port } = server.address() as AddressInfo;
-            server.close(() => resolve(port));
-        });
-    });
-}
-
-/** Different free ports. */
-export async function freePorts<T extends string>(...names: T[]): Promise<Record<T, number>> {
-    const entries = await Promise.all(names.map(async (name) => [name, await freePort()] as const));
-    return Object.fromEntries(entries) as Record<T, number>;
-}
+import { createServer } from "node:net";
 
 /** Whether nobody listens on a port of loopback. */
 export function isFree(port: number): Promise<boolean> {
@@ -28,21 +10,33 @@ export function isFree(port: number): Promise<boolean> {
     });
 }
 
-/** Ports that Linux gives to no connection by itself, and Kubernetes to no Service. */
-const lasting = { from: 20_000, before: 30_000 };
+/**
+ * Ports that Linux gives to no connection by itself, and Kubernetes to no Service: what is picked now is still free when a
+ * program that was not running yet, or that is started again, listens on it.
+ */
+const range = { from: 20_000, before: 30_000 };
+
+/** Picked by this process, which may not listen on them yet. */
+const picked = new Set<number>();
 
 /**
- * Different free ports for what is stopped and started again. Each is picked at random: two sandboxes that are made at
- * once, or one that is made while another is stopped, hardly ever meet.
+ * Different ports of loopback that nobody listens on. Each is picked at random: two sandboxes that are made at once, or
+ * one that is made while another is stopped, hardly ever meet.
  */
-export async function lastingPorts<T extends string>(...names: T[]): Promise<Record<T, number>> {
-    const found = new Set<number>();
-    while (found.size < names.length) {
-        const port = randomInt(lasting.from, lasting.before);
-        if (await isFree(port)) {
-            found.add(port);
-        }
+export async function freePorts<T extends string>(...names: T[]): Promise<Record<T, number>> {
+    const found: [T, number][] = [];
+    for (const name of names) {
+        let port: number;
+        do {
+            port = randomInt(range.from, range.before);
+        } while (picked.has(port) || !(await isFree(port)));
+        picked.add(port);
+        found.push([name, port]);
     }
-    const ports = [...found];
-    return Object.fromEntries(names.map((name, index) => [name, ports[index]])) as Record<T, number>;
+    return Object.fromEntries(found) as Record<T, number>;
+}
+
+/** One of {@link freePorts}. */
+export async function freePort(): Promise<number> {
+    return (await freePorts("port")).port;
 }

@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse } from "yaml";
-import { freePorts } from "../../sandbox/ports";
+import { freePort } from "../../sandbox/ports";
 import { type Configs, type Rule, renderConfigs, rulesOf } from "./chart";
 import type { Daemon } from "./daemon";
 import { eventually } from "./eventually";
@@ -101,7 +101,7 @@ describe("Alertmanager itself, with the chart's configuration", () => {
             ...values,
         );
         const here = mkdtempSync(join(directory, "run-"));
-        const { port } = await freePorts("port");
+        const port = await freePort();
         url = `http://127.0.0.1:${port}`;
         daemon = await runAlertmanager(configs, here, port, `${receiver.url}/heartbeat`);
     }

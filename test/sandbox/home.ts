@@ -13,7 +13,7 @@ import {
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { type ApplicationStatus, isReady as isStatusReady } from "../../components/application-status";
-import { lastingPorts } from "../../sandbox/ports";
+import { freePorts } from "../../sandbox/ports";
 import { startSandbox } from "../../sandbox/sandbox";
 import { tool } from "../../toolchain/tools";
 
@@ -123,7 +123,7 @@ export class Home {
 
     /** Has the sandbox serve Git and charts at ports that are this home's own. */
     private async usePorts(): Promise<void> {
-        this.ports ??= await lastingPorts("git", "charts");
+        this.ports ??= await freePorts("git", "charts");
         const { git, charts } = this.ports;
         this.edit("Pulumi.sandbox.yaml", (text) =>
             text
@@ -167,7 +167,7 @@ export class Home {
 
     /** Gives the home a Gitea of its own, which runs once the Pulumi program has made its pod. */
     async useOwnGitea(): Promise<Omit<GiteaAccess, "account">> {
-        const ports = await lastingPorts("gitea", "argocd");
+        const ports = await freePorts("gitea", "argocd");
         const server = `http://127.0.0.1:${ports.gitea}`;
         const webhook = `http://127.0.0.1:${ports.argocd}/api/webhook`;
         this.edit("Pulumi.sandbox.yaml", (text) =>

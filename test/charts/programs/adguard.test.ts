@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse } from "yaml";
-import { freePort } from "../../../sandbox/ports";
+import { freePorts } from "../../../sandbox/ports";
 import { tool } from "../../../toolchain/tools";
 import { configFile } from "../manifest";
 import { exampleOf, Workspace } from "../workspace";
@@ -40,7 +40,7 @@ test("AdGuard Home accepts its first configuration, and refuses a broken one", a
 });
 
 test("AdGuard Home knows every key of it: what it writes back says the same", async () => {
-    const [http, dns] = [await freePort(), await freePort()];
+    const { http, dns } = await freePorts("http", "dns");
     const text = config
         .replace("0.0.0.0:3000", `127.0.0.1:${http}`)
         .replace("- 0.0.0.0", "- 127.0.0.1")
