@@ -1,12 +1,12 @@
 import { spawn } from "node:child_process";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 import { formatTable } from "../hack/table";
 import { type KubeApi, kubeApi } from "../sandbox/kube-api";
 import { endProcesses, type OwnProcess, ownProcesses, programOf } from "../sandbox/own-processes";
 import type { SandboxPaths } from "../sandbox/paths";
 import { deleteSandbox, startSandbox } from "../sandbox/sandbox";
+import { eventually } from "../test/monitoring/eventually";
 import { costCell, idleCell, memoryCell } from "./cells";
 import { homeOf } from "./copies";
 import { machine, results } from "./record";
@@ -21,6 +21,7 @@ import {
     pulumiUp,
     refreshAll,
     selectStack,
+    waitLimit,
 } from "./sandbox";
 
 /**
@@ -80,23 +81,26 @@ async function renewAsKubeletsDo(paths: SandboxPaths): Promise<void> {
     spawn(program, asKubelets, { cwd: paths.root, detached: true, stdio: "ignore" }).unref();
 }
 
+interface Deployment {
+    readonly status: { readonly readyReplicas?: number };
+}
+
 /** Waits until every DaemonSet has a ready pod on each node that it wants one on, and the Deployment all of its pods. */
 async function untilRunning(api: KubeApi, nodes: number, pods: number): Promise<void> {
-    for (;;) {
-        const [daemonSets, deployment] = await Promise.all([
-            api.get<{ items: DaemonSet[] }>("/apis/apps/v1/daemonsets").catch(() => undefined),
-            api
-                .get<{ status: { readyReplicas?: number } }>("/apis/apps/v1/namespaces/default/deployments/load")
-                .catch(() => undefined),
-        ]);
-        const areEverywhere = daemonSets?.items.every(
-            ({ status = {} }) => status.desiredNumberScheduled === nodes && status.numberReady === nodes,
-        );
-        if (areEverywhere && deployment?.status.readyReplicas === pods) {
-            return;
-        }
-        await delay(500);
-    }
+    await eventually(
+        `the DaemonSets on ${nodes} nodes and ${pods} pods are ready`,
+        async () => {
+            const [daemonSets, deployment] = await Promise.all([
+                api.get<{ items: DaemonSet[] }>("/apis/apps/v1/daemonsets"),
+                api.get<Deployment>("/apis/apps/v1/namespaces/default/deployments/load"),
+            ]);
+            const areEverywhere = daemonSets?.items.every(
+                ({ status = {} }) => status.desiredNumberScheduled === nodes && status.numberReady === nodes,
+            );
+            return areEverywhere && deployment?.status.readyReplicas === pods;
+        },
+        waitLimit,
+    );
 }
 
 async function measured(paths: SandboxPaths, count: number): Promise<Measured> {

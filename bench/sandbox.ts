@@ -10,6 +10,7 @@ import type { ApplicationObject } from "../sandbox/applications-table";
 import { kubeApi } from "../sandbox/kube-api";
 import { ownProcesses, programOf } from "../sandbox/own-processes";
 import type { SandboxPaths } from "../sandbox/paths";
+import { eventually } from "../test/monitoring/eventually";
 import { run } from "../toolchain/run";
 import { tool } from "../toolchain/tools";
 
@@ -137,6 +138,9 @@ export const belowTheTiers = ["System", "Secrets", "SecretUsers", "GitSource"].f
     `**hearth:components:${component}**`,
 ]);
 
+/** Milliseconds that anything may take which is waited for. */
+export const waitLimit = 1_200_000;
+
 /** The Applications of the sandbox's stack, with its settings in place of the manifests' defaults; in the checkout's folder. */
 export async function sandboxApplications(root: string): Promise<Application[]> {
     const { settings } = await readStack("sandbox");
@@ -154,7 +158,7 @@ export async function sandboxApplications(root: string): Promise<Application[]> 
  */
 export async function untilReady(paths: SandboxPaths, names: readonly string[], revision: string): Promise<void> {
     const api = kubeApi(paths.kubeconfig);
-    const deadline = Date.now() + 1_200_000;
+    const deadline = Date.now() + waitLimit;
     try {
         for (const name of names) {
             const path = `/apis/argoproj.io/v1alpha1/namespaces/argocd/applications/${name}`;
@@ -170,15 +174,21 @@ export async function untilReady(paths: SandboxPaths, names: readonly string[], 
     }
 }
 
-/** Has Argo CD read, render and compare all Applications anew, and waits until it has. */
+/**
+ * Has Argo CD read, render and compare all Applications anew, and waits until it has.
+ *
+ * @throws Error after twenty minutes
+ */
 export async function refreshAll(paths: SandboxPaths): Promise<void> {
     const inArgoCD = (...args: string[]) => kubectl(paths, "--namespace", "argocd", ...args);
     const annotation = "argocd.argoproj.io/refresh";
     await inArgoCD("annotate", "applications", "--all", "--overwrite", `${annotation}=hard`);
     const wanted = `jsonpath={range .items[*]}{.metadata.annotations.argocd\\.argoproj\\.io/refresh}{end}`;
-    while ((await inArgoCD("get", "applications", "--output", wanted)).trim() !== "") {
-        await delay(200);
-    }
+    await eventually(
+        "every Application is read anew",
+        async () => (await inArgoCD("get", "applications", "--output", wanted)).trim() === "",
+        waitLimit,
+    );
 }
 
 interface Node {
