@@ -72,25 +72,26 @@ async function main(): Promise<void> {
     const handOver = async (object: KubernetesObject): Promise<void> => {
         const { apiVersion, kind, metadata } = await api.read(object as never);
         const managedFields = handedOver((metadata?.managedFields ?? []) as ManagedFields[]);
-        if (managedFields) {
-            const { name, namespace, resourceVersion } = metadata ?? {};
-            const patch = { apiVersion, kind, metadata: { name, namespace, resourceVersion, managedFields } };
-            try {
-                await api.patch(
-                    patch as never,
-                    undefined,
-                    undefined,
-                    undefined,
-                    undefined,
-                    client.PatchStrategy.MergePatch,
-                );
-            } catch (error) {
-                // A controller wrote the object's status meanwhile: it is another version, with the same fields to hand over.
-                if (Object(error).code !== 409 || Date.now() > end) {
-                    throw error;
-                }
-                await handOver(object);
+        if (managedFields === undefined) {
+            return;
+        }
+        const { name, namespace, resourceVersion } = metadata ?? {};
+        const patch = { apiVersion, kind, metadata: { name, namespace, resourceVersion, managedFields } };
+        try {
+            await api.patch(
+                patch as never,
+                undefined,
+                undefined,
+                undefined,
+                undefined,
+                client.PatchStrategy.MergePatch,
+            );
+        } catch (error) {
+            // A controller wrote the object's status meanwhile: it is another version, with the same fields to hand over.
+            if (Object(error).code !== 409 || Date.now() > end) {
+                throw error;
             }
+            await handOver(object);
         }
     };
     await Promise.all(named(objects).map(handOver));

@@ -14,6 +14,18 @@ export interface ApiServer {
     close(): void;
 }
 
+/** Contents of a kubeconfig for nobody in particular. @param cluster what it says of the API server */
+export function kubeconfigOf(cluster: object): string {
+    return stringify({
+        apiVersion: "v1",
+        kind: "Config",
+        clusters: [{ name: "home", cluster }],
+        users: [{ name: "home", user: {} }],
+        contexts: [{ name: "home", context: { cluster: "home", user: "home" } }],
+        "current-context": "home",
+    });
+}
+
 /** @param authority whose certificate the kubeconfig has: the server's own, or another */
 export async function serveApi(authority: "own" | "another", listener: RequestListener): Promise<ApiServer> {
     const key = await makeKey();
@@ -22,21 +34,9 @@ export async function serveApi(authority: "own" | "another", listener: RequestLi
     const trusted = authority === "own" ? own : await sign(certificate, await makeKey());
     const server = createServer({ key, cert: own }, listener);
     await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
-    const kubeconfig = stringify({
-        apiVersion: "v1",
-        kind: "Config",
-        clusters: [
-            {
-                name: "home",
-                cluster: {
-                    server: `https://127.0.0.1:${(server.address() as AddressInfo).port}`,
-                    "certificate-authority-data": Buffer.from(trusted).toString("base64"),
-                },
-            },
-        ],
-        users: [{ name: "home", user: { token: "none" } }],
-        contexts: [{ name: "home", context: { cluster: "home", user: "home" } }],
-        "current-context": "home",
+    const kubeconfig = kubeconfigOf({
+        server: `https://127.0.0.1:${(server.address() as AddressInfo).port}`,
+        "certificate-authority-data": Buffer.from(trusted).toString("base64"),
     });
     return {
         kubeconfig,

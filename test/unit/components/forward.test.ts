@@ -6,6 +6,7 @@ import { type AddressInfo, connect } from "node:net";
 import { resolve } from "node:path";
 import type { Duplex } from "node:stream";
 import { throughCluster } from "../../../components/gitea/forward";
+import { kubeconfigOf } from "./api-server";
 
 let api: Server;
 
@@ -26,26 +27,10 @@ afterEach(async () => {
 });
 
 const kubeconfig = () =>
-    JSON.stringify(
-        {
-            apiVersion: "v1",
-            kind: "Config",
-            "current-context": "home",
-            contexts: [{ name: "home", context: { cluster: "home", user: "home" } }],
-            clusters: [
-                {
-                    name: "home",
-                    cluster: {
-                        server: `http://127.0.0.1:${(api.address() as AddressInfo).port}`,
-                        "insecure-skip-tls-verify": true,
-                    },
-                },
-            ],
-            users: [{ name: "home", user: {} }],
-        },
-        undefined,
-        1,
-    );
+    kubeconfigOf({
+        server: `http://127.0.0.1:${(api.address() as AddressInfo).port}`,
+        "insecure-skip-tls-verify": true,
+    });
 
 /** Opens a WebSocket as the API server does. https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2 */
 function open({ headers }: IncomingMessage, socket: Duplex): void {
