@@ -36,10 +36,12 @@ export class RootApplication extends pulumi.ComponentResource {
                 metadata: {
                     name: "root",
                     namespace: "argocd",
-                    annotations: pulumi.output(args.revision).apply((revision) => ({
-                        "argocd.argoproj.io/manifest-generate-paths": `/${path}`,
-                        ...gateAnnotation(".status.sync.revision", revision),
-                    })),
+                    // Without manifest-generate-paths, with which Argo CD never syncs a commit that comes while it is
+                    // syncing the one before (https://github.com/argoproj/argo-cd/issues/27875): these few files cost
+                    // little to render at each commit.
+                    annotations: pulumi
+                        .output(args.revision)
+                        .apply((revision) => gateAnnotation(".status.sync.revision", revision)),
                 },
                 spec: {
                     project: "root",

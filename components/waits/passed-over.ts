@@ -26,13 +26,16 @@ export interface Application extends KubernetesObject {
 export async function isPassedOver({ metadata, spec, operation, status }: Application): Promise<boolean> {
     const { phase, syncResult } = status?.operationState ?? {};
     const [before, now] = [syncResult?.revisions?.[0] ?? syncResult?.revision, revisionOf(status)];
-    const paths = metadata?.annotations?.["argocd.argoproj.io/manifest-generate-paths"];
     const isAtRest = status?.sync?.status === "OutOfSync" && operation === undefined && phase === "Succeeded";
-    if (!spec?.syncPolicy?.automated || !isAtRest || !before || !now || !paths) {
+    if (!spec?.syncPolicy?.automated || !isAtRest || !before || !now) {
         return false;
     }
-    if (metadata.name === "root") {
+    if (metadata?.name === "root") {
         return true;
+    }
+    const paths = metadata?.annotations?.["argocd.argoproj.io/manifest-generate-paths"];
+    if (!paths) {
+        return false;
     }
     const touched = paths.split(";").map((path) => `:(top)${path.replace(/^\//, "")}`);
     // Of commits that are not in this checkout nothing is known.

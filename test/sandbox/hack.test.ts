@@ -220,10 +220,17 @@ test(
 );
 
 test(
-    "a service of one pushed commit needs no run of the program: its namespace comes with it",
+    "a service of one pushed commit needs no run of the program, also when root is being synced: its namespace comes with it",
     async () => {
         const { code, output } = await home.hack("new-app", "notes", "--image", "ghcr.io/owner/notes:v1.2.3");
         expect({ code, output }).toHaveEndedWith(0);
+        // Root's sync takes seconds, for the pause after each wave: the push comes within it.
+        const operation = { sync: { syncOptions: ["ServerSideApply=true", "Validate=false"] } };
+        const asked = await home.kubectl(
+            ...["patch", "application", "root", "--namespace", "argocd", "--type", "merge"],
+            ...["--patch", JSON.stringify({ operation })],
+        );
+        expect(asked).toHaveEndedWith(0);
         const revision = await pushed("notes");
 
         await until("notes is Synced and Healthy", 2 * soon, async () => {
