@@ -97,9 +97,8 @@ async function main(): Promise<void> {
     }
     const rows = Object.keys(variants).map((settings) => {
         const all = trials.filter((trial) => trial.settings === settings);
-        return [settings, all.map(({ refresh }) => costCell(refresh)), all.map(({ library }) => costCell(library))].map(
-            String,
-        );
+        const cells = (["refresh", "library"] as const).map((key) => all.map((trial) => costCell(trial[key])).join(", "));
+        return [settings, ...cells];
     });
     process.stdout.write(`${formatTable(["SETTINGS", "ALL READ ANEW s (CPU)", "LIBRARY s (CPU)"], rows)}\n`);
 }

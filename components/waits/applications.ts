@@ -6,6 +6,7 @@ import {
     type Instance,
     loadClient,
     loadKubeConfig,
+    messageOf,
     readInput,
     type WaitInput,
 } from "./cluster";
@@ -115,4 +116,4 @@ async function main(): Promise<void> {
     await informer.start();
 }
 
-main().catch((error: unknown) => fail(`The Applications cannot be watched: ${error}`));
+main().catch((error: unknown) => fail(`The Applications cannot be watched: ${messageOf(error)}`));

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { type KeyChange, keysUsed, observedChanges } from "../secret-use";
-import { type Client, fail, type Instance, loadClient, loadKubeConfig, readInput, type WaitInput } from "./cluster";
+import { type Client, fail, type Instance, loadClient, loadKubeConfig, messageOf, readInput, type WaitInput } from "./cluster";
 
 /** What this script is told. */
 interface Input extends WaitInput {
@@ -211,4 +211,4 @@ async function main(): Promise<void> {
     }
 }
 
-main().catch((error: unknown) => fail(`The pods that use changed secrets cannot be restarted: ${error}`));
+main().catch((error: unknown) => fail(`The pods that use changed secrets cannot be restarted: ${messageOf(error)}`));

@@ -53,4 +53,4 @@ async function main(): Promise<void> {
     }
 }
 
-main().catch((error: unknown) => fail(`The webhook cannot be asked: ${error}`));
+main().catch((error: unknown) => fail(`The webhook cannot be asked: ${messageOf(error)}`));
