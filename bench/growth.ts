@@ -28,7 +28,7 @@ import {
  */
 const root = resolve(__dirname, "..");
 
-/** Argo CD looks at each Application anew every two to three minutes. */
+/** Argo CD looks at each Application anew every two to five minutes. */
 const idleMinutes = 4;
 
 /** Room for what they ask for. */
