@@ -97,7 +97,9 @@ async function main(): Promise<void> {
     }
     const rows = Object.keys(variants).map((settings) => {
         const all = trials.filter((trial) => trial.settings === settings);
-        const cells = (["refresh", "library"] as const).map((key) => all.map((trial) => costCell(trial[key])).join(", "));
+        const cells = (["refresh", "library"] as const).map((key) =>
+            all.map((trial) => costCell(trial[key])).join(", "),
+        );
         return [settings, ...cells];
     });
     process.stdout.write(`${formatTable(["SETTINGS", "ALL READ ANEW s (CPU)", "LIBRARY s (CPU)"], rows)}\n`);

@@ -1,6 +1,15 @@
 import { createHash } from "node:crypto";
 import { type KeyChange, keysUsed, observedChanges } from "../secret-use";
-import { type Client, fail, type Instance, loadClient, loadKubeConfig, messageOf, readInput, type WaitInput } from "./cluster";
+import {
+    type Client,
+    fail,
+    type Instance,
+    loadClient,
+    loadKubeConfig,
+    messageOf,
+    readInput,
+    type WaitInput,
+} from "./cluster";
 
 /** What this script is told. */
 interface Input extends WaitInput {
