@@ -1,5 +1,8 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { RegisterResourceRequest } from "@pulumi/pulumi/proto/resource_pb";
+import { keepPromisesCheap } from "../../../config/plain-stacks";
+
+keepPromisesCheap();
 
 /** One resource as a component registered it. */
 export interface Registered {
