@@ -3,10 +3,10 @@ import {
     type Client,
     fail,
     failIfCertificateIsRefused,
+    failWith,
     type Instance,
     loadClient,
     loadKubeConfig,
-    messageOf,
     readInput,
     type WaitInput,
 } from "./cluster";
@@ -116,4 +116,4 @@ async function main(): Promise<void> {
     await informer.start();
 }
 
-main().catch((error: unknown) => fail(`The Applications cannot be watched: ${messageOf(error)}`));
+main().catch(failWith("The Applications cannot be watched"));

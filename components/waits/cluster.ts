@@ -73,6 +73,12 @@ export function fail(message: string): never {
     process.exit(1);
 }
 
+/** What ends a wait on an error that it does not foresee. @param what cannot be done, a sentence without its end */
+export const failWith =
+    (what: string) =>
+    (error: unknown): never =>
+        fail(`${what}: ${messageOf(error)}`);
+
 /**
  * Ends a wait when the API server's certificate is not accepted here: no time makes it another one.
  * https://nodejs.org/api/tls.html#x509-certificate-error-codes

@@ -1,12 +1,4 @@
-import {
-    fail,
-    type KubernetesObject,
-    loadClient,
-    loadKubeConfig,
-    messageOf,
-    readInput,
-    type WaitInput,
-} from "./cluster";
+import { failWith, type KubernetesObject, loadClient, loadKubeConfig, readInput, type WaitInput } from "./cluster";
 
 /** What this is told. */
 interface Input extends WaitInput {
@@ -98,5 +90,5 @@ async function main(): Promise<void> {
 }
 
 if (require.main === module) {
-    main().catch((error: unknown) => fail(`Gitea's objects cannot be handed over to Argo CD: ${messageOf(error)}`));
+    main().catch(failWith("Gitea's objects cannot be handed over to Argo CD"));
 }

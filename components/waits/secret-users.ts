@@ -3,10 +3,10 @@ import { type KeyChange, keysUsed, observedChanges } from "../secret-use";
 import {
     type Client,
     fail,
+    failWith,
     type Instance,
     loadClient,
     loadKubeConfig,
-    messageOf,
     readInput,
     type WaitInput,
 } from "./cluster";
@@ -220,4 +220,4 @@ async function main(): Promise<void> {
     }
 }
 
-main().catch((error: unknown) => fail(`The pods that use changed secrets cannot be restarted: ${messageOf(error)}`));
+main().catch(failWith("The pods that use changed secrets cannot be restarted"));

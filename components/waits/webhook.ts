@@ -3,6 +3,7 @@ import { judgeAnswer } from "../webhook-answer";
 import {
     fail,
     failIfCertificateIsRefused,
+    failWith,
     type KubernetesObject,
     loadClient,
     loadKubeConfig,
@@ -53,4 +54,4 @@ async function main(): Promise<void> {
     }
 }
 
-main().catch((error: unknown) => fail(`The webhook cannot be asked: ${messageOf(error)}`));
+main().catch(failWith("The webhook cannot be asked"));
