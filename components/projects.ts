@@ -122,7 +122,7 @@ export class Projects extends pulumi.ComponentResource {
                     },
                     spec,
                 },
-                { parent: this, dependsOn: opts?.dependsOn },
+                { parent: this },
             );
         }
         this.registerOutputs({});

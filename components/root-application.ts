@@ -65,7 +65,6 @@ export class RootApplication extends pulumi.ComponentResource {
             },
             {
                 parent: this,
-                dependsOn: opts?.dependsOn,
                 customTimeouts: { create: settings.tierTimeout, update: settings.tierTimeout },
             },
         );
@@ -79,7 +78,7 @@ export class RootApplication extends pulumi.ComponentResource {
                 kubeconfig: args.kubeconfig,
                 settings,
             },
-            { parent: this, dependsOn: opts?.dependsOn },
+            { parent: this },
         );
         this.registerOutputs({});
     }

@@ -31,10 +31,8 @@ export class Tier extends pulumi.ComponentResource {
         super("hearth:components:Tier", name, { tier: args.tier }, opts);
         const { settings, tier } = args;
         const applications = args.applications.filter((each) => each.tier === tier);
-        // The tier waits already, and its children with it; this puts the edges into the state too, for whatever reads
-        // the graph there.
-        const dependsOn = opts?.dependsOn;
-
+        // No child repeats what the tier depends on, since each waits for its parent: N Applications that name N others
+        // would be N² lines of the state, which Pulumi writes whole after each step.
         const resources = applications.map((application) => {
             const manifest = overriddenManifest(application, settings);
             return new kubernetes.apiextensions.CustomResource(
@@ -51,7 +49,6 @@ export class Tier extends pulumi.ComponentResource {
                 },
                 {
                     parent: this,
-                    dependsOn,
                     customTimeouts: { create: settings.tierTimeout, update: settings.tierTimeout },
                 },
             );
@@ -66,7 +63,7 @@ export class Tier extends pulumi.ComponentResource {
                 kubeconfig: args.kubeconfig,
                 settings,
             },
-            { parent: this, dependsOn },
+            { parent: this },
         );
         this.registerOutputs({ uids: this.uids });
     }

@@ -119,12 +119,12 @@ describe("a home that is up", () => {
     );
 
     test(
-        "in the state, each Application depends on every one of the tier before",
+        "in the state, each Application depends on every one of the tier before, by way of its tier",
         async () => {
             const resources = await home.state();
             const byUrn = new Map(resources.map((each) => [each.urn, each]));
             const reachable = (from: StateResource, seen = new Set<string>()): Set<string> => {
-                for (const urn of from.dependencies ?? []) {
+                for (const urn of [...(from.dependencies ?? []), ...(from.parent ? [from.parent] : [])]) {
                     const next = byUrn.get(urn);
                     if (next && !seen.has(urn)) {
                         reachable(next, seen.add(urn));

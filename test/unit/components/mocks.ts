@@ -15,6 +15,8 @@ export interface Registered {
     readonly parent: string;
     /** URNs of everything it waits for. */
     readonly dependencies: readonly string[];
+    /** Names of the resources that were there when it was asked for. */
+    readonly after: readonly string[];
 }
 
 type Callback = (error: Error | null, response: unknown) => void;
@@ -53,8 +55,9 @@ export async function mockEngine(): Promise<Registered[]> {
     );
     const monitor = pulumi.runtime.getMonitor() as unknown as Monitor;
     const register = monitor.registerResource.bind(monitor);
-    monitor.registerResource = (request, callback) =>
-        register(request, (error, response) => {
+    monitor.registerResource = (request, callback) => {
+        const after = registered.map(({ name }) => name);
+        return register(request, (error, response) => {
             registered.push({
                 type: request.getType(),
                 name: request.getName(),
@@ -62,9 +65,11 @@ export async function mockEngine(): Promise<Registered[]> {
                 inputs: request.getObject()?.toJavaScript() ?? {},
                 parent: request.getParent(),
                 dependencies: request.getDependenciesList(),
+                after,
             });
             callback(error, response);
         });
+    };
     return registered;
 }
 
