@@ -4,6 +4,7 @@ import { formatTable } from "../hack/table";
 import { ownProcesses, programOf } from "../sandbox/own-processes";
 import type { SandboxPaths } from "../sandbox/paths";
 import { eventually } from "../test/monitoring/eventually";
+import { runMain } from "../toolchain/failure";
 import { costCell } from "./cells";
 import { GiteaHome, type Push } from "./gitea-home";
 import { machine, results } from "./record";
@@ -73,7 +74,7 @@ async function apply(paths: SandboxPaths, wanted: Settings): Promise<void> {
     });
 }
 
-async function main(): Promise<void> {
+async function main(): Promise<number> {
     const applications = Number(process.argv[2] ?? 100);
     const home = await GiteaHome.create(applications);
     const trials: Trial[] = [];
@@ -103,9 +104,7 @@ async function main(): Promise<void> {
         return [settings, ...cells];
     });
     process.stdout.write(`${formatTable(["SETTINGS", "ALL READ ANEW s (CPU)", "LIBRARY s (CPU)"], rows)}\n`);
+    return 0;
 }
 
-main().catch((error: unknown) => {
-    process.stderr.write(`${error instanceof Error ? error.message : error}\n`);
-    process.exitCode = 1;
-});
+runMain("bench/argocd-settings.ts", main);

@@ -5,6 +5,7 @@ import { type Application, tiers } from "../components/applications";
 import { formatTable } from "../hack/table";
 import type { SandboxPaths } from "../sandbox/paths";
 import { deleteSandbox, exclusively, startSandbox } from "../sandbox/sandbox";
+import { runMain } from "../toolchain/failure";
 import { build, isBuilt } from "../toolchain/go-build";
 import { builtPath, type GoTool, tool } from "../toolchain/tools";
 import { machine, results } from "./record";
@@ -170,7 +171,7 @@ async function measured(way: string): Promise<Measured> {
     };
 }
 
-async function main(): Promise<void> {
+async function main(): Promise<number> {
     process.chdir(root);
     const chosen = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(ways);
     if (chosen.includes("helmfile") && !isBuilt("helmfile", helmfileTool)) {
@@ -197,9 +198,7 @@ async function main(): Promise<void> {
         return [way, ...[seconds, processorSeconds, services].map((each) => each.toFixed(1)), what];
     });
     process.stdout.write(`${formatTable(head, rows)}\n`);
+    return 0;
 }
 
-main().catch((error: unknown) => {
-    process.stderr.write(`${error instanceof Error ? error.message : error}\n`);
-    process.exitCode = 1;
-});
+runMain("bench/bootstrap.ts", main);

@@ -1,4 +1,5 @@
 import { formatTable } from "../hack/table";
+import { runMain } from "../toolchain/failure";
 import { GiteaHome, type Push } from "./gitea-home";
 import { measureHomes } from "./record";
 
@@ -65,7 +66,7 @@ function summary(pushes: readonly Push[]): string {
     return `${seconds?.toFixed(1)} (${processor?.toFixed(1)}), ${rendered}`;
 }
 
-async function main(): Promise<void> {
+async function main(): Promise<number> {
     const all = await measureHomes("gitops", [27, 100, 200], measured);
     const rows = all.map(({ applications, webhook, polling }) => [
         String(applications),
@@ -74,9 +75,7 @@ async function main(): Promise<void> {
     const ways = ["WEBHOOK", "POLLING"].flatMap((way) => [`${way}: ONE CHART`, "LIBRARY"]);
     process.stdout.write(`Medians: seconds (processor seconds), charts rendered\n`);
     process.stdout.write(`${formatTable(["APPLICATIONS", ...ways], rows)}\n`);
+    return 0;
 }
 
-main().catch((error: unknown) => {
-    process.stderr.write(`${error instanceof Error ? error.message : error}\n`);
-    process.exitCode = 1;
-});
+runMain("bench/gitops.ts", main);

@@ -3,6 +3,7 @@ import { join, resolve } from "node:path";
 import { formatTable } from "../hack/table";
 import { programOf } from "../sandbox/own-processes";
 import { deleteSandbox, startSandbox } from "../sandbox/sandbox";
+import { runMain } from "../toolchain/failure";
 import { runningProcesses } from "../toolchain/processes";
 import { tool } from "../toolchain/tools";
 import { costCell, idleCell, memoryCell } from "./cells";
@@ -120,7 +121,7 @@ async function measured(count: number): Promise<Measured> {
     }
 }
 
-async function main(): Promise<void> {
+async function main(): Promise<number> {
     const all = await measureHomes("growth", [27, 100, 300], measured);
     const rows = all.map(({ applications, preview, up, unchanged, refresh, idle, stateKiB, memoryMiB }) => [
         String(applications),
@@ -140,9 +141,7 @@ async function main(): Promise<void> {
         "LARGEST, MiB",
     ];
     process.stdout.write(`${formatTable(head, rows)}\n`);
+    return 0;
 }
 
-main().catch((error: unknown) => {
-    process.stderr.write(`${error instanceof Error ? error.message : error}\n`);
-    process.exitCode = 1;
-});
+runMain("bench/growth.ts", main);

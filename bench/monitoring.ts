@@ -12,6 +12,7 @@ import { argocdPorts } from "../test/monitoring/argocd-ports";
 import { filesOf, renderConfigs, writeFiles } from "../test/monitoring/chart";
 import { Daemon } from "../test/monitoring/daemon";
 import { runAlertmanager } from "../test/monitoring/run-alertmanager";
+import { runMain } from "../toolchain/failure";
 import { machine, results } from "./record";
 import { kubectl, succeed } from "./sandbox";
 
@@ -358,7 +359,7 @@ async function measure(told: Told, applications: number): Promise<Cost> {
     }
 }
 
-async function main(): Promise<void> {
+async function main(): Promise<number> {
     await succeed("npm", ["run", "--silent", "--ignore-scripts", "start"], root);
     const directory = mkdtempSync(join(tmpdir(), "hearth-bench-"));
     const told = await listen(directory).finally(async () => {
@@ -387,9 +388,7 @@ async function main(): Promise<void> {
     ]);
     console.log(formatTable(header, rows));
     console.log("MiB of memory of the others, with 27 Applications:", others);
+    return 0;
 }
 
-main().catch((error: unknown) => {
-    console.error(error instanceof Error ? error.message : error);
-    process.exitCode = 1;
-});
+runMain("bench/monitoring.ts", main);

@@ -7,6 +7,7 @@ import { endProcesses, type OwnProcess, ownProcesses, programOf } from "../sandb
 import type { SandboxPaths } from "../sandbox/paths";
 import { deleteSandbox, startSandbox } from "../sandbox/sandbox";
 import { eventually } from "../test/monitoring/eventually";
+import { runMain } from "../toolchain/failure";
 import { costCell, idleCell, memoryCell } from "./cells";
 import { homeOf } from "./copies";
 import { machine, results } from "./record";
@@ -132,7 +133,7 @@ async function measured(paths: SandboxPaths, count: number): Promise<Measured> {
     }
 }
 
-async function main(): Promise<void> {
+async function main(): Promise<number> {
     const counts = process.argv.length > 2 ? process.argv.slice(2).map(Number) : [100, 250, 1_000];
     const directory = homeOf(27);
     const { paths } = await startSandbox(directory);
@@ -162,9 +163,7 @@ async function main(): Promise<void> {
     ]);
     const head = ["NODES", "PODS", "ADDED s (CPU)", "UNCHANGED", "REFRESH", "IDLE, BY MINUTE", "LARGEST, MiB"];
     process.stdout.write(`${formatTable(head, rows)}\n`);
+    return 0;
 }
 
-main().catch((error: unknown) => {
-    process.stderr.write(`${error instanceof Error ? error.message : error}\n`);
-    process.exitCode = 1;
-});
+runMain("bench/nodes.ts", main);

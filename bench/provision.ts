@@ -6,6 +6,7 @@ import { stringify } from "yaml";
 import { auditPolicyText, k3sConfig, podSecurityText } from "../provision/k3s-config";
 import { MachineHome } from "../test/provision/home";
 import { aptGetInstall } from "../toolchain/apt-get";
+import { runMain } from "../toolchain/failure";
 import { findOnPath } from "../toolchain/paths";
 import { run } from "../toolchain/run";
 import { machine, results } from "./record";
@@ -124,7 +125,7 @@ function prepareAnsible(home: MachineHome): { folder: string; command: [string, 
     return { folder, command: home.network.command("ansible-playbook", "--inventory", "inventory.yaml", playbook) };
 }
 
-async function main(): Promise<void> {
+async function main(): Promise<number> {
     if (!findOnPath("ansible-playbook")) {
         await aptGetInstall("ansible-playbook", "Install the package ansible.", ["ansible"]);
     }
@@ -153,9 +154,7 @@ async function main(): Promise<void> {
     process.stdout.write(`${table.toString()}\n`);
     const commit = execFileSync("git", ["rev-parse", "--short", "HEAD"], { encoding: "utf8" }).trim();
     writeFileSync(join(results, "provision.json"), `${JSON.stringify({ ...machine(), commit, measured }, null, 4)}\n`);
+    return 0;
 }
 
-main().catch((error: Error) => {
-    process.stderr.write(`${error.message}\n`);
-    process.exitCode = 1;
-});
+runMain("bench/provision.ts", main);

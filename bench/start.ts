@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { runMain } from "../toolchain/failure";
 import { machine, results } from "./record";
 
 /**
@@ -88,7 +89,7 @@ async function withAnotherSecret<T>(work: () => Promise<T>): Promise<T> {
     }
 }
 
-async function main(): Promise<void> {
+async function main(): Promise<number> {
     const npm = (...args: string[]): [string, string[]] => ["npm", ["run", "--silent", ...args]];
     const up = ["pulumi", "up", "--yes", "--skip-preview", "--non-interactive", "--parallel", "64", "--stack"];
     await measure("npm stop -- --delete", ...npm("stop", "--", "--delete"));
@@ -114,9 +115,7 @@ async function main(): Promise<void> {
     for (const { what, seconds, peakMiB } of measured) {
         console.log(`${seconds.toFixed(1).padStart(7)}  ${peakMiB.toFixed(0).padStart(8)}  ${what}`);
     }
+    return 0;
 }
 
-main().catch((error: unknown) => {
-    console.error(error instanceof Error ? error.message : error);
-    process.exitCode = 1;
-});
+runMain("bench/start.ts", main);
