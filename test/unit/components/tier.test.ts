@@ -1,4 +1,5 @@
-import type { Application } from "../../../components/applications";
+import { resolve } from "node:path";
+import { type Application, readApplications } from "../../../components/applications";
 import { Tier } from "../../../components/tier";
 import { parseSettings } from "../../../config/settings";
 import { byType, mockEngine, settled } from "./mocks";
@@ -83,6 +84,19 @@ test("a command beside them says why one is late; it learns of the cluster on st
         where: "tier 2",
         revision: "c0ffee",
     });
+});
+
+// Pulumi does a number of things at a time, by default four for each processor, and an Application that is late keeps its
+// place. The gate has Argo CD look at Git, and says what is wrong. It is asked for as soon as its few inputs are known,
+// which those of an Application, with their depth, are later; with `--parallel 1` in the order of the program.
+test("the gate is asked for before the Applications of this home: late ones, however many, do not keep it away", async () => {
+    const registered = await mockEngine();
+    const applications = readApplications(resolve(__dirname, "../../.."), "home");
+    const own = applications.filter(({ tier }) => tier === 3).map(({ name }) => name);
+    new Tier("tier-3", { tier: 3, applications, settings, kubeconfig: "/dev/null", revision: "c0ffee" });
+    await settled();
+
+    expect(registered.map(({ name }) => name)).toEqual(["tier-3", "tier-3-gate", ...own]);
 });
 
 test("no Application of a tier is made before every one of the tier before is there", async () => {
