@@ -1,6 +1,7 @@
 import { execFile } from "node:child_process";
-import { readdirSync } from "node:fs";
+import { readdirSync, realpathSync } from "node:fs";
 import { join, resolve } from "node:path";
+import type { Verb } from "../../../hack/verb";
 
 const root = resolve(__dirname, "../../..");
 const verbs = readdirSync(join(root, "hack/verbs")).map((file) => file.replace(/\.ts$/, ""));
@@ -25,20 +26,45 @@ function runWith(environment: NodeJS.ProcessEnv, verb: string, ...args: string[]
     return outcome(join(root, "hack", verb), args, env);
 }
 
+/** Calls a verb in this process, as hack/main.ts does it. */
+function call(name: string, ...args: string[]): Promise<number> {
+    const { verb }: { verb: Verb } = require(`../../../hack/verbs/${name}`);
+    return verb(name, args);
+}
+
+afterEach(() => jest.restoreAllMocks());
+
 const run = (verb: string, ...args: string[]) => runWith({}, verb, ...args);
 
-test.concurrent.each(verbs)("hack/%s explains itself, and refuses an option that it does not know", async (verb) => {
-    const help = await run(verb, "--help");
+test.each(verbs)("hack/%s explains itself, and refuses an option that it does not know", async (name) => {
+    const printed: string[] = [];
+    jest.spyOn(console, "log").mockImplementation((text: string) => printed.push(text));
+    const exit = jest.spyOn(process, "exit").mockImplementation();
+
+    expect(realpathSync(join(root, "hack", name))).toBe(join(root, "hack/run"));
+    await call(name, "--help");
+
+    expect(exit.mock.calls).toEqual([[0]]);
+    expect(printed.join("\n")).toContain(`hack/${name}`);
+    expect(printed.join("\n")).toContain("Exit codes: 0 done");
+
+    await expect(call(name, "navidrome", "--stakc=sandbox")).rejects.toMatchObject({
+        exitCode: 2,
+        message: expect.stringContaining(`See hack/${name} --help`),
+    });
+});
+
+test.concurrent("a verb that is started says what it does, and what it did not understand, and ends", async () => {
+    const help = await run("status", "--help");
 
     expect(help).toMatchObject({ status: 0, stderr: "" });
-    expect(help.stdout).toContain(`hack/${verb}`);
-    expect(help.stdout).toContain("Exit codes: 0 done");
+    expect(help.stdout).toContain("hack/status");
 
-    const misspelt = await run(verb, "navidrome", "--stakc=sandbox");
+    const misspelt = await run("status", "--stakc=sandbox");
 
     expect(misspelt.status).toBe(2);
-    expect(misspelt.stderr).toContain(`hack/${verb}: `);
-    expect(misspelt.stderr).toContain(`See hack/${verb} --help`);
+    expect(misspelt.stderr).toMatch(/^hack\/status: /);
+    expect(misspelt.stderr).toContain("See hack/status --help");
     expect(misspelt.stderr).not.toMatch(/\n\s+at /);
 });
 
@@ -52,15 +78,12 @@ test.concurrent.each([{ CI: "true" }, { FORCE_COLOR: "1" }])(
     },
 );
 
-test.concurrent.each(["abc", "5", "0m", "-1m"])(
-    "hack/install refuses --timeout=%s before it looks at anything",
-    async (text) => {
-        const { status, stderr } = await run("install", "navidrome", "--stack=nothing-such", `--timeout=${text}`);
-
-        expect(status).toBe(2);
-        expect(stderr).toContain(`--timeout=${text}: accepted: a whole number of seconds, minutes or hours`);
-    },
-);
+test.each(["abc", "5", "0m", "-1m"])("hack/install refuses --timeout=%s before it looks at anything", async (text) => {
+    await expect(call("install", "navidrome", "--stack=nothing-such", `--timeout=${text}`)).rejects.toMatchObject({
+        exitCode: 2,
+        message: expect.stringContaining(`--timeout=${text}: accepted: a whole number of seconds, minutes or hours`),
+    });
+});
 
 test.concurrent("hack/run lists the verbs", async () => {
     const { status, stderr } = await run("run");
@@ -70,6 +93,8 @@ test.concurrent("hack/run lists the verbs", async () => {
         expect(stderr).toContain(`hack/${verb}`);
     }
 });
+
+const completion = run("completion", "bash");
 
 test.concurrent.each([
     ["hack/template navi", ["navidrome"]],
@@ -84,27 +109,28 @@ test.concurrent.each([
 ])("the shell completes `%s`", async (line, expected) => {
     const words = line.split(" ");
     const script = [
-        'eval "$(hack/completion bash)"',
+        'eval "$COMPLETION"',
         `COMP_WORDS=(${words.join(" ")}); COMP_CWORD=${words.length - 1}`,
         "_hearth_hack",
         `printf '%s\\n' "\${COMPREPLY[@]}"`,
         `complete -p ${words[0]}`,
     ].join("\n");
     // As zsh has it.
-    const { stdout } = await outcome("bash", ["-c", script], { ...process.env, SHELL: "/bin/zsh" });
+    const env = { ...process.env, SHELL: "/bin/zsh", COMPLETION: (await completion).stdout };
+    const { stdout } = await outcome("bash", ["-c", script], env);
 
     expect(stdout.trimEnd().split("\n")).toEqual([...expected, `complete -o default -F _hearth_hack ${words[0]}`]);
 });
 
-test.concurrent.each([
+test.each([
     [["nothing-such", "--stack=sandbox"], "there is no Application"],
     [["navidrom", "--stack=sandbox"], 'did you mean "navidrome"?'],
     [["navidrome", "--stack=elsewhere"], "Pulumi.elsewhere.yaml is not there; stacks here: "],
 ])("hack/template %j is refused in words", async (args, expected) => {
-    const { status, stderr } = await run("template", ...args);
-
-    expect(status).toBe(2);
-    expect(stderr).toContain(expected);
+    await expect(call("template", ...args)).rejects.toMatchObject({
+        exitCode: 2,
+        message: expect.stringContaining(expected),
+    });
 });
 
 test.concurrent("a text is shown at a terminal that has no pager too", async () => {

@@ -29,8 +29,8 @@ export const hostileTexts: Readonly<Record<string, string>> = {
     "YAML of its own": "x: [&a *a], !!js/function 'f'",
     "what every object has": "constructor",
     "what every object hides": "__proto__",
-    "10 MB": "a".repeat(10 * 1024 * 1024),
-    "10 MB of dots, dashes and slashes": "/a.-".repeat((10 * 1024 * 1024) / 4),
+    "1 MB": "a".repeat(1024 * 1024),
+    "1 MB of dots, dashes and slashes": "/a.-".repeat(1024 * 256),
 };
 
 /** Where a value stands in a structure. */
