@@ -6,9 +6,6 @@ import { type Instance, loadClient, loadKubeConfig } from "../waits/cluster";
 /** The pod of charts/gitops that Gitea runs in, and its port. */
 const gitea = { namespace: "gitops", pod: "gitea-0", port: 3000 };
 
-/** Milliseconds for the API server to open a connection into the pod. */
-const connectLimit = 10_000;
-
 /** Carries what a connection says into the pod and back, until either end closes it. */
 async function carry(socket: Socket, forward: Instance<"PortForward">, tell: (problem: string) => void): Promise<void> {
     const refused = new Writable({
@@ -41,7 +38,7 @@ async function carry(socket: Socket, forward: Instance<"PortForward">, tell: (pr
 }
 
 /** A way into pods that gives up a connection which the API server does not open in time. */
-async function portForward(kubeconfig: string): Promise<Instance<"PortForward">> {
+async function portForward(kubeconfig: string, connectLimit: number): Promise<Instance<"PortForward">> {
     const client = await loadClient();
     const config = loadKubeConfig(client, kubeconfig);
     const apply = config.applyToHTTPSOptions.bind(config);
@@ -59,10 +56,15 @@ async function portForward(kubeconfig: string): Promise<Instance<"PortForward">>
  * https://kubernetes.io/docs/tasks/access-application-cluster/port-forward-access-application-cluster/
  *
  * @param kubeconfig a path, or the contents
+ * @param connectLimit milliseconds for the API server to open a connection into the pod
  * @throws what `use` throws; if no connection came through, with the API server's reason
  */
-export async function throughCluster<T>(kubeconfig: string, use: (address: string) => Promise<T>): Promise<T> {
-    const forward = await portForward(kubeconfig);
+export async function throughCluster<T>(
+    kubeconfig: string,
+    use: (address: string) => Promise<T>,
+    connectLimit = 10_000,
+): Promise<T> {
+    const forward = await portForward(kubeconfig, connectLimit);
     const open = new Set<Socket>();
     const problems: string[] = [];
     const server = createServer((socket) => {

@@ -69,10 +69,14 @@ test("a connection that the API server opens when nobody waits for it any more i
 
 test("an API server that opens no connection is given up, and named", async () => {
     const asked = upgrade();
-    const visit = throughCluster(kubeconfig(), async (address) => {
-        await once(connect(Number(new URL(address).port)).resume(), "close");
-        throw new Error("Gitea did not answer");
-    });
+    const visit = throughCluster(
+        kubeconfig(),
+        async (address) => {
+            await once(connect(Number(new URL(address).port)).resume(), "close");
+            throw new Error("Gitea did not answer");
+        },
+        100,
+    );
     await expect(visit).rejects.toThrow(
         /Gitea did not answer\nThe API server could not connect to the pod gitea-0: Opening handshake has timed out/,
     );
