@@ -6,6 +6,8 @@ const suite = (name) => ({
     testEnvironment: "node",
     setupFilesAfterEnv: [`${__dirname}/test/ended-with.ts`],
     transform: { "^.+\\.ts$": ["ts-jest", { diagnostics: false }] },
+    // What Pulumi's SDK loads to serialize functions, which nothing here does: an eighth of the unit tests' time.
+    moduleNameMapper: { "(/typescript-shim|^@npmcli/arborist)$": `${__dirname}/test/unused.cjs` },
     modulePathIgnorePatterns: ["<rootDir>/.sandbox", "<rootDir>/.state"],
 });
 
