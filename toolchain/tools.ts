@@ -59,17 +59,6 @@ function prometheus(folder: string, module: string, command: string): GoTool {
     };
 }
 
-/** Loki, or its client. Its go.mod has the replacements of Loki's own, which only count in the module that builds. */
-function loki(command: string): GoTool {
-    return {
-        folder: "loki",
-        module: "github.com/grafana/loki/v3",
-        package: `github.com/grafana/loki/v3/cmd/${command}`,
-        variables: (version) => ({ "github.com/grafana/loki/v3/pkg/util/build.Version": version.slice(1) }),
-        versionArguments: ["--version"],
-    };
-}
-
 /** The Kubernetes release whose API both Helms assume when they render without a cluster. */
 const renderedFor = { major: "1", minor: "36" };
 
@@ -176,8 +165,6 @@ export const testTools = {
         versionArguments: ["version"],
         unoptimized: true,
     },
-    logcli: loki("logcli"),
-    loki: loki("loki"),
     // The parser of Alloy's language, in a program of ours.
     alloysyntax: {
         folder: "alloy",

@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { releases } from "../../../components/releases";
-import type { Component } from "../../../toolchain/sbom";
+import { type Component, otherComponents } from "../../../toolchain/sbom";
 import { goTools, testTools, toolVersion } from "../../../toolchain/tools";
 
 const root = resolve(__dirname, "../../..");
@@ -33,6 +33,21 @@ test("every Go program has a go.sum", () => {
     expect(
         folders.filter(({ name }) => !existsSync(join(root, "toolchain", name, "go.sum"))).map(({ name }) => name),
     ).toEqual([]);
+});
+
+test("no Go program is built from modules under the AGPL", () => {
+    // https://github.com/grafana/loki/blob/main/LICENSING.md; the same for Grafana, Tempo, Mimir, Pyroscope, k6 and MinIO.
+    const modules = otherComponents().flatMap(({ name, purl }) => (purl.startsWith("pkg:golang/") ? [name] : []));
+    const agpl =
+        /^(github\.com\/(grafana\/(grafana|k6|loki|mimir|pyroscope|tempo)|minio\/(console|minio))|go\.k6\.io\/k6)(\/|$)/;
+
+    expect(modules.length).toBeGreaterThan(1000);
+    expect(modules.filter((name) => agpl.test(name))).toEqual([]);
+});
+
+test("the license is Apache-2.0", () => {
+    expect(read("LICENSE")).toMatch(/^\s+Apache License\s+Version 2\.0, January 2004/);
+    expect(JSON.parse(read("package.json")).license).toBe("Apache-2.0");
 });
 
 test("every action of the workflows is one commit, and every image that they run one version", () => {
