@@ -1,10 +1,10 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { formatTable } from "../hack/table";
+import { runMain } from "../lib/failure";
 import { ownProcesses, programOf } from "../sandbox/own-processes";
 import type { SandboxPaths } from "../sandbox/paths";
 import { eventually } from "../test/monitoring/eventually";
-import { runMain } from "../toolchain/failure";
 import { costCell } from "./cells";
 import { GiteaHome, type Push } from "./gitea-home";
 import { machine, results } from "./record";

@@ -1,5 +1,5 @@
 import { formatTable } from "../hack/table";
-import { runMain } from "../toolchain/failure";
+import { runMain } from "../lib/failure";
 import { GiteaHome, type Push } from "./gitea-home";
 import { measureHomes } from "./record";
 

@@ -1,10 +1,10 @@
 import { existsSync, rmSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { formatTable } from "../hack/table";
+import { runMain } from "../lib/failure";
+import { runningProcesses } from "../lib/processes";
 import { programOf } from "../sandbox/own-processes";
 import { deleteSandbox, startSandbox } from "../sandbox/sandbox";
-import { runMain } from "../toolchain/failure";
-import { runningProcesses } from "../toolchain/processes";
 import { tool } from "../toolchain/tools";
 import { costCell, idleCell, memoryCell } from "./cells";
 import { homeOf } from "./copies";

@@ -6,13 +6,13 @@ import { join, resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { parse, stringify } from "yaml";
 import { formatTable } from "../hack/table";
+import { runMain } from "../lib/failure";
 import { sandboxPaths } from "../sandbox/paths";
 import { freePort, freePorts } from "../sandbox/ports";
 import { argocdPorts } from "../test/monitoring/argocd-ports";
 import { filesOf, renderConfigs, writeFiles } from "../test/monitoring/chart";
 import { Daemon } from "../test/monitoring/daemon";
 import { runAlertmanager } from "../test/monitoring/run-alertmanager";
-import { runMain } from "../toolchain/failure";
 import { machine, results } from "./record";
 import { kubectl, succeed } from "./sandbox";
 

@@ -3,12 +3,12 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import Table from "cli-table3";
 import { stringify } from "yaml";
+import { runMain } from "../lib/failure";
+import { findOnPath } from "../lib/paths";
+import { run } from "../lib/run";
 import { auditPolicyText, k3sConfig, podSecurityText } from "../provision/k3s-config";
 import { MachineHome } from "../test/provision/home";
 import { aptGetInstall } from "../toolchain/apt-get";
-import { runMain } from "../toolchain/failure";
-import { findOnPath } from "../toolchain/paths";
-import { run } from "../toolchain/run";
 import { machine, results } from "./record";
 
 /**

@@ -6,12 +6,12 @@ import { isReady } from "../components/application-status";
 import { type Application, readApplications } from "../components/applications";
 import { overriddenManifest } from "../components/overrides";
 import { readStack } from "../hack/stack";
+import { run } from "../lib/run";
 import type { ApplicationObject } from "../sandbox/applications-table";
 import { kubeApi } from "../sandbox/kube-api";
 import { ownProcesses, programOf } from "../sandbox/own-processes";
 import type { SandboxPaths } from "../sandbox/paths";
 import { eventually } from "../test/monitoring/eventually";
-import { run } from "../toolchain/run";
 import { tool } from "../toolchain/tools";
 
 /** What a piece of work took. */

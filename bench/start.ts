@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { runMain } from "../toolchain/failure";
+import { runMain } from "../lib/failure";
 import { machine, results } from "./record";
 
 /**

@@ -2,6 +2,7 @@ import { existsSync, readdirSync } from "node:fs";
 import { basename, join } from "node:path";
 import { RunError } from "@pulumi/pulumi/errors";
 import { z } from "zod";
+import { dnsLabel } from "../lib/dns-label";
 import { type PodSecurity, podSecurityLabel, podSecurityLevels } from "./pod-security";
 import { mistakeOf, readYaml } from "./yaml-file";
 
@@ -17,9 +18,7 @@ export function projectOf(tier: Tier): string {
 }
 
 /** A name that Kubernetes takes for an object, and a command for no option. */
-const dnsLabel = z
-    .string()
-    .regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, "lower-case letters, digits and hyphens, 63 at most");
+const label = z.string().regex(dnsLabel, "lower-case letters, digits and hyphens, 63 at most");
 
 /** A text that a command takes for no option and that is in no need of quotes. */
 const word = (accepted: string) => z.string().regex(/^[A-Za-z0-9*^~<>=][\w.~:/@!&()*+,;=%<>^-]{0,499}$/, accepted);
@@ -29,7 +28,7 @@ const valueFile = z
     .string()
     .regex(/^(\$\w{1,63}\/)?(?!.*\.\.)\w[\w./-]{0,499}$/, "the path of a file in this repository");
 
-const helm = z.looseObject({ releaseName: dnsLabel.optional(), valueFiles: z.array(valueFile).optional() });
+const helm = z.looseObject({ releaseName: label.optional(), valueFiles: z.array(valueFile).optional() });
 const source = z.looseObject({
     repoURL: word("the URL of a repository"),
     targetRevision: word("a branch or a version"),
@@ -55,14 +54,14 @@ export const manifestSchema = z.looseObject({
     apiVersion: z.literal("argoproj.io/v1alpha1"),
     kind: z.literal("Application"),
     metadata: z.looseObject({
-        name: dnsLabel,
+        name: label,
         namespace: z.literal("argocd"),
         annotations: z
             .object({ "argocd.argoproj.io/sync-wave": z.enum(["1", "2", "3"], 'the tier: "1", "2" or "3"') })
             .catchall(z.string()),
     }),
     spec: z.looseObject({
-        destination: z.looseObject({ namespace: dnsLabel }),
+        destination: z.looseObject({ namespace: label }),
         sources: z.tuple([gitSource], chartSource),
         syncPolicy: z.looseObject({ managedNamespaceMetadata: namespaceMetadata.optional() }).optional(),
     }),

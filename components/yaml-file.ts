@@ -1,8 +1,8 @@
 import { readFileSync, statSync } from "node:fs";
 import { parse } from "yaml";
 import type { z } from "zod";
-import { shortened, visible } from "../config/characters";
 import { hiddenKeys } from "../config/hidden-keys";
+import { shortened, visible } from "../lib/characters";
 
 /** Bytes of the largest file that is read; the largest of this repository's manifests has some thousand. */
 const largest = 1024 * 1024;

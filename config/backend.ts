@@ -3,7 +3,7 @@ import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { RunError } from "@pulumi/pulumi/errors";
 import { parse } from "yaml";
-import { freeBytes } from "../toolchain/free-bytes";
+import { freeBytes } from "../lib/free-bytes";
 
 /** Mebibytes that have to be free on the disk with the state: each write makes it anew beside the old one and a copy. */
 const needed = 64;

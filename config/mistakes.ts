@@ -1,7 +1,7 @@
 import { inspect } from "node:util";
 import { closest, distance } from "fastest-levenshtein";
 import { z } from "zod";
-import { shortened, visible } from "./characters";
+import { shortened, visible } from "../lib/characters";
 import { hiddenKeys } from "./hidden-keys";
 
 /** One mistake in the stack's config. */

@@ -1,6 +1,7 @@
 import { isIPv4 } from "node:net";
 import { z } from "zod";
-import { isLine, isText } from "./characters";
+import { isLine, isText } from "../lib/characters";
+import { dnsLabel } from "../lib/dns-label";
 import { urlOrPath } from "./text";
 
 const hostKeyText =
@@ -64,9 +65,7 @@ const labelValue = /^([A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?)?$/;
 /** A machine with Debian and SSH that becomes a node of the cluster. */
 export const nodeSchema = z.strictObject({
     /** Its name in the cluster, and its host name. */
-    name: z
-        .string()
-        .regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, 'a lower-case host name without dots, for instance "node-1"'),
+    name: z.string().regex(dnsLabel, 'a lower-case host name without dots, for instance "node-1"'),
     /** Its address in the home, by which the other nodes reach it too. */
     address: ipv4Address,
     /** Port of its sshd. */

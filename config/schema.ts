@@ -1,5 +1,6 @@
 import { BlockList, isIPv4 } from "node:net";
 import { z } from "zod";
+import { dnsLabel } from "../lib/dns-label";
 import { apiSchema, k3sSchema, nodesSchema, sshSchema, storageSchema } from "./nodes";
 import { absolutePath, httpUrl, lineOf, textOf } from "./text";
 
@@ -58,7 +59,7 @@ const isNoProperty = (name: string) => !(name in {});
 /** Name of a chart. */
 export const chartName = z
     .string()
-    .regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, "the name of a folder under charts/")
+    .regex(dnsLabel, "the name of a folder under charts/")
     .refine(isNoProperty, "another name");
 
 /** Key of a value in a Kubernetes Secret. */
@@ -168,10 +169,7 @@ export const settingFields = z.strictObject({
     /** The home's DNS domain: every service is at <service>.<domain>. */
     domain: z.string().regex(domainName, 'a lower-case DNS name, for instance "home.example.com"'),
     /** The cluster's folder under clusters/. */
-    cluster: z
-        .string()
-        .regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, 'the name of a folder under clusters/, for instance "home"')
-        .default("home"),
+    cluster: z.string().regex(dnsLabel, 'the name of a folder under clusters/, for instance "home"').default("home"),
     /** An existing cluster: a path to a kubeconfig, relative to Pulumi.yaml, or the contents of one (as a secret). */
     kubeconfig: textOf("a path to a kubeconfig, or the contents of one").optional(),
     /** Machines to build the cluster from, in place of `kubeconfig`. */

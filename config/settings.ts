@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
-import { shellQuote } from "../provision/shell";
+import { shellQuote } from "../lib/shell";
 import { findMistakes } from "./mistakes";
 import { resolveSettings, type Settings, secretSettings, settingsSchema } from "./schema";
 

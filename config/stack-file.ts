@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { type Document, isMap, isScalar, parseDocument, visit } from "yaml";
-import { Failure } from "../toolchain/failure";
-import { shortened, visible } from "./characters";
+import { shortened, visible } from "../lib/characters";
+import { Failure } from "../lib/failure";
 
 /** A stack's file: Pulumi.<stack>.yaml. */
 export interface StackFile {

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { isLine, isText, longest } from "./characters";
+import { isLine, isText, longest } from "../lib/characters";
 
 /** A URL of HTTP or HTTPS that means the same to everyone who reads it. */
 function isHttpUrl(text: string): boolean {

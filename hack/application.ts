@@ -1,7 +1,7 @@
 import { readdirSync } from "node:fs";
 import { closest, distance } from "fastest-levenshtein";
 import { type Application, readApplications } from "../components/applications";
-import { Failure } from "../toolchain/failure";
+import { Failure } from "../lib/failure";
 import { orFailure } from "./or-failure";
 import { exitCodes } from "./verb";
 

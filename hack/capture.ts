@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
-import { Failure } from "../toolchain/failure";
-import { interruptionSignal, throwIfInterrupted } from "../toolchain/run";
+import { Failure } from "../lib/failure";
+import { interruptionSignal, throwIfInterrupted } from "../lib/run";
 
 /** Options of {@link capture}. */
 export interface CaptureOptions {

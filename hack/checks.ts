@@ -1,8 +1,9 @@
 import type { StackFile } from "../config/stack-file";
+import { describe, Failure } from "../lib/failure";
+import { freeBytes } from "../lib/free-bytes";
+import { cacheDirectory } from "../lib/paths";
 import { engines } from "../package.json";
-import { describe, Failure } from "../toolchain/failure";
-import { freeBytes } from "../toolchain/free-bytes";
-import { cacheDirectory, pulumiVersion } from "../toolchain/paths";
+import { pulumiVersion } from "../toolchain/pulumi-version";
 import { goTools, pulumiTools, type ToolName, tool } from "../toolchain/tools";
 import { capture } from "./capture";
 import { Kubectl } from "./kubectl";

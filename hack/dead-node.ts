@@ -1,5 +1,5 @@
+import { Failure } from "../lib/failure";
 import { type Step, stepName, steps } from "../provision/steps";
-import { Failure } from "../toolchain/failure";
 import type { Kubectl } from "./kubectl";
 
 /** What `pulumi stack export` prints, as far as a node's resources are in it. */

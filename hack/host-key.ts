@@ -1,4 +1,4 @@
-import { Failure } from "../toolchain/failure";
+import { Failure } from "../lib/failure";
 import { capture } from "./capture";
 
 /** What a machine's sshd is known by. */

@@ -1,4 +1,4 @@
-import { Failure } from "../toolchain/failure";
+import { Failure } from "../lib/failure";
 import { tool } from "../toolchain/tools";
 import { capture } from "./capture";
 

@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
-import { Failure, runMain } from "../toolchain/failure";
-import { endGracefully } from "../toolchain/run";
+import { Failure, runMain } from "../lib/failure";
+import { endGracefully } from "../lib/run";
 import { exitCodes, type Verb, verbNames } from "./verb";
 
 const [name = "", ...args] = process.argv.slice(2);

@@ -1,8 +1,8 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
-import { isLine, shortened } from "../config/characters";
-import { Failure } from "../toolchain/failure";
+import { isLine, shortened } from "../lib/characters";
+import { Failure } from "../lib/failure";
 import { exitCodes } from "./verb";
 
 /** Where the charts' rendered manifests are kept, under the domain that the files of this repository have. */

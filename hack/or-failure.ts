@@ -1,5 +1,5 @@
 import { RunError } from "@pulumi/pulumi/errors";
-import { Failure } from "../toolchain/failure";
+import { Failure } from "../lib/failure";
 
 /**
  * Calls a part of the program that speaks to its user by Pulumi's RunError.

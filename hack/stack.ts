@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { delimiter, relative, resolve } from "node:path";
 import { resolveRepository, type Settings, settingFields } from "../config/schema";
 import { readStackFile, type StackFile } from "../config/stack-file";
-import { Failure } from "../toolchain/failure";
+import { Failure } from "../lib/failure";
 import { tool } from "../toolchain/tools";
 import { type CaptureOptions, capture } from "./capture";
 import { withPrivateFile } from "./private-file";

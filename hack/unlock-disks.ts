@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { parse } from "yaml";
 import { type NodeSettings, nodeSchema } from "../config/nodes";
-import { Failure } from "../toolchain/failure";
+import { Failure } from "../lib/failure";
 import { pulumi } from "./stack";
 import { exitCodes } from "./verb";
 

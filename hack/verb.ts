@@ -1,7 +1,7 @@
 import { readdirSync } from "node:fs";
 import { join, parse } from "node:path";
 import yargs, { type ArgumentsCamelCase, type Argv, type FallbackCompletionFunction } from "yargs";
-import { Failure } from "../toolchain/failure";
+import { Failure } from "../lib/failure";
 import { stackNames } from "./stack-names";
 
 /** What the exit codes of every verb mean; a verb may add one of its own. */

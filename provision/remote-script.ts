@@ -4,7 +4,7 @@ import { join } from "node:path";
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import type { NodeSettings } from "../config/nodes";
-import { shellQuote } from "./shell";
+import { shellQuote } from "../lib/shell";
 
 const folder = join(__dirname, "scripts");
 

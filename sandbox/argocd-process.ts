@@ -1,6 +1,6 @@
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
-import { findOnPath } from "../toolchain/paths";
+import { findOnPath } from "../lib/paths";
 import { tool } from "../toolchain/tools";
 import type { KubeApi } from "./kube-api";
 import { link, ownTool } from "./links";

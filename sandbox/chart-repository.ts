@@ -11,8 +11,8 @@ import {
 } from "node:fs";
 import { basename, join } from "node:path";
 import { releases, type UpstreamChart } from "../components/releases";
-import { Failure } from "../toolchain/failure";
-import { run } from "../toolchain/run";
+import { Failure } from "../lib/failure";
+import { run } from "../lib/run";
 import { tool } from "../toolchain/tools";
 import { chartModules, downloadChartModules, goModuleCharts } from "./charts/go-module-charts";
 import { packageChart } from "./charts/package";

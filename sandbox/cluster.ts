@@ -2,8 +2,8 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:f
 import { basename, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { parse } from "yaml";
-import { Failure } from "../toolchain/failure";
-import { run } from "../toolchain/run";
+import { Failure } from "../lib/failure";
+import { run } from "../lib/run";
 import { tool } from "../toolchain/tools";
 import { writeFileAtomically } from "./files";
 import { kubeApi } from "./kube-api";

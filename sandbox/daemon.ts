@@ -1,4 +1,4 @@
-import { describe } from "../toolchain/failure";
+import { describe } from "../lib/failure";
 import { startArgoCD } from "./argocd";
 import { prepareCharts, serveChartRepository } from "./chart-repository";
 import { startControllers } from "./controllers/index";

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { Failure } from "../toolchain/failure";
-import { type Outcome, run } from "../toolchain/run";
+import { Failure } from "../lib/failure";
+import { type Outcome, run } from "../lib/run";
 import type { SandboxPaths } from "./paths";
 import type { SandboxSettings } from "./settings";
 

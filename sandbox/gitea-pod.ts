@@ -1,7 +1,7 @@
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { run } from "../lib/run";
 import { sourcesOf } from "../toolchain/go-build";
-import { run } from "../toolchain/run";
 import { testTools } from "../toolchain/tools";
 import type { Closeable } from "./http-server";
 import { type KubeApi, kubeApi } from "./kube-api";

@@ -1,5 +1,5 @@
 import { createServer, type RequestListener } from "node:http";
-import type { Failure } from "../toolchain/failure";
+import type { Failure } from "../lib/failure";
 
 /** Something that runs until it is closed. */
 export interface Closeable {

@@ -1,6 +1,6 @@
 import { basename } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { runningProcesses, signal } from "../toolchain/processes";
+import { runningProcesses, signal } from "../lib/processes";
 import type { SandboxPaths } from "./paths";
 
 /** A running process that the sandbox started. */

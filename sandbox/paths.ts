@@ -1,6 +1,6 @@
 import { realpathSync } from "node:fs";
 import { join } from "node:path";
-import type { LockHolder } from "../toolchain/lock";
+import type { LockHolder } from "../lib/lock";
 
 /** Where the sandbox of a checkout keeps everything: one folder that Git ignores. */
 export interface SandboxPaths {

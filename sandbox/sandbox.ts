@@ -1,6 +1,6 @@
 import { existsSync, rmSync } from "node:fs";
-import { Failure } from "../toolchain/failure";
-import { tryLock } from "../toolchain/lock";
+import { Failure } from "../lib/failure";
+import { tryLock } from "../lib/lock";
 import { type ClusterStart, startCluster } from "./cluster";
 import { startDaemon, stopDaemon } from "./daemon-control";
 import { type Push, pushCheckout } from "./git-repository";

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { z } from "zod";
 import { readStackFile } from "../config/stack-file";
-import { Failure } from "../toolchain/failure";
+import { Failure } from "../lib/failure";
 
 /** What the sandbox takes from the stack's config, so that each address stands in one place. */
 export interface SandboxSettings {

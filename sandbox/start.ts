@@ -1,6 +1,6 @@
 import { join, relative, resolve } from "node:path";
-import { runMain } from "../toolchain/failure";
-import { endGracefully, throwIfInterrupted } from "../toolchain/run";
+import { runMain } from "../lib/failure";
+import { endGracefully, throwIfInterrupted } from "../lib/run";
 import { applicationsTable, readApplicationObjects } from "./applications-table";
 import { kubeApi } from "./kube-api";
 import type { SandboxPaths } from "./paths";

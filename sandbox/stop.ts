@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { Failure, runMain } from "../toolchain/failure";
+import { Failure, runMain } from "../lib/failure";
 import { deleteSandbox, exclusively, stopSandbox } from "./sandbox";
 
 const root = resolve(__dirname, "..");

@@ -1,6 +1,6 @@
-import { Failure } from "./failure";
-import { findOnPath } from "./paths";
-import { run } from "./run";
+import { Failure } from "../lib/failure";
+import { findOnPath } from "../lib/paths";
+import { run } from "../lib/run";
 
 /**
  * Installs packages of Debian or Ubuntu, and nothing that they only recommend.

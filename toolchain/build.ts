@@ -1,14 +1,13 @@
 import { join } from "node:path";
-import { installPlugins } from "../sandbox/plugins/install";
-import { Failure, runMain } from "./failure";
+import { Failure } from "../lib/failure";
+import { withLock } from "../lib/lock";
+import { cacheDirectory } from "../lib/paths";
+import { throwIfInterrupted } from "../lib/run";
 import { build, checkDisk, isBuilt, takeFromPath } from "./go-build";
-import { withLock } from "./lock";
-import { cacheDirectory } from "./paths";
 import { hasPostgresql, installPostgresql } from "./postgresql";
 import { Progress } from "./progress";
 import { downloadPulumi, hasPulumi, installBuiltPulumi, takePulumiFromPath } from "./pulumi-cli";
 import { hasRedis, installRedis } from "./redis";
-import { endGracefully, throwIfInterrupted } from "./run";
 import { type GoTool, goTools, pulumiTools, testTools, toolVersion } from "./tools";
 
 type NamedTools = Readonly<Record<string, GoTool>>;
@@ -56,20 +55,20 @@ async function complete(tools: NamedTools, forTests: boolean): Promise<void> {
     }
 }
 
-async function main(): Promise<number> {
-    endGracefully();
-    const forTests = process.argv.includes("--for-tests");
+/**
+ * Builds, downloads or installs the tools that are missing.
+ *
+ * @param forTests also the tools that only the tests need
+ */
+export async function completeTools(forTests: boolean): Promise<void> {
     const tools: NamedTools = forTests ? { ...goTools, ...testTools } : goTools;
-    if (!isComplete(tools, forTests)) {
-        const tell = ({ pid }: { pid: number }) =>
-            process.stderr.write(`Another set-up (process ${pid}) is building the tools; waiting for it.\n`);
-        await withLock(join(cacheDirectory, "lock"), tell, () => complete(tools, forTests));
-        if (!isComplete(tools, forTests)) {
-            throw new Failure("a tool vanished while others were built: run `npm run setup` again");
-        }
+    if (isComplete(tools, forTests)) {
+        return;
     }
-    await installPlugins();
-    return 0;
+    const report = ({ pid }: { pid: number }) =>
+        process.stderr.write(`Another set-up (process ${pid}) is building the tools; waiting for it.\n`);
+    await withLock(join(cacheDirectory, "lock"), report, () => complete(tools, forTests));
+    if (!isComplete(tools, forTests)) {
+        throw new Failure("a tool vanished while others were built: run `npm run setup` again");
+    }
 }
-
-runMain("setup", main);

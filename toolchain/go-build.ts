@@ -1,9 +1,9 @@
 import { lstatSync, mkdirSync, readdirSync, renameSync, rmSync, statfsSync, statSync, symlinkSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import { Failure } from "../lib/failure";
+import { cacheDirectory, findOnPath, isExecutable } from "../lib/paths";
+import { run } from "../lib/run";
 import { aptGetInstall } from "./apt-get";
-import { Failure } from "./failure";
-import { cacheDirectory, findOnPath, isExecutable } from "./paths";
-import { run } from "./run";
 import { builtPath, compilerFlags, type GoTool, linkerFlags, toolVersion } from "./tools";
 
 /**

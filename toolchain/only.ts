@@ -1,4 +1,4 @@
-import { Failure, runMain } from "./failure";
+import { Failure, runMain } from "../lib/failure";
 import { build, isBuilt, takeFromPath } from "./go-build";
 import { type GoTool, goTools } from "./tools";
 

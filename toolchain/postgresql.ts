@@ -1,8 +1,8 @@
 import { existsSync, mkdirSync, readdirSync, realpathSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { Failure } from "../lib/failure";
+import { findOnPath, isExecutable } from "../lib/paths";
 import { aptGetInstall } from "./apt-get";
-import { Failure } from "./failure";
-import { findOnPath, isExecutable } from "./paths";
 
 const howToGetIt =
     "The tests run the database chart's SQL in it. Install PostgreSQL (Debian, Ubuntu: `sudo apt-get install " +

@@ -11,9 +11,10 @@ import {
     writeFileSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
+import { findOnPath, isExecutable } from "../lib/paths";
+import { run } from "../lib/run";
 import { isPinnedRelease } from "./go-build";
-import { findOnPath, isExecutable, pulumiDirectory } from "./paths";
-import { run } from "./run";
+import { pulumiDirectory } from "./pulumi-version";
 import { builtPath, pulumiTools } from "./tools";
 
 /** Milliseconds for Pulumi's site to answer; the launcher says "Installing" once it did. */

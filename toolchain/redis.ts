@@ -1,8 +1,8 @@
 import { mkdirSync, rmSync, symlinkSync } from "node:fs";
 import { dirname } from "node:path";
+import { Failure } from "../lib/failure";
+import { findOnPath } from "../lib/paths";
 import { aptGetInstall } from "./apt-get";
-import { Failure } from "./failure";
-import { findOnPath } from "./paths";
 import { installedRedis, redisPath } from "./tools";
 
 const howToGetIt =

@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { Failure } from "./failure";
-import { cacheDirectory, findOnPath, isExecutable, pulumiDirectory } from "./paths";
+import { Failure } from "../lib/failure";
+import { cacheDirectory, findOnPath, isExecutable } from "../lib/paths";
+import { pulumiDirectory } from "./pulumi-version";
 
 /** A program that Go builds from a pinned module. */
 export interface GoTool {

@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { bundle } from "../../toolchain/bundle";
-import { cacheDirectory } from "../../toolchain/paths";
+import { bundle } from "../../lib/bundle";
+import { cacheDirectory } from "../../lib/paths";
 
 /** The client of Kubernetes. */
 export type Client = typeof import("@kubernetes/client-node", { with: { "resolution-mode": "import" }});

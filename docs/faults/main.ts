@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from "node:fs";
+import { Failure, runMain } from "../../lib/failure";
 import { readResults } from "../../test/faults/results";
-import { Failure, runMain } from "../../toolchain/failure";
 import { faultTables } from "./table";
 
 const file = "docs/faults.md";

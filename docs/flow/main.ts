@@ -1,5 +1,5 @@
 import { readFileSync, writeFileSync } from "node:fs";
-import { Failure, runMain } from "../../toolchain/failure";
+import { Failure, runMain } from "../../lib/failure";
 import { drawFlow } from "./draw";
 import { programGraph } from "./graph";
 

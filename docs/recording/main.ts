@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { writeFileSync } from "node:fs";
-import { Failure, runMain } from "../../toolchain/failure";
+import { Failure, runMain } from "../../lib/failure";
 import { drawScreen } from "./draw";
 import { screenOf } from "./screen";
 

@@ -4,7 +4,7 @@ import { z } from "zod";
 import { checkGivenSecrets, type SecretDeclarations } from "../../components/secret-declarations";
 import { findMistakes, type Mistake } from "../../config/mistakes";
 import { secretSettings, settingsSchema } from "../../config/schema";
-import { Failure } from "../../toolchain/failure";
+import { Failure } from "../../lib/failure";
 import { exitCodes } from "../verb";
 import type { Person } from "./person";
 import { ciphertext, type StackFile, valueAt } from "./stack-file";

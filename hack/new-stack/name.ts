@@ -1,3 +1,5 @@
+import { dnsLabel } from "../../lib/dns-label";
+
 /** The stacks that every checkout brings: the example, and the sandbox. */
 const reserved = ["home", "sandbox"];
 
@@ -6,7 +8,5 @@ export function nameMistake(name: string): string | undefined {
     if (reserved.includes(name)) {
         return `accepted: another name, Pulumi.${name}.yaml is part of the repository`;
     }
-    return /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(name)
-        ? undefined
-        : "accepted: lower-case letters, digits and hyphens";
+    return dnsLabel.test(name) ? undefined : "accepted: lower-case letters, digits and hyphens";
 }

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { isIPv4 } from "node:net";
 import type { z } from "zod";
 import { apiSchema, nodeSchema, sshSchema } from "../../config/nodes";
-import { Failure } from "../../toolchain/failure";
+import { Failure } from "../../lib/failure";
 import { fingerprintCommand } from "../host-key";
 import type { Interview } from "./interview";
 import type { Person } from "./person";

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { type Document, isMap, Pair, parseDocument, Scalar, YAMLMap } from "yaml";
-import { Failure } from "../../toolchain/failure";
+import { Failure } from "../../lib/failure";
 import { comments } from "./questions";
 
 /** @throws Failure with the line of the first mistake; nothing of the file's text is in it */

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { Failure } from "../../toolchain/failure";
+import { Failure } from "../../lib/failure";
 import { marker } from "./comment";
 
 /** A pull request in Gitea. */

@@ -4,7 +4,7 @@ import { delimiter, dirname, join } from "node:path";
 import { parseDocument, stringify } from "yaml";
 import { z } from "zod";
 import { readStackFile } from "../../config/stack-file";
-import { Failure } from "../../toolchain/failure";
+import { Failure } from "../../lib/failure";
 import { tool } from "../../toolchain/tools";
 import { type CaptureOptions, capture } from "../capture";
 import type { ProgramChange } from "./comment";

@@ -1,8 +1,8 @@
 import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
-import { Failure } from "../../toolchain/failure";
-import { type RunningProcess, runningProcesses } from "../../toolchain/processes";
+import { Failure } from "../../lib/failure";
+import { type RunningProcess, runningProcesses } from "../../lib/processes";
 import { isPulumi } from "./processes";
 
 /** A lock of Pulumi's file backend: who works on a stack, or did when it was killed. */

@@ -1,6 +1,6 @@
 import { readlinkSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
-import { type RunningProcess, runningProcesses, signal } from "../../toolchain/processes";
+import { type RunningProcess, runningProcesses, signal } from "../../lib/processes";
 import { isPulumi, isResourcePlugin } from "./processes";
 
 /** Milliseconds for a plugin to end in peace. */

@@ -1,5 +1,5 @@
 import { basename } from "node:path";
-import type { RunningProcess } from "../../toolchain/processes";
+import type { RunningProcess } from "../../lib/processes";
 
 /** The name of a process's program; of its script when Node runs it. */
 function programOf({ commandLine }: RunningProcess): string {

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { Failure } from "../../toolchain/failure";
+import { Failure } from "../../lib/failure";
 import { Kubectl } from "../kubectl";
 import { withPrivateFile } from "../private-file";
 import { type ExportedState, knownReleases, kubeconfigOf, type StateRelease, withoutPending } from "./deployment";

@@ -1,4 +1,4 @@
-import { Failure } from "../../toolchain/failure";
+import { Failure } from "../../lib/failure";
 import { type GeneratedValue, keepValues, valuesInCluster } from "../generated-values";
 import type { Kubectl } from "../kubectl";
 import { type KnownRelease, releaseType, type StateResource } from "./deployment";

@@ -1,4 +1,4 @@
-import { Failure } from "../../toolchain/failure";
+import { Failure } from "../../lib/failure";
 import { clusterChecks, type Finding, machineChecks, stackChecks } from "../checks";
 import { colors } from "../colors";
 import { readStack, stackOption } from "../stack";

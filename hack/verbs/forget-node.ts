@@ -1,4 +1,4 @@
-import { Failure } from "../../toolchain/failure";
+import { Failure } from "../../lib/failure";
 import { deleteDeadNode, type ExportedState, urnsOfNode, withoutResources } from "../dead-node";
 import { Kubectl } from "../kubectl";
 import { pulumi, pulumiWith, readStack, stackOption, withKubeconfig } from "../stack";

@@ -3,7 +3,7 @@ import { parse } from "yaml";
 import { type Application, podSecurity } from "../../components/applications";
 import { podSecurityLabel } from "../../components/pod-security";
 import { duration } from "../../config/schema";
-import { Failure } from "../../toolchain/failure";
+import { Failure } from "../../lib/failure";
 import { chartNames, findApplication } from "../application";
 import { Kubectl } from "../kubectl";
 import { asArgoCD, asStream, isHook, parseManifests, tracked } from "../manifests";

@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { isMap, isSeq, parseDocument, stringify } from "yaml";
-import { Failure } from "../../toolchain/failure";
+import { Failure } from "../../lib/failure";
 import { tool } from "../../toolchain/tools";
 import { findApplication } from "../application";
 import { golden, type NewService, readNewService } from "../new-service";

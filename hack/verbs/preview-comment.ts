@@ -1,4 +1,4 @@
-import { Failure } from "../../toolchain/failure";
+import { Failure } from "../../lib/failure";
 import { capture } from "../capture";
 import { previewComment } from "../preview/comment";
 import { differences } from "../preview/differences";

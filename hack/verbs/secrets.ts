@@ -1,7 +1,7 @@
 import { RunError } from "@pulumi/pulumi/errors";
 import { readApplications } from "../../components/applications";
 import { readSecretDeclarations, type SecretDeclarations } from "../../components/secret-declarations";
-import { Failure } from "../../toolchain/failure";
+import { Failure } from "../../lib/failure";
 import { capture } from "../capture";
 import { generatedValues, keepValues, valuesInCluster } from "../generated-values";
 import { Kubectl } from "../kubectl";

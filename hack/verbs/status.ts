@@ -1,6 +1,6 @@
 import { setTimeout } from "node:timers/promises";
-import { Failure } from "../../toolchain/failure";
-import { interrupted, interruptionSignal, throwIfInterrupted } from "../../toolchain/run";
+import { Failure } from "../../lib/failure";
+import { interrupted, interruptionSignal, throwIfInterrupted } from "../../lib/run";
 import { formatAge } from "../age";
 import { colors } from "../colors";
 import { type HomeObjects, type HomeStatus, homeStatus } from "../home-status";

@@ -1,7 +1,7 @@
 import { createInterface } from "node:readline/promises";
 import type { Application } from "../../components/applications";
-import { Failure } from "../../toolchain/failure";
-import { interruptionSignal, throwIfInterrupted } from "../../toolchain/run";
+import { Failure } from "../../lib/failure";
+import { interruptionSignal, throwIfInterrupted } from "../../lib/run";
 import { chartNames, findApplication } from "../application";
 import { Kubectl } from "../kubectl";
 import { asStream, isHook, type Manifest, parseManifests } from "../manifests";

@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
+import { shellQuote } from "../../lib/shell.js";
 import type { PreflightInput, PreflightNode } from "../preflight.js";
-import { shellQuote } from "../shell.js";
 import { clusterFindings, connectionFinding, formatFindings, type Look, parseFindings } from "./findings.js";
 
 /** Seconds for one node to answer everything. */

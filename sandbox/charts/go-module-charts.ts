@@ -1,6 +1,6 @@
 import { join } from "node:path";
-import { Failure } from "../../toolchain/failure";
-import { run } from "../../toolchain/run";
+import { Failure } from "../../lib/failure";
+import { run } from "../../lib/run";
 
 /** The folder of the go.mod that pins the modules. */
 export const chartModules = join(__dirname, "..", "..", "toolchain", "charts");

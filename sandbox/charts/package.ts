@@ -2,8 +2,8 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSy
 import { join } from "node:path";
 import { parse, parseDocument, stringify, YAMLSeq } from "yaml";
 import type { UpstreamChart } from "../../components/releases";
-import { Failure } from "../../toolchain/failure";
-import { run } from "../../toolchain/run";
+import { Failure } from "../../lib/failure";
+import { run } from "../../lib/run";
 
 interface Dependency {
     readonly name: string;

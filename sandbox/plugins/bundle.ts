@@ -2,7 +2,8 @@ import { createHash } from "node:crypto";
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
-import { bundle } from "../../toolchain/bundle";
+import { bundle } from "../../lib/bundle";
+import { shellQuote } from "../../lib/shell";
 
 /** The plugins that have a stand-in here. */
 export const pluginNames = ["kubernetes", "command", "random"] as const;
@@ -55,19 +56,14 @@ export function bundlePlugin(name: PluginName, cache: string): Promise<string> {
     return bundle(join(__dirname, name, "main.ts"), file);
 }
 
-/** Quotes a word for the shell. */
-function quoted(word: string): string {
-    return `'${word.replaceAll("'", "'\\''")}'`;
-}
-
 /**
  * Writes the program that the engine starts.
  *
  * @param environment variables that the stand-in reads
  */
 export function writeLauncher(path: string, file: string, environment: Readonly<Record<string, string>>): void {
-    const assignments = Object.entries(environment).map(([name, value]) => `export ${name}=${quoted(value)}\n`);
-    const script = `#!/bin/sh\n${assignments.join("")}exec ${quoted(process.execPath)} ${quoted(file)} "$@"\n`;
+    const assignments = Object.entries(environment).map(([name, value]) => `export ${name}=${shellQuote(value)}\n`);
+    const script = `#!/bin/sh\n${assignments.join("")}exec ${shellQuote(process.execPath)} ${shellQuote(file)} "$@"\n`;
     if (existsSync(path) && readFileSync(path, "utf8") === script) {
         return;
     }

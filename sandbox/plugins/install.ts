@@ -1,8 +1,8 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { delimiter, join, resolve } from "node:path";
-import { cacheDirectory, isExecutable } from "../../toolchain/paths";
-import { run } from "../../toolchain/run";
+import { cacheDirectory, isExecutable } from "../../lib/paths";
+import { run } from "../../lib/run";
 import { tool } from "../../toolchain/tools";
 import { bundlePlugin, type PluginName, pluginNames, pluginVersion, writeLauncher } from "./bundle";
 

@@ -1,5 +1,5 @@
+import { findOnPath } from "../../lib/paths";
 import { aptGetInstall } from "../../toolchain/apt-get";
-import { findOnPath } from "../../toolchain/paths";
 import type { Home } from "../sandbox/home";
 import { secretValues } from "../sandbox/killed-run";
 import { fault, limit } from "./fault";

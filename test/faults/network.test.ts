@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { findOnPath } from "../../lib/paths";
+import { run } from "../../lib/run";
 import { aptGetInstall } from "../../toolchain/apt-get";
-import { findOnPath } from "../../toolchain/paths";
-import { run } from "../../toolchain/run";
 import type { Home } from "../sandbox/home";
 import { until } from "../sandbox/home";
 import { fault, limit } from "./fault";

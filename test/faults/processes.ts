@@ -1,6 +1,6 @@
+import { signal } from "../../lib/processes";
 import { ownProcesses, programOf } from "../../sandbox/own-processes";
 import { sandboxPaths } from "../../sandbox/paths";
-import { signal } from "../../toolchain/processes";
 import type { Home } from "../sandbox/home";
 
 /** The programs of a home's control plane; on machines, k3s is all of them, and systemd starts it again. */

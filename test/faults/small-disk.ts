@@ -1,5 +1,5 @@
 import { cpSync, existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
-import { run } from "../../toolchain/run";
+import { run } from "../../lib/run";
 
 async function succeed(program: string, ...args: string[]): Promise<void> {
     const { exitCode, output } = await run(program, args);

@@ -1,6 +1,6 @@
+import { commandLineOf } from "../../lib/processes";
 import { ownProcesses } from "../../sandbox/own-processes";
 import { sandboxPaths } from "../../sandbox/paths";
-import { commandLineOf } from "../../toolchain/processes";
 
 /**
  * The ports of a sandbox's Argo CD, by workload.

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { run } from "../../toolchain/run";
+import { run } from "../../lib/run";
 import type { Outcome } from "../sandbox/home";
 import { linesOf } from "../sandbox/pages";
 import { type DiskConfig, DiskHome, mount, passphrase, passphraseWords } from "./disk-home";

@@ -4,7 +4,7 @@ import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeF
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import type { ApiSettings } from "../../config/nodes";
-import { type Outcome, run } from "../../toolchain/run";
+import { type Outcome, run } from "../../lib/run";
 import { tool } from "../../toolchain/tools";
 import { debianRoot, packageCache } from "./machines/debian";
 import { Network } from "./machines/network";

@@ -1,4 +1,4 @@
-import { type Outcome, run } from "../../toolchain/run";
+import { type Outcome, run } from "../../lib/run";
 import { until } from "../sandbox/home";
 import { type LiveNode, MachineHome, type NodeConfig, packages, versions } from "./home";
 

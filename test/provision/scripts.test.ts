@@ -1,10 +1,10 @@
 import { spawnSync } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { resolve } from "node:path";
+import { findOnPath } from "../../lib/paths";
+import { run } from "../../lib/run";
 import { scriptText } from "../../provision/remote-script";
 import { aptGetInstall } from "../../toolchain/apt-get";
-import { findOnPath } from "../../toolchain/paths";
-import { run } from "../../toolchain/run";
 
 const folder = resolve(__dirname, "../../provision/scripts");
 const libraries = ["lib", "disks"];

@@ -1,4 +1,4 @@
-import type { Outcome } from "../../toolchain/run";
+import type { Outcome } from "../../lib/run";
 import { until } from "../sandbox/home";
 import { linesOf } from "../sandbox/pages";
 import { type LiveNode, MachineHome } from "./home";

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { delimiter, dirname, join, resolve } from "node:path";
 import { stringify } from "yaml";
 import { type ExportedState, withoutResources } from "../../hack/dead-node";
-import { type Outcome, run } from "../../toolchain/run";
+import { type Outcome, run } from "../../lib/run";
 import { tool } from "../../toolchain/tools";
 import type { Network } from "./machines/network";
 

@@ -2,7 +2,7 @@ import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
-import { pulumiVersion } from "../../toolchain/paths";
+import { pulumiVersion } from "../../toolchain/pulumi-version";
 import { tool } from "../../toolchain/tools";
 
 const repository = resolve(__dirname, "../..");

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { run } from "../../toolchain/run";
+import { run } from "../../lib/run";
 import { type ToolName, tool } from "../../toolchain/tools";
 import { commandsInSentences, linesOf, pages } from "./pages";
 

@@ -3,7 +3,7 @@ import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { parse } from "yaml";
 import { capture } from "../../hack/capture";
-import { run } from "../../toolchain/run";
+import { run } from "../../lib/run";
 import { tool } from "../../toolchain/tools";
 
 const checkout = join(__dirname, "../..");

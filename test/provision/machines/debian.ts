@@ -2,10 +2,10 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { parseEnv } from "node:util";
+import { withLock } from "../../../lib/lock";
+import { cacheDirectory, findOnPath } from "../../../lib/paths";
+import { run } from "../../../lib/run";
 import { aptGetInstall } from "../../../toolchain/apt-get";
-import { withLock } from "../../../toolchain/lock";
-import { cacheDirectory, findOnPath } from "../../../toolchain/paths";
-import { run } from "../../../toolchain/run";
 
 const cache = join(cacheDirectory, "provision");
 

@@ -12,9 +12,9 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { findOnPath } from "../../../lib/paths";
+import { type Outcome, run } from "../../../lib/run";
 import { aptGetInstall } from "../../../toolchain/apt-get";
-import { findOnPath } from "../../../toolchain/paths";
-import { type Outcome, run } from "../../../toolchain/run";
 import { until } from "../../sandbox/home";
 import type { Network } from "./network";
 

@@ -5,7 +5,7 @@ import { nodesSchema } from "../../../config/nodes";
 import type { Interview } from "../../../hack/new-stack/interview";
 import { askNodes } from "../../../hack/new-stack/nodes";
 import type { StackFile } from "../../../hack/new-stack/stack-file";
-import { Failure } from "../../../toolchain/failure";
+import { Failure } from "../../../lib/failure";
 
 let folder: string;
 

@@ -9,7 +9,7 @@ import { readSecretDeclarations } from "../../../components/secret-declarations"
 import { settingFields } from "../../../config/schema";
 import { parseSettings } from "../../../config/settings";
 import { readStackFile } from "../../../config/stack-file";
-import { Failure } from "../../../toolchain/failure";
+import { Failure } from "../../../lib/failure";
 import { configs, namesOf, rawConfig } from "./configs";
 import { placesOf, withText } from "./values";
 

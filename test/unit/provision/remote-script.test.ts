@@ -1,7 +1,7 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { shellQuote } from "../../../provision/shell";
+import { shellQuote } from "../../../lib/shell";
 import { bytes } from "../../../provision/sizes";
 
 const folder = resolve(__dirname, "../../../provision/scripts");

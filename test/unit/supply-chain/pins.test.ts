@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { releases } from "../../../components/releases";
-import { type Component, otherComponents } from "../../../toolchain/sbom";
+import { type Component, otherComponents } from "../../../hack/sbom";
 import { goTools, testTools, toolVersion } from "../../../toolchain/tools";
 
 const root = resolve(__dirname, "../../..");

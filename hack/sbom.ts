@@ -1,9 +1,9 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { releases } from "../components/releases";
+import { Failure, runMain } from "../lib/failure";
+import { run } from "../lib/run";
 import { k3sRelease } from "../provision/k3s-release";
-import { Failure, runMain } from "./failure";
-import { run } from "./run";
 
 /** A component as CycloneDX has it. https://cyclonedx.org/docs/1.5/json/ */
 export interface Component {
@@ -23,7 +23,7 @@ function goModules(): Component[] {
     return folders.flatMap(({ name: folder }) =>
         [
             ...read("toolchain", folder, "go.mod").matchAll(
-                /^(?:require )?\s*([\w.~/-]+) (v[\w.+-]+)(?: \/\/ indirect)?$/gm,
+                /^(?:require )?\t?([\w.~/-]+) (v[\w.+-]+)(?: \/\/ indirect)?$/gm,
             ),
         ].map(([, name = "", version = ""]) => ({
             type: "library",
@@ -38,7 +38,7 @@ function goModules(): Component[] {
 function images(): Component[] {
     const golden = readdirSync(join(root, "test/charts/golden")).filter((file) => file.endsWith(".yaml"));
     return golden.flatMap((file) =>
-        [...read("test/charts/golden", file).matchAll(/^\s*(?:- )?image: "?([^\s:"]+):([^\s@"]+)/gm)].map(
+        [...read("test/charts/golden", file).matchAll(/^ *(?:- )?image: "?([^\s:"]+):([^\s@"]+)/gm)].map(
             ([, name = "", version = ""]) => ({
                 type: "container",
                 name,

@@ -1,22 +1,9 @@
-import { accessSync, constants, readFileSync, statSync } from "node:fs";
+import { accessSync, constants, statSync } from "node:fs";
 import { homedir } from "node:os";
 import { delimiter, join, resolve } from "node:path";
 
 /** Where the built tools are kept, outside the work tree: a fresh clone builds nothing again. */
 export const cacheDirectory = join(process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "hearth");
-
-/** The release of Pulumi's CLI: the one that the npm launcher package `pulumi` stands for. */
-export const pulumiVersion: string = JSON.parse(
-    readFileSync(join(__dirname, "..", "node_modules", "pulumi", "package.json"), "utf8"),
-).version;
-
-/** Where the npm launcher looks for the CLI before it downloads it. */
-export const pulumiDirectory = join(
-    process.env["PULUMI_HOME"] || join(homedir(), ".pulumi"),
-    "versions",
-    pulumiVersion,
-    "bin",
-);
 
 /** Whether a path is a file that can be run. */
 export function isExecutable(path: string): boolean {

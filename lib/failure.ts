@@ -1,4 +1,4 @@
-import { visible } from "../config/characters";
+import { visible } from "./characters";
 
 /**
  * Something that the user can put right. It is shown as its message alone, without a stack trace: what happened, where,

@@ -1,0 +1,12 @@
+import { runMain } from "../lib/failure";
+import { endGracefully } from "../lib/run";
+import { completeTools } from "../toolchain/build";
+import { installPlugins } from "./plugins/install";
+
+// Everything that `npm start` and `npm test` need besides packages; toolchain/setup.sh starts it.
+runMain("setup", async () => {
+    endGracefully();
+    await completeTools(process.argv.includes("--for-tests"));
+    await installPlugins();
+    return 0;
+});
