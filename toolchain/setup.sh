@@ -10,14 +10,15 @@ missing() {
     exit 1
 }
 
-command -v node > /dev/null || missing "Node.js is missing: install release 20.12 or newer from https://nodejs.org"
+how_to_get_node="install release 22.12 or newer from https://nodejs.org"
+command -v node > /dev/null || missing "Node.js is missing: $how_to_get_node"
 node_version=$(node --version)
 node_major=${node_version#v}
 node_minor=${node_major#*.}
 node_major=${node_major%%.*}
 node_minor=${node_minor%%.*}
-if [ "$node_major" -lt 20 ] || { [ "$node_major" -eq 20 ] && [ "$node_minor" -lt 12 ]; }; then
-    missing "Node.js $node_version is too old: install release 20.12 or newer from https://nodejs.org"
+if [ "$node_major" -lt 22 ] || { [ "$node_major" -eq 22 ] && [ "$node_minor" -lt 12 ]; }; then
+    missing "Node.js $node_version is too old: $how_to_get_node, or put \`npm exec --package=node@22 --\` before the command"
 fi
 command -v git > /dev/null || missing "git is missing: install it (Debian, Ubuntu: sudo apt-get install git)"
 command -v go > /dev/null || missing "Go is missing: install release 1.26 or newer from https://go.dev/dl/"
