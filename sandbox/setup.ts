@@ -6,7 +6,7 @@ import { installPlugins } from "./plugins/install";
 // Everything that `npm start` and `npm test` need besides packages; toolchain/setup.sh starts it.
 runMain("setup", async () => {
     endGracefully();
-    await completeTools(process.argv.includes("--for-tests"));
+    await completeTools((["tests", "pods"] as const).find((each) => process.argv.includes(`--for-${each}`)));
     await installPlugins();
     return 0;
 });

@@ -8,7 +8,7 @@ import { hasPostgresql, installPostgresql } from "./postgresql";
 import { Progress } from "./progress";
 import { downloadPulumi, hasPulumi, installBuiltPulumi, takePulumiFromPath } from "./pulumi-cli";
 import { hasRedis, installRedis } from "./redis";
-import { type GoTool, goTools, pulumiTools, testTools, toolVersion } from "./tools";
+import { type GoTool, goTools, podTools, pulumiTools, testTools, toolVersion } from "./tools";
 
 type NamedTools = Readonly<Record<string, GoTool>>;
 
@@ -58,10 +58,15 @@ async function complete(tools: NamedTools, forTests: boolean): Promise<void> {
 /**
  * Builds, downloads or installs the tools that are missing.
  *
- * @param forTests also the tools that only the tests need
+ * @param purpose `tests`: also the tools that only the tests need; `pods`: also those, and the programs of images
  */
-export async function completeTools(forTests: boolean): Promise<void> {
-    const tools: NamedTools = forTests ? { ...goTools, ...testTools } : goTools;
+export async function completeTools(purpose?: "tests" | "pods"): Promise<void> {
+    const forTests = purpose !== undefined;
+    const tools: NamedTools = {
+        ...goTools,
+        ...(forTests ? testTools : {}),
+        ...(purpose === "pods" ? podTools : {}),
+    };
     if (isComplete(tools, forTests)) {
         return;
     }

@@ -23,6 +23,8 @@ export interface GoTool {
     readonly unoptimized?: boolean;
     /** Build tags, of a program with parts in C. */
     readonly cgo?: readonly string[];
+    /** Build tags, of a program without. */
+    readonly tags?: readonly string[];
 }
 
 function kubernetes(command: string, ...versionArguments: string[]): GoTool {
@@ -213,6 +215,60 @@ export const testTools = {
     },
 } satisfies Record<string, GoTool>;
 
+function metallb(command: string): GoTool {
+    return {
+        folder: "metallb-pods",
+        module: "go.universe.tf/metallb",
+        package: `go.universe.tf/metallb/${command}`,
+        variables: (version) => ({ "go.universe.tf/metallb/internal/version.gitBranch": version }),
+        unoptimized: true,
+    };
+}
+
+/** Programs of the container images that only nodes with real pods run: `npm run setup -- --for-pods` builds them. */
+export const podTools = {
+    coredns: {
+        folder: "coredns",
+        module: "github.com/coredns/coredns",
+        package: "github.com/coredns/coredns",
+        variables: () => ({}),
+        unoptimized: true,
+    },
+    "local-path-provisioner": {
+        folder: "local-path-provisioner",
+        module: "github.com/rancher/local-path-provisioner",
+        package: "github.com/rancher/local-path-provisioner",
+        variables: (version) => ({ "main.VERSION": version }),
+        unoptimized: true,
+    },
+    "metallb-controller": metallb("controller"),
+    "metallb-speaker": metallb("speaker"),
+    descheduler: {
+        folder: "descheduler",
+        module: "sigs.k8s.io/descheduler",
+        package: "sigs.k8s.io/descheduler/cmd/descheduler",
+        variables: (version) => ({ "sigs.k8s.io/descheduler/pkg/version.version": version }),
+        unoptimized: true,
+    },
+    // The last release of its first major, as Go names modules; its module has no pages.
+    syncthing: {
+        folder: "syncthing",
+        module: "github.com/syncthing/syncthing",
+        package: "github.com/syncthing/syncthing/cmd/syncthing",
+        variables: (version) => ({ "github.com/syncthing/syncthing/lib/build.Version": version }),
+        tags: ["noassets"],
+        unoptimized: true,
+    },
+    navidrome: {
+        folder: "navidrome",
+        module: "github.com/navidrome/navidrome",
+        package: "github.com/navidrome/navidrome",
+        variables: (version) => ({ "github.com/navidrome/navidrome/consts.gitTag": version }),
+        cgo: ["netgo", "sqlite_fts5"],
+        unoptimized: true,
+    },
+} satisfies Record<string, GoTool>;
+
 /** Pulumi's CLI and its language host, built where Pulumi's own download cannot be had. */
 export const pulumiTools = {
     "pulumi-language-nodejs": {
@@ -234,7 +290,12 @@ export const pulumiTools = {
 } satisfies Record<string, GoTool>;
 
 /** Every tool that the toolchain provides. */
-export type ToolName = keyof typeof goTools | keyof typeof testTools | keyof typeof pulumiTools | "redis-server";
+export type ToolName =
+    | keyof typeof goTools
+    | keyof typeof testTools
+    | keyof typeof podTools
+    | keyof typeof pulumiTools
+    | "redis-server";
 
 /** The pinned version of a tool, as its go.mod states it, with the leading v. */
 export function toolVersion(tool: GoTool): string {
@@ -253,7 +314,7 @@ export function toolVersion(tool: GoTool): string {
 export function compilerFlags(tool: GoTool): string[] {
     return [
         ...(tool.unoptimized ? ["-gcflags=all=-N -l -dwarf=false"] : []),
-        ...(tool.cgo ? [`-tags=${tool.cgo.join(",")}`] : []),
+        ...(tool.cgo || tool.tags ? [`-tags=${[...(tool.cgo ?? []), ...(tool.tags ?? [])].join(",")}`] : []),
     ];
 }
 
@@ -296,7 +357,7 @@ function candidate(name: ToolName): string | undefined {
     if (name in pulumiTools) {
         return join(pulumiDirectory, name);
     }
-    const built: Record<string, GoTool> = { ...goTools, ...testTools };
+    const built: Record<string, GoTool> = { ...goTools, ...testTools, ...podTools };
     return built[name] && builtPath(name, built[name]);
 }
 
@@ -308,7 +369,8 @@ function candidate(name: ToolName): string | undefined {
 export function tool(name: ToolName): string {
     const path = candidate(name);
     if (path === undefined || !isExecutable(path)) {
-        const setup = name in testTools ? "npm run setup -- --for-tests" : "npm run setup";
+        const group = name in podTools ? " -- --for-pods" : name in testTools ? " -- --for-tests" : "";
+        const setup = `npm run setup${group}`;
         throw new Failure(`${name} is missing: run \`${setup}\`, which builds what is missing.`);
     }
     return path;

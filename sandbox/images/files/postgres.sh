@@ -1,0 +1,14 @@
+#!/bin/bash
+# Makes the database at the first start, as the entry point of docker-library/postgres does for the variables that
+# charts/database sets: a superuser's password, asked for from every address, and arguments for initdb.
+set -eu
+if [ ! -s "$PGDATA/PG_VERSION" ]; then
+    mkdir -p "$PGDATA"
+    chmod 700 "$PGDATA"
+    password=${POSTGRES_PASSWORD:-$(cat "${POSTGRES_PASSWORD_FILE:?set POSTGRES_PASSWORD}")}
+    # shellcheck disable=SC2086
+    initdb --username=postgres --pwfile=<(printf '%s\n' "$password") ${POSTGRES_INITDB_ARGS:-}
+    echo "host all all all scram-sha-256" >> "$PGDATA/pg_hba.conf"
+    echo "listen_addresses = '*'" >> "$PGDATA/postgresql.conf"
+fi
+exec "$@"
