@@ -9,21 +9,15 @@ import { SecretUsers } from "./components/secret-users";
 import { Secrets } from "./components/secrets";
 import { System } from "./components/system";
 import { Tier } from "./components/tier";
-import { checkRoom } from "./config/backend";
-import { keepAnswersOutOfDebugLog } from "./config/debug-log";
-import { endWithEngine } from "./config/lost-engine";
-import { keepPromisesCheap } from "./config/plain-stacks";
+import "./config/process";
 import { loadSettings } from "./config/settings";
+import { root } from "./lib/root";
 import { Nodes } from "./provision/nodes";
 
-endWithEngine();
-keepAnswersOutOfDebugLog();
-keepPromisesCheap();
-checkRoom(__dirname);
 const settings = loadSettings();
-const applications = readApplications(__dirname, settings.cluster);
+const applications = readApplications(root, settings.cluster);
 const declarations = readSecretDeclarations(
-    __dirname,
+    root,
     applications.map((each) => each.name),
 );
 checkGivenSecrets(declarations, settings.secrets, pulumi.getStack());

@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Application } from "../../components/applications";
+import { root } from "../../lib/root";
 import { tool } from "../../toolchain/tools";
 import { chartNames, findApplication } from "../application";
 import { capture } from "../capture";
@@ -11,8 +12,6 @@ import { page } from "../pager";
 import { render } from "../render";
 import { readStack, type Stack, stackOption, withKubeconfig } from "../stack";
 import { defineVerb, exitCodes } from "../verb";
-
-const root = process.cwd();
 
 /** Keys and comments stand out; the text itself stays as it is. */
 function highlight(yaml: string): string {
