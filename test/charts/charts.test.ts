@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
-import { containers, type Manifest, ofKind, workloads } from "./manifest";
+import { containers, type Manifest, type Model, ofKind, workloads } from "./manifest";
 import { charts, chartsDirectory, helms, inParallel, parseManifests, Workspace } from "./workspace";
 
 const goldenDirectory = join(__dirname, "golden");
@@ -25,6 +25,14 @@ function declaredSecrets(chart: string): Declarations["secrets"] {
     const path = join(chartsDirectory, chart, "secrets.yaml");
     return existsSync(path) ? (parse(readFileSync(path, "utf8")) as Declarations).secrets : {};
 }
+
+/** Names of a pod's containers that have a token for the API server. */
+const tokenHolders = ({ spec }: Model<"V1PodTemplateSpec">): string[] =>
+    [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])]
+        .filter(({ volumeMounts }) =>
+            volumeMounts?.some(({ mountPath }) => mountPath === "/var/run/secrets/kubernetes.io/serviceaccount"),
+        )
+        .map(({ name }) => name);
 
 /** Rendered text by Helm and chart. */
 const texts = new Map<string, string>();
@@ -130,7 +138,8 @@ describe.each(charts)("chart %s", (chart) => {
             const binds = ofKind(rendered(chart), "ClusterRoleBinding").some(({ subjects }) =>
                 subjects?.some((subject) => subject.name === template.spec?.serviceAccountName),
             );
-            expect({ name, token: template.spec?.automountServiceAccountToken }).toEqual({ name, token: binds });
+            expect({ name, token: template.spec?.automountServiceAccountToken }).toEqual({ name, token: false });
+            expect({ name, token: tokenHolders(template).length }).toEqual({ name, token: binds ? 1 : 0 });
             expect(template.spec?.enableServiceLinks).toBe(false);
             expect(template.spec?.securityContext?.seccompProfile).toEqual({ type: "RuntimeDefault" });
             expect(template.spec?.priorityClassName).toMatch(/^(infrastructure|platform|apps)$/);
@@ -290,13 +299,41 @@ describe.each(charts)("chart %s", (chart) => {
         for (const { template } of workloads(rendered(chart))) {
             for (const { configMap, projected } of template.spec?.volumes ?? []) {
                 for (const source of [configMap, ...(projected?.sources ?? []).map((each) => each.configMap)]) {
-                    if (source) {
+                    // Kubernetes' own, which clients read again by themselves.
+                    if (source && source.name !== "kube-root-ca.crt") {
                         expect(template.metadata?.annotations).toHaveProperty([`checksum/${source.name}`]);
                     }
                 }
             }
         }
     });
+});
+
+test("a page that people reach holds no token: the program beside it does", () => {
+    const holders = (chart: string) => workloads(rendered(chart)).flatMap(({ template }) => tokenHolders(template));
+
+    expect(holders("glance")).toEqual(["api"]);
+    expect(holders("gatus")).toEqual(["discovery"]);
+});
+
+test("a Deployment owns its strategy, so that it can get its first volume", () => {
+    for (const chart of charts) {
+        for (const { metadata, spec } of ofKind(rendered(chart), "Deployment")) {
+            const rolls = spec?.strategy?.type === "RollingUpdate";
+            expect([metadata.name, spec?.strategy?.rollingUpdate]).toEqual([
+                metadata.name,
+                rolls ? { maxSurge: "25%", maxUnavailable: "25%" } : undefined,
+            ]);
+        }
+    }
+});
+
+test("node-exporter sees disks that are mounted after it has started", () => {
+    const mounts = containers(rendered("monitoring"))
+        .filter(({ container }) => container.name === "node-exporter")
+        .flatMap(({ container }) => container.volumeMounts ?? []);
+
+    expect(mounts).toContainEqual(expect.objectContaining({ name: "host", mountPropagation: "HostToContainer" }));
 });
 
 test("every Ingress of the home has a host of its own", () => {

@@ -23,6 +23,7 @@ interface Kinds {
     Deployment: Model<"V1Deployment">;
     Ingress: Model<"V1Ingress">;
     Job: Model<"V1Job">;
+    NetworkPolicy: Model<"V1NetworkPolicy">;
     PersistentVolumeClaim: Model<"V1PersistentVolumeClaim">;
     Service: Model<"V1Service">;
     StatefulSet: Model<"V1StatefulSet">;

@@ -71,7 +71,10 @@ function accountsWithToken(): string[] {
             const account = ofKind<Model<"V1ServiceAccount">>("ServiceAccount").find(
                 ({ metadata }) => metadata.name === serviceAccountName && metadata.namespace === namespace,
             );
-            return automountServiceAccountToken ?? account?.automountServiceAccountToken ?? true;
+            const projects = template.spec?.volumes?.some(({ projected }) =>
+                projected?.sources?.some(({ serviceAccountToken }) => serviceAccountToken),
+            );
+            return projects || (automountServiceAccountToken ?? account?.automountServiceAccountToken ?? true);
         })
         .map(
             ({ namespace, name, template }) =>

@@ -86,6 +86,27 @@ const mistakes: readonly [what: string, chart: string, values: object, key: stri
         "accepted: object",
     ],
     [
+        "a workload for an architecture that no node has",
+        "ntfy",
+        { global: { architectures: ["arm64"] }, defaults: { architectures: ["amd64"] } },
+        "workloads.ntfy.architectures is amd64",
+        "the home's nodes have arm64",
+    ],
+    [
+        "a token for a container that is not there",
+        "glance",
+        { workloads: { glance: { tokenFor: "apis" } } },
+        'workloads.glance.tokenFor is "apis"',
+        "a container of the workload: api, glance",
+    ],
+    [
+        "a VPN provider that does not exist",
+        "qbittorrent",
+        { vpn: { provider: "mulvad" } },
+        "vpn.provider:",
+        "one of airvpn, ivpn, mullvad, nordvpn, protonvpn, surfshark, windscribe",
+    ],
+    [
         "an unknown kind",
         "ntfy",
         { workloads: { ntfy: { kind: "ReplicaSet" } } },
@@ -192,7 +213,10 @@ const mistakes: readonly [what: string, chart: string, values: object, key: stri
 describe.each(helms)("%s", (helm) => {
     test.each(mistakes)("refuses %s (%s)", async (_what, chart, values, key, accepted) => {
         const error = await workspace(helm)
-            .template(chart, "--set-json", `${Object.keys(values)[0]}=${JSON.stringify(Object.values(values)[0])}`)
+            .template(
+                chart,
+                ...Object.entries(values).flatMap(([key, value]) => ["--set-json", `${key}=${JSON.stringify(value)}`]),
+            )
             .then(
                 () => "rendered",
                 ({ stderr }: { stderr: string }) => stderr,
@@ -238,6 +262,57 @@ describe("with values of real use", () => {
             runAsNonRoot: true,
             supplementalGroups: [993],
         });
+    });
+
+    test.each([
+        ["one amd64 node", ["amd64"]],
+        ["arm64 nodes", ["arm64"]],
+        ["both", ["amd64", "arm64"]],
+    ])("a home of %s has runners and Tdarr nodes of its architectures, and no other", async (_, architectures) => {
+        const ofEach = async (chart: string, name: string) => {
+            const values = ["--set-json", `global.architectures=${JSON.stringify(architectures)}`];
+            return workloads(await workspace("helm4").render(chart, ...values))
+                .map((each) => each.name)
+                .filter((each) => each.startsWith(`${name}-`));
+        };
+
+        expect(await ofEach("gitops", "runner")).toEqual(architectures.map((each) => `runner-${each}`));
+        expect(await ofEach("tdarr", "node")).toEqual(architectures.map((each) => `node-${each}`));
+    });
+
+    test("every chart renders for a home of one architecture", async () => {
+        await inParallel(charts, async (chart) => {
+            const objects = await workspace("helm4").render(chart, "--set-json", 'global.architectures=["arm64"]');
+
+            expect(workloads(objects).length + Number(chart === "cert-manager")).toBeGreaterThan(0);
+        });
+    }, 60_000);
+
+    test("settings of an architecture that the home does not have are left alone", async () => {
+        const values = ["--set", "workloads.node-arm64.enabled=false", "--set-json", 'global.architectures=["amd64"]'];
+        const names = workloads(await workspace("helm4").render("tdarr", ...values)).map(({ name }) => name);
+
+        expect(names.sort()).toEqual(["node-amd64", "tdarr"]);
+    });
+
+    test("an image that the home built is pulled with a login, and no other", async () => {
+        const image = "workloads.ntfy.image.repository=git.home.arpa/family/ntfy";
+        const [own] = workloads(await workspace("helm4").render("ntfy", "--set", image));
+        const [other] = workloads(await workspace("helm4").render("ntfy"));
+
+        expect(own?.template.spec?.imagePullSecrets).toEqual([{ name: "registry" }]);
+        expect(other?.template.spec?.imagePullSecrets).toBeUndefined();
+    });
+
+    test.each([
+        ["mullvad", 51820],
+        ["ivpn", 58237],
+        ["windscribe", 1194],
+    ])("qBittorrent's tunnel to %s leaves the pod, and nothing else does", async (provider, port) => {
+        const objects = await workspace("helm4").render("qbittorrent", "--set", `vpn.provider=${provider}`);
+        const policy = ofKind(objects, "NetworkPolicy").find(({ metadata }) => metadata.name === "qbittorrent");
+
+        expect(policy?.spec?.egress?.map(({ ports }) => ports)).toEqual([[{ port, protocol: "UDP" }]]);
     });
 
     test("a further *arr is a tag and a port", async () => {

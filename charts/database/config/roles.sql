@@ -1,4 +1,4 @@
--- Creates what is missing and sets every password; running it again changes nothing.
+-- Creates what is missing, sets every password and updates extensions; running it again changes nothing.
 -- psql reads the passwords from files, so that they are in no command line.
 {{- range $name, $database := .Values.databases }}
 
@@ -14,6 +14,16 @@ REVOKE ALL ON DATABASE :"name" FROM PUBLIC;
 {{- range . }}
 CREATE EXTENSION IF NOT EXISTS {{ . }} CASCADE;
 {{- end }}
+-- A newer image has newer extensions. The apps do not own them and cannot update them, and Immich does not start then.
+-- VectorChord asks for its indexes to be built again after an update.
+CREATE TEMPORARY TABLE before AS SELECT oid, extversion FROM pg_extension;
+SELECT format('ALTER EXTENSION %I UPDATE', extname) FROM pg_extension ORDER BY oid \gexec
+SELECT format('REINDEX INDEX %s', index.oid::regclass)
+  FROM pg_class index
+  JOIN pg_depend ON classid = 'pg_am'::regclass AND objid = index.relam AND deptype = 'e'
+  JOIN pg_extension extension ON refobjid = extension.oid
+  JOIN before ON before.oid = extension.oid AND before.extversion <> extension.extversion
+  WHERE index.relkind = 'i' \gexec
 \connect postgres
 {{- end }}
 {{- end }}

@@ -1,9 +1,18 @@
-# Creates the administrator, or sets the password to what the Secret says.
+# Creates the accounts that everything else is declared with, or sets their passwords to what the Secret says.
 set -eu
 gitea migrate
-if gitea admin user list --admin | awk '{ print $2 }' | grep -qx "$ADMIN_NAME"; then
-  gitea admin user change-password --username "$ADMIN_NAME" --password="$ADMIN_PASSWORD" --must-change-password=false
-else
-  gitea admin user create --admin --username "$ADMIN_NAME" --email "$ADMIN_EMAIL" --password="$ADMIN_PASSWORD" \
-    --must-change-password=false
-fi
+users=$(gitea admin user list | awk 'NR > 1 { print $2 }')
+# account <name> <password> <options of the creation>
+account() {
+  name=$1 password=$2
+  shift 2
+  if echo "$users" | grep -qx "$name"; then
+    gitea admin user change-password --username "$name" --password="$password" --must-change-password=false
+  else
+    gitea admin user create --username "$name" --email "$name@$MAIL_DOMAIN" --password="$password" \
+      --must-change-password=false "$@"
+  fi
+}
+account "$ADMIN_NAME" "$ADMIN_PASSWORD" --admin
+# Nodes pull images that the home built: an account without any right but to read what signed-in people see.
+account nodes "$REGISTRY_PASSWORD"

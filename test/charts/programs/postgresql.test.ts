@@ -186,6 +186,15 @@ describe("PostgreSQL", () => {
         expect(await query(sql, "immich", "immich", passwords.immich)).toMatchObject({ code: 0, output: "0\n" });
     });
 
+    test("updates the extensions that a newer image has newer versions of", async () => {
+        const version = async () =>
+            (await query("SELECT extversion FROM pg_extension WHERE extname = 'pg_trgm'", "immich")).output.trim();
+        expect(await query("CREATE EXTENSION pg_trgm VERSION '1.5'", "immich")).toHaveEndedWith(0);
+        expect(await version()).toBe("1.5");
+        expect(await roles()).toHaveEndedWith(0);
+        expect(await version()).toBe("1.6");
+    });
+
     test("keeps one app out of another's database, and everyone without the password out of any", async () => {
         const other = await query("SELECT 1", "paperless", "immich", passwords.immich);
         const wrong = await query("SELECT 1", "immich", "immich", passwords.paperless);

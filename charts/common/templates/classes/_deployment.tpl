@@ -10,8 +10,20 @@ spec:
   replicas: {{ .workload.replicas }}
   revisionHistoryLimit: 3
   strategy:
+    {{- if include "common.hasClaim" .workload }}
     {{- /* A volume of a node has one user: the old pod has to go first. */}}
-    type: {{ if include "common.hasClaim" .workload }}Recreate{{ else }}RollingUpdate{{ end }}
+    type: Recreate
+    {{- else }}
+    type: RollingUpdate
+    {{- /*
+    The API server's defaults, written out: server-side apply removes only fields that it owns, and a Deployment that
+    gets its first volume would keep this block beside Recreate, which is refused.
+    https://github.com/kubernetes/kubernetes/issues/24198
+    */}}
+    rollingUpdate:
+      maxSurge: 25%
+      maxUnavailable: 25%
+    {{- end }}
   selector:
     matchLabels:
       {{- include "common.selector" . | nindent 6 }}

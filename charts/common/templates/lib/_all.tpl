@@ -5,6 +5,7 @@ Everything that a chart's values describe. A chart's only template is usually on
 */}}
 {{- define "common.all" -}}
 {{- include "common.validate" . -}}
+{{- include "common.expand" . -}}
 {{- $root := . -}}
 {{- $usesMedia := false -}}
 {{- $objects := list -}}

@@ -31,8 +31,13 @@ metadata:
   {{- end }}
 spec:
   serviceAccountName: {{ .name }}
-  automountServiceAccountToken: {{ hasKey $workload "permissions" }}
+  automountServiceAccountToken: false
   enableServiceLinks: false
+  {{- if include "common.pulls" . }}
+  {{- /* The Pulumi program writes it: components/registry-login.ts. */}}
+  imagePullSecrets:
+    - name: registry
+  {{- end }}
   priorityClassName: {{ $workload.priorityClass }}
   {{- with $workload.hostNetwork }}
   hostNetwork: {{ . }}
@@ -95,4 +100,15 @@ spec:
 {{- range .volumes -}}
   {{- if hasKey . "media" -}}true{{- end -}}
 {{- end -}}
+{{- end -}}
+
+{{/* "true" where an image is one that the home built: its registry asks for a login. Takes (root, name, workload). */}}
+{{- define "common.pulls" -}}
+{{- include "common.containers" . -}}
+{{- $own := printf "git.%s/" .root.Values.common.global.domain -}}
+{{- $found := false -}}
+{{- range concat (values .containers) (values (.workload.init | default dict)) -}}
+  {{- if hasPrefix $own .image.repository -}}{{- $found = true -}}{{- end -}}
+{{- end -}}
+{{- if $found -}}true{{- end -}}
 {{- end -}}

@@ -39,6 +39,27 @@
 {{- end }}
 - name: tmp
   emptyDir: {}
+{{- if hasKey .workload "permissions" }}
+{{- /* What Kubernetes would mount in every container of the pod. */}}
+- name: token
+  projected:
+    defaultMode: 420
+    sources:
+      - serviceAccountToken:
+          path: token
+          expirationSeconds: 3607
+      - configMap:
+          name: kube-root-ca.crt
+          items:
+            - key: ca.crt
+              path: ca.crt
+      - downwardAPI:
+          items:
+            - path: namespace
+              fieldRef:
+                apiVersion: v1
+                fieldPath: metadata.namespace
+{{- end }}
 {{- end -}}
 
 {{/*
@@ -83,10 +104,18 @@ the root filesystem is read-only. Takes (root, name, workload, container, writab
   {{- if or $where.readOnly (hasKey $spec "configMap") (hasKey $spec "secret") }}
   readOnly: true
   {{- end }}
+  {{- with $where.propagation }}
+  mountPropagation: {{ . }}
+  {{- end }}
 {{- end }}
 {{- end }}
 {{- if not (or .writable $taken) }}
 - name: tmp
   mountPath: /tmp
+{{- end }}
+{{- if and (hasKey .workload "permissions") (eq .container (.workload.tokenFor | default .name)) }}
+- name: token
+  mountPath: /var/run/secrets/kubernetes.io/serviceaccount
+  readOnly: true
 {{- end }}
 {{- end -}}

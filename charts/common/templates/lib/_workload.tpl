@@ -1,4 +1,34 @@
 {{/*
+Replaces each workload that says `eachArchitecture` by one for each architecture of the home's nodes: runner-amd64,
+runner-arm64. Values of that name are merged over it, and ignored where no node has the architecture.
+*/}}
+{{- define "common.expand" -}}
+{{- $root := . -}}
+{{- $workloads := dict -}}
+{{- $own := list -}}
+{{- range $name, $workload := .Values.workloads -}}
+  {{- if ($workload | default dict).eachArchitecture -}}
+    {{- range $architecture := list "amd64" "arm64" -}}
+      {{- $each := printf "%s-%s" $name $architecture -}}
+      {{- $own = append $own $each -}}
+      {{- if has $architecture $root.Values.common.global.architectures -}}
+        {{- $copy := deepCopy (omit $workload "eachArchitecture") -}}
+        {{- include "common.merge" (dict "into" $copy "from" (dict "architectures" (list $architecture) "env" (dict "ARCHITECTURE" $architecture))) -}}
+        {{- include "common.merge" (dict "into" $copy "from" (get $root.Values.workloads $each | default dict)) -}}
+        {{- $_ := set $workloads $each $copy -}}
+      {{- end -}}
+    {{- end -}}
+  {{- end -}}
+{{- end -}}
+{{- range $name, $workload := .Values.workloads -}}
+  {{- if not (or ($workload | default dict).eachArchitecture (has $name $own)) -}}
+    {{- $_ := set $workloads $name $workload -}}
+  {{- end -}}
+{{- end -}}
+{{- $_ := set .Values "workloads" $workloads -}}
+{{- end -}}
+
+{{/*
 A workload with all defaults filled in: the library's, then the chart's, then its own. In place of returning, it sets
 `workload` in the given dict. Takes (root, name).
 */}}
@@ -28,8 +58,22 @@ Takes (root, name, workload).
     {{- fail (printf "\n\n%s.%s is missing; accepted: an object (in the workload, or in the chart's defaults)\n" $at $key) -}}
   {{- end -}}
 {{- end -}}
+{{- $homes := .root.Values.common.global.architectures -}}
+{{- $usable := list -}}
+{{- range $workload.architectures -}}
+  {{- if has . $homes -}}{{- $usable = append $usable . -}}{{- end -}}
+{{- end -}}
+{{- if not $usable -}}
+  {{- fail (printf "\n\n%s.architectures is %s, and the home's nodes have %s: no node can run it\n" $at (join ", " $workload.architectures) (join ", " $homes)) -}}
+{{- end -}}
 {{- if and (eq $workload.kind "CronJob") (not $workload.schedule) -}}
   {{- fail (printf "\n\n%s.schedule is missing; accepted: string (when a CronJob runs, as in crontab)\n" $at) -}}
+{{- end -}}
+{{- with $workload.tokenFor -}}
+  {{- $names := concat (list $.name) (keys ($workload.sidecars | default dict)) (keys ($workload.init | default dict)) -}}
+  {{- if not (has . $names) -}}
+    {{- fail (printf "\n\n%s.tokenFor is %q; accepted: a container of the workload: %s\n" $at . (sortAlpha $names | join ", ")) -}}
+  {{- end -}}
 {{- end -}}
 {{- range $volume, $spec := $workload.volumes -}}
   {{- $sources := list "claim" "claimOf" "media" "configMap" "secret" "empty" "host" -}}
