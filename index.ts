@@ -1,23 +1,32 @@
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { readApplications } from "./components/applications";
+import { askCluster } from "./components/cluster";
 import { GitSource } from "./components/git-source";
 import { Gitea, giteaElsewhere } from "./components/gitea";
+import { missingIn } from "./components/named-things";
+import { RegistryLogin } from "./components/registry-login";
 import { RootApplication } from "./components/root-application";
 import { checkGivenSecrets, checkRotations, readSecretDeclarations } from "./components/secret-declarations";
 import { SecretUsers } from "./components/secret-users";
 import { Secrets } from "./components/secrets";
 import { System } from "./components/system";
 import { Tier } from "./components/tier";
-import "./config/process";
+import { checkRoom } from "./config/backend";
+import { keepAnswersOutOfDebugLog } from "./config/debug-log";
+import { endWithEngine } from "./config/lost-engine";
+import { keepPromisesCheap } from "./config/plain-stacks";
 import { loadSettings } from "./config/settings";
-import { root } from "./lib/root";
 import { Nodes } from "./provision/nodes";
 
+endWithEngine();
+keepAnswersOutOfDebugLog();
+keepPromisesCheap();
+checkRoom(__dirname);
 const settings = loadSettings();
-const applications = readApplications(root, settings.cluster);
+const applications = readApplications(__dirname, settings.cluster);
 const declarations = readSecretDeclarations(
-    root,
+    __dirname,
     applications.map((each) => each.name),
 );
 checkGivenSecrets(declarations, settings.secrets, pulumi.getStack());
@@ -34,7 +43,11 @@ const nodes =
               ...(settings.storage ? { storage: settings.storage } : {}),
           })
         : undefined;
-const cluster = nodes?.kubeconfig ?? pulumi.secret(settings.kubeconfig ?? "");
+const asked = askCluster(nodes?.kubeconfig ?? pulumi.secret(settings.kubeconfig ?? ""), (facts) =>
+    applications.flatMap((each) => missingIn(__dirname, each, facts)),
+);
+const { kubeconfig: cluster } = asked;
+const architectures = asked.facts.apply((facts) => facts?.architectures);
 /** Path or contents, as in the config; of a cluster that was built from nodes hack/ has it from here. */
 export const kubeconfig = cluster;
 /** What answers in a node that waits for the passphrase of its disks; hack/unlock trusts nobody else. */
@@ -59,6 +72,7 @@ const system = new System(
         settings,
         kubeconfig: cluster,
         applications,
+        traefikValues: asked.facts.apply((facts) => facts?.traefikValues ?? ""),
         argocdValuesFile: "charts/gitops/argo-cd.values.yaml",
     },
     { provider },
@@ -80,8 +94,17 @@ const secretUsers = new SecretUsers(
     { secrets: [...system.written, ...secrets.written], kubeconfig: cluster },
     { provider, dependsOn: secrets },
 );
+if (settings.ownGitea) {
+    const password = secrets.value("gitops", "registry-password");
+    const login = { root: __dirname, applications, domain: settings.domain, password };
+    new RegistryLogin("registry-login", login, { provider, dependsOn: system });
+}
 const gitea = settings.ownGitea
-    ? new Gitea("gitea", { applications, settings, secrets, kubeconfig: cluster }, { provider, dependsOn: secretUsers })
+    ? new Gitea(
+          "gitea",
+          { applications, settings, architectures, secrets, kubeconfig: cluster },
+          { provider, dependsOn: secretUsers },
+      )
     : undefined;
 const { url, revision: branch } = settings.repository;
 const gitSource = new GitSource(
@@ -90,7 +113,7 @@ const gitSource = new GitSource(
     { provider, dependsOn: gitea ?? system },
 );
 
-const common = { applications, settings, kubeconfig: cluster, revision: gitSource.revision };
+const common = { applications, settings, architectures, kubeconfig: cluster, revision: gitSource.revision };
 const tier1 = new Tier("tier-1", { tier: 1, ...common }, { provider, dependsOn: [system, secrets, gitSource] });
 const tier2 = new Tier("tier-2", { tier: 2, ...common }, { provider, dependsOn: tier1 });
 const tier3 = new Tier("tier-3", { tier: 3, ...common }, { provider, dependsOn: tier2 });

@@ -29,6 +29,30 @@ export function isReady(status: Pick<ApplicationStatus, "sync" | "health"> | und
     );
 }
 
+/** A Warning Event, as the API server lists it. */
+export interface Warning {
+    readonly involvedObject: { readonly kind?: string; readonly name?: string; readonly namespace?: string };
+    readonly reason?: string;
+    readonly message?: string;
+    readonly lastTimestamp?: Date | string | null;
+    readonly eventTime?: Date | string | null;
+    readonly metadata?: { readonly creationTimestamp?: Date | string | null };
+}
+
+/** Warning Events of one namespace as lines, newest first. Events that differ in a pod's name alone are one line. */
+export function warningLines(events: readonly Warning[], namespace: string): string[] {
+    const time = ({ lastTimestamp, eventTime, metadata }: Warning) =>
+        new Date(lastTimestamp ?? eventTime ?? metadata?.creationTimestamp ?? 0).getTime();
+    const lines = events
+        .filter(({ involvedObject }) => involvedObject.namespace === namespace)
+        .toSorted((a, b) => time(b) - time(a))
+        .map(({ involvedObject: { kind, name }, reason, message }) => ({
+            key: `${kind} ${reason} ${message}`,
+            line: `${kind} ${name}: ${reason}: ${message}`,
+        }));
+    return [...new Map(lines.toReversed().map(({ key, line }) => [key, line])).values()].toReversed();
+}
+
 /**
  * Why an Application is not Synced and Healthy, one reason a line, what says most first.
  *

@@ -30,6 +30,8 @@ export interface GiteaArgs {
     readonly settings: Settings;
     /** The cluster: path to a kubeconfig, or the contents of one. */
     readonly kubeconfig: pulumi.Input<string>;
+    /** Architectures of the nodes; amd64 and arm64 when they are not known. */
+    readonly architectures?: pulumi.Input<readonly string[] | undefined>;
     /** The charts' secrets, of which Gitea's has the administrator's password. */
     readonly secrets: Secrets;
 }
@@ -68,7 +70,7 @@ export class Gitea extends pulumi.ComponentResource {
                     `Gitea is part of ${applicationName}, which is not in clusters/${settings.cluster}/apps`,
             );
         }
-        const [{ path, helm }] = overriddenManifest(application, settings).spec.sources;
+        const { path } = application.manifest.spec.sources[0];
         const release = new kubernetes.helm.v3.Release(
             name,
             {
@@ -76,7 +78,12 @@ export class Gitea extends pulumi.ComponentResource {
                 chart: `./${path}`,
                 name: application.name,
                 namespace: application.namespace,
-                values: helm.valuesObject,
+                values: pulumi
+                    .output(args.architectures)
+                    .apply(
+                        (architectures) =>
+                            overriddenManifest(application, settings, architectures).spec.sources[0].helm.valuesObject,
+                    ),
                 // The runners in it wait for Gitea, and need not be ready for the repository to be there.
                 skipAwait: true,
             },

@@ -7,10 +7,10 @@ export type OverrideSettings = Pick<Settings, "repository" | "domain" | "charts"
 
 /** One value of an Application manifest that the stack's config sets, as a JSON Patch (RFC 6902) operation. */
 export interface Override {
-    readonly op: "replace";
+    readonly op: "add" | "replace";
     /** A JSON Pointer (RFC 6901). */
     readonly path: string;
-    readonly value: string;
+    readonly value: string | readonly string[];
 }
 
 /** The overrides that every Application gets: all of them have this repository as their first source. */
@@ -20,6 +20,16 @@ export function commonOverrides({ repository, domain }: OverrideSettings): Overr
         { op: "replace", path: "/spec/sources/0/targetRevision", value: repository.revision },
         { op: "replace", path: "/spec/sources/0/helm/valuesObject/global/domain", value: domain },
     ];
+}
+
+/**
+ * The override with the architectures of the nodes: some charts have one workload for each.
+ *
+ * @param architectures undefined leaves the charts' default, amd64 and arm64
+ */
+export function architectureOverrides(architectures: readonly string[] | undefined): Override[] {
+    const path = "/spec/sources/0/helm/valuesObject/global/architectures";
+    return architectures ? [{ op: "add", path, value: architectures }] : [];
 }
 
 /** The override that a tier's Applications get: whatever a manifest says, its project is the tier's. */
@@ -38,7 +48,7 @@ export function mirrorOverrides({ charts }: OverrideSettings, { manifest }: Appl
         .map((_, index) => ({ op: "replace", path: `/spec/sources/${index + 1}/repoURL`, value: mirror }));
 }
 
-function replaced(target: unknown, [key, ...rest]: readonly string[], value: string): unknown {
+function replaced(target: unknown, [key, ...rest]: readonly string[], value: Override["value"]): unknown {
     if (key === undefined) {
         return value;
     }
@@ -47,10 +57,19 @@ function replaced(target: unknown, [key, ...rest]: readonly string[], value: str
         : { ...Object(target), [key]: replaced(Object(target)[key], rest, value) };
 }
 
-/** A copy of an Application's manifest with the stack's values in place of the literal defaults. */
-export function overriddenManifest(application: Application, settings: OverrideSettings): ApplicationManifest {
+/**
+ * A copy of an Application's manifest with the stack's values in place of the literal defaults.
+ *
+ * @param architectures of the nodes, as {@link architectureOverrides} takes them
+ */
+export function overriddenManifest(
+    application: Application,
+    settings: OverrideSettings,
+    architectures?: readonly string[],
+): ApplicationManifest {
     const overrides = [
         ...commonOverrides(settings),
+        ...architectureOverrides(architectures),
         ...projectOverrides(application.tier),
         ...mirrorOverrides(settings, application),
     ];
@@ -61,7 +80,11 @@ export function overriddenManifest(application: Application, settings: OverrideS
 }
 
 /** The same overrides as kustomize patches, for the root Application. */
-export function kustomizePatches(applications: readonly Application[], settings: Settings) {
+export function kustomizePatches(
+    applications: readonly Application[],
+    settings: Settings,
+    architectures?: readonly string[],
+) {
     const patch = (
         overrides: Override[],
         which: { readonly name?: string; readonly annotationSelector?: string } = {},
@@ -70,7 +93,7 @@ export function kustomizePatches(applications: readonly Application[], settings:
         patch: stringify(overrides),
     });
     return [
-        patch(commonOverrides(settings)),
+        patch([...commonOverrides(settings), ...architectureOverrides(architectures)]),
         // By the annotation, so that a service that is new in Git gets it too.
         ...tiers.map((tier) =>
             patch(projectOverrides(tier), { annotationSelector: `argocd.argoproj.io/sync-wave=${tier}` }),

@@ -47,11 +47,16 @@ const clusterRoles = kinds("rbac.authorization.k8s.io", "ClusterRole", "ClusterR
 const more: Readonly<
     Record<Tier, { readonly cluster: readonly GroupKind[]; readonly namespaced: readonly GroupKind[] }>
 > = {
-    1: { cluster: kinds("cert-manager.io", "ClusterIssuer"), namespaced: [] },
-    // Argo CD's own chart; Prometheus's permission to look for its targets.
+    // The wildcard certificate is Traefik's default.
+    1: { cluster: kinds("cert-manager.io", "ClusterIssuer"), namespaced: kinds("traefik.io", "TLSStore") },
+    // Argo CD's own chart; Prometheus's permission to look for its targets; Gitea's SSH through Traefik.
     2: {
         cluster: [...clusterRoles, ...kinds("apiextensions.k8s.io", "CustomResourceDefinition")],
-        namespaced: [...kinds("", "Secret"), ...kinds("rbac.authorization.k8s.io", "Role", "RoleBinding")],
+        namespaced: [
+            ...kinds("", "Secret"),
+            ...kinds("rbac.authorization.k8s.io", "Role", "RoleBinding"),
+            ...kinds("traefik.io", "IngressRouteTCP"),
+        ],
     },
     // Gatus and Glance look for what they show.
     3: { cluster: clusterRoles, namespaced: [] },

@@ -17,6 +17,8 @@ export interface RootApplicationArgs {
     readonly kubeconfig: pulumi.Input<string>;
     /** The stack's configuration. */
     readonly settings: Settings;
+    /** Architectures of the nodes; amd64 and arm64 when they are not known. */
+    readonly architectures?: pulumi.Input<readonly string[] | undefined>;
 }
 
 /**
@@ -50,7 +52,11 @@ export class RootApplication extends pulumi.ComponentResource {
                         repoURL: settings.repository.url,
                         targetRevision: settings.repository.revision,
                         path,
-                        kustomize: { patches: kustomizePatches(applications, settings) },
+                        kustomize: {
+                            patches: pulumi
+                                .output(args.architectures)
+                                .apply((architectures) => kustomizePatches(applications, settings, architectures)),
+                        },
                     },
                     syncPolicy: {
                         automated: { prune: true, selfHeal: false },

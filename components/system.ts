@@ -4,6 +4,7 @@ import { type Application, podSecurity } from "./applications";
 import { ArgoCD } from "./argocd";
 import { CertManager } from "./cert-manager";
 import { Descheduler } from "./descheduler";
+import { K3s } from "./k3s";
 import { MetalLB } from "./metallb";
 import { Namespaces } from "./namespaces";
 import { NfsCsi } from "./nfs-csi";
@@ -20,6 +21,8 @@ export interface SystemArgs {
     readonly settings: Settings;
     /** All Applications of the home. */
     readonly applications: readonly Application[];
+    /** Values that k3s' Traefik has already, as YAML; none by default. */
+    readonly traefikValues?: pulumi.Input<string>;
     /** Path of the values file of the argo-cd chart. */
     readonly argocdValuesFile: string;
 }
@@ -53,6 +56,7 @@ export class System extends pulumi.ComponentResource {
                 { parent: this },
             ),
             new PriorityClasses("priority-classes", {}, { parent: this }),
+            new K3s("k3s", { traefikValues: args.traefikValues ?? "" }, { parent: this }),
         ];
         const opt = { parent: this, dependsOn: first };
         new MetalLB(

@@ -17,6 +17,8 @@ export interface TierArgs {
     readonly kubeconfig: pulumi.Input<string>;
     /** The stack's configuration. */
     readonly settings: Settings;
+    /** Architectures of the nodes; amd64 and arm64 when they are not known. */
+    readonly architectures?: pulumi.Input<readonly string[] | undefined>;
 }
 
 /**
@@ -39,6 +41,9 @@ export class Tier extends pulumi.ComponentResource {
                 application.name,
                 {
                     ...manifest,
+                    spec: pulumi
+                        .output(args.architectures)
+                        .apply((architectures) => overriddenManifest(application, settings, architectures).spec),
                     metadata: {
                         ...manifest.metadata,
                         annotations: pulumi.output(args.revision).apply((revision) => ({

@@ -12,9 +12,15 @@ import type { StackSettings } from "./stack";
  * documents: rendered with Helm 4, as its repo server does, with the stack's values.
  *
  * @param root the checkout whose charts are rendered
+ * @param architectures of the nodes; amd64 and arm64 when they are not known
  * @throws Failure with what Helm said
  */
-export async function render(root: string, application: Application, settings: StackSettings): Promise<string> {
+export async function render(
+    root: string,
+    application: Application,
+    settings: StackSettings,
+    architectures?: readonly string[],
+): Promise<string> {
     const workspace = mkdtempSync(join(tmpdir(), "hearth-render-"));
     const helm = (...args: string[]) =>
         capture(tool("helm4"), args, {
@@ -22,7 +28,7 @@ export async function render(root: string, application: Application, settings: S
             failure: `charts/${application.name} does not render`,
         });
     try {
-        const { sources } = overriddenManifest(application, settings).spec;
+        const { sources } = overriddenManifest(application, settings, architectures).spec;
         const rendered = sources.map(async (source, index) => {
             const { releaseName, valueFiles = [], valuesObject = {} } = source.helm ?? {};
             const values = join(workspace, `values-${index}.json`);

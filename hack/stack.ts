@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { delimiter, relative, resolve } from "node:path";
+import { type ClusterFacts, readCluster } from "../components/cluster";
 import { resolveRepository, type Settings, settingFields } from "../config/schema";
 import { readStackFile, type StackFile } from "../config/stack-file";
 import { Failure } from "../lib/failure";
@@ -124,4 +125,16 @@ export async function withKubeconfig<T>(stack: Stack, use: (path: string) => Pro
         ? await pulumi("config", "get", "hearth:kubeconfig", "--stack", stack.name)
         : await pulumi("stack", "output", "kubeconfig", "--show-secrets", "--stack", stack.name);
     return withPrivateFile("kubeconfig", contents, use);
+}
+
+/** Facts about the stack's cluster; undefined while there is none that answers. */
+export async function clusterFacts(stack: Stack): Promise<ClusterFacts | undefined> {
+    try {
+        return await withKubeconfig(stack, readCluster);
+    } catch (error) {
+        if (error instanceof Failure) {
+            return undefined;
+        }
+        throw error;
+    }
 }

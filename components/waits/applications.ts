@@ -1,8 +1,9 @@
-import { explainFailure, isReady, revisionOf } from "../application-status";
+import { explainFailure, isReady, revisionOf, warningLines } from "../application-status";
 import {
     type Client,
     fail,
     failIfCertificateIsRefused,
+    failWith,
     type Instance,
     loadClient,
     loadKubeConfig,
@@ -21,26 +22,18 @@ interface Input extends WaitInput {
     readonly revision: string;
 }
 
-/** Warning Events of a namespace as lines for a person, newest first; those that differ in a pod's name alone once. */
+/** Warning Events of a namespace, as {@link warningLines} has them. */
 async function warningsIn({ CoreV1Api }: Client, config: Instance<"KubeConfig">, namespace: string): Promise<string[]> {
     const { items } = await config
         .makeApiClient(CoreV1Api)
         .listNamespacedEvent({ namespace, fieldSelector: "type=Warning" });
-    const time = ({ lastTimestamp, eventTime, metadata }: (typeof items)[number]) =>
-        Number(lastTimestamp ?? eventTime ?? metadata.creationTimestamp ?? 0);
-    const lines = items
-        .toSorted((a, b) => time(b) - time(a))
-        .map(({ involvedObject, reason, message }) => ({
-            key: `${involvedObject.kind} ${reason} ${message}`,
-            line: `${involvedObject.kind} ${involvedObject.name}: ${reason}: ${message}`,
-        }));
-    return [...new Map(lines.toReversed().map(({ key, line }) => [key, line])).values()].toReversed();
+    return warningLines(items, namespace);
 }
 
 /** Waits until Applications are ready on a commit, which it has Argo CD look for at once; says of each that is not in time why it is not. */
-export async function waitForApplications(): Promise<void> {
+async function main(): Promise<void> {
     const { kubeconfig, limit, applications, where, revision } = await readInput<Input>();
-    const client = loadClient();
+    const client = await loadClient();
     const config = loadKubeConfig(client, kubeconfig);
     const api = config.makeApiClient(client.CustomObjectsApi);
     const resource = { group: "argoproj.io", version: "v1alpha1", namespace: "argocd", plural: "applications" };
@@ -114,3 +107,5 @@ export async function waitForApplications(): Promise<void> {
     setTimeout(async () => fail((await Promise.all(late().map(explain))).join("\n")), limit * 1_000);
     await informer.start();
 }
+
+main().catch(failWith("The Applications cannot be watched"));

@@ -1,6 +1,15 @@
 import { createHash } from "node:crypto";
 import { type KeyChange, keysUsed, observedChanges } from "../secret-use";
-import { type Client, fail, type Instance, loadClient, loadKubeConfig, readInput, type WaitInput } from "./cluster";
+import {
+    type Client,
+    fail,
+    failWith,
+    type Instance,
+    loadClient,
+    loadKubeConfig,
+    readInput,
+    type WaitInput,
+} from "./cluster";
 
 /** What this script is told. */
 interface Input extends WaitInput {
@@ -201,12 +210,14 @@ class SecretUsers {
  * Has pods run with the present values of Secrets: restarts what uses a key that changed after its pods started, and
  * nothing else.
  */
-export async function restartSecretUsers(): Promise<void> {
+async function main(): Promise<void> {
     const { kubeconfig, limit, secrets } = await readInput<Input>();
-    const client = loadClient();
+    const client = await loadClient();
     const config = loadKubeConfig(client, kubeconfig);
     const end = Date.now() + limit * 1_000;
     for (const { namespace, name } of secrets) {
         await new SecretUsers(client, config, namespace, end).renew(name);
     }
 }
+
+main().catch(failWith("The pods that use changed secrets cannot be restarted"));

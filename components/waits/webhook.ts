@@ -3,6 +3,7 @@ import { judgeAnswer } from "../webhook-answer";
 import {
     fail,
     failIfCertificateIsRefused,
+    failWith,
     type KubernetesObject,
     loadClient,
     loadKubeConfig,
@@ -23,9 +24,9 @@ interface Input extends WaitInput {
 const interval = 500;
 
 /** Waits until an operator's webhook answers, by asking the API server to admit an object in a dry run. */
-export async function waitForWebhook(): Promise<void> {
+async function main(): Promise<void> {
     const { kubeconfig, limit, owner, object } = await readInput<Input>();
-    const client = loadClient();
+    const client = await loadClient();
     const api = loadKubeConfig(client, kubeconfig).makeApiClient(client.KubernetesObjectApi);
     const start = Date.now();
     for (;;) {
@@ -52,3 +53,5 @@ export async function waitForWebhook(): Promise<void> {
         await setTimeout(interval);
     }
 }
+
+main().catch(failWith("The webhook cannot be asked"));

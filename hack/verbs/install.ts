@@ -4,14 +4,15 @@ import { type Application, podSecurity } from "../../components/applications";
 import { podSecurityLabel } from "../../components/pod-security";
 import { duration } from "../../config/schema";
 import { Failure } from "../../lib/failure";
-import { root } from "../../lib/root";
 import { chartNames, findApplication } from "../application";
 import { Kubectl } from "../kubectl";
 import { asArgoCD, asStream, isHook, parseManifests, tracked } from "../manifests";
 import { render } from "../render";
-import { readStack, stackOption, withKubeconfig } from "../stack";
+import { clusterFacts, readStack, stackOption, withKubeconfig } from "../stack";
 import { upSystem } from "../system";
 import { defineVerb, exitCodes } from "../verb";
+
+const root = process.cwd();
 
 function tell(line: string): void {
     process.stdout.write(`${line}\n`);
@@ -79,7 +80,8 @@ export const verb = defineVerb({
             return upSystem(stack.name);
         }
         const application = findApplication(root, stack.settings.cluster, chart);
-        const manifests = parseManifests(await render(root, application, stack.settings));
+        const facts = await clusterFacts(stack);
+        const manifests = parseManifests(await render(root, application, stack.settings, facts?.architectures));
         const hooks = manifests.filter(isHook);
         const kept = manifests.filter((each) => !isHook(each)).map((each) => tracked(application, each));
         return withKubeconfig(stack, async (kubeconfig) => {

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Application } from "../../components/applications";
-import { root } from "../../lib/root";
+import { missingIn } from "../../components/named-things";
 import { tool } from "../../toolchain/tools";
 import { chartNames, findApplication } from "../application";
 import { capture } from "../capture";
@@ -10,8 +10,10 @@ import { colors } from "../colors";
 import { asArgoCD, asStream, isHook, parseManifests, tracked } from "../manifests";
 import { page } from "../pager";
 import { render } from "../render";
-import { readStack, type Stack, stackOption, withKubeconfig } from "../stack";
+import { clusterFacts, readStack, type Stack, stackOption, withKubeconfig } from "../stack";
 import { defineVerb, exitCodes } from "../verb";
+
+const root = process.cwd();
 
 /** Keys and comments stand out; the text itself stays as it is. */
 function highlight(yaml: string): string {
@@ -49,7 +51,12 @@ async function followed(branch: string): Promise<string> {
     );
 }
 
-async function differenceToBranch(name: string, manifests: string, { settings }: Stack): Promise<string> {
+async function differenceToBranch(
+    name: string,
+    manifests: string,
+    { settings }: Stack,
+    architectures: readonly string[] | undefined,
+): Promise<string> {
     const directory = mkdtempSync(join(tmpdir(), "hearth-diff-"));
     try {
         const branch = await followed(settings.repository.revision);
@@ -59,7 +66,8 @@ async function differenceToBranch(name: string, manifests: string, { settings }:
         const failure = `${branch} cannot be read`;
         await capture("git", ["archive", "--output", archive, branch, "charts", "clusters"], { failure });
         await capture("tar", ["--extract", "--file", archive, "--directory", checkout], { failure });
-        const before = await render(checkout, findApplication(checkout, settings.cluster, name), settings);
+        const application = findApplication(checkout, settings.cluster, name);
+        const before = await render(checkout, application, settings, architectures);
         writeFileSync(join(directory, "before.yaml"), before);
         writeFileSync(join(directory, "after.yaml"), manifests);
         const args = ["-C", directory, "diff", "--no-index", "--no-color", "before.yaml", "after.yaml"];
@@ -94,14 +102,18 @@ export const verb = defineVerb({
     run: async ({ chart, stack: name, diff }) => {
         const stack = await readStack(name);
         const application = findApplication(root, stack.settings.cluster, chart);
-        const manifests = await render(root, application, stack.settings);
+        const facts = await clusterFacts(stack);
+        const manifests = await render(root, application, stack.settings, facts?.architectures);
+        for (const missing of facts ? missingIn(root, application, facts) : []) {
+            process.stderr.write(`${colors.yellow("warning:")} ${missing}\n`);
+        }
         if (diff === undefined) {
             await page(highlight(manifests));
         } else {
             const difference =
                 diff === "cluster"
                     ? differenceToCluster(application, manifests, stack)
-                    : differenceToBranch(chart, manifests, stack);
+                    : differenceToBranch(chart, manifests, stack, facts?.architectures);
             await page(highlightDifference(await difference));
         }
         return exitCodes.done;

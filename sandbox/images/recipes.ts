@@ -3,7 +3,6 @@ import { existsSync, mkdirSync, readFileSync, renameSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { Failure } from "../../lib/failure";
 import { cacheDirectory } from "../../lib/paths";
-import { root } from "../../lib/root";
 import { run } from "../../lib/run";
 import { sourcesOf } from "../../toolchain/go-build";
 import { type GoTool, goTools, podTools, type ToolName, testTools, tool, toolVersion } from "../../toolchain/tools";
@@ -32,6 +31,8 @@ export interface Recipe {
 /** cap_net_bind_service of include/uapi/linux/capability.h. */
 const netBindService = 10;
 
+const root: Owner = [0, 0];
+
 const tools: Readonly<Record<string, GoTool>> = { ...goTools, ...testTools, ...podTools };
 
 function goTool(name: ToolName): GoTool {
@@ -54,10 +55,10 @@ const program = (name: ToolName, path: string, more?: Partial<CopiedFile>): Copi
     ...more,
 });
 
-/** A script of ours. */
+/** Text of a script of ours, beside this file. */
 const script = (name: string, path: string): Entry => ({
     path,
-    text: readFileSync(join(root, "sandbox/images/files", name), "utf8"),
+    text: readFileSync(join(__dirname, "files", name), "utf8"),
     mode: 0o755,
 });
 
@@ -173,8 +174,7 @@ function prometheusImage(name: ToolName, repository: string, config: ImageConfig
         source: `github.com/prometheus/${repository.replace("-", "_")} ${toolVersion(goTool(name))} Dockerfile`,
         config: { User: "nobody", Entrypoint: [`/bin/${name}`], ...config },
         contents: async () => ({
-            // Prometheus' module counts 0.316.0 for the release 3.16.0.
-            version: release(name).replace(/^0\.3(\d\d)\./, "3.$1."),
+            version: release(name),
             layers: [await busyboxBase(), [...files, program(name, `/bin/${name}`)]],
         }),
     };
@@ -591,7 +591,10 @@ const services: readonly Recipe[] = [
             const { layers } = await debian();
             return {
                 version: release("navidrome"),
-                layers: [...layers, [program("navidrome", "/app/navidrome"), { path: "/.nddockerenv", text: "" }]],
+                layers: [
+                    ...layers,
+                    [program("navidrome", "/app/navidrome"), { path: "/.nddockerenv", text: "", owner: root }],
+                ],
             };
         },
     },

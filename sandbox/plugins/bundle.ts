@@ -3,7 +3,6 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { bundle } from "../../lib/bundle";
-import { root } from "../../lib/root";
 import { shellQuote } from "../../lib/shell";
 
 /** The plugins that have a stand-in here. */
@@ -13,8 +12,6 @@ export const pluginNames = ["kubernetes", "command", "random"] as const;
 export type PluginName = (typeof pluginNames)[number];
 
 /** Raised when bundling changes in a way that the sources do not show. */
-const folder = join(root, "sandbox/plugins");
-
 const format = 2;
 
 const moduleRequire = createRequire(__filename);
@@ -39,8 +36,8 @@ export function pluginVersion(name: PluginName): string {
 /** Names the contents of a plugin's bundle: its sources, and the packages that go into it. */
 export function bundleHash(name: PluginName): string {
     const hash = createHash("sha256");
-    for (const file of [...sources(join(folder, "shared")), ...sources(join(folder, name))]) {
-        hash.update(file.slice(folder.length)).update(readFileSync(file));
+    for (const file of [...sources(join(__dirname, "shared")), ...sources(join(__dirname, name))]) {
+        hash.update(file.slice(__dirname.length)).update(readFileSync(file));
     }
     const packages = ["@grpc/grpc-js", "@pulumi/pulumi", "google-protobuf", "yaml", "esbuild"].map(packageVersion);
     hash.update(JSON.stringify([format, process.version, pluginVersion(name), ...packages]));
@@ -56,7 +53,7 @@ export function bundleHash(name: PluginName): string {
 export function bundlePlugin(name: PluginName, cache: string): Promise<string> {
     // Named as Pulumi names its own, so that whoever looks at the processes sees what it is.
     const file = join(cache, bundleHash(name), `pulumi-resource-${name}.cjs`);
-    return bundle(join(folder, name, "main.ts"), file);
+    return bundle(join(__dirname, name, "main.ts"), file);
 }
 
 /**

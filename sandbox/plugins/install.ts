@@ -2,7 +2,6 @@ import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } 
 import { homedir } from "node:os";
 import { delimiter, join, resolve } from "node:path";
 import { cacheDirectory, isExecutable } from "../../lib/paths";
-import { root } from "../../lib/root";
 import { run } from "../../lib/run";
 import { tool } from "../../toolchain/tools";
 import { bundlePlugin, type PluginName, pluginNames, pluginVersion, writeLauncher } from "./bundle";
@@ -13,7 +12,7 @@ const downloadLimit = 120_000;
 const retryAfter = 24 * 60 * 60 * 1000;
 
 const cache = join(cacheDirectory, "plugins");
-const binaries = join(root, "node_modules/.bin");
+const binaries = resolve(__dirname, "..", "..", "node_modules", ".bin");
 
 function executableName(name: PluginName): string {
     return `pulumi-resource-${name}`;
@@ -53,7 +52,7 @@ function failedLately(): boolean {
 
 /** Lets Pulumi install its own plugin; a failure is remembered for a day. */
 async function download(name: PluginName): Promise<boolean> {
-    const launcher = join(root, "node_modules/pulumi/run.js");
+    const launcher = resolve(__dirname, "..", "..", "node_modules", "pulumi", "run.js");
     const args = [launcher, "plugin", "install", "resource", name, pluginVersion(name), "--non-interactive"];
     const { exitCode } = await run(process.execPath, args, {
         timeout: downloadLimit,

@@ -123,6 +123,22 @@ describe("the stack's values in place of the literal defaults", () => {
         expect(application?.manifest.spec.sources[0].targetRevision).toBe("main");
     });
 
+    test("the architectures of the nodes, where they are known, by both ways", () => {
+        add("gitops", manifest("gitops", "2"));
+        const applications = readApplications(root, "home");
+        const { spec } = overriddenManifest(applications[0] as never, settings, ["arm64"]);
+        expect(spec.sources[0].helm.valuesObject.global).toEqual({
+            domain: "home.example.com",
+            architectures: ["arm64"],
+        });
+        const [common] = kustomizePatches(applications, settings, ["arm64"]);
+        expect(parse(common?.patch ?? "")).toContainEqual({
+            op: "add",
+            path: "/spec/sources/0/helm/valuesObject/global/architectures",
+            value: ["arm64"],
+        });
+    });
+
     test("the root Application's patches say the same", () => {
         add("gitops", manifest("gitops", "2", [upstream]));
         add("jellyfin", manifest("jellyfin", "3"));

@@ -1,12 +1,8 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { RegisterResourceRequest } from "@pulumi/pulumi/proto/resource_pb";
+import { keepPromisesCheap } from "../../../config/plain-stacks";
 
-// The SDK takes ten stack traces for each resource, and Jest looks up each line of them in a source map: half of the time.
-const mapped = Error.prepareStackTrace;
-Error.prepareStackTrace = (error, frames) =>
-    mapped === undefined || frames[0]?.getFunctionName() === "debuggablePromise"
-        ? [error, ...frames].join("\n    at ")
-        : mapped(error, frames);
+keepPromisesCheap();
 
 /** One resource as a component registered it. */
 export interface Registered {

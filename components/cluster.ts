@@ -1,0 +1,137 @@
+import * as pulumi from "@pulumi/pulumi";
+import { RunError } from "@pulumi/pulumi/errors";
+import { type Instance, loadClient, loadKubeConfig } from "./waits/cluster";
+
+/** Parts of a cluster that the program and the charts have to know, as its API server lists them. */
+export interface ClusterFacts {
+    /** Names of the nodes. */
+    readonly nodes: readonly string[];
+    /** Architectures of the nodes, sorted. */
+    readonly architectures: readonly string[];
+    /** Extended resources that the nodes offer, for instance `gpu.intel.com/i915`. */
+    readonly devices: readonly string[];
+    readonly storageClasses: readonly string[];
+    /** Services that k3s' ServiceLB serves, `namespace/name`. */
+    readonly serviceLb: readonly string[];
+    /** Values of the HelmChartConfig `traefik` in kube-system; empty without one. */
+    readonly traefikValues: string;
+}
+
+/** Milliseconds until an API server that does not answer counts as unreachable. */
+const patience = 5_000;
+
+/** Label of the DaemonSets that ServiceLB creates: https://docs.k3s.io/networking/networking-services#service-load-balancer */
+const serviceLbLabel = "svccontroller.k3s.cattle.io/svcname";
+
+const sorted = (names: readonly (string | undefined)[]): string[] =>
+    [...new Set(names.filter((name) => name !== undefined))].sort();
+
+function factsOf(
+    nodes: readonly Instance<"V1Node">[],
+    classes: readonly Instance<"V1StorageClass">[],
+    daemonSets: readonly Instance<"V1DaemonSet">[],
+    traefikValues: string,
+): ClusterFacts {
+    return {
+        nodes: sorted(nodes.map(({ metadata }) => metadata?.name)),
+        architectures: sorted(nodes.map(({ status }) => status?.nodeInfo?.architecture)),
+        devices: sorted(nodes.flatMap(({ status }) => Object.keys(status?.allocatable ?? {}))).filter((name) =>
+            name.includes("/"),
+        ),
+        storageClasses: sorted(classes.map(({ metadata }) => metadata?.name)),
+        serviceLb: sorted(
+            daemonSets.map(({ metadata }) => {
+                const namespace = metadata?.labels?.["svccontroller.k3s.cattle.io/svcnamespace"];
+                return `${namespace}/${metadata?.labels?.[serviceLbLabel]}`;
+            }),
+        ),
+        traefikValues,
+    };
+}
+
+/**
+ * Asks the API server.
+ *
+ * @param kubeconfig path to a kubeconfig, or the contents of one
+ * @returns undefined when the API server does not answer: whoever changes something in the cluster then says why
+ */
+export async function readCluster(kubeconfig: string): Promise<ClusterFacts | undefined> {
+    try {
+        const client = await loadClient();
+        const config = loadKubeConfig(client, kubeconfig);
+        const options = { timeoutSeconds: patience / 1_000 };
+        const read = Promise.all([
+            config.makeApiClient(client.CoreV1Api).listNode(options),
+            config.makeApiClient(client.StorageV1Api).listStorageClass(options),
+            config
+                .makeApiClient(client.AppsV1Api)
+                .listDaemonSetForAllNamespaces({ ...options, labelSelector: serviceLbLabel }),
+            config
+                .makeApiClient(client.CustomObjectsApi)
+                .getNamespacedCustomObject({
+                    group: "helm.cattle.io",
+                    version: "v1",
+                    namespace: "kube-system",
+                    plural: "helmchartconfigs",
+                    name: "traefik",
+                })
+                .then(
+                    ({ spec }: { spec?: { valuesContent?: string } }) => spec?.valuesContent ?? "",
+                    (error) => (Object(error).code === 404 ? "" : Promise.reject(error)),
+                ),
+        ]);
+        const late = new Promise<never>((_, reject) => setTimeout(reject, patience).unref());
+        const [nodes, classes, daemonSets, traefik] = await Promise.race([read, late]);
+        return factsOf(nodes.items, classes.items, daemonSets.items, traefik);
+    } catch {
+        return undefined;
+    }
+}
+
+/**
+ * What stands in the way of this program in a cluster that it did not build.
+ *
+ * @throws RunError
+ */
+export function checkCluster({ serviceLb }: Pick<ClusterFacts, "serviceLb">): void {
+    if (serviceLb.length > 0) {
+        throw new RunError(
+            `ServiceLB of k3s serves ${serviceLb.join(", ")} in this cluster. It and MetalLB would compete for every ` +
+                "Service of type LoadBalancer. Turn it off on each server, then run this again:\n" +
+                "  echo 'disable: [servicelb]' | sudo tee /etc/rancher/k3s/config.yaml.d/servicelb.yaml\n" +
+                "  sudo systemctl restart k3s",
+        );
+    }
+}
+
+/** A cluster that was asked before anything in it is changed. */
+export interface Cluster {
+    /** Path to a kubeconfig, or the contents of one; known once the cluster has been checked. */
+    readonly kubeconfig: pulumi.Output<string>;
+    /** Undefined when the API server did not answer. */
+    readonly facts: pulumi.Output<ClusterFacts | undefined>;
+}
+
+/**
+ * Asks a cluster, and checks it. Everything that uses the kubeconfig of the result waits for that.
+ *
+ * @param warnings about what the cluster lacks
+ */
+export function askCluster(
+    kubeconfig: pulumi.Output<string>,
+    warnings: (facts: ClusterFacts) => readonly string[],
+): Cluster {
+    const asked = kubeconfig.apply(async (given) => {
+        const facts = await readCluster(given);
+        if (facts) {
+            checkCluster(facts);
+            await Promise.all(warnings(facts).map((warning) => pulumi.log.warn(warning)));
+        }
+        return { given, facts };
+    });
+    return {
+        kubeconfig: asked.apply(({ given }) => given),
+        // Nothing in it is secret, though the kubeconfig is.
+        facts: pulumi.unsecret(asked.apply(({ facts }) => facts)),
+    };
+}

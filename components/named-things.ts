@@ -1,0 +1,81 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { parse } from "yaml";
+import type { Application } from "./applications";
+import type { ClusterFacts } from "./cluster";
+
+/** StorageClasses that the program creates or adopts: they may be missing before its first run. */
+const ownStorageClasses = ["local-path", "media", "nfs"];
+
+/** A name in a chart's values, of something that must exist in the cluster. */
+interface Named {
+    /** Keys that lead to it. */
+    readonly path: readonly string[];
+    readonly kind: "storageClasses" | "nodes" | "devices";
+    readonly name: string;
+}
+
+const kindOf = (path: readonly string[], value: unknown): Named["kind"] | undefined => {
+    const [parent, key] = [path.at(-2) ?? "", path.at(-1) ?? ""];
+    if (value === "" || value === null) {
+        return undefined;
+    }
+    if ((parent === "claim" && key === "class") || key === "claimClass" || key === "storageClass") {
+        return "storageClasses";
+    }
+    if (parent === "nodeSelector" && key === "kubernetes.io/hostname") {
+        return "nodes";
+    }
+    const isDevice = (parent === "limits" || parent === "requests") && key.includes("/");
+    return isDevice || (parent === "transcoding" && key === "device") ? "devices" : undefined;
+};
+
+function namedIn(value: unknown, path: readonly string[] = []): Named[] {
+    const kind = kindOf(path, value);
+    if (kind !== undefined) {
+        // A device is named by its key, where the value is how many.
+        return [{ path, kind, name: String(typeof value === "number" ? path.at(-1) : value) }];
+    }
+    return typeof value === "object" && value !== null
+        ? Object.entries(value).flatMap(([key, each]) => namedIn(each, [...path, key]))
+        : [];
+}
+
+const words = {
+    storageClasses: { what: "StorageClass", others: "StorageClasses" },
+    nodes: { what: "node", others: "nodes" },
+    devices: { what: "device", others: "devices" },
+} as const;
+
+/**
+ * Names in values that the cluster does not have.
+ *
+ * @param where the values are, for the message
+ */
+export function missingNames(
+    where: string,
+    values: unknown,
+    facts: Pick<ClusterFacts, "devices" | "nodes" | "storageClasses">,
+): string[] {
+    const known = { ...facts, storageClasses: [...new Set([...facts.storageClasses, ...ownStorageClasses])].sort() };
+    return namedIn(values)
+        .filter(({ kind, name }) => !known[kind].includes(name))
+        .map(({ path, kind, name }) => {
+            const { what, others } = words[kind];
+            const there = known[kind].join(", ") || "none";
+            return `${where}: ${path.join(".")}: "${name}" is not a ${what} of this cluster; ${others}: ${there}`;
+        });
+}
+
+/**
+ * Names that the values of an Application have, and the cluster does not: pods that ask for them stay Pending.
+ *
+ * @param root the repository's top folder
+ */
+export function missingIn(root: string, { name, manifest }: Application, facts: ClusterFacts): string[] {
+    const file = `charts/${name}/values.yaml`;
+    return [
+        ...missingNames(file, parse(readFileSync(join(root, file), "utf8"), { merge: true }), facts),
+        ...missingNames(`Application ${name}`, manifest.spec.sources[0].helm.valuesObject, facts),
+    ];
+}

@@ -1,0 +1,49 @@
+import { readApplications } from "../../../components/applications";
+import { missingIn, missingNames } from "../../../components/named-things";
+
+const facts = { nodes: ["shelf"], devices: ["gpu.intel.com/i915"], storageClasses: ["local-path"] };
+const missing = (values: object) => missingNames("charts/x/values.yaml", values, facts);
+
+test.each<[string, object, string]>([
+    [
+        "a device that no node offers",
+        { workloads: { x: { resources: { limits: { memory: "1Gi", "nvidia.com/gpu": 1 } } } } },
+        'workloads.x.resources.limits.nvidia.com/gpu: "nvidia.com/gpu" is not a device of this cluster; ' +
+            "devices: gpu.intel.com/i915",
+    ],
+    [
+        "the device for transcoding",
+        { transcoding: { device: "gpu.intel.com/i916" } },
+        'transcoding.device: "gpu.intel.com/i916" is not a device of this cluster; devices: ' + "gpu.intel.com/i915",
+    ],
+    [
+        "a node",
+        { defaults: { nodeSelector: { "kubernetes.io/hostname": "shlef" } } },
+        'defaults.nodeSelector.kubernetes.io/hostname: "shlef" is not a node of this cluster; nodes: shelf',
+    ],
+    [
+        "a StorageClass",
+        { workloads: { x: { volumes: { data: { claim: { size: "1Gi", class: "longhorn" } } } } } },
+        'workloads.x.volumes.data.claim.class: "longhorn" is not a StorageClass of this cluster; StorageClasses: ' +
+            "local-path, media, nfs",
+    ],
+])("%s is named, with what there is", (_, values, message) => {
+    expect(missing(values)).toEqual([`charts/x/values.yaml: ${message}`]);
+});
+
+test("what exists, and what the program creates, is no mistake", () => {
+    expect(
+        missing({
+            transcoding: { device: "gpu.intel.com/i915" },
+            nodeSelector: { "kubernetes.io/hostname": "shelf" },
+            claim: { class: "nfs" },
+            global: { claimClass: "local-path", media: { storageClass: "media" } },
+        }),
+    ).toEqual([]);
+});
+
+test("a home as it is in this repository names nothing that a plain k3s lacks", () => {
+    const plain = { ...facts, devices: [], architectures: ["amd64"], serviceLb: [], traefikValues: "" };
+
+    expect(readApplications(".", "home").flatMap((each) => missingIn(".", each, plain))).toEqual([]);
+});
