@@ -4,19 +4,16 @@ const suite = (name) => ({
     rootDir: __dirname,
     testMatch: [`<rootDir>/test/${name}/**/*.test.ts`],
     testEnvironment: "node",
-    globalSetup: `${__dirname}/test/compile.cjs`,
     setupFilesAfterEnv: [`${__dirname}/test/ended-with.ts`],
     transform: { "^.+\\.ts$": ["ts-jest", { diagnostics: false }] },
     // What Pulumi's SDK loads to serialize functions, which nothing here does: 3 of the unit tests' 50 processor seconds.
     moduleNameMapper: { "/typescript-shim$": `${__dirname}/test/unused.cjs` },
-    modulePathIgnorePatterns: ["<rootDir>/.sandbox", "<rootDir>/.state", "<rootDir>/dist"],
+    modulePathIgnorePatterns: ["<rootDir>/.sandbox", "<rootDir>/.state"],
 });
 
 /** @type {import("jest").Config} */
 // Many tests start programs, on machines that may be busy: Jest's own limit of 5 s is for functions.
 module.exports = {
     testTimeout: 60_000,
-    projects: ["unit", "charts", "monitoring", "plugins", "workflows", "sandbox", "provision", "pods", "faults"].map(
-        suite,
-    ),
+    projects: ["unit", "charts", "monitoring", "plugins", "workflows", "sandbox", "provision", "faults"].map(suite),
 };

@@ -1,3 +1,5 @@
+import type { Warning } from "../components/application-status";
+import { type ClusterFacts, readCluster } from "../components/cluster";
 import type { StackFile } from "../config/stack-file";
 import { describe, Failure } from "../lib/failure";
 import { freeBytes } from "../lib/free-bytes";
@@ -19,6 +21,8 @@ export interface Finding {
     readonly found: string;
     /** What to do, when it is not as it should be. */
     readonly remedy?: string;
+    /** More to know, of something that is as it should be. */
+    readonly note?: string;
 }
 
 /** Free space below which a run may end half way, in gigabytes. */
@@ -169,7 +173,37 @@ export function checkClocks(leases: readonly Lease[], nodes: readonly Node[], no
     return apart.length > 0 ? fail(`not that of this machine: ${apart.join(", ")}`) : `${leases.length} compared`;
 }
 
-/** The cluster, its nodes and their clocks. */
+interface Pod {
+    readonly spec?: { readonly containers?: readonly { readonly image?: string }[] };
+}
+
+/** Images that pods run by tag alone: a registry may put another image under the tag. */
+export function unpinnedImages(pods: readonly Pod[]): { readonly all: number; readonly unpinned: readonly string[] } {
+    const images = new Set(pods.flatMap(({ spec }) => spec?.containers?.flatMap(({ image }) => image ?? []) ?? []));
+    return { all: images.size, unpinned: [...images].filter((image) => !image.includes("@sha256:")).sort() };
+}
+
+/**
+ * Signs of an NFS server that maps root to nobody: directories of claims cannot be created, or change their owner.
+ *
+ * @throws Failure that names them
+ */
+export function checkExport(warnings: readonly Warning[]): string {
+    const refused = warnings
+        .filter(({ reason }) => reason === "ProvisioningFailed" || reason === "FailedMount")
+        .filter(({ message = "" }) => /nfs|chown/i.test(message) && /permission denied|not permitted/i.test(message))
+        .map(({ involvedObject: { namespace, name } }) => `${namespace}/${name}`);
+    return refused.length > 0
+        ? fail(`root may not write to the export: ${[...new Set(refused)].join(", ")}`)
+        : "no claim was refused";
+}
+
+/** ServiceLB beside MetalLB. @throws Failure that names the Services */
+function checkServiceLb({ serviceLb }: ClusterFacts): string {
+    return serviceLb.length > 0 ? fail(`ServiceLB of k3s serves ${serviceLb.join(", ")}`) : "MetalLB alone";
+}
+
+/** The cluster: its nodes and their clocks, load balancers, the NFS export, images. */
 export async function clusterChecks(stack: Stack): Promise<Finding[]> {
     const start = stack.name === "sandbox" ? "`npm start`" : "`npx pulumi up`";
     const reachable = await check("cluster", `start it with ${start}, or see whether this machine reaches it`, () =>
@@ -191,6 +225,28 @@ export async function clusterChecks(stack: Stack): Promise<Finding[]> {
             ]);
             return checkClocks(leases, nodes, Date.now());
         });
-        return [reachable, await clock];
+        const balancer = check(
+            "load balancer",
+            "start each k3s server with `--disable=servicelb`: it competes with MetalLB for every address",
+            async () => {
+                const facts = await readCluster(path);
+                return facts ? checkServiceLb(facts) : fail("the API server does not answer");
+            },
+        );
+        const nfs = check(
+            "nfs",
+            "export with no_root_squash on the NFS server (on a NAS: map no user): see docs/storage.md",
+            async () =>
+                checkExport(
+                    await kubectl.list<Warning>("events", "--all-namespaces", "--field-selector", "type=Warning"),
+                ),
+        );
+        const images = async (): Promise<Finding> => {
+            const { all, unpinned } = unpinnedImages(await kubectl.list<Pod>("pods", "--all-namespaces"));
+            const found = `${all - unpinned.length} of ${all} by digest`;
+            const note = `Renovate pins an image at its first run. By tag alone run:\n  ${unpinned.join("\n  ")}`;
+            return { what: "images", good: true, found, ...(unpinned.length > 0 ? { note } : {}) };
+        };
+        return [reachable, ...(await Promise.all([clock, balancer, nfs, images()]))];
     });
 }

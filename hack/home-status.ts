@@ -1,4 +1,10 @@
-import { type ApplicationStatus, reasons, revisionOf } from "../components/application-status";
+import {
+    type ApplicationStatus,
+    reasons,
+    revisionOf,
+    type Warning,
+    warningLines,
+} from "../components/application-status";
 
 /** What status reads of the cluster: objects of Kubernetes' API, as far as it looks into them. */
 export interface HomeObjects {
@@ -23,6 +29,8 @@ export interface HomeObjects {
         readonly message?: string;
         readonly lastTimestamp?: string | null;
     }[];
+    /** Warning Events of all namespaces. */
+    readonly warnings: readonly Warning[];
     /** Argo CD's own Deployments and StatefulSets. */
     readonly argocd: readonly {
         readonly kind: string;
@@ -38,6 +46,7 @@ interface ApplicationObject {
         readonly creationTimestamp: string;
         readonly annotations?: Readonly<Record<string, string>>;
     };
+    readonly spec?: { readonly destination?: { readonly namespace?: string } };
     readonly status?: ApplicationStatus & { readonly health?: { readonly lastTransitionTime?: string } };
 }
 
@@ -91,7 +100,10 @@ function nodeRow({ metadata, spec, status }: HomeObjects["nodes"][number]): Node
     };
 }
 
-function applicationRow({ metadata, status }: ApplicationObject, events: HomeObjects["events"]): ApplicationRow {
+function applicationRow(
+    { metadata, spec, status }: ApplicationObject,
+    { events, warnings }: Pick<HomeObjects, "events" | "warnings">,
+): ApplicationRow {
     const sync = status?.sync?.status ?? "Unknown";
     const health = status?.health?.status ?? "Unknown";
     const becameOutOfSync = events
@@ -108,7 +120,7 @@ function applicationRow({ metadata, status }: ApplicationObject, events: HomeObj
         revision: revisionOf(status),
         created: metadata.creationTimestamp,
         since: ready ? undefined : sync === "Synced" ? status?.health?.lastTransitionTime : becameOutOfSync,
-        reasons: ready ? [] : reasons(status),
+        reasons: ready ? [] : reasons(status, warningLines(warnings, spec?.destination?.namespace ?? metadata.name)),
     };
 }
 
@@ -149,7 +161,7 @@ export function homeStatus(objects: HomeObjects): HomeStatus {
     const order = ({ tier, name }: ApplicationRow) => `${tier ?? "9"} ${name}`;
     const nodes = objects.nodes.map(nodeRow);
     const applications = (objects.applications ?? [])
-        .map((each) => applicationRow(each, objects.events))
+        .map((each) => applicationRow(each, objects))
         .sort((a, b) => order(a).localeCompare(order(b), "en"));
     const first = lookFirst(objects, nodes, applications);
     return { nodes, applications, ready: first === undefined, first };

@@ -2,7 +2,6 @@ import { lstatSync, mkdirSync, readdirSync, renameSync, rmSync, statfsSync, stat
 import { basename, dirname, join } from "node:path";
 import { Failure } from "../lib/failure";
 import { cacheDirectory, findOnPath, isExecutable } from "../lib/paths";
-import { root } from "../lib/root";
 import { run } from "../lib/run";
 import { aptGetInstall } from "./apt-get";
 import { builtPath, compilerFlags, type GoTool, linkerFlags, toolVersion } from "./tools";
@@ -137,7 +136,7 @@ export async function build(name: string, tool: GoTool): Promise<void> {
     try {
         const flags = ["-mod=readonly", "-trimpath", ...compilerFlags(tool), "-ldflags", linkerFlags(tool)];
         const { exitCode, output } = await run("go", ["build", ...flags, "-o", temporary, tool.package], {
-            cwd: join(root, "toolchain", tool.folder),
+            cwd: join(__dirname, tool.folder),
             // Go's view of nothing but the tool's own module.
             env: { ...process.env, CGO_ENABLED: tool.cgo ? "1" : "0", GOWORK: "off", GOFLAGS: "" },
         });
@@ -163,7 +162,7 @@ export async function build(name: string, tool: GoTool): Promise<void> {
  */
 export async function sourcesOf(name: string, tool: GoTool): Promise<string> {
     const { exitCode, output } = await run("go", ["mod", "download", "-json", `${tool.module}@${toolVersion(tool)}`], {
-        cwd: join(root, "toolchain", tool.folder),
+        cwd: join(__dirname, tool.folder),
         env: { ...process.env, GOWORK: "off", GOFLAGS: "" },
     });
     if (exitCode !== 0) {

@@ -37,6 +37,9 @@ export const verb = defineVerb({
         for (const { what, found, remedy } of bad) {
             process.stdout.write(`\n${colors.bold(what)}: ${found}\n  ${remedy}\n`);
         }
+        for (const { what, note } of findings.filter((each) => each.note !== undefined)) {
+            process.stdout.write(`\n${colors.bold(what)}: ${note}\n`);
+        }
         return bad.length > 0 ? unwell : exitCodes.done;
     },
 });

@@ -17,7 +17,7 @@ const interval = 2;
 
 async function readObjects(kubectl: Kubectl): Promise<HomeObjects> {
     const inArgocd = ["--namespace", "argocd"];
-    const [nodes, argocd, events, applications] = await Promise.all([
+    const [nodes, argocd, events, warnings, applications] = await Promise.all([
         kubectl.list<HomeObjects["nodes"][number]>("nodes"),
         kubectl.list<HomeObjects["argocd"][number]>("deployments,statefulsets", ...inArgocd),
         kubectl.list<HomeObjects["events"][number]>(
@@ -26,6 +26,7 @@ async function readObjects(kubectl: Kubectl): Promise<HomeObjects> {
             "--field-selector",
             "involvedObject.kind=Application,reason=ResourceUpdated",
         ),
+        kubectl.list<HomeObjects["warnings"][number]>("events", "--all-namespaces", "--field-selector", "type=Warning"),
         kubectl
             .list<NonNullable<HomeObjects["applications"]>[number]>("applications.argoproj.io", ...inArgocd)
             .catch((error: Error) => {
@@ -35,7 +36,7 @@ async function readObjects(kubectl: Kubectl): Promise<HomeObjects> {
                 throw error;
             }),
     ]);
-    return { nodes, argocd, events, applications };
+    return { nodes, argocd, events, warnings, applications };
 }
 
 function format({ nodes, applications, first }: HomeStatus): string {

@@ -21,7 +21,7 @@ function importsOf(file: string): string[] {
 }
 
 test.each(Object.entries(allowed))("%s imports only from its own folder and from: %s", (folder, others) => {
-    const files = execFileSync("git", ["ls-files", `${folder}/*.ts`], { encoding: "utf8" })
+    const files = execFileSync("git", ["ls-files", `${folder}/*.ts`, `${folder}/*.mts`], { encoding: "utf8" })
         .trim()
         .split("\n");
     expect(files.length).toBeGreaterThan(0);

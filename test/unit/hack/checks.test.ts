@@ -1,4 +1,4 @@
-import { checkClocks } from "../../../hack/checks";
+import { checkClocks, checkExport, unpinnedImages } from "../../../hack/checks";
 
 const now = Date.parse("2026-11-25T12:00:00Z");
 
@@ -26,4 +26,39 @@ test.each([
 
 test("a node that is not there any more has no wrong clock", () => {
     expect(checkClocks([lease("attic", 600)], [node("attic", "Unknown")], now)).toBe("1 compared");
+});
+
+const warning = (reason: string, message: string) => ({
+    involvedObject: { kind: "Pod", name: "immich-1", namespace: "immich" },
+    reason,
+    message,
+});
+
+test.each([
+    [
+        "a claim's directory that cannot be created",
+        "ProvisioningFailed",
+        'failed to provision volume with StorageClass "nfs": failed to make subdirectory: mkdir /tmp/pvc-1: permission denied',
+    ],
+    [
+        "a volume whose group cannot be changed",
+        "FailedMount",
+        'MountVolume.SetUp failed for volume "pvc-1" : applyFSGroup failed for vol nas#export#pvc-1##: lchown ' +
+            "/var/lib/kubelet/pods/1/volumes: operation not permitted",
+    ],
+])("an NFS server that maps root to nobody is found by %s", (_, reason, message) => {
+    expect(() => checkExport([warning(reason, message)])).toThrow("root may not write to the export: immich/immich-1");
+});
+
+test("a mount that fails for another reason says nothing about root", () => {
+    expect(checkExport([warning("FailedMount", "mount.nfs: Connection timed out")])).toBe("no claim was refused");
+});
+
+test("images that run by tag alone are listed, each once", () => {
+    const pinned = `quay.io/a:1@sha256:${"0".repeat(64)}`;
+    const pods = [["docker.io/b:2", pinned], ["docker.io/b:2"]].map((images) => ({
+        spec: { containers: images.map((image) => ({ image })) },
+    }));
+
+    expect(unpinnedImages(pods)).toEqual({ all: 2, unpinned: ["docker.io/b:2"] });
 });

@@ -36,6 +36,7 @@ const home = (changes: Partial<HomeObjects> = {}): HomeObjects => ({
     argocd: [controller(1)],
     applications: [application("root", undefined), application("jellyfin", "3"), application("database", "1")],
     events: [],
+    warnings: [],
     ...changes,
 });
 
@@ -48,6 +49,27 @@ test("a home that is well: tier by tier, the root Application last, and nothing 
         ["server", "server", "Ready"],
     ]);
     expect(status).toMatchObject({ ready: true, first: undefined });
+});
+
+test("a pod that no node can run is the reason of its Application, as the gate says it", () => {
+    const pending = {
+        involvedObject: { kind: "Pod", name: "runner-arm64-0", namespace: "gitops" },
+        reason: "FailedScheduling",
+        message: "0/4 nodes are available: 4 node(s) didn't match Pod's node affinity/selector.",
+        lastTimestamp: "2026-11-23T10:06:00Z",
+    };
+    const elsewhere = { ...pending, involvedObject: { ...pending.involvedObject, namespace: "arr" } };
+    const { applications } = homeStatus(
+        home({
+            applications: [application("gitops", "2", { health: { status: "Progressing" } })],
+            warnings: [elsewhere, { ...pending, lastTimestamp: "2026-11-23T10:05:00Z" }, pending],
+        }),
+    );
+
+    expect(applications[0]?.reasons).toEqual([
+        "Pod runner-arm64-0: FailedScheduling: 0/4 nodes are available: 4 node(s) didn't match Pod's node " +
+            "affinity/selector.",
+    ]);
 });
 
 test.each<[string, Partial<HomeObjects>, string]>([

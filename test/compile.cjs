@@ -1,2 +1,0 @@
-/** Compiles the programs that tests start, before any test. */
-module.exports = () => require("../toolchain/compile.cjs").compile();
