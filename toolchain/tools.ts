@@ -241,7 +241,7 @@ export const podTools = {
         variables: (version) => ({ "main.VERSION": version }),
         unoptimized: true,
     },
-    "metallb-controller": metallb("controller"),
+    "metallb-pod-controller": metallb("controller"),
     "metallb-speaker": metallb("speaker"),
     descheduler: {
         folder: "descheduler",

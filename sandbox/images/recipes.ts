@@ -236,7 +236,7 @@ const system: readonly Recipe[] = [
             ],
         }),
     },
-    staticImage("metallb-controller", "/controller", {
+    staticImage("metallb-pod-controller", "/controller", {
         repositories: ["quay.io/metallb/controller"],
         source: "go.universe.tf/metallb v0.16.2 controller/Dockerfile",
         config: { Entrypoint: ["/controller"] },
