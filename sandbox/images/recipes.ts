@@ -97,7 +97,22 @@ const distroless: readonly Entry[] = [
 /** Programs that Alpine's and upstream's busybox images have under their own names. */
 const applets = [
     ...["[", "ash", "awk", "base64", "basename", "cat", "chmod", "chown", "cmp", "cp", "cut", "date", "dd", "df"],
-    ...["dirname", "du", "echo", "env", "expr", "false", "find", "grep", "gunzip", "gzip", "head", "hostname", "id"],
+    ...[
+        "dirname",
+        "du",
+        "echo",
+        "env",
+        "expr",
+        "false",
+        "find",
+        "grep",
+        "gunzip",
+        "gzip",
+        "head",
+        "hostname",
+        "httpd",
+        "id",
+    ],
     ...["ip", "kill", "ln", "ls", "md5sum", "mkdir", "mktemp", "mount", "mv", "nc", "netstat", "nslookup", "od"],
     ...["ping", "printf", "ps", "pwd", "readlink", "realpath", "rm", "rmdir", "sed", "seq", "sh", "sha256sum"],
     ...["sleep", "sort", "stat", "sync", "tail", "tar", "tee", "test", "timeout", "top", "touch", "tr", "true"],
