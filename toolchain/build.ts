@@ -7,8 +7,9 @@ import { build, checkDisk, isBuilt, takeFromPath } from "./go-build";
 import { hasPostgresql, installPostgresql } from "./postgresql";
 import { Progress } from "./progress";
 import { downloadPulumi, hasPulumi, installBuiltPulumi, takePulumiFromPath } from "./pulumi-cli";
+import { hasOfficialPlugin, pluginProgram } from "./pulumi-plugins";
 import { hasRedis, installRedis } from "./redis";
-import { type GoTool, goTools, podTools, pulumiTools, testTools, toolVersion } from "./tools";
+import { type GoTool, goTools, kubernetesPlugin, podTools, pulumiTools, testTools, toolVersion } from "./tools";
 
 type NamedTools = Readonly<Record<string, GoTool>>;
 
@@ -17,6 +18,10 @@ const isMissing = ([name, tool]: [string, GoTool]) => !isBuilt(name, tool);
 /** @param forTests whether what only the tests need has to be there too */
 function isComplete(tools: NamedTools, forTests: boolean): boolean {
     return hasPulumi() && hasRedis() && (!forTests || hasPostgresql()) && !Object.entries(tools).some(isMissing);
+}
+
+async function hasKubernetesPlugin(): Promise<boolean> {
+    return isBuilt(pluginProgram("kubernetes"), kubernetesPlugin) || (await hasOfficialPlugin("kubernetes"));
 }
 
 /** Builds, downloads or installs whatever is missing. */
@@ -32,6 +37,9 @@ async function complete(tools: NamedTools, forTests: boolean): Promise<void> {
     if (needsPulumi && !(await new Progress(1).step("looking for Pulumi's own download", downloadPulumi))) {
         process.stderr.write("Pulumi's site cannot be reached from here: its CLI is built instead.\n");
         wanted.push(...Object.entries(pulumiTools));
+    }
+    if (!(await hasOfficialPlugin("kubernetes"))) {
+        wanted.push([pluginProgram("kubernetes"), kubernetesPlugin]);
     }
     const missing: [string, GoTool][] = [];
     for (const [name, tool] of wanted.filter(isMissing)) {
@@ -67,7 +75,7 @@ export async function completeTools(purpose?: "tests" | "pods"): Promise<void> {
         ...(forTests ? testTools : {}),
         ...(purpose === "pods" ? podTools : {}),
     };
-    if (isComplete(tools, forTests)) {
+    if (isComplete(tools, forTests) && (await hasKubernetesPlugin())) {
         return;
     }
     const report = ({ pid }: { pid: number }) =>

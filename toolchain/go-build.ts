@@ -1,4 +1,14 @@
-import { lstatSync, mkdirSync, readdirSync, renameSync, rmSync, statfsSync, statSync, symlinkSync } from "node:fs";
+import {
+    lstatSync,
+    mkdirSync,
+    readdirSync,
+    renameSync,
+    rmSync,
+    statfsSync,
+    statSync,
+    symlinkSync,
+    writeFileSync,
+} from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { Failure } from "../lib/failure";
 import { cacheDirectory, findOnPath, isExecutable } from "../lib/paths";
@@ -133,8 +143,12 @@ export async function build(name: string, tool: GoTool): Promise<void> {
     for (const leftover of readdirSync(directory).filter((entry) => entry.endsWith(".new"))) {
         rmSync(join(directory, leftover), { force: true });
     }
+    const embedded = join(directory, ".embedded");
     try {
         const flags = ["-mod=readonly", "-trimpath", ...compilerFlags(tool), "-ldflags", linkerFlags(tool)];
+        if (tool.embeds) {
+            flags.push("-overlay", writeOverlay(embedded, tool.folder, tool.embeds(await sourcesOf(name, tool))));
+        }
         const { exitCode, output } = await run("go", ["build", ...flags, "-o", temporary, tool.package], {
             cwd: join(__dirname, tool.folder),
             // Go's view of nothing but the tool's own module.
@@ -152,7 +166,25 @@ export async function build(name: string, tool: GoTool): Promise<void> {
         renameSync(temporary, path);
     } finally {
         rmSync(temporary, { force: true });
+        rmSync(embedded, { recursive: true, force: true });
     }
+}
+
+/**
+ * Writes files that Go takes for files of a tool's folder.
+ *
+ * @returns the path of what tells Go so
+ */
+function writeOverlay(directory: string, folder: string, files: Readonly<Record<string, string>>): string {
+    mkdirSync(directory, { recursive: true });
+    const replacements = Object.entries(files).map(([name, text]) => {
+        const path = join(directory, name);
+        writeFileSync(path, text);
+        return [join(__dirname, folder, name), path];
+    });
+    const overlay = join(directory, "overlay.json");
+    writeFileSync(overlay, JSON.stringify({ Replace: Object.fromEntries(replacements) }));
+    return overlay;
 }
 
 /**

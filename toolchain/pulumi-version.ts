@@ -2,10 +2,23 @@ import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 
+function packageVersion(name: string): string {
+    return JSON.parse(readFileSync(join(__dirname, "..", "node_modules", name, "package.json"), "utf8")).version;
+}
+
 /** The release of Pulumi's CLI: the one that the npm launcher package `pulumi` stands for. */
-export const pulumiVersion: string = JSON.parse(
-    readFileSync(join(__dirname, "..", "node_modules", "pulumi", "package.json"), "utf8"),
-).version;
+export const pulumiVersion = packageVersion("pulumi");
+
+/** Pulumi's plugins that the program needs. */
+export const pluginNames = ["kubernetes", "command", "random"] as const;
+
+/** One of {@link pluginNames}. */
+export type PluginName = (typeof pluginNames)[number];
+
+/** The version of the npm package, which is the version of the plugin that it asks for. */
+export function pluginVersion(name: PluginName): string {
+    return packageVersion(`@pulumi/${name}`);
+}
 
 /** Where the npm launcher looks for the CLI before it downloads it. */
 export const pulumiDirectory = join(

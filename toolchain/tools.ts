@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Failure } from "../lib/failure";
 import { cacheDirectory, findOnPath, isExecutable } from "../lib/paths";
-import { pulumiDirectory } from "./pulumi-version";
+import { pluginVersion, pulumiDirectory } from "./pulumi-version";
 
 /** A program that Go builds from a pinned module. */
 export interface GoTool {
@@ -25,6 +25,12 @@ export interface GoTool {
     readonly cgo?: readonly string[];
     /** Build tags, of a program without. */
     readonly tags?: readonly string[];
+    /**
+     * Files that the program embeds and its module does not have, by their name beside main.go.
+     *
+     * @param sources the module's folder
+     */
+    readonly embeds?: (sources: string) => Readonly<Record<string, string>>;
 }
 
 function kubernetes(command: string, ...versionArguments: string[]): GoTool {
@@ -289,6 +295,30 @@ export const pulumiTools = {
     },
 } satisfies Record<string, GoTool>;
 
+/**
+ * Pulumi's kubernetes plugin, for a machine that cannot download Pulumi's own release: the newest commit that the Go
+ * module proxy has, which is release 4.25.0. Its packages compile with the versions in its own go.mod only.
+ */
+export const kubernetesPlugin: GoTool = {
+    folder: "pulumi-kubernetes",
+    module: "github.com/pulumi/pulumi-kubernetes/provider/v4",
+    package: "hearth/toolchain/pulumi-kubernetes",
+    // The engine warns about a plugin that is older than the npm package.
+    variables: () => ({
+        "github.com/pulumi/pulumi-kubernetes/provider/v4/pkg/version.Version": `${pluginVersion("kubernetes")}+built.from.4.25.0`,
+    }),
+    unoptimized: true,
+    // As upstream's generate.go does.
+    embeds: (sources) => {
+        const read = (name: string): object =>
+            JSON.parse(readFileSync(join(sources, "cmd", "pulumi-resource-kubernetes", name), "utf8"));
+        return {
+            "schema-embed.json": JSON.stringify({ ...read("schema.json"), version: pluginVersion("kubernetes") }),
+            "terraform-mapping-embed.json": JSON.stringify(read("terraform-mapping.json")),
+        };
+    },
+};
+
 /** Every tool that the toolchain provides. */
 export type ToolName =
     | keyof typeof goTools
@@ -313,7 +343,8 @@ export function toolVersion(tool: GoTool): string {
 /** Arguments for Go's compiler. */
 export function compilerFlags(tool: GoTool): string[] {
     return [
-        ...(tool.unoptimized ? ["-gcflags=all=-N -l -dwarf=false"] : []),
+        // The standard library comes from Go's cache as other tools need it.
+        ...(tool.unoptimized ? ["-gcflags=all=-N -l -dwarf=false", "-gcflags=std="] : []),
         ...(tool.cgo || tool.tags ? [`-tags=${[...(tool.cgo ?? []), ...(tool.tags ?? [])].join(",")}`] : []),
     ];
 }

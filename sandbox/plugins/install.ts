@@ -1,108 +1,65 @@
-import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { homedir } from "node:os";
-import { delimiter, join, resolve } from "node:path";
-import { cacheDirectory, isExecutable } from "../../lib/paths";
-import { run } from "../../lib/run";
-import { tool } from "../../toolchain/tools";
-import { bundlePlugin, type PluginName, pluginNames, pluginVersion, writeLauncher } from "./bundle";
+import { createHash } from "node:crypto";
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { bundle } from "../../lib/bundle";
+import { cacheDirectory } from "../../lib/paths";
+import { shellQuote } from "../../lib/shell";
+import { hasOfficialPlugin, pluginProgram } from "../../toolchain/pulumi-plugins";
+import { type PluginName, pluginNames, pluginVersion } from "../../toolchain/pulumi-version";
+import { builtPath, kubernetesPlugin } from "../../toolchain/tools";
 
-/** Milliseconds for Pulumi's site to hand over a plugin. */
-const downloadLimit = 120_000;
-/** Milliseconds for which a failed download is not tried again. */
-const retryAfter = 24 * 60 * 60 * 1000;
+const root = join(__dirname, "..", "..");
+/** On PATH of whatever npm or npx runs. */
+const binaries = join(root, "node_modules", ".bin");
 
-const cache = join(cacheDirectory, "plugins");
-const binaries = resolve(__dirname, "..", "..", "node_modules", ".bin");
-
-function executableName(name: PluginName): string {
-    return `pulumi-resource-${name}`;
-}
-
-/** The launcher of the stand-in: on PATH whenever npm or npx runs something. */
-function launcherPath(name: PluginName): string {
-    return join(binaries, executableName(name));
-}
-
-/** The plugin on PATH that is not a stand-in of this repository or of a copy of it. */
-function onPath(name: PluginName): string | undefined {
-    return (process.env["PATH"] ?? "")
-        .split(delimiter)
-        .filter((folder) => folder !== "")
-        .map((folder) => resolve(folder, executableName(name)))
-        .find((file) => isExecutable(file) && !isStandIn(file));
-}
-
-function isStandIn(file: string): boolean {
-    return statSync(file).size < 4096 && readFileSync(file, "utf8").includes("HEARTH_PLUGIN_VERSION");
-}
-
-/** The plugin that Pulumi has installed already. */
-function installed(name: PluginName): string | undefined {
-    const home = process.env["PULUMI_HOME"] || join(homedir(), ".pulumi");
-    const file = join(home, "plugins", `resource-${name}-v${pluginVersion(name)}`, executableName(name));
-    return isExecutable(file) ? file : undefined;
-}
-
-/** Its age tells when a download has failed last. All plugins come from the same site. */
-const failureMark = join(cache, "download-failed");
-
-function failedLately(): boolean {
-    return existsSync(failureMark) && Date.now() - statSync(failureMark).mtimeMs < retryAfter;
-}
-
-/** Lets Pulumi install its own plugin; a failure is remembered for a day. */
-async function download(name: PluginName): Promise<boolean> {
-    const launcher = resolve(__dirname, "..", "..", "node_modules", "pulumi", "run.js");
-    const args = [launcher, "plugin", "install", "resource", name, pluginVersion(name), "--non-interactive"];
-    const { exitCode } = await run(process.execPath, args, {
-        timeout: downloadLimit,
-        env: { ...process.env, PULUMI_SKIP_UPDATE_CHECK: "true" },
-    });
-    if (exitCode === 0 && installed(name) !== undefined) {
-        return true;
+/** Bundles a stand-in, unless a bundle of the same sources and packages exists. */
+function bundleStandIn(name: Exclude<PluginName, "kubernetes">): Promise<string> {
+    const hash = createHash("sha256");
+    for (const file of readdirSync(__dirname, { recursive: true, encoding: "utf8" }).sort()) {
+        if (file.endsWith(".ts")) {
+            hash.update(file).update(readFileSync(join(__dirname, file)));
+        }
     }
-    mkdirSync(cache, { recursive: true });
-    writeFileSync(failureMark, "");
-    return false;
+    hash.update(readFileSync(join(root, "package-lock.json"))).update(process.version);
+    // Named as Pulumi's own plugin, so that process lists show what it is.
+    const folder = join(cacheDirectory, "plugins", hash.digest("hex").slice(0, 16));
+    return bundle(join(__dirname, name, "main.ts"), join(folder, `${pluginProgram(name)}.cjs`));
 }
 
-async function installStandIn(name: PluginName): Promise<void> {
-    const file = await bundlePlugin(name, cache);
-    writeLauncher(launcherPath(name), file, {
-        HEARTH_PLUGIN_VERSION: pluginVersion(name),
-        ...(name === "kubernetes" ? { HEARTH_HELM: tool("helm") } : {}),
-    });
-}
-
-/** What a plugin turned out to be. */
-type Origin = "official" | "stand-in";
-
-async function installPlugin(name: PluginName): Promise<Origin> {
-    if (onPath(name) !== undefined || installed(name) !== undefined || (!failedLately() && (await download(name)))) {
-        rmSync(launcherPath(name), { force: true });
-        return "official";
+/** Puts the built plugin, or a stand-in, where the engine finds it. */
+async function installOwn(name: PluginName): Promise<void> {
+    const path = join(binaries, pluginProgram(name));
+    const temporary = `${path}.${process.pid}`;
+    if (name === "kubernetes") {
+        symlinkSync(builtPath(pluginProgram(name), kubernetesPlugin), temporary);
+    } else {
+        const program = [process.execPath, await bundleStandIn(name)].map(shellQuote).join(" ");
+        writeFileSync(temporary, `#!/bin/sh\nexec ${program} "$@"\n`, { mode: 0o755 });
     }
-    await installStandIn(name);
-    return "stand-in";
+    renameSync(temporary, path);
 }
 
 /**
- * Sees to it that Pulumi finds the plugins kubernetes, command and random: the official ones where they are on PATH,
- * installed, or can be downloaded, else the stand-ins. A line on the terminal tells which, whenever that changes.
- *
- * @throws Failure when helm is missing, which the kubernetes stand-in needs
+ * Makes the engine find Pulumi's plugins: the official ones where they are on PATH, installed, or can be downloaded. Else
+ * kubernetes is the one that the toolchain built, and command and random have stand-ins. Prints the origin of each when it
+ * changes.
  */
 export async function installPlugins(): Promise<void> {
-    const origins: Record<string, Origin> = {};
+    const origins: string[] = [];
     for (const name of pluginNames) {
-        origins[`${name} ${pluginVersion(name)}`] = await installPlugin(name);
+        const official = await hasOfficialPlugin(name);
+        if (official) {
+            rmSync(join(binaries, pluginProgram(name)), { force: true });
+        } else {
+            await installOwn(name);
+        }
+        const own = name === "kubernetes" ? "built from source" : "stand-in";
+        origins.push(`${name} ${pluginVersion(name)} (${official ? "official" : own})`);
     }
-    const decided = join(binaries, ".hearth-plugins.json");
-    const decision = JSON.stringify(origins);
-    if (existsSync(decided) && readFileSync(decided, "utf8") === decision) {
-        return;
+    const printed = join(binaries, ".hearth-plugins");
+    const line = `Pulumi plugins: ${origins.join(", ")}\n`;
+    if (!existsSync(printed) || readFileSync(printed, "utf8") !== line) {
+        writeFileSync(printed, line);
+        process.stderr.write(line);
     }
-    writeFileSync(decided, decision);
-    const listed = Object.entries(origins).map(([plugin, origin]) => `${plugin} (${origin})`);
-    process.stderr.write(`Pulumi plugins: ${listed.join(", ")}\n`);
 }

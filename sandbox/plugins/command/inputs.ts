@@ -1,25 +1,35 @@
-import { isObject, type Properties } from "../shared/values";
+import type { local, remote, types } from "@pulumi/command";
+import { Logging as LocalLogging } from "@pulumi/command/types/enums/local";
+import { Logging as RemoteLogging } from "@pulumi/command/types/enums/remote";
+import { z } from "zod";
+import type { SchemaOf } from "../properties";
 
-/** The text of an input, or undefined. */
-export function text(inputs: Properties, name: string): string | undefined {
-    const value = inputs[name];
-    return typeof value === "string" ? value : undefined;
-}
+/** Arguments of local.Command that this repository's program sets. */
+export const localInputs = z.strictObject({
+    create: z.string(),
+    stdin: z.string().optional(),
+    logging: z.enum(LocalLogging).optional(),
+    triggers: z.array(z.unknown()).optional(),
+} satisfies SchemaOf<local.CommandArgs>);
 
-/** The number of an input, or another one. */
-export function number(inputs: Properties, name: string, otherwise: number): number {
-    const value = inputs[name];
-    return typeof value === "number" ? value : otherwise;
-}
+/** Arguments of remote.Command that this repository's program sets. */
+export const remoteInputs = z.strictObject({
+    connection: z.strictObject({
+        host: z.string(),
+        port: z.number(),
+        user: z.string(),
+        hostKey: z.string(),
+        privateKey: z.string(),
+        dialErrorLimit: z.number(),
+        perDialTimeout: z.number(),
+    } satisfies SchemaOf<types.input.remote.ConnectionArgs>),
+    create: z.string(),
+    delete: z.string().optional(),
+    stdin: z.string().optional(),
+    logging: z.enum(RemoteLogging).optional(),
+    // The previous output would be an environment variable, which sshd accepts only where it is configured to.
+    addPreviousOutputInEnv: z.literal(false),
+} satisfies SchemaOf<remote.CommandArgs>);
 
-/** The texts of a list. */
-export function texts(inputs: Properties, name: string): readonly string[] {
-    const value = inputs[name];
-    return Array.isArray(value) ? value.map(String) : [];
-}
-
-/** The texts of a map. */
-export function textMap(inputs: Properties, name: string): Readonly<Record<string, string>> {
-    const value = inputs[name];
-    return isObject(value) ? Object.fromEntries(Object.entries(value).map(([key, each]) => [key, String(each)])) : {};
-}
+/** How to reach a host by SSH. */
+export type Connection = z.infer<typeof remoteInputs>["connection"];

@@ -1,7 +1,5 @@
-import { serve } from "../shared/serve";
+import { version } from "@pulumi/command/package.json";
+import { serve } from "../engine";
 import { CommandProvider } from "./provider";
 
-// Set by the launcher: the version of the npm package that this stands in for.
-const version = process.env["HEARTH_PLUGIN_VERSION"] ?? "0.0.0";
-
-serve((host) => new CommandProvider(version, host));
+serve((showStatus) => new CommandProvider(version, showStatus));

@@ -1,41 +1,25 @@
 import { spawn } from "node:child_process";
+import { createInterface } from "node:readline";
 
-/** How a process ended. */
+/** Result of a process. */
 export interface Outcome {
     readonly code: number | null;
     readonly signal: NodeJS.Signals | null;
     readonly stdout: string;
     readonly stderr: string;
-    /** Both, in the order in which they came. */
+    /** Both, in the order of their arrival. */
     readonly output: string;
 }
 
-/** A process to run. */
+/** Options of {@link runProcess}. */
 export interface ProcessOptions {
-    readonly cwd?: string;
-    readonly env?: NodeJS.ProcessEnv;
     readonly input?: string;
+    /** Kills the process. */
     readonly signal?: AbortSignal;
-    /** Gets each line of the streams that are shown. */
-    readonly onLine?: (line: string) => void;
-    /** It goes on in the background when it succeeds, and may keep its output open. */
+    /** Takes each line as it is printed. */
+    readonly onLine?: (stream: "stdout" | "stderr", line: string) => void;
+    /** The process succeeds by forking into the background, where it may keep its output open. */
     readonly detaches?: boolean;
-    readonly showStdout?: boolean;
-    readonly showStderr?: boolean;
-}
-
-/** Hands over text line by line; call it without text at the end. */
-function lineSplitter(onLine: (line: string) => void): (chunk?: string) => void {
-    let rest = "";
-    return (chunk) => {
-        const lines = (rest + (chunk ?? "")).split("\n");
-        rest = chunk === undefined ? "" : (lines.pop() ?? "");
-        for (const line of lines) {
-            if (chunk !== undefined || line !== "") {
-                onLine(line);
-            }
-        }
-    };
 }
 
 /**
@@ -43,37 +27,30 @@ function lineSplitter(onLine: (line: string) => void): (chunk?: string) => void 
  *
  * @throws Error when it cannot be started
  */
-export function runProcess(program: string, args: readonly string[], options: ProcessOptions): Promise<Outcome> {
+export function runProcess(program: string, args: readonly string[], options: ProcessOptions = {}): Promise<Outcome> {
     return new Promise((resolve, reject) => {
-        const child = spawn(program, args, {
-            ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-            ...(options.env === undefined ? {} : { env: options.env }),
-            stdio: ["pipe", "pipe", "pipe"],
-        });
-        const all: Buffer[] = [];
-        const collect = (stream: NodeJS.ReadableStream, isShown: boolean | undefined) => {
-            const chunks: Buffer[] = [];
-            const split = isShown && options.onLine ? lineSplitter(options.onLine) : () => {};
-            stream.on("data", (chunk: Buffer) => {
-                chunks.push(chunk);
-                all.push(chunk);
-                split(chunk.toString());
-            });
-            stream.on("end", () => split());
-            return () => Buffer.concat(chunks).toString();
-        };
-        const stdout = collect(child.stdout, options.showStdout);
-        const stderr = collect(child.stderr, options.showStderr);
-        const cancel = () => child.kill("SIGKILL");
-        options.signal?.addEventListener("abort", cancel);
-        // A process that does not read its input is none of our business.
+        const child = spawn(program, args, { stdio: ["pipe", "pipe", "pipe"] });
+        const printed: { readonly stream: "stdout" | "stderr"; readonly chunk: Buffer }[] = [];
+        for (const stream of ["stdout", "stderr"] as const) {
+            child[stream].on("data", (chunk: Buffer) => printed.push({ stream, chunk }));
+            if (options.onLine) {
+                createInterface({ input: child[stream] }).on("line", (line) => options.onLine?.(stream, line));
+            }
+        }
+        const text = (stream?: "stdout" | "stderr") =>
+            Buffer.concat(
+                printed.flatMap((each) => (stream === undefined || each.stream === stream ? [each.chunk] : [])),
+            ).toString();
+        const kill = () => child.kill("SIGKILL");
+        options.signal?.addEventListener("abort", kill);
+        // A process may end without reading its input.
         child.stdin.on("error", () => {});
         child.stdin.end(options.input ?? "");
-        child.on("error", reject);
         const finish = (code: number | null, signal: NodeJS.Signals | null) => {
-            options.signal?.removeEventListener("abort", cancel);
-            resolve({ code, signal, stdout: stdout(), stderr: stderr(), output: Buffer.concat(all).toString() });
+            options.signal?.removeEventListener("abort", kill);
+            resolve({ code, signal, stdout: text("stdout"), stderr: text("stderr"), output: text() });
         };
+        child.on("error", reject);
         child.on("close", finish);
         child.on("exit", (code, signal) => {
             if (options.detaches && code === 0) {
@@ -83,9 +60,4 @@ export function runProcess(program: string, args: readonly string[], options: Pr
             }
         });
     });
-}
-
-/** Takes off one line break at the end. */
-export function trimNewline(text: string): string {
-    return text.endsWith("\n") ? text.slice(0, -1) : text;
 }

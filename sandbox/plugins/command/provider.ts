@@ -1,189 +1,91 @@
-import type { Host } from "../shared/host";
-import { uniqueName } from "../shared/names";
-import type {
-    CheckFailure,
-    CheckRequest,
-    CheckResponse,
-    CreateRequest,
-    CreateResponse,
-    DeleteRequest,
-    DiffRequest,
-    DiffResponse,
-    Provider,
-    ReadRequest,
-    ReadResponse,
-    UpdateRequest,
-} from "../shared/provider";
-import { type Properties, reveal } from "../shared/values";
-import { copyFields, copyFileFields, copyToRemote, hashOf } from "./copy";
-import { checkFields, diffFields, type Fields, previewOf, stateOf } from "./fields";
-import { text } from "./inputs";
-import { localCommandFields, localOutputs, localRunFields, runLocal } from "./local";
-import { remoteCommandFields, runRemote } from "./remote";
+import { randomBytes } from "node:crypto";
+import type { CheckResult, CreateResult, Provider, UpdateResult } from "@pulumi/pulumi/provider";
+import type { ShowStatus } from "../engine";
+import { check, hasSecrets, type Properties, parseUrn, reveal, secret } from "../properties";
+import { localInputs, remoteInputs } from "./inputs";
+import { type Outcome, type ProcessOptions, runProcess } from "./process";
+import { runOverSsh } from "./ssh";
 
-/** What an operation knows of its surroundings. */
-interface Context {
-    readonly host: Host;
-    readonly urn: string;
-    readonly signal: AbortSignal;
-}
+const schemas = { "command:local:Command": localInputs, "command:remote:Command": remoteInputs } as const;
 
-/** How one type of resource behaves. */
-interface Kind {
-    /** Name of its inputs in messages. */
-    readonly owner: string;
-    readonly fields: Fields;
-    readonly outputs: readonly string[];
-    /** Whether a change can be made without a replacement. */
-    readonly updates: boolean;
-    /** Whether the resource's name is part of the id. */
-    readonly namesId: boolean;
-    create(inputs: Properties, context: Context): Promise<Properties>;
-    update(inputs: Properties, olds: Properties, context: Context): Promise<Properties>;
-    delete(state: Properties, context: Context): Promise<void>;
-}
-
-type Run = (command: string, state: Properties, context: Context) => Promise<Properties>;
-
-/** Only the outputs of a state: what the run before printed. */
-function outputsOf(state: Properties): Properties {
-    return Object.fromEntries(
-        ["stdout", "stderr", "assets", "archive"].flatMap((name) =>
-            state[name] === undefined ? [] : [[name, reveal(state[name])]],
-        ),
-    );
-}
-
-function commandKind(owner: string, fields: Fields, run: Run): Kind {
-    const command = (inputs: Properties, name: string) => text({ value: reveal(inputs[name] ?? null) }, "value");
-    const nothing: Properties = { stdout: "", stderr: "" };
-    return {
-        owner,
-        fields,
-        outputs: localOutputs,
-        updates: true,
-        namesId: true,
-        create: async (inputs, context) => {
-            const create = command(inputs, "create");
-            return create === undefined ? nothing : run(create, inputs, context);
-        },
-        update: async (inputs, olds, context) => {
-            const update = command(inputs, "update") ?? command(inputs, "create");
-            const before = outputsOf(olds);
-            return update === undefined
-                ? before
-                : { ...before, ...(await run(update, { ...inputs, ...before }, context)) };
-        },
-        delete: async (state, context) => {
-            const remove = command(state, "delete");
-            if (remove !== undefined) {
-                await run(remove, state, context);
-            }
-        },
-    };
-}
-
-function copyKind(owner: string, fields: Fields, updates: boolean): Kind {
-    const copy = async (inputs: Properties, context: Context) => {
-        await copyToRemote(inputs, context);
-        return {};
-    };
-    return {
-        owner,
-        fields,
-        outputs: [],
-        updates,
-        namesId: false,
-        create: copy,
-        update: async (inputs, olds, context) => {
-            const isSame = hashOf(inputs) === hashOf(olds) && inputs["remotePath"] === olds["remotePath"];
-            return isSame ? {} : copy(inputs, context);
-        },
-        delete: async () => {},
-    };
-}
-
-const kinds: Readonly<Record<string, Kind>> = {
-    "command:local:Command": commandKind("local.CommandInputs", localCommandFields, runLocal),
-    "command:remote:Command": commandKind("remote.CommandInputs", remoteCommandFields, runRemote),
-    "command:remote:CopyToRemote": copyKind("remote.CopyToRemoteInputs", copyFields, true),
-    "command:remote:CopyFile": copyKind("remote.CopyFileInputs", copyFileFields, false),
-};
-
-function kindOf(type: string): Kind {
-    const kind = kinds[type];
-    if (!kind) {
-        throw new Error(`[Command] type ${type} not found`);
+function schemaOf(urn: string): (typeof schemas)[keyof typeof schemas] {
+    const { type } = parseUrn(urn);
+    if (!(type in schemas)) {
+        throw new Error(`the stand-in for Pulumi's command plugin has no ${type}`);
     }
-    return kind;
+    return schemas[type as keyof typeof schemas];
 }
 
-/** The command plugin: commands and copies, on this machine and on others. */
+/** The part of Pulumi's command plugin that this repository's program calls. */
 export class CommandProvider implements Provider {
     readonly version: string;
-    readonly #host: Host;
+    readonly #showStatus: ShowStatus;
     readonly #cancelled = new AbortController();
 
-    constructor(version: string, host: Host) {
+    constructor(version: string, showStatus: ShowStatus) {
         this.version = version;
-        this.#host = host;
+        this.#showStatus = showStatus;
     }
 
-    async check({ type, news }: CheckRequest): Promise<CheckResponse> {
-        const { owner, fields } = kindOf(type);
-        const failures: CheckFailure[] = [];
-        const inputs = checkFields(owner, "", fields, news, failures);
-        return { inputs, failures };
+    async check(urn: string, _olds: Properties, news: Properties): Promise<CheckResult> {
+        return check(schemaOf(urn), news);
     }
 
-    async diff(request: DiffRequest): Promise<DiffResponse> {
-        const { fields, updates } = kindOf(request.type);
-        return diffFields(fields, request, updates);
+    async create(urn: string, inputs: Properties): Promise<CreateResult> {
+        const outs = await this.#run("create", urn, inputs);
+        return { id: parseUrn(urn).name + randomBytes(4).toString("hex"), outs };
     }
 
-    async create({ type, name, urn, properties, preview }: CreateRequest): Promise<CreateResponse> {
-        const kind = kindOf(type);
-        if (preview) {
-            return { id: "", properties: previewOf(properties, kind.outputs) };
+    /** Runs `create` again, as the official plugin does without `update`. */
+    async update(_id: string, urn: string, _olds: Properties, news: Properties): Promise<UpdateResult> {
+        return { outs: await this.#run("create", urn, news) };
+    }
+
+    async delete(_id: string, urn: string, { stdout, stderr, ...inputs }: Properties): Promise<void> {
+        if (inputs["delete"] !== undefined) {
+            await this.#run("delete", urn, inputs);
         }
-        const id = uniqueName(kind.namesId ? name : "");
-        return { id, properties: stateOf(properties, await kind.create(properties, this.#context(urn))) };
     }
 
-    async read({ id, properties, inputs }: ReadRequest): Promise<ReadResponse> {
-        return { id, properties, inputs };
-    }
-
-    async update({ type, urn, olds, news, preview }: UpdateRequest): Promise<Properties> {
-        const kind = kindOf(type);
-        return preview
-            ? previewOf(news, kind.outputs)
-            : stateOf(news, await kind.update(news, olds, this.#context(urn)));
-    }
-
-    async delete({ type, urn, properties }: DeleteRequest): Promise<void> {
-        await kindOf(type).delete(properties, this.#context(urn));
-    }
-
-    async invoke(token: string, args: Properties): Promise<Properties> {
-        if (token !== "command:local:run") {
-            throw new Error(`[Command] function ${token} not found`);
-        }
-        const failures: CheckFailure[] = [];
-        const inputs = checkFields("local.RunInputs", "", localRunFields, args, failures);
-        const [failure] = failures;
-        if (failure) {
-            throw new Error(failure.reason);
-        }
-        const command = text({ value: reveal(inputs["command"] ?? null) }, "value") ?? "";
-        return stateOf(inputs, await runLocal(command, inputs, this.#context("")));
-    }
-
-    cancel(): void {
+    async cancel(): Promise<void> {
         this.#cancelled.abort();
     }
 
-    #context(urn: string): Context {
-        return { host: this.#host, urn, signal: this.#cancelled.signal };
+    /** Runs one of a resource's commands and adds its output to the inputs: the state. */
+    async #run(action: "create" | "delete", urn: string, inputs: Properties): Promise<Properties> {
+        const values = schemaOf(urn).parse(reveal(inputs));
+        const { logging, stdin = "" } = values;
+        const options = {
+            input: stdin,
+            signal: this.#cancelled.signal,
+            onLine: (stream, line) => {
+                if (logging === undefined || logging === stream || logging === "stdoutAndStderr") {
+                    this.#showStatus(urn, line);
+                }
+            },
+        } satisfies ProcessOptions;
+        const script = ("connection" in values && action === "delete" ? values.delete : values.create) ?? "";
+        const outcome = await ("connection" in values
+            ? runOverSsh(script, values.connection, {
+                  ...options,
+                  onRetry: (line) => this.#showStatus(urn, line),
+              })
+            : runProcess("/bin/sh", ["-c", script], options));
+        if (outcome.code !== 0) {
+            const reason = "connection" in values ? `Process exited with status ${outcome.code}` : end(outcome);
+            throw new Error(`${reason}: running ${JSON.stringify(script)}:\n${outcome.output}`);
+        }
+        const printed = { stdout: outcome.stdout.replace(/\n$/, ""), stderr: outcome.stderr.replace(/\n$/, "") };
+        const isSecret = hasSecrets(inputs);
+        return {
+            ...inputs,
+            stdout: isSecret ? secret(printed.stdout) : printed.stdout,
+            stderr: isSecret ? secret(printed.stderr) : printed.stderr,
+        };
     }
+}
+
+/** How a local process ended, in Go's words. */
+function end({ code, signal }: Outcome): string {
+    return signal === null ? `exit status ${code}` : `signal: ${signal.slice(3).toLowerCase()}`;
 }

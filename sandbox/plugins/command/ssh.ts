@@ -1,117 +1,135 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { isObject, type Properties } from "../shared/values";
-import { number, text } from "./inputs";
+import type { Connection } from "./inputs";
 import { type Outcome, type ProcessOptions, runProcess } from "./process";
-import { type SshSetup, target, writeSshConfig } from "./ssh-config";
 
-/** What a dial that failed tells, in the words that the official plugin's SSH library has for it. */
-export function dialError(stderr: string, connection: Properties): string {
-    const address = `${text(connection, "host")}:${number(connection, "port", 22)}`;
-    if (/Host key verification failed|REMOTE HOST IDENTIFICATION HAS CHANGED/.test(stderr)) {
-        return "ssh: handshake failed: ssh: host key mismatch";
+/** Alias of the host in ssh's arguments and known-hosts file. */
+const target = "pulumi-target";
+
+/** Type and key of an authorized_keys or known_hosts line, without options, host names and comment. */
+function parseHostKey(hostKey: string): { readonly type: string; readonly key: string } {
+    const [, type, key] = hostKey.match(/(?:^|\s)((?:ssh|ecdsa|sk)-\S+)\s+([A-Za-z0-9+/]+=*)(?:\s|$)/) ?? [];
+    if (type === undefined || key === undefined) {
+        throw new Error("failed to parse host key: ssh: no key found");
     }
-    if (/no matching host key type found/.test(stderr)) {
-        return "ssh: handshake failed: ssh: no common algorithm for host key";
-    }
-    if (/Permission denied|Too many authentication failures/.test(stderr)) {
-        return "ssh: handshake failed: ssh: unable to authenticate, no supported methods remain";
-    }
-    if (/Connection refused/.test(stderr)) {
-        return `dial tcp ${address}: connect: connection refused`;
-    }
-    if (/timed out/.test(stderr)) {
-        return `dial tcp ${address}: i/o timeout`;
-    }
-    if (/Could not resolve hostname/.test(stderr)) {
-        return `dial tcp: lookup ${text(connection, "host")}: no such host`;
-    }
-    if (/No route to host/.test(stderr)) {
-        return `dial tcp ${address}: connect: no route to host`;
-    }
-    return `ssh: ${stderr.trim().split("\n").pop() || "the connection was closed"}`;
+    return { type, key };
 }
 
-/** An open connection. Keys, configuration and control socket are in a private folder that goes with it. */
-export class SshClient {
-    readonly #setup: SshSetup;
-    readonly #control: string;
-
-    private constructor(setup: SshSetup, control: string) {
-        this.#setup = setup;
-        this.#control = control;
+/**
+ * Arguments that make ssh connect as the official plugin does, whatever the user's configuration says. Keys are in files
+ * of the folder.
+ *
+ * @throws Error when a key is malformed
+ */
+export function sshArguments(connection: Connection, folder: string): string[] {
+    const { host, port, user, hostKey, privateKey, perDialTimeout } = connection;
+    const { type, key } = parseHostKey(hostKey);
+    if (!privateKey.includes("-----BEGIN ")) {
+        throw new Error("ssh: no key found");
     }
+    const knownHosts = join(folder, "known-hosts");
+    writeFileSync(knownHosts, `${target} ${type} ${key}\n`);
+    const identity = join(folder, "key");
+    writeFileSync(identity, `${privateKey.trimEnd()}\n`, { mode: 0o600 });
+    const options = {
+        HostName: host,
+        Port: port,
+        User: user,
+        HostKeyAlias: target,
+        StrictHostKeyChecking: "yes",
+        UserKnownHostsFile: knownHosts,
+        GlobalKnownHostsFile: "/dev/null",
+        CheckHostIP: "no",
+        // pulumi-command 1.2.1 offers the pinned key's type alone. OpenSSH 8.8 and newer sign nothing with ssh-rsa, so a
+        // pin of that type fails.
+        HostKeyAlgorithms: type,
+        IdentityFile: identity,
+        IdentitiesOnly: "yes",
+        IdentityAgent: "none",
+        BatchMode: "yes",
+        ConnectTimeout: perDialTimeout,
+        ControlPath: join(folder, "control"),
+        RequestTTY: "no",
+        LogLevel: "ERROR",
+        // As Go's TCP connections: a peer that does not answer is given up after 9 probes.
+        ServerAliveInterval: 15,
+        ServerAliveCountMax: 9,
+    };
+    return ["-F", "none", ...Object.entries(options).flatMap(([name, value]) => ["-o", `${name}=${value}`])];
+}
 
-    /**
-     * Connects, uses the connection, and closes it. A dial that fails is repeated as often as dialErrorLimit says.
-     *
-     * @param connection the connection's inputs, secrets revealed
-     * @param variables environment of remote commands
-     * @throws Error when no dial succeeds
-     */
-    static async use<T>(
-        connection: Properties,
-        variables: Readonly<Record<string, string>>,
-        context: { readonly signal: AbortSignal; readonly onRetry: (message: string) => void },
-        body: (client: SshClient) => Promise<T>,
-    ): Promise<T> {
-        // Short, because the path of a socket has at most about a hundred characters.
-        const folder = mkdtempSync(join(tmpdir(), "ssh-"));
-        const remove = () => rmSync(folder, { recursive: true, force: true });
-        process.once("exit", remove);
+/** Reason of a failed dial, in the words of the official plugin's SSH library. */
+function dialError(stderr: string, { host, port }: Connection): string {
+    const reasons: readonly [RegExp, string][] = [
+        [/Host key verification failed|IDENTIFICATION HAS CHANGED/, "ssh: handshake failed: ssh: host key mismatch"],
+        [/no matching host key type/, "ssh: handshake failed: ssh: no common algorithm for host key"],
+        [
+            /Permission denied|Too many authentication failures/,
+            "ssh: handshake failed: ssh: unable to authenticate, no supported methods remain",
+        ],
+        [/Connection refused/, `dial tcp ${host}:${port}: connect: connection refused`],
+        [/timed out/, `dial tcp ${host}:${port}: i/o timeout`],
+        [/Could not resolve hostname/, `dial tcp: lookup ${host}: no such host`],
+        [/No route to host/, `dial tcp ${host}:${port}: connect: no route to host`],
+    ];
+    const reason = reasons.find(([pattern]) => pattern.test(stderr))?.[1];
+    return reason ?? `ssh: ${stderr.trim().split("\n").pop() || "the connection was closed"}`;
+}
+
+/** Opens the connection that later calls of ssh share, and retries as often as dialErrorLimit says. */
+async function dial(
+    args: readonly string[],
+    connection: Connection,
+    signal: AbortSignal,
+    onRetry: (message: string) => void,
+): Promise<void> {
+    const { dialErrorLimit } = connection;
+    for (let attempt = 1, pause = 100; ; attempt++, pause = Math.min(pause * 1.5, 5000)) {
+        const { code, stderr } = await runProcess("ssh", [...args, "-M", "-N", "-f", target], {
+            signal,
+            detaches: true,
+        });
+        if (code === 0) {
+            return;
+        }
+        if (attempt > dialErrorLimit) {
+            throw new Error(`after ${attempt - 1} failed attempts: ${dialError(stderr, connection)}`);
+        }
+        onRetry(`Dial ${attempt}/${dialErrorLimit} failed: retrying`);
+        await delay(pause, undefined, { signal });
+    }
+}
+
+/**
+ * Runs a command on another host.
+ *
+ * @param onRetry takes a line for each dial that fails and is repeated
+ * @throws Error when no dial succeeds
+ */
+export async function runOverSsh(
+    command: string,
+    connection: Connection,
+    {
+        onRetry,
+        ...options
+    }: ProcessOptions & { readonly signal: AbortSignal; readonly onRetry: (line: string) => void },
+): Promise<Outcome> {
+    // Short: the path of a socket has about a hundred characters at most.
+    const folder = mkdtempSync(join(tmpdir(), "ssh-"));
+    const remove = () => rmSync(folder, { recursive: true, force: true });
+    process.once("exit", remove);
+    try {
+        const args = sshArguments(connection, folder);
+        await dial(args, connection, options.signal, onRetry);
         try {
-            const proxy = isObject(connection["proxy"]) ? connection["proxy"] : undefined;
-            const setup = writeSshConfig(connection, proxy, folder, variables);
-            const client = new SshClient(setup, join(folder, "control"));
-            await client.#dial(connection, context);
-            try {
-                return await body(client);
-            } finally {
-                await client.ssh(["-O", "exit", target]);
-            }
+            return await runProcess("ssh", [...args, target, "--", command], options);
         } finally {
-            process.off("exit", remove);
-            remove();
+            await runProcess("ssh", [...args, "-O", "exit", target]);
         }
-    }
-
-    async #dial(
-        connection: Properties,
-        { signal, onRetry }: { readonly signal: AbortSignal; readonly onRetry: (message: string) => void },
-    ): Promise<void> {
-        const limit = number(connection, "dialErrorLimit", 10);
-        let pause = 100;
-        for (let attempt = 0; ; attempt++) {
-            const { code, stderr } = await this.ssh(["-M", "-N", "-f", target], { signal, detaches: true });
-            if (code === 0) {
-                return;
-            }
-            if (limit > -1 && attempt + 1 > limit) {
-                throw new Error(`after ${attempt} failed attempts: ${dialError(stderr, connection)}`);
-            }
-            onRetry(`Dial ${attempt + 1}/${limit === -1 ? "inf" : limit} failed: retrying`);
-            await delay(pause, undefined, { signal });
-            pause = Math.min(pause * 1.5, 5000);
-        }
-    }
-
-    /** Runs ssh over this connection. */
-    ssh(args: readonly string[], options: ProcessOptions = {}): Promise<Outcome> {
-        const { config, environment } = this.#setup;
-        return runProcess("ssh", ["-F", config, "-S", this.#control, ...args], { ...options, env: environment });
-    }
-
-    /** Runs a command of the remote machine's shell. */
-    run(command: string, options: ProcessOptions): Promise<Outcome> {
-        return this.ssh([target, "--", command], options);
-    }
-
-    /** Runs sftp commands, one after the other until one fails. */
-    sftp(commands: readonly string[]): Promise<Outcome> {
-        const { config, environment } = this.#setup;
-        const args = ["-q", "-F", config, "-o", `ControlPath=${this.#control}`, "-b", "-", target];
-        return runProcess("sftp", args, { env: environment, input: `${commands.join("\n")}\n` });
+    } finally {
+        process.off("exit", remove);
+        remove();
     }
 }

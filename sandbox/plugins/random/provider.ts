@@ -1,47 +1,57 @@
-import type {
-    CheckFailure,
-    CheckRequest,
-    CheckResponse,
-    CreateRequest,
-    CreateResponse,
-    DiffRequest,
-    DiffResponse,
-    Provider,
-    ReadRequest,
-    ReadResponse,
-    UpdateRequest,
-} from "../shared/provider";
-import { containsUnknowns, equal, type Properties, secret, Unknown, unknown, withoutSecrets } from "../shared/values";
-import { type RandomKind, randomKinds } from "./kinds";
+import { randomBytes, randomInt } from "node:crypto";
+import type { CheckResult, CreateResult, DiffResult, Provider } from "@pulumi/pulumi/provider";
+import type * as random from "@pulumi/random";
+import { hashSync } from "bcryptjs";
+import { z } from "zod";
+import { check, type Properties, parseUrn, reveal, type SchemaOf, secret } from "../properties";
 
-function kindOf(type: string): RandomKind {
-    const kind = randomKinds[type];
-    if (!kind) {
-        throw new Error(
-            `this stand-in for the random plugin does not have ${JSON.stringify(type)}; ` +
-                `it has ${Object.keys(randomKinds)
-                    .map((token) => token.split(":")[2])
-                    .join(", ")}`,
-        );
-    }
-    return kind;
+const length = z.int().min(1);
+const keepers = z.record(z.string(), z.string()).optional();
+
+const schemas = {
+    "random:index/randomPassword:RandomPassword": z.strictObject({
+        length,
+        special: z.boolean().optional(),
+        keepers,
+    } satisfies SchemaOf<random.RandomPasswordArgs>),
+    "random:index/randomBytes:RandomBytes": z.strictObject({
+        length,
+        keepers,
+    } satisfies SchemaOf<random.RandomBytesArgs>),
+    "random:index/randomId:RandomId": z.strictObject({ byteLength: length } satisfies SchemaOf<random.RandomIdArgs>),
+} as const;
+type Type = keyof typeof schemas;
+
+/** Defaults that the official plugin keeps in a password's state. Without them it would replace the password. */
+const passwordDefaults = {
+    special: true,
+    upper: true,
+    lower: true,
+    numeric: true,
+    number: true,
+    minNumeric: 0,
+    minUpper: 0,
+    minLower: 0,
+    minSpecial: 0,
+};
+
+const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+const specials = "!@#$%&*()-_=+[]{}<>:?";
+
+function password(characters: number, special: boolean): string {
+    const alphabet = special ? letters + specials : letters;
+    return Array.from({ length: characters }, () => alphabet.charAt(randomInt(alphabet.length))).join("");
 }
 
-/** Inputs with the defaults of what they leave out. */
-function complete({ inputs: defaults }: RandomKind, inputs: Properties): Properties {
-    const given = Object.entries(withoutSecrets(inputs)).filter(([, value]) => value !== null);
-    const preset = Object.entries(defaults).filter(([, value]) => value !== undefined);
-    const all: Properties = Object.fromEntries([...(preset as [string, boolean | number][]), ...given]);
-    // number is numeric's older name.
-    if ("numeric" in all && "number" in all && all["numeric"] !== all["number"]) {
-        const isOff = all["numeric"] === false || all["number"] === false;
-        all["numeric"] = !isOff;
-        all["number"] = !isOff;
+function typeOf(urn: string): Type {
+    const { type } = parseUrn(urn);
+    if (!(type in schemas)) {
+        throw new Error(`the stand-in for Pulumi's random plugin has no ${type}`);
     }
-    return all;
+    return type as Type;
 }
 
-/** The random plugin: values that are made once and kept in the state. */
+/** The part of Pulumi's random plugin that this repository's program calls: values that are generated once. */
 export class RandomProvider implements Provider {
     readonly version: string;
 
@@ -49,81 +59,44 @@ export class RandomProvider implements Provider {
         this.version = version;
     }
 
-    async check({ type, name, news }: CheckRequest): Promise<CheckResponse> {
-        const kind = kindOf(type);
-        const failures: CheckFailure[] = [];
-        for (const property of Object.keys(news)) {
-            if (property === "seed") {
-                throw new Error("this stand-in for the random plugin cannot repeat what a seed gives");
-            }
-            if (!(property in kind.inputs) && !property.startsWith("__")) {
-                const reason = `An argument named "${property}" is not expected here. Examine values at '${name}.${property}'.`;
-                failures.push({ property, reason });
-            }
-        }
-        for (const property of kind.required) {
-            if (news[property] === undefined || news[property] === null) {
-                const reason =
-                    `Missing required argument. The argument "${property}" is required, but no definition was found. ` +
-                    `Examine values at '${name}.${property}'.`;
-                failures.push({ property, reason });
-            }
-        }
-        const problem = failures.length > 0 || containsUnknowns(news) ? undefined : kind.problem(complete(kind, news));
-        if (problem !== undefined) {
-            failures.push({ property: kind.required[0] ?? "", reason: problem });
-        }
-        return { inputs: news, failures };
+    async check(urn: string, _olds: Properties, news: Properties): Promise<CheckResult> {
+        return check(schemas[typeOf(urn)], news);
     }
 
-    async diff({ type, olds, news }: DiffRequest): Promise<DiffResponse> {
-        const kind = kindOf(type);
-        const before = complete(kind, Object.fromEntries(Object.entries(olds).filter(([key]) => key in kind.inputs)));
-        const after = complete(kind, news);
-        const diffs = Object.keys(kind.inputs).filter(
-            (key) => after[key] instanceof Unknown || !equal(before[key], after[key]),
+    async diff(_id: string, urn: string, olds: Properties, news: Properties): Promise<DiffResult> {
+        const [before, after] = [reveal(olds), { ...passwordDefaults, ...reveal(news) }];
+        const replaces = Object.keys(schemas[typeOf(urn)].shape).filter(
+            (name) => JSON.stringify(before[name]) !== JSON.stringify(after[name as keyof typeof after]),
         );
-        const kindOfChange = (key: string) =>
-            before[key] === undefined ? "add" : after[key] === undefined ? "delete" : "update";
-        const detailed = new Map(
-            diffs.map((key) => [key, { kind: kindOfChange(key), replace: true, inputDiff: false } as const]),
-        );
-        return { changes: diffs.length > 0, replaces: diffs, diffs, detailed };
+        return { changes: replaces.length > 0, replaces };
     }
 
-    async create({ type, properties, preview }: CreateRequest): Promise<CreateResponse> {
-        const kind = kindOf(type);
-        const inputs = complete(kind, properties);
-        if (preview) {
-            const open = Object.fromEntries(kind.outputs.map((name) => [name, unknown]));
-            return { id: "", properties: { ...inputs, ...open } };
+    async create(urn: string, inputs: Properties): Promise<CreateResult> {
+        const values = reveal(inputs);
+        const type = typeOf(urn);
+        switch (type) {
+            case "random:index/randomPassword:RandomPassword": {
+                const { length, special = true } = schemas[type].parse(values);
+                const result = password(length, special);
+                const generated = { result: secret(result), bcryptHash: secret(hashSync(result, 10)) };
+                return { id: "none", outs: { ...passwordDefaults, ...inputs, ...generated } };
+            }
+            case "random:index/randomBytes:RandomBytes": {
+                const bytes = randomBytes(schemas[type].parse(values).length);
+                const generated = { base64: secret(bytes.toString("base64")), hex: secret(bytes.toString("hex")) };
+                return { id: "none", outs: { ...inputs, ...generated } };
+            }
+            case "random:index/randomId:RandomId": {
+                const bytes = randomBytes(schemas[type].parse(values).byteLength);
+                const hex = bytes.toString("hex");
+                const generated = {
+                    b64Std: bytes.toString("base64"),
+                    b64Url: bytes.toString("base64url"),
+                    hex,
+                    dec: BigInt(`0x${hex}`).toString(),
+                };
+                return { id: generated.b64Url, outs: { ...inputs, ...generated } };
+            }
         }
-        const { id, outputs } = kind.make(inputs);
-        return { id, properties: { ...inputs, ...this.#secretKeepers(properties), ...outputs } };
-    }
-
-    async read({ type, id, properties, inputs }: ReadRequest): Promise<ReadResponse> {
-        if (Object.keys(properties).length > 0) {
-            return { id, properties, inputs };
-        }
-        const kind = kindOf(type);
-        const adopted = kind.adopt(id);
-        const state = { ...complete(kind, adopted.inputs), ...adopted.outputs };
-        return { id: adopted.id, properties: state, inputs: adopted.inputs };
-    }
-
-    async update({ olds, news }: UpdateRequest): Promise<Properties> {
-        return { ...olds, ...news };
-    }
-
-    async delete(): Promise<void> {}
-
-    /** Inputs that the program marks as secret stay so. */
-    #secretKeepers(inputs: Properties): Properties {
-        return Object.fromEntries(
-            Object.entries(inputs)
-                .filter(([, value]) => !equal(value, withoutSecrets({ value })["value"]))
-                .map(([key, value]) => [key, secret(value)]),
-        );
     }
 }

@@ -1,7 +1,0 @@
-import { serve } from "../shared/serve";
-import { KubernetesProvider } from "./provider";
-
-// Set by the launcher: the version of the npm package that this stands in for.
-const version = process.env["HEARTH_PLUGIN_VERSION"] ?? "0.0.0";
-
-serve((host) => new KubernetesProvider(version, host));
