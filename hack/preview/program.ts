@@ -63,7 +63,7 @@ async function declaredResources(root: string, state: string, stack: string): Pr
     mkdirSync(state);
     const env = {
         ...process.env,
-        // Stand-ins for Pulumi's plugins, where those cannot be had, are where npm puts commands.
+        // Where Pulumi's own plugins cannot be downloaded, ours are in npm's folder of commands.
         PATH: [dirname(tool("pulumi")), join(root, "node_modules/.bin"), process.env["PATH"]].join(delimiter),
         PULUMI_BACKEND_URL: `file://${state}`,
         PULUMI_CONFIG_PASSPHRASE: "preview",

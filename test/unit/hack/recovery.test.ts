@@ -166,12 +166,12 @@ describe("the locks of a file backend", () => {
 test("a plugin is left behind when no Pulumi is its parent, whether it is Pulumi's own or a stand-in", () => {
     const left = [
         running(20, 1, "/root/.pulumi/plugins/resource-command-v1/pulumi-resource-command", "127.0.0.1:2"),
-        running(21, 1, "/usr/bin/node", "/cache/pulumi-resource-kubernetes.cjs", "127.0.0.1:2"),
+        running(21, 1, "/usr/bin/node", "/cache/pulumi-resource-command.cjs", "127.0.0.1:2"),
     ];
     const others = [
         running(1, 0, "/sbin/init"),
         running(30, 1, "/opt/pulumi/bin/pulumi", "up"),
-        running(31, 30, "/usr/bin/node", "/cache/pulumi-resource-kubernetes.cjs", "127.0.0.1:3"),
+        running(31, 30, "/usr/bin/node", "/cache/pulumi-resource-random.cjs", "127.0.0.1:3"),
         running(32, 1, "less", "pulumi-resource-kubernetes.log"),
     ];
 
