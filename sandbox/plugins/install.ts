@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { existsSync, readdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { bundle } from "../../lib/bundle";
 import { cacheDirectory } from "../../lib/paths";
@@ -29,13 +29,13 @@ function bundleStandIn(name: Exclude<PluginName, "kubernetes">): Promise<string>
 /** Puts the built plugin, or a stand-in, where the engine finds it. */
 async function installOwn(name: PluginName): Promise<void> {
     const path = join(binaries, pluginProgram(name));
+    const program =
+        name === "kubernetes"
+            ? // Release 4.25.0 does not know the provider's setting enablePatchForce, but the variable that it stands for.
+              ["env", "PULUMI_K8S_ENABLE_PATCH_FORCE=true", builtPath(pluginProgram(name), kubernetesPlugin)]
+            : [process.execPath, await bundleStandIn(name)];
     const temporary = `${path}.${process.pid}`;
-    if (name === "kubernetes") {
-        symlinkSync(builtPath(pluginProgram(name), kubernetesPlugin), temporary);
-    } else {
-        const program = [process.execPath, await bundleStandIn(name)].map(shellQuote).join(" ");
-        writeFileSync(temporary, `#!/bin/sh\nexec ${program} "$@"\n`, { mode: 0o755 });
-    }
+    writeFileSync(temporary, `#!/bin/sh\nexec ${program.map(shellQuote).join(" ")} "$@"\n`, { mode: 0o755 });
     renameSync(temporary, path);
 }
 
