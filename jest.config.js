@@ -15,5 +15,7 @@ const suite = (name) => ({
 // Many tests start programs, on machines that may be busy: Jest's own limit of 5 s is for functions.
 module.exports = {
     testTimeout: 60_000,
-    projects: ["unit", "charts", "monitoring", "plugins", "workflows", "sandbox", "provision", "faults"].map(suite),
+    projects: ["unit", "charts", "monitoring", "plugins", "workflows", "sandbox", "provision", "pods", "faults"].map(
+        suite,
+    ),
 };

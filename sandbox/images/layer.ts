@@ -55,6 +55,9 @@ export interface Package {
     readonly package: string;
 }
 
+/** Raised with every change of what {@link writeLayer} makes of the same entries: no layer is then taken from the cache. */
+export const layerFormat = 1;
+
 /** One thing in a layer. */
 export type Entry = TextFile | CopiedFile | Folder | Link | CopiedFolder | Package;
 
@@ -112,7 +115,8 @@ class LayerWriter {
     }
 
     #header({ path, owner: [uid, gid] = [0, 0] }: Placed, mode: number): Named {
-        return { name: path.replace(/^\//, ""), mode, uid, gid, mtime: new Date(0) };
+        const name = path.slice(1);
+        return { name: name.includes("/") ? merged(name) : name, mode, uid, gid, mtime: new Date(0) };
     }
 
     /** Folders above a path that nothing has made yet: root's, for everyone to read. */
@@ -121,7 +125,7 @@ class LayerWriter {
         for (const [index] of parts.entries()) {
             const name = parts.slice(0, index + 1).join("/");
             if (!this.#folders.has(name)) {
-                await this.#write({ ...this.#header({ path: name }, 0o755), type: "directory" });
+                await this.#write({ ...this.#header({ path: `/${name}` }, 0o755), type: "directory" });
             }
         }
     }

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readFileSync, renameSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { Failure } from "../../lib/failure";
 import { cacheDirectory } from "../../lib/paths";
+import { root } from "../../lib/root";
 import { run } from "../../lib/run";
 import { sourcesOf } from "../../toolchain/go-build";
 import { type GoTool, goTools, podTools, type ToolName, testTools, tool, toolVersion } from "../../toolchain/tools";
@@ -31,8 +32,6 @@ export interface Recipe {
 /** cap_net_bind_service of include/uapi/linux/capability.h. */
 const netBindService = 10;
 
-const root: Owner = [0, 0];
-
 const tools: Readonly<Record<string, GoTool>> = { ...goTools, ...testTools, ...podTools };
 
 function goTool(name: ToolName): GoTool {
@@ -55,10 +54,10 @@ const program = (name: ToolName, path: string, more?: Partial<CopiedFile>): Copi
     ...more,
 });
 
-/** Text of a script of ours, beside this file. */
+/** A script of ours. */
 const script = (name: string, path: string): Entry => ({
     path,
-    text: readFileSync(join(__dirname, "files", name), "utf8"),
+    text: readFileSync(join(root, "sandbox/images/files", name), "utf8"),
     mode: 0o755,
 });
 
@@ -95,29 +94,12 @@ const distroless: readonly Entry[] = [
 ];
 
 /** Programs that Alpine's and upstream's busybox images have under their own names. */
-const applets = [
-    ...["[", "ash", "awk", "base64", "basename", "cat", "chmod", "chown", "cmp", "cp", "cut", "date", "dd", "df"],
-    ...[
-        "dirname",
-        "du",
-        "echo",
-        "env",
-        "expr",
-        "false",
-        "find",
-        "grep",
-        "gunzip",
-        "gzip",
-        "head",
-        "hostname",
-        "httpd",
-        "id",
-    ],
-    ...["ip", "kill", "ln", "ls", "md5sum", "mkdir", "mktemp", "mount", "mv", "nc", "netstat", "nslookup", "od"],
-    ...["ping", "printf", "ps", "pwd", "readlink", "realpath", "rm", "rmdir", "sed", "seq", "sh", "sha256sum"],
-    ...["sleep", "sort", "stat", "sync", "tail", "tar", "tee", "test", "timeout", "top", "touch", "tr", "true"],
-    ...["umount", "uname", "uniq", "vi", "wc", "wget", "which", "whoami", "xargs", "yes"],
-];
+const applets = (
+    "[ ash awk base64 basename cat chmod chown cmp cp cut date dd df dirname du echo env expr false find grep gunzip " +
+    "gzip head hostname httpd id ip kill ln ls md5sum mkdir mktemp mount mv nc netstat nslookup od ping printf ps pwd " +
+    "readlink realpath rm rmdir sed seq sh sha256sum sleep sort stat sync tail tar tee test timeout top touch tr true " +
+    "umount uname uniq vi wc wget which whoami xargs yes"
+).split(" ");
 
 /** Alpine or busybox as a base image: a shell and the common programs. */
 async function busybox(): Promise<Package[]> {
@@ -189,7 +171,8 @@ function prometheusImage(name: ToolName, repository: string, config: ImageConfig
         source: `github.com/prometheus/${repository.replace("-", "_")} ${toolVersion(goTool(name))} Dockerfile`,
         config: { User: "nobody", Entrypoint: [`/bin/${name}`], ...config },
         contents: async () => ({
-            version: release(name),
+            // Prometheus' module counts 0.316.0 for the release 3.16.0.
+            version: release(name).replace(/^0\.3(\d\d)\./, "3.$1."),
             layers: [await busyboxBase(), [...files, program(name, `/bin/${name}`)]],
         }),
     };
@@ -315,6 +298,7 @@ const system: readonly Recipe[] = [
         source: "valkey-io/valkey-container 9.0/alpine/Dockerfile",
         differs: "Debian's Redis, the last release before the two parted; the entry point changes no user",
         config: {
+            Entrypoint: ["docker-entrypoint.sh"],
             Cmd: ["valkey-server"],
             WorkingDir: "/data",
             ExposedPorts: ["6379/tcp"],
@@ -330,6 +314,7 @@ const system: readonly Recipe[] = [
                     [
                         ...accounts(["redis", 999, 1000, "/data"]),
                         { path: "/data", mode: 0o755, owner: [999, 1000] },
+                        script("redis.sh", "/usr/local/bin/docker-entrypoint.sh"),
                         ...names.map((name) => ({
                             path: `/usr/local/bin/${name}`,
                             target: name === "valkey-cli" ? "/usr/bin/redis-cli" : "/usr/bin/redis-check-rdb",
@@ -399,7 +384,7 @@ const services: readonly Recipe[] = [
         source: "immich-app/base-images main postgres/Dockerfile; docker-library/postgres master 17/bookworm/Dockerfile",
         differs: "Debian's PostgreSQL 15; vchord is a library that does nothing, so no vector can be searched",
         config: {
-            Entrypoint: ["docker-entrypoint.sh"],
+            Entrypoint: ["immich-docker-entrypoint.sh"],
             Cmd: ["postgres"],
             Env: [
                 "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/lib/postgresql/15/bin",
@@ -432,6 +417,7 @@ const services: readonly Recipe[] = [
                             { path: `${extensions}/${name}--0.sql`, text: "-- Types and indexes are missing here.\n" },
                         ]),
                         script("postgres.sh", "/usr/local/bin/docker-entrypoint.sh"),
+                        { path: "/usr/local/bin/immich-docker-entrypoint.sh", target: "docker-entrypoint.sh" },
                     ],
                 ],
             };
@@ -606,10 +592,7 @@ const services: readonly Recipe[] = [
             const { layers } = await debian();
             return {
                 version: release("navidrome"),
-                layers: [
-                    ...layers,
-                    [program("navidrome", "/app/navidrome"), { path: "/.nddockerenv", text: "", owner: root }],
-                ],
+                layers: [...layers, [program("navidrome", "/app/navidrome"), { path: "/.nddockerenv", text: "" }]],
             };
         },
     },
@@ -619,7 +602,7 @@ const services: readonly Recipe[] = [
         differs: "Debian's qbittorrent-nox, a major behind; the first configuration is qBittorrent's own",
         config: {
             User: "nobody:nogroup",
-            Entrypoint: ["/entrypoint.sh"],
+            Entrypoint: ["/usr/bin/catatonit", "--", "/entrypoint.sh"],
             Env: [
                 ...["QBT_CONFIRM_LEGAL_NOTICE=1", "QBT_WEBUI_PORT=8080", "QBT_TORRENTING_PORT=50413"],
                 ...["HOME=/config", "XDG_CONFIG_HOME=/config", "XDG_DATA_HOME=/config", "UMASK=0002", "TZ=Etc/UTC"],
@@ -628,7 +611,7 @@ const services: readonly Recipe[] = [
             Volumes: ["/config"],
         },
         contents: async () => {
-            const { layers, version } = await debian("qbittorrent-nox");
+            const { layers, version } = await debian("catatonit", "python3", "qbittorrent-nox");
             return {
                 version: version("qbittorrent-nox"),
                 layers: [

@@ -5,7 +5,7 @@ import { PassThrough } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { cacheDirectory } from "../../lib/paths";
 import { writeFileAtomically } from "../files";
-import { type Entry, writeLayer } from "./layer";
+import { type Entry, layerFormat, writeLayer } from "./layer";
 
 /** What runs a container knows of its image, in the words of the OCI image specification. */
 export interface ImageConfig {
@@ -43,7 +43,7 @@ export function blobPath(digest: string): string {
 function layerKey(entries: readonly Entry[]): string {
     const copied = entries.flatMap((entry) => ("from" in entry ? [entry.from] : []));
     const times = copied.map((path) => [statSync(path).size, statSync(path).mtimeMs]);
-    return sha256(JSON.stringify([readFileSync(join(__dirname, "layer.ts"), "utf8"), entries, times]));
+    return sha256(JSON.stringify([layerFormat, entries, times]));
 }
 
 /** Stores a layer, unless it is stored already. Layers are not compressed: they never leave this machine. */
