@@ -12,21 +12,15 @@ import { SecretUsers } from "./components/secret-users";
 import { Secrets } from "./components/secrets";
 import { System } from "./components/system";
 import { Tier } from "./components/tier";
-import { checkRoom } from "./config/backend";
-import { keepAnswersOutOfDebugLog } from "./config/debug-log";
-import { endWithEngine } from "./config/lost-engine";
-import { keepPromisesCheap } from "./config/plain-stacks";
+import "./config/process";
 import { loadSettings } from "./config/settings";
+import { root } from "./lib/root";
 import { Nodes } from "./provision/nodes";
 
-endWithEngine();
-keepAnswersOutOfDebugLog();
-keepPromisesCheap();
-checkRoom(__dirname);
 const settings = loadSettings();
-const applications = readApplications(__dirname, settings.cluster);
+const applications = readApplications(root, settings.cluster);
 const declarations = readSecretDeclarations(
-    __dirname,
+    root,
     applications.map((each) => each.name),
 );
 checkGivenSecrets(declarations, settings.secrets, pulumi.getStack());
@@ -44,7 +38,7 @@ const nodes =
           })
         : undefined;
 const asked = askCluster(nodes?.kubeconfig ?? pulumi.secret(settings.kubeconfig ?? ""), (facts) =>
-    applications.flatMap((each) => missingIn(__dirname, each, facts)),
+    applications.flatMap((each) => missingIn(root, each, facts)),
 );
 const { kubeconfig: cluster } = asked;
 const architectures = asked.facts.apply((facts) => facts?.architectures);
@@ -96,7 +90,7 @@ const secretUsers = new SecretUsers(
 );
 if (settings.ownGitea) {
     const password = secrets.value("gitops", "registry-password");
-    const login = { root: __dirname, applications, domain: settings.domain, password };
+    const login = { root, applications, domain: settings.domain, password };
     new RegistryLogin("registry-login", login, { provider, dependsOn: system });
 }
 const gitea = settings.ownGitea

@@ -4,11 +4,12 @@ const suite = (name) => ({
     rootDir: __dirname,
     testMatch: [`<rootDir>/test/${name}/**/*.test.ts`],
     testEnvironment: "node",
+    globalSetup: `${__dirname}/test/compile.cjs`,
     setupFilesAfterEnv: [`${__dirname}/test/ended-with.ts`],
     transform: { "^.+\\.ts$": ["ts-jest", { diagnostics: false }] },
     // What Pulumi's SDK loads to serialize functions, which nothing here does: 3 of the unit tests' 50 processor seconds.
     moduleNameMapper: { "/typescript-shim$": `${__dirname}/test/unused.cjs` },
-    modulePathIgnorePatterns: ["<rootDir>/.sandbox", "<rootDir>/.state"],
+    modulePathIgnorePatterns: ["<rootDir>/.sandbox", "<rootDir>/.state", "<rootDir>/dist"],
 });
 
 /** @type {import("jest").Config} */

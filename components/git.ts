@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { root } from "../lib/root";
 
 /** Name and password of an account. */
 export interface Account {
@@ -26,7 +27,7 @@ export function git(args: readonly string[], account?: Account): Promise<string>
     const credentials = account ? ["-c", "credential.helper=", "-c", `credential.helper=${helper}`] : [];
     return new Promise((resolve, reject) => {
         const child = spawn("git", [...credentials, ...args], {
-            cwd: __dirname,
+            cwd: root,
             env: { ...env, GIT_TERMINAL_PROMPT: "0" },
             timeout: limit,
             stdio: ["ignore", "pipe", "pipe", "pipe"],

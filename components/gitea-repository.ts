@@ -49,7 +49,7 @@ export class GiteaRepository extends pulumi.ComponentResource {
         const declared = new command.local.Command(
             name,
             {
-                create: "node --import tsx components/gitea/main.ts",
+                create: "node dist/gitea.cjs",
                 stdin: pulumi.secret(
                     pulumi
                         .all([password, args.webhookSecret, args.seed, gitea.administrator, gitea.own?.kubeconfig])

@@ -1,5 +1,6 @@
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
+import type { WaitName } from "./waits/main";
 
 /** Arguments of {@link waitFor}. */
 export interface WaitArgs {
@@ -15,11 +16,11 @@ export interface WaitArgs {
  * A command that ends when the cluster is in a state that Pulumi's own waiting cannot describe, or its resources cannot
  * bring about, and whose error says why it is not.
  *
- * @param script name of a file in components/waits
+ * @param wait name of the wait in components/waits/main.ts
  */
 export function waitFor(
     name: string,
-    script: "applications" | "hand-over" | "secret-users" | "webhook",
+    wait: WaitName,
     { kubeconfig, limit, input }: WaitArgs,
     opts: pulumi.CustomResourceOptions,
 ): command.local.Command {
@@ -30,7 +31,7 @@ export function waitFor(
         {
             // In the shell's place: Ctrl-C ends the process that Pulumi knows, and a child of it would be waited for.
             // What Node says of packages would stand before the wait's own words.
-            create: `exec node --no-deprecation --require tsx/cjs components/waits/${script}.ts`,
+            create: `exec node --no-deprecation dist/wait.cjs ${wait}`,
             stdin: pulumi.secret(
                 pulumi
                     .all([kubeconfig, input])

@@ -1,19 +1,18 @@
-import { resolve } from "node:path";
 import { Failure, runMain } from "../lib/failure";
+import { root } from "../lib/root";
 import { endGracefully } from "../lib/run";
-import { exitCodes, type Verb, verbNames } from "./verb";
+import { exitCodes } from "./verb";
+import { isVerbName, verbs } from "./verbs";
 
 const [name = "", ...args] = process.argv.slice(2);
 
 runMain(`hack/${name}`, async () => {
     endGracefully();
-    if (!verbNames().includes(name)) {
-        const names = verbNames().map((verb) => `hack/${verb}`);
-        throw new Failure(`say what to do: ${names.join(", ")}`, exitCodes.usage);
+    if (!isVerbName(name)) {
+        const names = Object.keys(verbs).map((verb) => `hack/${verb}`);
+        throw new Failure(`name a verb: ${names.join(", ")}`, exitCodes.usage);
     }
     // What the verbs read is in the checkout, wherever they are called from.
-    process.chdir(resolve(__dirname, ".."));
-    // Loaded when it is called: what one verb needs is no burden for the others.
-    const { verb }: { verb: Verb } = require(`./verbs/${name}`);
-    return verb(name, args);
+    process.chdir(root);
+    return verbs[name]().verb(name, args);
 });

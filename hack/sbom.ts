@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { releases } from "../components/releases";
 import { Failure, runMain } from "../lib/failure";
+import { root } from "../lib/root";
 import { run } from "../lib/run";
 import { k3sRelease } from "../provision/k3s-release";
 
@@ -14,7 +15,6 @@ export interface Component {
     readonly purl: string;
 }
 
-const root = join(__dirname, "..");
 const read = (...path: string[]) => readFileSync(join(root, ...path), "utf8");
 
 /** The Go modules that the toolchain's programs are built from. */

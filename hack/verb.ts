@@ -1,5 +1,3 @@
-import { readdirSync } from "node:fs";
-import { join, parse } from "node:path";
 import yargs, { type ArgumentsCamelCase, type Argv, type FallbackCompletionFunction } from "yargs";
 import { Failure } from "../lib/failure";
 import { stackNames } from "./stack-names";
@@ -32,11 +30,6 @@ export interface VerbDefinition<T> {
 
 /** A verb as the main program calls it: by its name, with the rest of the command line. */
 export type Verb = (name: string, args: readonly string[]) => Promise<number>;
-
-/** The verbs of this folder. */
-export function verbNames(): string[] {
-    return readdirSync(join(__dirname, "verbs")).map((file) => parse(file).name);
-}
 
 /**
  * Defines a verb: strict about misspelt options, with help, and with completions for the shell.

@@ -77,7 +77,7 @@ export function preflight(
         name,
         {
             // In the shell's place, so that Ctrl-C ends it: see waitFor.
-            create: "exec node --import tsx provision/checks/preflight.mts",
+            create: "exec node dist/preflight.cjs",
             stdin: pulumi.secret(input.apply((told) => JSON.stringify(told))),
             logging: command.local.Logging.Stdout,
             triggers: [args.nodes, version, virtualAddress, args.purpose, scriptsChecksum()],

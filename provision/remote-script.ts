@@ -4,9 +4,10 @@ import { join } from "node:path";
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import type { NodeSettings } from "../config/nodes";
+import { root } from "../lib/root";
 import { shellQuote } from "../lib/shell";
 
-const folder = join(__dirname, "scripts");
+const folder = join(root, "provision/scripts");
 
 /** Runs standard input as root; the official plugin gives the same input to a delete, so the word tells them apart. */
 function asRoot(action: "create" | "delete"): string {

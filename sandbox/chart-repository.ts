@@ -12,6 +12,7 @@ import {
 import { basename, join } from "node:path";
 import { releases, type UpstreamChart } from "../components/releases";
 import { Failure } from "../lib/failure";
+import { root } from "../lib/root";
 import { run } from "../lib/run";
 import { tool } from "../toolchain/tools";
 import { chartModules, downloadChartModules, goModuleCharts } from "./charts/go-module-charts";
@@ -21,7 +22,7 @@ import { type Closeable, serveOnLoopback } from "./http-server";
 import { portInUse } from "./settings";
 
 /** Charts of our own, in place of those that no Go module holds. */
-const standIns = join(__dirname, "charts");
+const standIns = join(root, "sandbox/charts");
 
 /** Milliseconds for an upstream repository to answer. */
 const pullLimit = 20_000;

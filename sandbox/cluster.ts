@@ -3,6 +3,7 @@ import { basename, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { parse } from "yaml";
 import { Failure } from "../lib/failure";
+import { root } from "../lib/root";
 import { run } from "../lib/run";
 import { tool } from "../toolchain/tools";
 import { writeFileAtomically } from "./files";
@@ -25,7 +26,7 @@ const portLimit = 10_000;
 /** What starting the cluster came to. */
 export type ClusterStart = "created" | "started" | "running";
 
-const manifests = join(__dirname, "manifests");
+const manifests = join(root, "sandbox/manifests");
 
 async function kwokctl(paths: SandboxPaths, ...args: string[]): Promise<void> {
     const { exitCode, output } = await run(ownTool(paths, "kwokctl"), [...args, "--name", clusterName], {

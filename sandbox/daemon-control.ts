@@ -1,8 +1,8 @@
 import { spawn } from "node:child_process";
 import { mkdirSync, openSync, readdirSync, renameSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
-import { pathToFileURL } from "node:url";
 import { Failure } from "../lib/failure";
+import { root } from "../lib/root";
 import { throwIfInterrupted } from "../lib/run";
 import { daemonFingerprint } from "./fingerprint";
 import { endProcesses } from "./own-processes";
@@ -71,10 +71,9 @@ export async function startDaemon(paths: SandboxPaths, settings: SandboxSettings
     setAsideLongLogs(paths.logs);
     const logFile = join(paths.logs, "daemon.log");
     const output = openSync(logFile, "a");
-    const loader = pathToFileURL(require.resolve("tsx")).href;
     const child = spawn(
         process.execPath,
-        ["--import", loader, join(__dirname, "daemon.ts"), paths.root, fingerprint],
+        [join(root, "dist/daemon.cjs"), paths.root, fingerprint],
         // A session of its own: Ctrl-C and a closed terminal do not reach it.
         {
             argv0: join(paths.bin, daemonName),

@@ -1,5 +1,6 @@
-import { join, relative, resolve } from "node:path";
+import { join, relative } from "node:path";
 import { runMain } from "../lib/failure";
+import { root } from "../lib/root";
 import { endGracefully, throwIfInterrupted } from "../lib/run";
 import { applicationsTable, readApplicationObjects } from "./applications-table";
 import { kubeApi } from "./kube-api";
@@ -7,8 +8,6 @@ import type { SandboxPaths } from "./paths";
 import { byHand, pulumiUp } from "./pulumi";
 import { exclusively, startSandbox } from "./sandbox";
 import { stack } from "./stack-state";
-
-const root = resolve(__dirname, "..");
 
 function tell(line: string): void {
     process.stdout.write(`${line}\n`);

@@ -1,9 +1,7 @@
-import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { Failure, runMain } from "../lib/failure";
+import { root } from "../lib/root";
 import { deleteSandbox, exclusively, stopSandbox } from "./sandbox";
-
-const root = resolve(__dirname, "..");
 
 function readArguments(): { remove: boolean } {
     try {

@@ -12,6 +12,7 @@ import {
 import { basename, dirname, join } from "node:path";
 import { Failure } from "../lib/failure";
 import { cacheDirectory, findOnPath, isExecutable } from "../lib/paths";
+import { root } from "../lib/root";
 import { run } from "../lib/run";
 import { aptGetInstall } from "./apt-get";
 import { builtPath, compilerFlags, type GoTool, linkerFlags, toolVersion } from "./tools";
@@ -150,7 +151,7 @@ export async function build(name: string, tool: GoTool): Promise<void> {
             flags.push("-overlay", writeOverlay(embedded, tool.folder, tool.embeds(await sourcesOf(name, tool))));
         }
         const { exitCode, output } = await run("go", ["build", ...flags, "-o", temporary, tool.package], {
-            cwd: join(__dirname, tool.folder),
+            cwd: join(root, "toolchain", tool.folder),
             // Go's view of nothing but the tool's own module.
             env: { ...process.env, CGO_ENABLED: tool.cgo ? "1" : "0", GOWORK: "off", GOFLAGS: "" },
         });
@@ -180,7 +181,7 @@ function writeOverlay(directory: string, folder: string, files: Readonly<Record<
     const replacements = Object.entries(files).map(([name, text]) => {
         const path = join(directory, name);
         writeFileSync(path, text);
-        return [join(__dirname, folder, name), path];
+        return [join(root, "toolchain", folder, name), path];
     });
     const overlay = join(directory, "overlay.json");
     writeFileSync(overlay, JSON.stringify({ Replace: Object.fromEntries(replacements) }));
@@ -194,7 +195,7 @@ function writeOverlay(directory: string, folder: string, files: Readonly<Record<
  */
 export async function sourcesOf(name: string, tool: GoTool): Promise<string> {
     const { exitCode, output } = await run("go", ["mod", "download", "-json", `${tool.module}@${toolVersion(tool)}`], {
-        cwd: join(__dirname, tool.folder),
+        cwd: join(root, "toolchain", tool.folder),
         env: { ...process.env, GOWORK: "off", GOFLAGS: "" },
     });
     if (exitCode !== 0) {

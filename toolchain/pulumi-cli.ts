@@ -12,6 +12,7 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { findOnPath, isExecutable } from "../lib/paths";
+import { root } from "../lib/root";
 import { run } from "../lib/run";
 import { isPinnedRelease } from "./go-build";
 import { pulumiDirectory } from "./pulumi-version";
@@ -61,20 +62,16 @@ export function hasPulumi(): boolean {
 export async function downloadPulumi(): Promise<boolean> {
     const unanswered = new AbortController();
     const timer = setTimeout(() => unanswered.abort(), answerLimit);
-    const { exitCode } = await run(
-        process.execPath,
-        [join(__dirname, "..", "node_modules", "pulumi", "run.js"), "version"],
-        {
-            timeout: downloadLimit,
-            signal: unanswered.signal,
-            env: { ...process.env, PULUMI_SKIP_UPDATE_CHECK: "true" },
-            onOutput: (text) => {
-                if (text.includes("Installing")) {
-                    clearTimeout(timer);
-                }
-            },
+    const { exitCode } = await run(process.execPath, [join(root, "node_modules/pulumi/run.js"), "version"], {
+        timeout: downloadLimit,
+        signal: unanswered.signal,
+        env: { ...process.env, PULUMI_SKIP_UPDATE_CHECK: "true" },
+        onOutput: (text) => {
+            if (text.includes("Installing")) {
+                clearTimeout(timer);
+            }
         },
-    );
+    });
     clearTimeout(timer);
     return exitCode === 0 && hasPulumi();
 }

@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, statSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { delimiter, join, resolve } from "node:path";
 import { cacheDirectory, isExecutable } from "../lib/paths";
+import { root } from "../lib/root";
 import { run } from "../lib/run";
 import { hasPulumi } from "./pulumi-cli";
 import { type PluginName, pluginVersion } from "./pulumi-version";
@@ -38,7 +39,7 @@ function failedLately(): boolean {
 
 /** Installs Pulumi's own plugin with Pulumi's CLI. */
 async function download(name: PluginName): Promise<boolean> {
-    const launcher = join(__dirname, "..", "node_modules", "pulumi", "run.js");
+    const launcher = join(root, "node_modules/pulumi/run.js");
     const args = [launcher, "plugin", "install", "resource", name, pluginVersion(name), "--non-interactive"];
     const { exitCode } = await run(process.execPath, args, {
         timeout: downloadLimit,

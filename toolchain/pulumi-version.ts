@@ -1,9 +1,10 @@
 import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
+import { root } from "../lib/root";
 
 function packageVersion(name: string): string {
-    return JSON.parse(readFileSync(join(__dirname, "..", "node_modules", name, "package.json"), "utf8")).version;
+    return JSON.parse(readFileSync(join(root, "node_modules", name, "package.json"), "utf8")).version;
 }
 
 /** The release of Pulumi's CLI: the one that the npm launcher package `pulumi` stands for. */

@@ -31,4 +31,4 @@ if [ ! -f "$installed" ] || [ -n "$(find package-lock.json -newer "$installed")"
     npm ci || missing "npm could not install the packages: see its message above, and run it again"
 fi
 
-exec node --import tsx sandbox/setup.ts "$@"
+exec node toolchain/compile.cjs setup "$@"

@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Failure } from "../lib/failure";
 import { cacheDirectory, findOnPath, isExecutable } from "../lib/paths";
+import { root } from "../lib/root";
 import { pluginVersion, pulumiDirectory } from "./pulumi-version";
 
 /** A program that Go builds from a pinned module. */
@@ -329,7 +330,7 @@ export type ToolName =
 
 /** The pinned version of a tool, as its go.mod states it, with the leading v. */
 export function toolVersion(tool: GoTool): string {
-    const file = join(__dirname, tool.folder, "go.mod");
+    const file = join(root, "toolchain", tool.folder, "go.mod");
     const line = readFileSync(file, "utf8")
         .split("\n")
         .find((each) => each.replace(/^\s*(require )?/, "").startsWith(`${tool.module} v`));
@@ -362,7 +363,7 @@ export function linkerFlags(tool: GoTool): string {
 export function builtPath(name: string, tool: GoTool): string {
     const hash = createHash("sha256");
     // main.go, where the program is ours.
-    for (const file of ["go.mod", "go.sum", "main.go"].map((each) => join(__dirname, tool.folder, each))) {
+    for (const file of ["go.mod", "go.sum", "main.go"].map((each) => join(root, "toolchain", tool.folder, each))) {
         if (existsSync(file)) {
             hash.update(readFileSync(file));
         }

@@ -39,7 +39,7 @@ async function carry(socket: Socket, forward: Instance<"PortForward">, tell: (pr
 
 /** A way into pods that gives up a connection which the API server does not open in time. */
 async function portForward(kubeconfig: string, connectLimit: number): Promise<Instance<"PortForward">> {
-    const client = await loadClient();
+    const client = loadClient();
     const config = loadKubeConfig(client, kubeconfig);
     const apply = config.applyToHTTPSOptions.bind(config);
     // The client hands these to its WebSocket, and has no limit of its own.

@@ -3,7 +3,6 @@ import {
     type Client,
     fail,
     failIfCertificateIsRefused,
-    failWith,
     type Instance,
     loadClient,
     loadKubeConfig,
@@ -31,9 +30,9 @@ async function warningsIn({ CoreV1Api }: Client, config: Instance<"KubeConfig">,
 }
 
 /** Waits until Applications are ready on a commit, which it has Argo CD look for at once; says of each that is not in time why it is not. */
-async function main(): Promise<void> {
+export async function waitForApplications(): Promise<void> {
     const { kubeconfig, limit, applications, where, revision } = await readInput<Input>();
-    const client = await loadClient();
+    const client = loadClient();
     const config = loadKubeConfig(client, kubeconfig);
     const api = config.makeApiClient(client.CustomObjectsApi);
     const resource = { group: "argoproj.io", version: "v1alpha1", namespace: "argocd", plural: "applications" };
@@ -107,5 +106,3 @@ async function main(): Promise<void> {
     setTimeout(async () => fail((await Promise.all(late().map(explain))).join("\n")), limit * 1_000);
     await informer.start();
 }
-
-main().catch(failWith("The Applications cannot be watched"));

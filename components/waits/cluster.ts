@@ -1,8 +1,5 @@
-import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { bundle } from "../../lib/bundle";
-import { cacheDirectory } from "../../lib/paths";
+import { root } from "../../lib/root";
 
 /** The client of Kubernetes. */
 export type Client = typeof import("@kubernetes/client-node", { with: { "resolution-mode": "import" }});
@@ -17,16 +14,9 @@ export type Instance<Name extends keyof Client> = Client[Name] extends abstract 
 /** What every object of a cluster has. */
 export type KubernetesObject = Parameters<Instance<"KubernetesObjectApi">["create"]>[0];
 
-/**
- * Loads the client, a package of 800 files, as one file: there in a third of the time for every tier. It is made once for
- * what the lock file says, so that an update of anything in it counts.
- */
-export async function loadClient(): Promise<Client> {
-    const lock = readFileSync(join(__dirname, "../../package-lock.json"));
-    const key = createHash("sha256").update(lock).update(process.version).digest("hex").slice(0, 16);
-    return require(
-        await bundle("@kubernetes/client-node", join(cacheDirectory, "packages", key, "kubernetes-client.cjs")),
-    );
+/** Loads the client, which toolchain/compile.cjs makes one file of. */
+export function loadClient(): Client {
+    return require(join(root, "dist/kubernetes-client.cjs"));
 }
 
 /** What every wait is told, as JSON on standard input: nothing of it may stand in arguments or environment. */

@@ -1,4 +1,4 @@
-import { failWith, type KubernetesObject, loadClient, loadKubeConfig, readInput, type WaitInput } from "./cluster";
+import { type KubernetesObject, loadClient, loadKubeConfig, readInput, type WaitInput } from "./cluster";
 
 /** What this is told. */
 interface Input extends WaitInput {
@@ -56,10 +56,10 @@ function named(objects: Input["objects"]): KubernetesObject[] {
 }
 
 /** Hands the objects of a Helm release over to Argo CD. */
-async function main(): Promise<void> {
+export async function handOverObjects(): Promise<void> {
     const { kubeconfig, limit, objects } = await readInput<Input>();
     const end = Date.now() + limit * 1_000;
-    const client = await loadClient();
+    const client = loadClient();
     const api = loadKubeConfig(client, kubeconfig).makeApiClient(client.KubernetesObjectApi);
     const handOver = async (object: KubernetesObject): Promise<void> => {
         const { apiVersion, kind, metadata } = await api.read(object as never);
@@ -87,8 +87,4 @@ async function main(): Promise<void> {
         }
     };
     await Promise.all(named(objects).map(handOver));
-}
-
-if (require.main === module) {
-    main().catch(failWith("Gitea's objects cannot be handed over to Argo CD"));
 }

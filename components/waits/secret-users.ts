@@ -1,15 +1,6 @@
 import { createHash } from "node:crypto";
 import { type KeyChange, keysUsed, observedChanges } from "../secret-use";
-import {
-    type Client,
-    fail,
-    failWith,
-    type Instance,
-    loadClient,
-    loadKubeConfig,
-    readInput,
-    type WaitInput,
-} from "./cluster";
+import { type Client, fail, type Instance, loadClient, loadKubeConfig, readInput, type WaitInput } from "./cluster";
 
 /** What this script is told. */
 interface Input extends WaitInput {
@@ -210,14 +201,12 @@ class SecretUsers {
  * Has pods run with the present values of Secrets: restarts what uses a key that changed after its pods started, and
  * nothing else.
  */
-async function main(): Promise<void> {
+export async function restartSecretUsers(): Promise<void> {
     const { kubeconfig, limit, secrets } = await readInput<Input>();
-    const client = await loadClient();
+    const client = loadClient();
     const config = loadKubeConfig(client, kubeconfig);
     const end = Date.now() + limit * 1_000;
     for (const { namespace, name } of secrets) {
         await new SecretUsers(client, config, namespace, end).renew(name);
     }
 }
-
-main().catch(failWith("The pods that use changed secrets cannot be restarted"));

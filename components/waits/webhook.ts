@@ -3,7 +3,6 @@ import { judgeAnswer } from "../webhook-answer";
 import {
     fail,
     failIfCertificateIsRefused,
-    failWith,
     type KubernetesObject,
     loadClient,
     loadKubeConfig,
@@ -24,9 +23,9 @@ interface Input extends WaitInput {
 const interval = 500;
 
 /** Waits until an operator's webhook answers, by asking the API server to admit an object in a dry run. */
-async function main(): Promise<void> {
+export async function waitForWebhook(): Promise<void> {
     const { kubeconfig, limit, owner, object } = await readInput<Input>();
-    const client = await loadClient();
+    const client = loadClient();
     const api = loadKubeConfig(client, kubeconfig).makeApiClient(client.KubernetesObjectApi);
     const start = Date.now();
     for (;;) {
@@ -53,5 +52,3 @@ async function main(): Promise<void> {
         await setTimeout(interval);
     }
 }
-
-main().catch(failWith("The webhook cannot be asked"));

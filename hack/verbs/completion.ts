@@ -1,6 +1,6 @@
-import { defineVerb, exitCodes, verbNames } from "../verb";
-
-const root = process.cwd();
+import { root } from "../../lib/root";
+import { defineVerb, exitCodes } from "../verb";
+import { verbs } from "../verbs";
 
 /**
  * Both shells: each verb answers for itself what may come next. zsh runs bash's completions by bashcompinit.
@@ -28,7 +28,7 @@ export const verb = defineVerb({
     examples: [[`eval "$(${root}/$0 bash)"`, "in ~/.bashrc; with zsh in ~/.zshrc, after compinit"]],
     run: async ({ shell }) => {
         process.stdout.write(
-            script(verbNames(), shell === "zsh" ? "autoload -U +X bashcompinit && bashcompinit\n" : ""),
+            script(Object.keys(verbs), shell === "zsh" ? "autoload -U +X bashcompinit && bashcompinit\n" : ""),
         );
         return exitCodes.done;
     },

@@ -3,6 +3,7 @@ import { readApplications } from "../../components/applications";
 import { readSecretDeclarations, type SecretDeclarations } from "../../components/secret-declarations";
 import { settingsSchema } from "../../config/schema";
 import { Failure } from "../../lib/failure";
+import { root } from "../../lib/root";
 import { interruptionSignal } from "../../lib/run";
 import { askHostKey } from "../host-key";
 import { type Answers, answering, checkConfig, keepSettings, merge, readAnswers } from "../new-stack/answers";
@@ -16,8 +17,6 @@ import { terminal } from "../new-stack/terminal";
 import { Vault } from "../new-stack/vault";
 import { orFailure } from "../or-failure";
 import { defineVerb, exitCodes } from "../verb";
-
-const root = process.cwd();
 
 const exampleFile = "Pulumi.home.yaml";
 

@@ -4,6 +4,7 @@ import { type Application, podSecurity } from "../../components/applications";
 import { podSecurityLabel } from "../../components/pod-security";
 import { duration } from "../../config/schema";
 import { Failure } from "../../lib/failure";
+import { root } from "../../lib/root";
 import { chartNames, findApplication } from "../application";
 import { Kubectl } from "../kubectl";
 import { asArgoCD, asStream, isHook, parseManifests, tracked } from "../manifests";
@@ -11,8 +12,6 @@ import { render } from "../render";
 import { clusterFacts, readStack, stackOption, withKubeconfig } from "../stack";
 import { upSystem } from "../system";
 import { defineVerb, exitCodes } from "../verb";
-
-const root = process.cwd();
 
 function tell(line: string): void {
     process.stdout.write(`${line}\n`);

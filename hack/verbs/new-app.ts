@@ -2,15 +2,15 @@ import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from
 import { dirname, join } from "node:path";
 import { isMap, isSeq, parseDocument, stringify } from "yaml";
 import { Failure } from "../../lib/failure";
+import { root } from "../../lib/root";
 import { tool } from "../../toolchain/tools";
 import { findApplication } from "../application";
 import { golden, type NewService, readNewService } from "../new-service";
 import { render } from "../render";
 import { defineVerb, exitCodes } from "../verb";
 
-const root = process.cwd();
 const cluster = "clusters/home";
-const templates = join(__dirname, "..", "templates");
+const templates = join(root, "hack/templates");
 
 /** The literal defaults of the manifests, with which the golden files of the charts are rendered. */
 const defaults = {

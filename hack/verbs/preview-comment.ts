@@ -1,4 +1,5 @@
 import { Failure } from "../../lib/failure";
+import { root } from "../../lib/root";
 import { capture } from "../capture";
 import { previewComment } from "../preview/comment";
 import { differences } from "../preview/differences";
@@ -6,8 +7,6 @@ import { putComment } from "../preview/gitea";
 import { programChange } from "../preview/program";
 import { readStack, stackOption } from "../stack";
 import { defineVerb, exitCodes } from "../verb";
-
-const root = process.cwd();
 
 /** @throws Failure when a variable that every job of Gitea Actions has is not there */
 function variable(name: string): string {

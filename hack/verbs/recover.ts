@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { parse } from "yaml";
 import { readApplications } from "../../components/applications";
 import { backendFolder } from "../../config/backend";
+import { root } from "../../lib/root";
 import { generatedValues } from "../generated-values";
 import { Kubectl } from "../kubectl";
 import { withPrivateFile } from "../private-file";
@@ -29,7 +30,7 @@ async function withCluster(stack: Stack, use: (kubectl: Kubectl) => Promise<void
 /** Names of the Helm releases that Argo CD keeps as Git says. */
 function releasesInGit({ settings }: Stack): Set<string> {
     return new Set(
-        readApplications(process.cwd(), settings.cluster).flatMap(({ manifest }) => {
+        readApplications(root, settings.cluster).flatMap(({ manifest }) => {
             const [, ...charts] = manifest.spec.sources;
             return charts.flatMap(({ helm }) => helm?.releaseName ?? []);
         }),
@@ -44,7 +45,6 @@ export const verb = defineVerb({
     options: (parser) => parser.options(stackOption),
     examples: [["$0 --stack home && npx pulumi up --stack home", "go on from where the killed run stopped"]],
     run: async ({ stack: given }) => {
-        const root = process.cwd();
         const { url } = JSON.parse(await pulumi("whoami", "--verbose", "--json"));
         const folder = backendFolder(url, root);
         const tell = (line: string) => process.stdout.write(`${line}\n`);

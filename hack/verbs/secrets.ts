@@ -2,6 +2,7 @@ import { RunError } from "@pulumi/pulumi/errors";
 import { readApplications } from "../../components/applications";
 import { readSecretDeclarations, type SecretDeclarations } from "../../components/secret-declarations";
 import { Failure } from "../../lib/failure";
+import { root } from "../../lib/root";
 import { capture } from "../capture";
 import { generatedValues, keepValues, valuesInCluster } from "../generated-values";
 import { Kubectl } from "../kubectl";
@@ -9,8 +10,6 @@ import { linesOf, listSecrets, type SecretRow, type StackSecrets } from "../secr
 import { pulumi, readStack, type Stack, stackOption, withKubeconfig } from "../stack";
 import { formatTable } from "../table";
 import { defineVerb, exitCodes } from "../verb";
-
-const root = process.cwd();
 
 function declarationsOf({ settings }: Stack): SecretDeclarations {
     try {

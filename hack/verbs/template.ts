@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Application } from "../../components/applications";
 import { missingIn } from "../../components/named-things";
+import { root } from "../../lib/root";
 import { tool } from "../../toolchain/tools";
 import { chartNames, findApplication } from "../application";
 import { capture } from "../capture";
@@ -12,8 +13,6 @@ import { page } from "../pager";
 import { render } from "../render";
 import { clusterFacts, readStack, type Stack, stackOption, withKubeconfig } from "../stack";
 import { defineVerb, exitCodes } from "../verb";
-
-const root = process.cwd();
 
 /** Keys and comments stand out; the text itself stays as it is. */
 function highlight(yaml: string): string {

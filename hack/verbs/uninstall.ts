@@ -1,6 +1,7 @@
 import { createInterface } from "node:readline/promises";
 import type { Application } from "../../components/applications";
 import { Failure } from "../../lib/failure";
+import { root } from "../../lib/root";
 import { interruptionSignal, throwIfInterrupted } from "../../lib/run";
 import { chartNames, findApplication } from "../application";
 import { Kubectl } from "../kubectl";
@@ -8,8 +9,6 @@ import { asStream, isHook, type Manifest, parseManifests } from "../manifests";
 import { render } from "../render";
 import { readStack, type Stack, stackOption, withKubeconfig } from "../stack";
 import { defineVerb, exitCodes } from "../verb";
-
-const root = process.cwd();
 
 /** An object that Argo CD keeps for an Application, as its status names it. */
 interface Resource {

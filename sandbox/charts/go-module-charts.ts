@@ -1,9 +1,10 @@
 import { join } from "node:path";
 import { Failure } from "../../lib/failure";
+import { root } from "../../lib/root";
 import { run } from "../../lib/run";
 
 /** The folder of the go.mod that pins the modules. */
-export const chartModules = join(__dirname, "..", "..", "toolchain", "charts");
+export const chartModules = join(root, "toolchain/charts");
 
 /** Charts that upstream keeps in a Go module: the module, and the chart's folder in it. */
 export const goModuleCharts: Readonly<Record<string, { readonly module: string; readonly folder: string }>> = {

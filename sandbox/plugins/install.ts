@@ -3,27 +3,28 @@ import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSyn
 import { join } from "node:path";
 import { bundle } from "../../lib/bundle";
 import { cacheDirectory } from "../../lib/paths";
+import { root } from "../../lib/root";
 import { shellQuote } from "../../lib/shell";
 import { hasOfficialPlugin, pluginProgram } from "../../toolchain/pulumi-plugins";
 import { type PluginName, pluginNames, pluginVersion } from "../../toolchain/pulumi-version";
 import { builtPath, kubernetesPlugin } from "../../toolchain/tools";
 
-const root = join(__dirname, "..", "..");
+const folder = join(root, "sandbox/plugins");
 /** On PATH of whatever npm or npx runs. */
 const binaries = join(root, "node_modules", ".bin");
 
 /** Bundles a stand-in, unless a bundle of the same sources and packages exists. */
 function bundleStandIn(name: Exclude<PluginName, "kubernetes">): Promise<string> {
     const hash = createHash("sha256");
-    for (const file of readdirSync(__dirname, { recursive: true, encoding: "utf8" }).sort()) {
+    for (const file of readdirSync(folder, { recursive: true, encoding: "utf8" }).sort()) {
         if (file.endsWith(".ts")) {
-            hash.update(file).update(readFileSync(join(__dirname, file)));
+            hash.update(file).update(readFileSync(join(folder, file)));
         }
     }
     hash.update(readFileSync(join(root, "package-lock.json"))).update(process.version);
     // Named as Pulumi's own plugin, so that process lists show what it is.
-    const folder = join(cacheDirectory, "plugins", hash.digest("hex").slice(0, 16));
-    return bundle(join(__dirname, name, "main.ts"), join(folder, `${pluginProgram(name)}.cjs`));
+    const cache = join(cacheDirectory, "plugins", hash.digest("hex").slice(0, 16));
+    return bundle(join(folder, name, "main.ts"), join(cache, `${pluginProgram(name)}.cjs`));
 }
 
 /** Puts the built plugin, or a stand-in, where the engine finds it. */

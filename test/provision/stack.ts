@@ -33,23 +33,15 @@ export class Stack {
      */
     static async create(network: Network, secrets: Readonly<Record<string, string>>): Promise<Stack> {
         const stack = new Stack(network);
-        const shared = [
-            "Pulumi.yaml",
-            "config",
-            "node_modules",
-            "package.json",
-            "provision",
-            "toolchain",
-            "tsconfig.json",
+        const copied = [
+            ...["components", "config", "hack", "lib", "provision", "sandbox", "toolchain"],
+            ...["Pulumi.yaml", "package.json", "package-lock.json", "program.cjs", "test/provision/program.ts"],
         ];
-        for (const each of shared) {
-            symlinkSync(join(repository, each), join(stack.folder, each));
+        for (const each of copied) {
+            cpSync(join(repository, each), join(stack.folder, each), { recursive: true, verbatimSymlinks: true });
         }
-        // A copy: as a link it would start the repository's own index.ts.
-        cpSync(join(repository, "program.cjs"), join(stack.folder, "program.cjs"));
-        // The verbs work on the checkout that they are in.
-        cpSync(join(repository, "hack"), join(stack.folder, "hack"), { recursive: true, verbatimSymlinks: true });
-        symlinkSync(join(__dirname, "program.ts"), join(stack.folder, "index.ts"));
+        symlinkSync(join(repository, "node_modules"), join(stack.folder, "node_modules"));
+        writeFileSync(join(stack.folder, "index.ts"), 'export * from "./test/provision/program";\n');
         mkdirSync(join(stack.folder, ".state"));
         await stack.pulumi("stack", "init", "test");
         for (const [key, value] of Object.entries(secrets)) {

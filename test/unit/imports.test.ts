@@ -13,6 +13,13 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     sandbox: ["components", "config", "hack", "lib", "provision", "toolchain"],
 };
 
+/** Source files of a folder, as Git lists them. */
+function sourcesOf(folder: string): string[] {
+    return execFileSync("git", ["ls-files", `${folder}/*.ts`], { encoding: "utf8" })
+        .trim()
+        .split("\n");
+}
+
 /** Relative imports of a source file, as paths from the root of the repository. */
 function importsOf(file: string): string[] {
     const text = readFileSync(file, "utf8");
@@ -21,9 +28,7 @@ function importsOf(file: string): string[] {
 }
 
 test.each(Object.entries(allowed))("%s imports only from its own folder and from: %s", (folder, others) => {
-    const files = execFileSync("git", ["ls-files", `${folder}/*.ts`, `${folder}/*.mts`], { encoding: "utf8" })
-        .trim()
-        .split("\n");
+    const files = sourcesOf(folder);
     expect(files.length).toBeGreaterThan(0);
     const foreign = files.flatMap((file) =>
         importsOf(file)
@@ -31,4 +36,10 @@ test.each(Object.entries(allowed))("%s imports only from its own folder and from
             .map((path) => `${file} imports ${path}`),
     );
     expect(foreign).toEqual([]);
+});
+
+test("compiled code finds files from the root of the repository: its own folder is dist/", () => {
+    const files = Object.keys(allowed).flatMap((folder) => sourcesOf(folder));
+    const own = [...files, "index.ts"].filter((file) => readFileSync(file, "utf8").includes("__dirname"));
+    expect(own).toEqual(["lib/root.ts"]);
 });

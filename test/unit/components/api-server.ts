@@ -47,9 +47,9 @@ export async function serveApi(authority: "own" | "another", listener: RequestLi
     };
 }
 
-/** Runs a script of components/waits as its command does, and returns what it wrote as its error. */
+/** Runs a wait as its command does, and returns what it wrote as its error. */
 export async function runWait(script: string, input: object): Promise<{ code: unknown; said: string }> {
-    const child = spawn("node", ["--no-deprecation", "--require", "tsx/cjs", `components/waits/${script}.ts`]);
+    const child = spawn("node", ["--no-deprecation", "dist/wait.cjs", script]);
     child.stdin.end(JSON.stringify(input));
     const [said, code] = await Promise.all([text(child.stderr), new Promise((ended) => child.once("exit", ended))]);
     return { code, said };

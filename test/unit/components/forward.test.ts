@@ -1,20 +1,12 @@
-import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import { type AddressInfo, connect } from "node:net";
-import { resolve } from "node:path";
 import type { Duplex } from "node:stream";
 import { throughCluster } from "../../../components/gitea/forward";
 import { kubeconfigOf } from "./api-server";
 
 let api: Server;
-
-// Outside of Jest, which imports nothing in the way that what makes the client's bundle is imported.
-beforeAll(() => {
-    const load = 'require("./components/waits/cluster").loadClient()';
-    execFileSync(process.execPath, ["--require", "tsx/cjs", "--eval", load], { cwd: resolve(__dirname, "../../..") });
-});
 
 beforeEach(async () => {
     api = createServer().listen(0, "127.0.0.1");

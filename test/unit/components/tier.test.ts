@@ -74,7 +74,7 @@ test("a command beside them says why one is late; it learns of the cluster on st
     await settled();
 
     const gate = byType(registered, "command:local:Command")["tier-2-gate"];
-    expect(gate).toMatchObject({ create: expect.stringContaining("waits/applications"), logging: "none" });
+    expect(gate).toMatchObject({ create: expect.stringContaining("wait.cjs applications"), logging: "none" });
     expect(Object.keys(gate ?? {}).sort()).toEqual(["create", "logging", "stdin"]);
     const stdin = gate?.["stdin"] as { value: string };
     expect(JSON.parse(stdin.value)).toEqual({

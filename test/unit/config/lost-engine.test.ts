@@ -4,8 +4,7 @@ import { resolve } from "node:path";
 
 /** As the SDK does: whatever is thrown is printed. */
 const program = `
-    const { endWithEngine } = require(${JSON.stringify(resolve(__dirname, "../../../config/lost-engine.ts"))});
-    endWithEngine();
+    require(${JSON.stringify(resolve(__dirname, "../../../config/process.ts"))});
     process.on("uncaughtException", (error) => console.error(error));
     process.stdin.resume().on("end", () => console.error("nobody reads this"));
     setInterval(() => undefined, 1_000);

@@ -124,7 +124,7 @@ test.each(kinds)("%s reaches the variables of the scripts as it is, and runs not
         expect(inputs["create"]).toMatch(/^if \[ "\$\(id -u\)" = 0 \]; then exec bash -s create; else exec sudo -n/);
     }
     const [preflight] = Object.values(byType(registered, "command:local:Command"));
-    expect(preflight?.["create"]).toBe("exec node --import tsx provision/checks/preflight.mts");
+    expect(preflight?.["create"]).toBe("exec node dist/preflight.cjs");
     expect(JSON.parse(plain(preflight?.["stdin"]))).toMatchObject({ privateKey: settings.ssh?.privateKey });
 });
 

@@ -3,9 +3,9 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { shellQuote } from "../../lib/shell.js";
-import type { PreflightInput, PreflightNode } from "../preflight.js";
-import { clusterFindings, connectionFinding, formatFindings, type Look, parseFindings } from "./findings.js";
+import { shellQuote } from "../../lib/shell";
+import type { PreflightInput, PreflightNode } from "../preflight";
+import { clusterFindings, connectionFinding, formatFindings, type Look, parseFindings } from "./findings";
 
 /** Seconds for one node to answer everything. */
 const limit = 60;
@@ -51,23 +51,30 @@ async function look(node: PreflightNode, { cluster, script }: PreflightInput, fo
         : { findings: [connectionFinding(node.name, target, stderr)], isMember: false };
 }
 
-const input = JSON.parse(await text(process.stdin)) as PreflightInput;
-const folder = mkdtempSync(join(tmpdir(), "hearth-preflight-"));
-process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
-for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-    process.on(signal, () => process.exit(1));
-}
-writeFileSync(join(folder, "key"), `${input.privateKey.trim()}\n`, { mode: 0o600 });
+/** Checks the nodes that standard input names, and prints a table; fails when one of them is not ready. */
+async function main(): Promise<void> {
+    const input = JSON.parse(await text(process.stdin)) as PreflightInput;
+    const folder = mkdtempSync(join(tmpdir(), "hearth-preflight-"));
+    process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+        process.on(signal, () => process.exit(1));
+    }
+    writeFileSync(join(folder, "key"), `${input.privateKey.trim()}\n`, { mode: 0o600 });
 
-const looks = await Promise.all(input.nodes.map((node) => look(node, input, folder)));
-const findings = [
-    ...looks.flatMap((each) => each.findings),
-    ...clusterFindings(input.nodes.map(({ name, role }, index) => ({ name, role, isMember: false, ...looks[index] }))),
-];
-const isFatal = findings.some(({ level }) => level === "fatal");
-const table = formatFindings(findings);
-if (isFatal) {
-    process.stderr.write(`The nodes are not ready, and none was changed:\n${table}\n`);
-    process.exit(1);
+    const looks = await Promise.all(input.nodes.map((node) => look(node, input, folder)));
+    const findings = [
+        ...looks.flatMap((each) => each.findings),
+        ...clusterFindings(
+            input.nodes.map(({ name, role }, index) => ({ name, role, isMember: false, ...looks[index] })),
+        ),
+    ];
+    const isFatal = findings.some(({ level }) => level === "fatal");
+    const table = formatFindings(findings);
+    if (isFatal) {
+        process.stderr.write(`The nodes are not ready, and none was changed:\n${table}\n`);
+        process.exit(1);
+    }
+    process.stdout.write(`${table}\n`);
 }
-process.stdout.write(`${table}\n`);
+
+main();

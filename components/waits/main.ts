@@ -1,0 +1,19 @@
+import { waitForApplications } from "./applications";
+import { failWith } from "./cluster";
+import { handOverObjects } from "./hand-over";
+import { restartSecretUsers } from "./secret-users";
+import { waitForWebhook } from "./webhook";
+
+/** Waits by the names that `waitFor` starts them by, each with the beginning of its message for an unforeseen error. */
+const waits = {
+    applications: [waitForApplications, "The Applications cannot be watched"],
+    "hand-over": [handOverObjects, "Gitea's objects cannot be handed over to Argo CD"],
+    "secret-users": [restartSecretUsers, "The pods that use changed secrets cannot be restarted"],
+    webhook: [waitForWebhook, "The webhook cannot be asked"],
+} as const satisfies Record<string, readonly [() => Promise<void>, string]>;
+
+/** Name of a wait. */
+export type WaitName = keyof typeof waits;
+
+const [wait, failure] = waits[process.argv[2] as WaitName];
+wait().catch(failWith(failure));

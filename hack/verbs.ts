@@ -1,0 +1,29 @@
+import type { Verb } from "./verb";
+
+type Loaded = { readonly verb: Verb };
+
+/** Verbs by name. Each is loaded when it is called, so that none costs the time that another one's packages take. */
+export const verbs = {
+    completion: (): Loaded => require("./verbs/completion"),
+    doctor: (): Loaded => require("./verbs/doctor"),
+    "forget-node": (): Loaded => require("./verbs/forget-node"),
+    "host-keys": (): Loaded => require("./verbs/host-keys"),
+    init: (): Loaded => require("./verbs/init"),
+    install: (): Loaded => require("./verbs/install"),
+    "new-app": (): Loaded => require("./verbs/new-app"),
+    "preview-comment": (): Loaded => require("./verbs/preview-comment"),
+    recover: (): Loaded => require("./verbs/recover"),
+    secrets: (): Loaded => require("./verbs/secrets"),
+    status: (): Loaded => require("./verbs/status"),
+    template: (): Loaded => require("./verbs/template"),
+    uninstall: (): Loaded => require("./verbs/uninstall"),
+    unlock: (): Loaded => require("./verbs/unlock"),
+};
+
+/** Name of a verb. */
+export type VerbName = keyof typeof verbs;
+
+/** Tells the names of verbs from other words. */
+export function isVerbName(name: string): name is VerbName {
+    return Object.hasOwn(verbs, name);
+}
