@@ -121,6 +121,24 @@ describe("the real API server", () => {
     );
 });
 
+test(
+    "a service without a volume can get one: Argo CD's next sync is accepted",
+    async () => {
+        const asArgoCD = ["--field-manager=argocd-controller", "--force-conflicts"];
+        const volume = ["--set-json", 'workloads.searxng.volumes.data={"claim":{"size":"1Gi"},"mount":"/data"}'];
+        await prepare("searxng before", await workspace.template("searxng"), ...asArgoCD);
+        const { code, output } = await apply(
+            "searxng after",
+            await workspace.template("searxng", ...volume),
+            ...asArgoCD,
+        );
+
+        expect({ code, output }).toHaveEndedWith(0);
+        expect(output).toMatch(/deployment.apps\/searxng serverside-applied/);
+    },
+    limit,
+);
+
 describe("what a chart must not do", () => {
     const podSpec = (container: object) => ({
         containers: [{ name: "planted", image: "example.com/planted:1", ...container }],

@@ -1,0 +1,89 @@
+import { parseAllDocuments, stringify } from "yaml";
+import { Home, isReady } from "./home";
+
+/** A fresh cluster and every Application, in milliseconds. */
+const limit = 15 * 60_000;
+
+const manifest = "sandbox/manifests/nodes.yaml";
+
+interface Node {
+    readonly metadata: { readonly name: string; readonly labels: Record<string, string> };
+    readonly status: { readonly nodeInfo: { readonly architecture: string } };
+}
+
+/** The first nodes of the sandbox, of these architectures. */
+function withArchitectures(text: string, architectures: readonly string[]): string {
+    const nodes = parseAllDocuments(text).map((document) => document.toJS() as Node);
+    return architectures
+        .flatMap((architecture, index) => {
+            const node = nodes[index];
+            if (node === undefined) {
+                return [];
+            }
+            const { metadata, status } = node;
+            const labels = {
+                ...metadata.labels,
+                "beta.kubernetes.io/arch": architecture,
+                "kubernetes.io/arch": architecture,
+            };
+            const nodeInfo = { ...status.nodeInfo, architecture };
+            return stringify({ ...node, metadata: { ...metadata, labels }, status: { ...status, nodeInfo } });
+        })
+        .join("---\n");
+}
+
+interface Named {
+    readonly metadata: { readonly name: string };
+}
+
+describe.each<[string, readonly string[], readonly string[]]>([
+    ["one amd64 node alone", ["amd64"], ["amd64"]],
+    ["three arm64 nodes", ["arm64", "arm64", "arm64"], ["arm64"]],
+    ["a server on arm64 and an agent on amd64", ["arm64", "amd64"], ["amd64", "arm64"]],
+])("a home of %s", (_, nodes, architectures) => {
+    let home: Home;
+    let revision: string;
+
+    beforeAll(async () => {
+        home = await Home.create();
+        home.edit(manifest, (text) => withArchitectures(text, nodes));
+        revision = await home.commit("other machines");
+    }, limit);
+
+    afterAll(async () => home.remove(), limit);
+
+    test(
+        "has every Application Synced and Healthy, and runners and Tdarr nodes of its architectures alone",
+        async () => {
+            expect(await home.start()).toHaveEndedWith(0);
+            const applications = await home.applications();
+            const late = [...applications].filter(([name, each]) => name !== "root" && !isReady(each, revision));
+
+            expect(late.map(([name]) => name)).toEqual([]);
+            expect(applications.size).toBe(28);
+            const deployments = async (namespace: string) =>
+                (await home.get<{ items: Named[] }>("deployments", `--namespace=${namespace}`)).items
+                    .map(({ metadata }) => metadata.name)
+                    .sort();
+            expect(await deployments("gitops")).toEqual(architectures.map((each) => `runner-${each}`));
+            expect(await deployments("tdarr")).toEqual([...architectures.map((each) => `node-${each}`), "tdarr"]);
+        },
+        limit,
+    );
+
+    test("lets a claim on a node's disk grow", async () => {
+        const larger = JSON.stringify({ spec: { resources: { requests: { storage: "2Gi" } } } });
+
+        expect(
+            await home.kubectl(
+                "patch",
+                "pvc",
+                "adguard-conf",
+                "--namespace=adguard",
+                "--type=merge",
+                "--patch",
+                larger,
+            ),
+        ).toHaveEndedWith(0);
+    });
+});
