@@ -372,6 +372,20 @@ test("a runner registers with the token that was generated, for one job, and nob
     ]);
 });
 
+test("nodes log in at the registry with the password that was generated, and pull nothing without it", async () => {
+    const ask = async (authorization?: string) =>
+        (
+            await fetch(`${gitea.server}/v2/token?service=container_registry`, {
+                headers: authorization === undefined ? {} : { authorization },
+            })
+        ).status;
+    const basic = (password: string) => `Basic ${Buffer.from(`nodes:${password}`).toString("base64")}`;
+
+    expect(await ask()).toBe(401);
+    expect(await ask(basic("wrong"))).toBe(401);
+    expect(await ask(basic(await home.secret("gitops-secrets", "registry-password", "gitops")))).toBe(200);
+});
+
 test("an administrator's wrong password is told as that", async () => {
     const wrong = { name: "hearth", password: "wrong" };
     await expect(
