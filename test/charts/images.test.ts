@@ -51,7 +51,7 @@ interface Subject extends RunningContainer {
 
 const subjects = [...rendered].flatMap(([chart, objects]) =>
     containers(objects).map((each): Subject => {
-        const [, repository = "", tag = ""] = /^(.+):([^:@]+)(?:@.+)?$/.exec(each.container.image ?? "") ?? [];
+        const [, repository = "", tag = ""] = /^([^@]+):([^:@]+)(?:@.+)?$/.exec(each.container.image ?? "") ?? [];
         return { ...each, where: `${chart}/${each.workload.name}/${each.container.name}`, objects, repository, tag };
     }),
 );

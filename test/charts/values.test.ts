@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { ofKind, workloads } from "./manifest";
-import { charts, exampleOf, examplesDirectory, helms, inParallel, Workspace } from "./workspace";
+import { containers, ofKind, workloads } from "./manifest";
+import { charts, chartsDirectory, exampleOf, examplesDirectory, helms, inParallel, Workspace } from "./workspace";
 
 const workspaces = Object.fromEntries(helms.map((helm) => [helm, new Workspace(helm)]));
 
@@ -345,6 +345,38 @@ describe("with values of real use", () => {
         expect(await name("--set", "keepDumps=3")).toEqual(await name());
         expect(await name("--set-json", "databases.nextcloud={}")).not.toEqual(await name());
     });
+
+    test("Renovate's first run gives every image a digest, and the charts render with it", async () => {
+        const { customManagers } = JSON.parse(readFileSync(join(__dirname, "../../renovate.json"), "utf8")) as {
+            customManagers: { matchStrings: string[]; autoReplaceStringTemplate?: string }[];
+        };
+        const manager = customManagers.find(({ autoReplaceStringTemplate }) => autoReplaceStringTemplate !== undefined);
+        const digest = `sha256:${"0".repeat(64)}`;
+        const pinned = new Workspace("helm4");
+        try {
+            await inParallel(charts, async (chart) => {
+                const text = readFileSync(join(chartsDirectory, chart, "values.yaml"), "utf8");
+                const withDigests = text.replaceAll(new RegExp(manager?.matchStrings[0] ?? "", "g"), (...match) => {
+                    const { depName, indentation, currentValue } = match.at(-1) as Record<string, string>;
+                    const values: Record<string, string | undefined> = { depName, indentation, newValue: currentValue };
+                    return (manager?.autoReplaceStringTemplate ?? "")
+                        .replace("{{#if newDigest}}@{{{newDigest}}}{{/if}}", `@${digest}`)
+                        .replaceAll(/\{\{\{(\w+)\}\}\}/g, (_, name: string) => values[name] ?? "");
+                });
+                pinned.write(`${chart}/values.yaml`, withDigests);
+                const objects = await pinned.render(chart);
+
+                for (const { container } of containers(objects)) {
+                    expect(container.image).toMatch(/^[^@]+:[^@]+@sha256:0{64}$/);
+                }
+                for (const { metadata } of objects) {
+                    expect(metadata.labels?.["app.kubernetes.io/version"] ?? "").toMatch(/^[\w.-]*$/);
+                }
+            });
+        } finally {
+            pinned.remove();
+        }
+    }, 60_000);
 
     test("the examples say what they are for", () => {
         for (const file of readdirSync(examplesDirectory)) {

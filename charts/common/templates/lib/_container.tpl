@@ -61,9 +61,9 @@ volumeMounts:
 {{- end }}
 {{- end -}}
 
-{{/* repository:tag, and the digest where there is one. */}}
+{{/* repository:tag; Renovate writes the digest into the tag. */}}
 {{- define "common.image" -}}
-{{ .repository }}:{{ .tag }}{{ with .digest }}@{{ . }}{{ end }}
+{{ .repository }}:{{ .tag }}
 {{- end -}}
 
 {{/* A port's short form (a number) as its long one. */}}

@@ -24,7 +24,8 @@ app.kubernetes.io/instance: {{ .root.Release.Name }}
 app.kubernetes.io/part-of: {{ .root.Chart.Name }}
 app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 {{- with .workload }}
-app.kubernetes.io/version: {{ .image.tag | trunc 63 | quote }}
+{{- /* A label holds no digest. */}}
+app.kubernetes.io/version: {{ splitList "@" .image.tag | first | trunc 63 | quote }}
 {{- end }}
 {{- end -}}
 
