@@ -31,9 +31,12 @@ const nodes =
     machines && ssh
         ? new Nodes("nodes", {
               nodes: machines,
-              privateKey: ssh.privateKey,
+              ssh,
               ...(settings.api ? { api: settings.api } : {}),
-              source: settings.k3s.source,
+              k3s: settings.k3s,
+              registries: settings.registries,
+              discard: settings.discard,
+              ...(settings.identity ? { identity: settings.identity } : {}),
               ...(settings.storage ? { storage: settings.storage } : {}),
           })
         : undefined;

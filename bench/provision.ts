@@ -3,10 +3,11 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import Table from "cli-table3";
 import { stringify } from "yaml";
+import { k3sSchema, nodeSchema } from "../config/nodes";
 import { runMain } from "../lib/failure";
 import { findOnPath } from "../lib/paths";
 import { run } from "../lib/run";
-import { auditPolicyText, k3sConfig, podSecurityText } from "../provision/k3s-config";
+import { auditPolicyText, k3sConfig, podSecurityText, registrationConfig } from "../provision/k3s-config";
 import { MachineHome } from "../test/provision/home";
 import { aptGetInstall } from "../toolchain/apt-get";
 import { machine, results } from "./record";
@@ -75,16 +76,12 @@ function prepareAnsible(home: MachineHome): { folder: string; command: [string, 
     const unit = (role: string, type: string) =>
         `[Unit]\nAfter=network-online.target\n[Service]\nType=${type}\nExecStart=/usr/local/bin/k3s ${role}\n` +
         "KillMode=process\nDelegate=yes\nRestart=always\nRestartSec=5s\nTimeoutStartSec=0\n[Install]\nWantedBy=multi-user.target\n";
-    const config = k3sConfig(
-        { ...server, port: 22, labels: {}, taints: [], disks: [] },
-        {
-            part: "first",
-            token: "a".repeat(48),
-            agentToken: "b".repeat(48),
-            api: server.address,
-            servers: [server.address],
-        },
-    );
+    const node = nodeSchema.parse(server);
+    const membership = {
+        ...{ token: "a".repeat(48), agentToken: "b".repeat(48), api: server.address },
+        settings: k3sSchema.parse({}),
+    };
+    const config = k3sConfig(node, membership) + registrationConfig(node, membership);
     const group = (machines: typeof agents) => ({
         hosts: Object.fromEntries(
             machines.map(({ name, address, user }) => [name, { ansible_host: address, ansible_user: user }]),

@@ -2,7 +2,7 @@ import { isIPv4 } from "node:net";
 import { z } from "zod";
 import { isLine, isText } from "../lib/characters";
 import { dnsLabel } from "../lib/dns-label";
-import { urlOrPath } from "./text";
+import { httpUrl, isNoProperty, lineOf, urlOrPath } from "./text";
 
 const hostKeyText =
     'the public host key, for instance "ssh-ed25519 AAAA…" (hack/host-keys prints it, with the fingerprint to compare)';
@@ -99,6 +99,8 @@ export const nodeSchema = z.strictObject({
         )
         .default([]),
     unlock: unlockSchema.optional(),
+    /** Whether the node is switched off: nothing is changed on it, and the others do not wait for it. */
+    offline: z.boolean().default(false),
 });
 
 /** A node's settings, validated. */
@@ -149,6 +151,9 @@ export const sshSchema = z.strictObject({
         ),
 });
 
+/** How the nodes are reached, validated. */
+export type SshSettings = z.output<typeof sshSchema>;
+
 /** How the API server is reached. */
 export const apiSchema = z.strictObject({
     /** An address that leads to any of the servers. */
@@ -163,14 +168,150 @@ export const apiSchema = z.strictObject({
 /** How the API server is reached, validated. */
 export type ApiSettings = z.output<typeof apiSchema>;
 
-/** Where k3s comes from. */
+/** Arguments of k3s that the program sets itself. */
+const ownArguments = new Set([
+    ...["agent-token", "cluster-cidr", "cluster-init", "cluster-reset", "config", "data-dir", "datastore-endpoint"],
+    ...["embedded-registry", "node-ip", "node-label", "node-name", "node-taint", "protect-kernel-defaults"],
+    ...["secrets-encryption", "server", "service-cidr", "token", "write-kubeconfig", "write-kubeconfig-mode"],
+]);
+
+const argumentValue = z.union([lineOf("a value"), z.number(), z.boolean()], { error: "a value on one line" });
+
+/** Arguments of k3s without the two dashes, as in its config.yaml; lists are appended to the program's own. */
+const k3sArguments = z
+    .record(
+        z
+            .string()
+            .regex(/^[a-z][a-z0-9-]{1,63}$/, 'an argument of k3s without its dashes, for instance "kubelet-arg"')
+            .refine((key) => !ownArguments.has(key), "an argument that the program does not set itself")
+            .refine(isNoProperty, "another name"),
+        z.union([argumentValue, z.array(argumentValue)], { error: "a value, or a list of values" }),
+    )
+    .default({});
+
+/** Copies of the datastore. */
+const snapshotsSchema = z.strictObject({
+    /** Time of each snapshot, as cron writes it. */
+    schedule: z
+        .string()
+        .regex(/^[\d*,/-]+( [\d*,/a-zA-Z-]+){4}$/, 'five fields of cron, for instance "0 */6 * * *"')
+        .default("0 */6 * * *"),
+    /** Number of snapshots that are kept. */
+    retention: z.int("a number").min(1, "at least 1").max(1000, "at most 1000").default(28),
+    /** A bucket off the home that gets each snapshot, too. */
+    s3: z
+        .strictObject({
+            /** Host name, with `:port` if it is not 443. */
+            endpoint: z
+                .string()
+                .regex(/^[A-Za-z0-9][A-Za-z0-9.-]{0,252}(:\d{1,5})?$/, "a host name, with :port if it is not 443"),
+            bucket: z.string().regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, "the name of a bucket"),
+            folder: z
+                .string()
+                .regex(/^[\w-][\w.-]{0,63}(\/[\w-][\w.-]{0,63}){0,7}$/, "a folder in the bucket")
+                .default("hearth"),
+            region: z
+                .string()
+                .regex(/^[a-z0-9-]{1,40}$/, "the name of a region")
+                .default("us-east-1"),
+            accessKey: lineOf("the key's id"),
+            /** The key (as a secret). */
+            secretKey: lineOf("the key, as a secret"),
+            /** Whether the endpoint speaks HTTP. */
+            insecure: z.boolean().default(false),
+        })
+        .optional(),
+});
+
+/** The k3s of all nodes. */
 export const k3sSchema = z.strictObject({
     /**
      * A mirror of the release site, as a URL or an absolute path on the nodes, that has `<version>/k3s` and
      * `<version>/k3s-arm64`. The checksums are the repository's own either way.
      */
     source: urlOrPath.default("https://github.com/k3s-io/k3s/releases/download"),
+    /** Network of the pods. It cannot change later. */
+    clusterCidr: z.cidrv4('an IPv4 network, for instance "10.42.0.0/16"').default("10.42.0.0/16"),
+    /** Network of the Services. It cannot change later. */
+    serviceCidr: z.cidrv4('an IPv4 network, for instance "10.43.0.0/16"').default("10.43.0.0/16"),
+    /** Whether nodes hand images to each other. The registries that this covers are the keys of hearth:registries. */
+    embeddedRegistry: z.boolean().default(false),
+    /** Tars with images, from `source` under `<version>/`, for nodes that reach no registry. */
+    images: z
+        .array(
+            z.strictObject({
+                file: z.string().regex(/^\w[\w.-]{0,127}\.tar(\.(gz|zst|lz4|bz2))?$/, "the name of a tar"),
+                sha256: z.string().regex(/^[0-9a-f]{64}$/, "the file's SHA-256, 64 hexadecimal digits"),
+                /** Nodes that get it; by default all. */
+                architecture: z.enum(["x86_64", "aarch64"], { error: '"x86_64" or "aarch64"' }).optional(),
+            }),
+        )
+        .default([]),
+    snapshots: snapshotsSchema.prefault({}),
+    /** Further arguments of servers. */
+    server: k3sArguments,
+    /** Further arguments of agents. */
+    agent: k3sArguments,
 });
+
+/** The k3s of all nodes, validated. */
+export type K3sSettings = z.output<typeof k3sSchema>;
+
+/** Host name of a registry, with `:port` if it has one; "*" stands for all others. */
+const registryHost = z
+    .string()
+    .refine(isNoProperty, "another name")
+    .regex(/^(\*|[A-Za-z0-9][A-Za-z0-9.-]{0,252}(:\d{1,5})?)$/, 'a registry, for instance "docker.io"');
+
+/** Registries as the nodes reach them, by host name: mirrors, login and certificate authority. */
+export const registriesSchema = z.record(
+    registryHost,
+    z.strictObject({
+        /** URLs that are asked first, in this order. */
+        mirrors: z.array(httpUrl).default([]),
+        /** Regular expressions for names of images, and the names that the mirrors have for them. */
+        rewrite: z
+            .record(lineOf("a regular expression").refine(isNoProperty, "another name"), lineOf("a name"))
+            .default({}),
+        username: lineOf("the name of an account").optional(),
+        /** Password or token of the account (as a secret). */
+        password: lineOf("the account's password, as a secret").optional(),
+        /** Certificate authority of the registry, in PEM. */
+        ca: z
+            .string()
+            .refine(
+                (text) => isText(text) && /^-----BEGIN CERTIFICATE-----\n/.test(text),
+                "certificates in PEM, with their BEGIN and END lines",
+            )
+            .optional(),
+    }),
+);
+
+/** Registries as the nodes reach them, validated. */
+export type RegistrySettings = z.output<typeof registriesSchema>;
+
+/** Names of claims whose data may be deleted with the node that has it. */
+export const discardSchema = z.array(
+    z
+        .string()
+        .regex(
+            /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\/[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/,
+            'a claim as "namespace/name"',
+        ),
+);
+
+/** The cluster that the nodes are in already, for a state that does not know it; hack/recover writes it. */
+export const identitySchema = z.strictObject({
+    /** First line of /etc/rancher/hearth-cluster on each node. */
+    cluster: z.string().regex(/^[0-9a-f]{16}$/, "16 hexadecimal digits"),
+    /** Token of servers, in its short form (as a secret). */
+    serverToken: lineOf("the token of servers, as a secret"),
+    /** Token of agents, in its short form (as a secret). */
+    agentToken: lineOf("the token of agents, as a secret"),
+});
+
+/** The cluster that the nodes are in already, validated. */
+export type Identity = z.output<typeof identitySchema>;
 
 /** What the nodes' data disks have in common. */
 export const storageSchema = z.strictObject({
@@ -187,8 +328,4 @@ export const storageSchema = z.strictObject({
         .string()
         .regex(/^(?!.*\/\.\.?(\/|$))(\/[\w.-]{1,255}){1,32}$/, 'an absolute path, for instance "/export/media"')
         .default("/export/media"),
-    /** Networks whose hosts may mount the export. */
-    allowedRanges: z
-        .array(z.cidrv4('an IPv4 network, for instance "192.168.1.0/24"'))
-        .min(1, "at least one network: the nodes are in it"),
 });

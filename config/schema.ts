@@ -1,8 +1,17 @@
 import { BlockList, isIPv4 } from "node:net";
 import { z } from "zod";
 import { dnsLabel } from "../lib/dns-label";
-import { apiSchema, k3sSchema, nodesSchema, sshSchema, storageSchema } from "./nodes";
-import { absolutePath, httpUrl, lineOf, textOf } from "./text";
+import {
+    apiSchema,
+    discardSchema,
+    identitySchema,
+    k3sSchema,
+    nodesSchema,
+    registriesSchema,
+    sshSchema,
+    storageSchema,
+} from "./nodes";
+import { absolutePath, httpUrl, isNoProperty, lineOf, textOf } from "./text";
 
 const domainName = /^(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 
@@ -53,9 +62,6 @@ export const duration = z
         'a whole number of seconds, minutes or hours, for instance "10m"',
     );
 
-/** What every object of JavaScript has is found in each, whether somebody put it there or not. */
-const isNoProperty = (name: string) => !(name in {});
-
 /** Name of a chart. */
 export const chartName = z
     .string()
@@ -82,9 +88,34 @@ const clusterSchema = z.looseObject({
         .optional(),
     ssh: z.unknown().optional(),
     api: z.unknown().optional(),
+    k3s: z.unknown().optional(),
     storage: z.unknown().optional(),
     loadBalancer: z.unknown().optional(),
 });
+
+/** Checks that no node has an address that k3s takes for a pod or a Service. */
+function checkNetworks(nodes: readonly { readonly address?: unknown }[], k3s: unknown, refuse: Refuse): void {
+    const { data } = k3sSchema
+        .pick({ clusterCidr: true, serviceCidr: true })
+        .strip()
+        .safeParse(k3s ?? {});
+    if (data === undefined) {
+        return;
+    }
+    for (const key of ["clusterCidr", "serviceCidr"] as const) {
+        const inside = nodes.find(({ address }) => contains(data[key], String(address)));
+        if (inside !== undefined) {
+            const free = key === "clusterCidr" ? "10.52.0.0/16" : "10.53.0.0/16";
+            refuse(
+                `k3s.${key}`,
+                `a network apart from the nodes' own, for instance "${free}": ${inside.address} is in ${data[key]}`,
+            );
+        }
+    }
+}
+
+/** Adds a mistake at a key of the config. */
+type Refuse = (key: string, message: string) => void;
 
 const virtualApi = z.looseObject({ address: z.string(), virtual: z.literal(true) });
 
@@ -96,8 +127,8 @@ function checkCluster({ value, issues }: z.core.ParsePayload<unknown>): void {
     if (data === undefined) {
         return; // The mistakes of the single values say enough.
     }
-    const { kubeconfig, nodes, ssh, api, storage, loadBalancer } = data;
-    const refuse = (key: string, message: string) =>
+    const { kubeconfig, nodes, ssh, api, k3s, storage, loadBalancer } = data;
+    const refuse: Refuse = (key, message) =>
         issues.push({ code: "custom", input: undefined, path: key.split("."), message });
     if (kubeconfig === undefined && nodes === undefined) {
         refuse("kubeconfig", 'a path to the kubeconfig of a cluster that is there, or "nodes" to build one from');
@@ -111,6 +142,7 @@ function checkCluster({ value, issues }: z.core.ParsePayload<unknown>): void {
     if (ssh === undefined) {
         refuse("ssh.privateKey", "the private key that the nodes let in, as a secret");
     }
+    checkNetworks(nodes, k3s, refuse);
     if (api === undefined && nodes.filter(({ role }) => role === "server").length > 1) {
         refuse(
             "api.address",
@@ -178,8 +210,14 @@ export const settingFields = z.strictObject({
     ssh: sshSchema.optional(),
     /** How the API server is reached; without it, at the first server. */
     api: apiSchema.optional(),
-    /** Where the nodes get k3s from. */
+    /** The k3s of all nodes. */
     k3s: k3sSchema.prefault({}),
+    /** Registries as the nodes reach them, by host name. */
+    registries: registriesSchema.default({}),
+    /** Claims whose data may be deleted with the node that has it, as `namespace/name`. */
+    discard: discardSchema.default([]),
+    /** The cluster that the nodes are in already, where the state does not know it; hack/recover writes it. */
+    identity: identitySchema.optional(),
     /** What the nodes' data disks have in common. */
     storage: storageSchema.optional(),
     /** The Git repository that Argo CD follows. */
@@ -255,7 +293,9 @@ export const settingsSchema = settingFields.check(checkCluster).check(checkGitea
 type Given = z.output<typeof settingsSchema>;
 
 /** Settings that are secret, or hold one, whether or not the stack's file encrypts them. No message shows their values. */
-export const secretSettings: ReadonlySet<string> = new Set(["gitea", "kubeconfig", "secrets", "ssh", "storage"]);
+export const secretSettings: ReadonlySet<string> = new Set([
+    ...["gitea", "identity", "k3s", "kubeconfig", "registries", "secrets", "ssh", "storage"],
+]);
 
 /** The stack's configuration, validated. */
 export type Settings = Omit<Given, "gitea" | "repository"> & {

@@ -17,6 +17,9 @@ function isAbsolutePath(text: string): boolean {
     return isLine(text) && /^\/\S*$/.test(text) && !text.split("/").includes("..");
 }
 
+/** What every object of JavaScript has is found in each, whether somebody put it there or not. */
+export const isNoProperty = (name: string) => !(name in {});
+
 /** A text on one line; not empty. */
 export const lineOf = (what: string) =>
     z.string().min(1, what).refine(isLine, `${what}, on one line of at most ${longest} characters`);

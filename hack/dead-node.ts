@@ -1,5 +1,5 @@
 import { Failure } from "../lib/failure";
-import { type Step, stepName, steps } from "../provision/steps";
+import { stepKinds, stepName } from "../provision/plan";
 import type { Kubectl } from "./kubectl";
 
 /** What `pulumi stack export` prints, as far as a node's resources are in it. */
@@ -18,7 +18,7 @@ const typeOf = (urn: string) => urn.split("::")[2] ?? "";
 
 /** The URNs of all that was done on a node, or about it. */
 export function urnsOfNode({ deployment }: ExportedState, node: string): string[] {
-    const names = new Set(steps.map((step: Step) => stepName(node, step)));
+    const names = new Set(stepKinds.map((kind) => stepName(node, kind)));
     return (deployment.resources ?? [])
         .map(({ urn }) => urn)
         .filter((urn) => /(^|\$)hearth:provision:Nodes\$/.test(typeOf(urn)) && names.has(urn.split("::").at(-1) ?? ""));

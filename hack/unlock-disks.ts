@@ -1,11 +1,9 @@
-import { spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { readFileSync } from "node:fs";
 import { setTimeout as pause } from "node:timers/promises";
 import { parse } from "yaml";
 import { type NodeSettings, nodeSchema } from "../config/nodes";
 import { Failure } from "../lib/failure";
+import { ssh } from "../lib/ssh";
 import { pulumi } from "./stack";
 import { exitCodes } from "./verb";
 
@@ -65,55 +63,10 @@ export async function storagePassphrase(stack: string): Promise<string> {
     return pulumi("config", "get", "--path", "hearth:storage.passphrase", "--stack", stack);
 }
 
-interface Target {
-    readonly user: string;
-    readonly address: string;
-    readonly port: number;
-    readonly hostKey: string;
-}
-
-/** Runs ssh, which trusts the one host key only; what it is given on `input` goes to the node. */
-async function ssh({ user, address, port, hostKey }: Target, command: readonly string[], input: string) {
-    const folder = mkdtempSync(join(tmpdir(), "hearth-"));
-    try {
-        const knownHosts = join(folder, "known_hosts");
-        writeFileSync(knownHosts, `${port === 22 ? address : `[${address}]:${port}`} ${hostKey}\n`);
-        const options = {
-            BatchMode: "yes",
-            ConnectTimeout: 10,
-            GlobalKnownHostsFile: "/dev/null",
-            HostKeyAlgorithms: hostKey.split(" ")[0]?.replace("ssh-rsa", "rsa-sha2-512,rsa-sha2-256"),
-            LogLevel: "ERROR",
-            ServerAliveInterval: 10,
-            StrictHostKeyChecking: "yes",
-            UserKnownHostsFile: knownHosts,
-        };
-        const flags = Object.entries(options).flatMap(([key, value]) => ["-o", `${key}=${value}`]);
-        const child = spawn("ssh", ["-T", "-p", `${port}`, ...flags, `${user}@${address}`, ...command]);
-        let said = "";
-        child.stdout.on("data", (data) => {
-            said += data;
-        });
-        child.stderr.on("data", (data) => {
-            said += data;
-        });
-        // A connection that is refused ends before it has read anything.
-        child.stdin.on("error", () => undefined);
-        child.stdin.end(input);
-        const code = await new Promise<number | null>((resolve, reject) => {
-            child.on("error", () => reject(new Failure("ssh is not installed: install an OpenSSH client")));
-            child.on("close", resolve);
-        });
-        return { code, said };
-    } finally {
-        rmSync(folder, { recursive: true });
-    }
-}
-
 /** Whether the node's ordinary SSH answers, by its host key; whether it would let us in does not matter. */
-export async function nodeIsUp({ user, address, port, hostKey }: LockedNode): Promise<boolean> {
-    const { code, said } = await ssh({ user, address, port, hostKey }, ["true"], "");
-    return code === 0 || said.includes("Permission denied");
+export async function nodeIsUp(node: LockedNode): Promise<boolean> {
+    const { code, stderr } = await ssh(node, ["true"], { input: "" });
+    return code === 0 || stderr.includes("Permission denied");
 }
 
 /**
@@ -123,7 +76,8 @@ export async function nodeIsUp({ user, address, port, hostKey }: LockedNode): Pr
  * @throws Failure with what to do, when the disks stay closed
  */
 export async function unlockDisks({ name, unlock }: LockedNode, passphrase: string): Promise<string> {
-    const { code, said } = await ssh({ user: "root", port: 22, ...unlock }, [], `${passphrase}\n`);
+    const { code, stdout, stderr } = await ssh({ user: "root", port: 22, ...unlock }, [], { input: `${passphrase}\n` });
+    const said = stdout + stderr;
     // A node that starts ends our session with the last disk.
     if (code === 0 || (code === 255 && said.includes("set up successfully"))) {
         return said;

@@ -1,18 +1,18 @@
 import { stringify } from "yaml";
-import type { NodeSettings } from "../config/nodes";
+import type { K3sSettings, NodeSettings } from "../config/nodes";
 
-/** What a node's k3s is told beyond the node's own settings. */
+/** Part of the cluster's facts that a node's configuration of k3s names. */
 export interface K3sMembership {
-    /** `first` starts the cluster, the others join it. */
-    readonly part: "first" | "server" | "agent";
-    /** Token to join with: in its short form for the first server, in the full form with the CA's hash for all others. */
-    readonly token: string;
-    /** Token that agents join with, in its short form; servers only. */
-    readonly agentToken?: string;
-    /** Host name or address of the API server, under which the others join. */
+    /** Address of the first server, by which other servers join; undefined for the first server itself. */
+    readonly joins?: string;
+    /** Host name or address of the API server. */
     readonly api: string;
-    /** Addresses of all servers. */
-    readonly servers: readonly string[];
+    /** Token to join with: short form for the first server, full form with the CA's hash for all others. */
+    readonly token: string;
+    /** Token that agents join with, in its short form. */
+    readonly agentToken: string;
+    /** The home's own settings of k3s. */
+    readonly settings: K3sSettings;
 }
 
 const folder = "/etc/rancher/k3s";
@@ -67,34 +67,65 @@ export const auditPolicyText = stringify(auditPolicy);
 /** Text of the admission configuration, /etc/rancher/k3s/pod-security.yaml. */
 export const podSecurityText = stringify(podSecurity);
 
-/** What /etc/rancher/k3s/config.yaml has for the moment when the node registers; later, member.sh sets what changes. */
-export function registrationConfig({ taints }: NodeSettings): string {
-    return taints.length > 0 ? stringify({ "node-taint": taints }) : "";
+/** Appends the values of a home's own argument to ours where both are lists; any other value of ours stays. */
+function merged(ours: Readonly<Record<string, unknown>>, own: K3sSettings["server"]): Record<string, unknown> {
+    const lists = Object.entries(own).map(([key, value]) => {
+        const before = ours[key];
+        return [key, Array.isArray(before) ? [...before, ...[value].flat()] : value];
+    });
+    return { ...ours, ...Object.fromEntries(lists) };
 }
 
-/** Text of a node's /etc/rancher/k3s/config.yaml, without what is for its registration only. */
-export function k3sConfig(node: NodeSettings, { part, token, agentToken, api, servers }: K3sMembership): string {
-    const common = {
-        "node-name": node.name,
-        "node-ip": node.address,
-        "protect-kernel-defaults": true,
-        token,
-        ...(part === "first" ? {} : { server: `https://${api}:6443` }),
+/**
+ * Lines of /etc/rancher/k3s/config.yaml that count at a node's registration only. A change needs no restart of k3s:
+ * member.sh keeps taints, and a server that has a datastore reads neither the address nor the token to join by.
+ */
+export function registrationConfig({ role, taints }: NodeSettings, { joins, token }: K3sMembership): string {
+    const join = joins === undefined ? { "cluster-init": true } : { server: `https://${joins}:6443` };
+    const lines = {
+        ...(role === "server" ? { token, ...join } : {}),
+        ...(taints.length > 0 ? { "node-taint": taints } : {}),
     };
-    if (part === "agent") {
-        return stringify(common);
+    return Object.keys(lines).length > 0 ? stringify(lines) : "";
+}
+
+/** Lines for snapshots of the datastore; on the server's own disk, and in a bucket where the home has one. */
+function snapshotConfig({ schedule, retention, s3 }: K3sSettings["snapshots"]): Record<string, unknown> {
+    const local = { "etcd-snapshot-schedule-cron": schedule, "etcd-snapshot-retention": retention };
+    if (s3 === undefined) {
+        return local;
     }
-    return stringify({
+    return {
+        ...local,
+        "etcd-s3": true,
+        "etcd-s3-endpoint": s3.endpoint,
+        "etcd-s3-bucket": s3.bucket,
+        "etcd-s3-folder": s3.folder,
+        "etcd-s3-region": s3.region,
+        "etcd-s3-access-key": s3.accessKey,
+        "etcd-s3-secret-key": s3.secretKey,
+        "etcd-s3-insecure": s3.insecure,
+    };
+}
+
+/** Text of a node's /etc/rancher/k3s/config.yaml without {@link registrationConfig}; a change restarts k3s. */
+export function k3sConfig(node: NodeSettings, { api, token, agentToken, settings }: K3sMembership): string {
+    const common = { "node-name": node.name, "node-ip": node.address, "protect-kernel-defaults": true };
+    if (node.role === "agent") {
+        return stringify(merged({ ...common, token, server: `https://${api}:6443` }, settings.agent));
+    }
+    const server = {
         ...common,
-        // Embedded etcd from the start, which a second and a third server can join later.
-        ...(part === "first" ? { "cluster-init": true } : {}),
         "agent-token": agentToken,
-        "tls-san": [...new Set([api, ...servers])],
+        // k3s adds each server's own addresses. Listing them here would restart every server for each new one.
+        "tls-san": [api],
+        "cluster-cidr": settings.clusterCidr,
+        "service-cidr": settings.serviceCidr,
         "write-kubeconfig-mode": "0600",
         "secrets-encryption": true,
         disable: ["servicelb"],
-        "etcd-snapshot-schedule-cron": "0 */6 * * *",
-        "etcd-snapshot-retention": 28,
+        ...snapshotConfig(settings.snapshots),
+        ...(settings.embeddedRegistry ? { "embedded-registry": true } : {}),
         "kube-apiserver-arg": [
             `admission-control-config-file=${folder}/pod-security.yaml`,
             `audit-policy-file=${folder}/audit-policy.yaml`,
@@ -106,5 +137,6 @@ export function k3sConfig(node: NodeSettings, { part, token, agentToken, api, se
         ],
         "kube-controller-manager-arg": ["terminated-pod-gc-threshold=100"],
         "kubelet-arg": ["streaming-connection-idle-timeout=5m"],
-    });
+    };
+    return stringify(merged(server, settings.server));
 }

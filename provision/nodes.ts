@@ -1,11 +1,12 @@
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
-import type { ApiSettings, NodeSettings } from "../config/nodes";
+import type { ApiSettings, Identity, K3sSettings, NodeSettings, RegistrySettings, SshSettings } from "../config/nodes";
 import { auditPolicyText, k3sConfig, podSecurityText, registrationConfig } from "./k3s-config";
 import { k3sRelease } from "./k3s-release";
+import { firstServer, planSteps, type Step, type StepKind } from "./plan";
 import { preflight } from "./preflight";
-import { remoteScript } from "./remote-script";
-import { type Step, stepName } from "./steps";
+import { registriesText, registryAuthorities } from "./registries";
+import { remoteScript, type ScriptInput } from "./remote-script";
 import { Storage, type StorageArgs } from "./storage";
 import { Unlock } from "./unlock";
 
@@ -13,230 +14,212 @@ import { Unlock } from "./unlock";
 export interface NodesArgs {
     /** All nodes; the first server starts the cluster, the others join it. */
     readonly nodes: readonly NodeSettings[];
-    /** Private key that every node lets in. */
-    readonly privateKey: pulumi.Input<string>;
-    /** How the API server is reached when a server is not there; at the first server's address by default. */
+    /** How every node is reached. */
+    readonly ssh: SshSettings;
+    /** How the API server is reached; by default at the first server's address. */
     readonly api?: ApiSettings;
-    /** Where k3s comes from: the base of URLs, or a directory on the nodes. */
-    readonly source: string;
-    /** What the data disks have in common; without it no node may have any. */
-    readonly storage?: Pick<StorageArgs, "passphrase" | "mount" | "allowedRanges">;
+    /** Source and arguments of k3s. */
+    readonly k3s: K3sSettings;
+    /** Registries as the nodes reach them. */
+    readonly registries?: pulumi.Input<RegistrySettings>;
+    /** Settings of the data disks; without them no node may have any. */
+    readonly storage?: Pick<StorageArgs, "passphrase" | "mount">;
+    /** Claims whose data may be deleted with their node, as `namespace/name`. */
+    readonly discard?: readonly string[];
+    /** The cluster that the nodes are in already, where the state does not know it. */
+    readonly identity?: Identity;
     /** The release of k3s; the pinned one by default. */
     readonly release?: { readonly version: string; readonly sha256: Readonly<Record<"x86_64" | "aarch64", string>> };
 }
 
-/** Shell variables of k3s.sh that are the same for every step of a node. */
-interface K3sInput {
-    readonly role: string;
-    readonly registration: string;
-    readonly config: pulumi.Output<string>;
+type NodeStep = Step<NodeSettings>;
+
+/** How a kind of step runs: the file in provision/scripts if it has another name than the step, and the rest. */
+const runs: Partial<
+    Record<StepKind, { readonly script?: string; readonly deletes?: boolean; readonly minutes?: number }>
+> = {
+    "access-confirmed": { script: "access" },
+    "api-address": { deletes: true },
+    "k3s-join": { script: "k3s", deletes: true, minutes: 30 },
+    "k3s-converge": { script: "k3s", minutes: 30 },
+    leave: { deletes: true },
+};
+
+/** The month, as the input of a step that has something to renew: it then runs in the first `up` of each month. */
+export function renewalPeriod(now: Date): string {
+    return now.toISOString().slice(0, 7);
 }
 
 /**
- * Machines with Debian and SSH, made into a cluster: all are looked at, then prepared side by side; the first server
- * starts the cluster, the others join; what differs from the config is then brought in one node at a time.
+ * Cluster of hosts with Debian or Ubuntu and SSH. {@link planSteps} has the order of the steps; this component gives each
+ * step its script and its input.
  */
 export class Nodes extends pulumi.ComponentResource {
-    /** The administrator's kubeconfig; known when every node is Ready. A secret. */
+    /** The administrator's kubeconfig, known when every node is Ready. A secret. */
     readonly kubeconfig: pulumi.Output<string>;
-    /** Public host keys of the initramfs, by name of the node, of those that are unlocked over SSH. */
+    /** Public host keys of the initramfs, by node, of the nodes that are unlocked over SSH. */
     readonly unlockHostKeys: pulumi.Output<Record<string, string>>;
 
     constructor(name: string, args: NodesArgs, opts?: pulumi.ComponentResourceOptions) {
         super("hearth:provision:Nodes", name, {}, opts);
-        const { nodes, privateKey, release = k3sRelease } = args;
-        const servers = nodes.filter(({ role }) => role === "server");
-        const agents = nodes.filter(({ role }) => role === "agent");
-        const [first, ...otherServers] = servers;
+        const { nodes, ssh, storage, identity, k3s, release = k3sRelease } = args;
+        const first = firstServer(nodes);
         if (first === undefined) {
-            throw new pulumi.RunError('hearth:nodes: at least one node needs the role "server"');
+            throw new pulumi.RunError(
+                'hearth:nodes: at least one node needs the role "server" and must not be offline',
+            );
         }
         const api = args.api?.address ?? first.address;
-        const virtual = args.api?.virtual === true ? api : undefined;
-        const child = (...dependsOn: pulumi.Resource[]) => ({ parent: this, dependsOn });
-        const run = (
-            step: Step,
-            node: NodeSettings,
-            script: string,
-            input: Readonly<Record<string, pulumi.Input<string>>>,
-            dependsOn: readonly pulumi.Resource[],
-            more: { readonly deletes?: boolean; readonly timeout?: string } = {},
-        ) => remoteScript(stepName(node.name, step), { node, privateKey, script, input, ...more }, child(...dependsOn));
-
-        const password = (token: string) =>
-            pulumi.secret(new random.RandomPassword(token, { length: 48, special: false }, { parent: this }).result);
-        const serverToken = password("server-token");
-        const agentToken = password("agent-token");
-        const cluster = new random.RandomId("cluster", { byteLength: 8 }, { parent: this }).hex;
-
-        const { mount, allowedRanges } = args.storage ?? {};
+        const virtual = args.api?.virtual === true;
+        // Sorted: another order of the entries is no change.
+        const addressesOf = (some: readonly NodeSettings[]) => some.map(({ address }) => address).sort();
+        const addresses = addressesOf(nodes);
+        const servers = addressesOf(nodes.filter(({ role }) => role === "server"));
         const { version, sha256 } = release;
-        const purpose = { api, sha256, source: args.source, mount, allowedRanges };
-        const looked = preflight(
+
+        const token = (which: "server-token" | "agent-token", known: string | undefined) =>
+            pulumi.secret(
+                known ?? new random.RandomPassword(which, { length: 48, special: false }, { parent: this }).result,
+            );
+        const serverToken = token("server-token", identity?.serverToken);
+        const agentToken = token("agent-token", identity?.agentToken);
+        const cluster = identity?.cluster ?? new random.RandomId("cluster", { byteLength: 8 }, { parent: this }).hex;
+        const registries = pulumi.output(args.registries ?? {});
+
+        const checked = preflight(
             "preflight",
             {
                 nodes,
-                privateKey,
+                ssh,
                 cluster,
                 version,
-                purpose,
-                ...(virtual === undefined ? {} : { virtualAddress: virtual }),
+                k3s,
+                purpose: { api, sha256, source: k3s.source, mount: storage?.mount },
+                ...(virtual ? { virtualAddress: api } : {}),
             },
-            child(),
+            { parent: this },
         );
 
-        const hosts = nodes.map((node) => `${node.address} ${node.name}`).join("\n");
-        const addresses = nodes.map((node) => node.address).join(" ");
-        const serverAddresses = servers.map(({ address }) => address);
-        const unlockHostKeys: Record<string, pulumi.Output<string>> = {};
-        // A mirror with another k3s than the pinned one is found out before any node is changed.
-        const fetched = nodes.map((node) =>
-            run(
-                "k3s-binary",
-                node,
-                "k3s-binary",
-                { version, source: args.source, sha256_x86_64: sha256.x86_64, sha256_aarch64: sha256.aarch64 },
-                [looked],
-            ),
-        );
-        const prepared = new Map(
-            nodes.map((node): [NodeSettings, pulumi.Resource] => {
-                const baseline = run("baseline", node, "baseline", { hosts }, fetched);
-                const access = {
-                    port: String(node.port),
-                    addresses,
-                    nfs_ranges: node.disks.length > 0 ? (allowedRanges?.join(" ") ?? "") : "",
-                };
-                const hardened = run("access", node, "access", access, [baseline]);
-                // The same again in a session of its own: it confirms the first, or does it anew if that came to nothing.
-                const confirmed = run("access-confirmed", node, "access", access, [hardened]);
-                const { name, address, role, disks, unlock } = node;
-                const reachable =
-                    virtual === undefined || role === "agent"
-                        ? confirmed
-                        : run(
-                              "api-address",
-                              node,
-                              "api-address",
-                              { virtual, address, servers: serverAddresses.join(" ") },
-                              [confirmed],
-                              { deletes: true },
-                          );
-                if (args.storage === undefined || disks.length === 0) {
-                    return [node, reachable];
-                }
-                const storage = new Storage(
-                    stepName(name, "storage"),
-                    { node, privateKey, disks, ...args.storage },
-                    child(reachable),
-                );
-                if (unlock === undefined) {
-                    return [node, storage];
-                }
-                const unlocking = new Unlock(
-                    stepName(name, "unlock"),
-                    { node, privateKey, disks, unlock },
-                    child(storage),
-                );
-                unlockHostKeys[name] = unlocking.hostKey;
-                return [node, unlocking];
-            }),
-        );
-        const readiedOf = (node: NodeSettings) => [prepared.get(node) ?? looked];
-
-        const k3s = (
-            step: "join" | "converge",
-            node: NodeSettings,
-            input: K3sInput,
-            dependsOn: readonly pulumi.Resource[],
-            kubeconfig: pulumi.Input<string> = "",
-        ) =>
-            run(
-                `k3s-${step}`,
-                node,
-                "k3s",
-                {
-                    ...input,
-                    step,
-                    cluster,
-                    version,
-                    audit_policy: auditPolicyText,
-                    pod_security: podSecurityText,
-                    kubeconfig,
-                },
-                dependsOn,
-                { deletes: step === "join", timeout: "30m" },
-            );
-        const inputOf = (node: NodeSettings, part: "first" | "server" | "agent", token: pulumi.Input<string>) => ({
-            role: node.role,
-            registration: registrationConfig(node),
-            config: pulumi.all([token, agentToken]).apply(([own, forAgents]) =>
-                k3sConfig(node, {
-                    part,
-                    token: own,
-                    ...(part === "agent" ? {} : { agentToken: forAgents }),
-                    api,
-                    servers: serverAddresses,
-                }),
-            ),
-        });
-
-        // Nothing joins, and nothing starts, before every node is prepared: a node that cannot be is found out early.
-        const firstInput = inputOf(first, "first", serverToken);
-        const started = k3s("join", first, firstInput, [...prepared.values()]);
-        const credentials = run("credentials", first, "credentials", { api }, [started]);
-        const part = (index: number) =>
-            pulumi.secret(credentials.stdout).apply((text) => {
+        const done = new Map<string, pulumi.Resource>();
+        const results = new Map<string, pulumi.Output<string>>();
+        const resultOf = (kind: StepKind, node: NodeSettings) =>
+            results.get(`${node.name}-${kind}`) ?? pulumi.output("");
+        const credential = (index: 0 | 1 | 2) =>
+            pulumi.secret(resultOf("credentials", first)).apply((text) => {
                 const [server = "", agent = "", ...kubeconfig] = text.split("\n");
                 return [server, agent, `${kubeconfig.join("\n")}\n`][index] ?? "";
             });
-        const kubeconfig = part(2);
+        const tokenOf = (node: NodeSettings) => {
+            if (node.role === "agent") {
+                return credential(1);
+            }
+            return node === first ? serverToken : credential(0);
+        };
+        const k3sInput = (node: NodeSettings): ScriptInput => {
+            const membership = pulumi.all([tokenOf(node), agentToken]).apply(([own, forAgents]) => ({
+                ...(node === first ? {} : { joins: first.address }),
+                ...{ api, token: own, agentToken: forAgents, settings: k3s },
+            }));
+            return {
+                ...{ cluster, version, role: node.role, address: node.address },
+                machine: resultOf("baseline", node),
+                config: membership.apply((known) => k3sConfig(node, known)),
+                registration: membership.apply((known) => registrationConfig(node, known)),
+                registries: pulumi.secret(registries.apply(registriesText)),
+                registry_authorities: registries.apply(registryAuthorities),
+                images: k3s.images
+                    .map((each) => `${each.architecture ?? "any"} ${each.sha256} ${each.file}`)
+                    .join("\n"),
+                source: k3s.source,
+                audit_policy: auditPolicyText,
+                pod_security: podSecurityText,
+            };
+        };
+        const identityInput = (node: NodeSettings) => ({ cluster, machine: resultOf("baseline", node) });
 
-        const inputs = new Map<NodeSettings, K3sInput>([[first, firstInput]]);
-        let last: pulumi.Resource = started;
-        const joined: pulumi.Resource[] = [started];
-        for (const node of otherServers) {
-            // etcd takes one new member at a time.
-            const input = inputOf(node, "server", part(0));
-            last = k3s("join", node, input, [last, ...readiedOf(node)]);
-            inputs.set(node, input);
-            joined.push(last);
-        }
-        for (const node of agents) {
-            const input = inputOf(node, "agent", part(1));
-            inputs.set(node, input);
-            joined.push(k3s("join", node, input, [started, ...readiedOf(node)]));
-        }
+        const inputs: Record<Exclude<StepKind, "storage" | "unlock">, (node: NodeSettings) => ScriptInput> = {
+            "k3s-binary": () => ({
+                ...{ version, source: k3s.source },
+                ...{ sha256_x86_64: sha256.x86_64, sha256_aarch64: sha256.aarch64 },
+            }),
+            baseline: () => ({
+                hosts: nodes
+                    .map((node) => `${node.address} ${node.name}`)
+                    .sort()
+                    .join("\n"),
+            }),
+            access: ({ port }) => ({
+                port: String(port),
+                addresses: addresses.join(" "),
+                cluster_networks: `${k3s.clusterCidr} ${k3s.serviceCidr}`,
+            }),
+            "access-confirmed": (node) => inputs.access(node),
+            "api-address": (node) => ({
+                ...identityInput(node),
+                ...{ virtual: api, address: node.address, servers: servers.join(" ") },
+            }),
+            "k3s-join": (node) => ({ ...k3sInput(node), step: "join" }),
+            "k3s-converge": (node) => ({
+                ...k3sInput(node),
+                step: "converge",
+                // A server asks its own API server: its certificate may not have the API's address yet.
+                ...(node.role === "agent" ? { kubeconfig: credential(2) } : {}),
+            }),
+            credentials: () => ({ api, period: renewalPeriod(new Date()) }),
+            api: () => ({ api }),
+            leave: (node) => ({
+                ...identityInput(node),
+                ...{ role: node.role, address: node.address, servers: servers.join(" ") },
+                kubeconfig: credential(2),
+                discard: (args.discard ?? []).join("\n"),
+            }),
+            member: ({ name: member, labels, taints }) => ({
+                ...{ member, version, taints: taints.join("\n") },
+                labels: Object.entries(labels)
+                    .map(([key, value]) => `${key}=${value}`)
+                    .join("\n"),
+            }),
+        };
 
-        let turn: pulumi.Resource[] = joined;
-        const members: pulumi.Resource[] = [];
-        for (const node of [...servers, ...agents]) {
-            const input = inputs.get(node) ?? firstInput;
-            const converged = k3s("converge", node, input, turn, kubeconfig);
-            turn = [converged];
-            members.push(
-                remoteScript(
-                    stepName(node.name, "member"),
-                    {
-                        node: first,
-                        privateKey,
-                        script: "member",
-                        input: {
-                            member: node.name,
-                            version,
-                            labels: Object.entries(node.labels)
-                                .map(([key, value]) => `${key}=${value}`)
-                                .join("\n"),
-                            taints: node.taints.join("\n"),
-                        },
-                        deletes: true,
-                    },
-                    child(converged),
-                ),
+        const unlockHostKeys: Record<string, pulumi.Output<string>> = {};
+        const register = ({ name: stepName, kind, node, on }: NodeStep, options: pulumi.CustomResourceOptions) => {
+            const { disks, unlock } = node;
+            if (kind === "storage") {
+                if (storage === undefined) {
+                    throw new pulumi.RunError(`hearth:storage is missing, and ${node.name} has disks`);
+                }
+                return new Storage(stepName, { node, ssh, disks, clients: addresses, ...storage }, options);
+            }
+            if (kind === "unlock") {
+                if (unlock === undefined) {
+                    throw new pulumi.RunError(`${node.name} has no unlock`);
+                }
+                const unlocking = new Unlock(stepName, { node, ssh, disks, unlock }, options);
+                unlockHostKeys[node.name] = unlocking.hostKey;
+                return unlocking;
+            }
+            const { script = kind, ...more } = runs[kind] ?? {};
+            const command = remoteScript(
+                stepName,
+                { node: on, ssh, script, input: inputs[kind](node), ...more },
+                options,
             );
+            results.set(stepName, command.stdout);
+            return command;
+        };
+        for (const step of planSteps(nodes, first, { virtual })) {
+            const after = step.after.flatMap((each) => done.get(each) ?? []);
+            const resource = register(step, {
+                parent: this,
+                dependsOn: [checked, ...after],
+                // Inputs of a node that is switched off stay as they are in the state, so nothing runs on it.
+                ...(step.node.offline ? { ignoreChanges: ["*"] } : {}),
+            });
+            done.set(step.name, resource);
         }
-        const ready = pulumi.all(members.map(({ urn }) => urn));
-        this.kubeconfig = pulumi.secret(pulumi.all([kubeconfig, ready]).apply(([text]) => text));
+
+        const members = [...done.values()].map(({ urn }) => urn);
+        this.kubeconfig = pulumi.secret(pulumi.all([credential(2), members]).apply(([text]) => text));
         this.unlockHostKeys = pulumi.output(unlockHostKeys);
         this.registerOutputs({ kubeconfig: this.kubeconfig, unlockHostKeys: this.unlockHostKeys });
     }

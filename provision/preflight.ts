@@ -1,6 +1,6 @@
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
-import type { NodeSettings } from "../config/nodes";
+import type { K3sSettings, NodeSettings, SshSettings } from "../config/nodes";
 import { scriptsChecksum, scriptText } from "./remote-script";
 import { diskLines } from "./storage";
 
@@ -16,12 +16,12 @@ export interface PreflightNode {
     readonly input: Readonly<Record<string, string>>;
 }
 
-/** What the preflight check is told on standard input. */
+/** Input of the preflight check, on its standard input. */
 export interface PreflightInput {
     readonly nodes: readonly PreflightNode[];
-    /** Private key that every node lets in. */
-    readonly privateKey: string;
-    /** Name of the cluster, which its nodes carry. */
+    /** How every node is reached. */
+    readonly ssh: SshSettings;
+    /** Id of the cluster, which its nodes are marked with. */
     readonly cluster: string;
     /** The script that looks at a node, without assignments. */
     readonly script: string;
@@ -30,46 +30,48 @@ export interface PreflightInput {
 /** Ports that must be free before k3s is there. */
 const ports = { server: "6443 10250 2379 2380 10257 10259", agent: "10250" } as const;
 
+/** Arguments of {@link preflight}. */
+export interface PreflightArgs {
+    /** All nodes; those that are offline are not looked at. */
+    readonly nodes: readonly NodeSettings[];
+    /** How every node is reached. */
+    readonly ssh: SshSettings;
+    /** Id of the cluster. */
+    readonly cluster: pulumi.Input<string>;
+    /** The release of k3s that they will run; none by default. */
+    readonly version?: string;
+    /** Networks of pods and Services. */
+    readonly k3s: Pick<K3sSettings, "clusterCidr" | "serviceCidr">;
+    /** The address that the servers hold themselves; none by default. */
+    readonly virtualAddress?: string;
+    /** Anything else that a change of has the nodes looked at again. */
+    readonly purpose: pulumi.Input<unknown>;
+}
+
 /**
- * Looks at all nodes side by side before any of them is changed, and fails with a table if something is wrong. It does so
+ * Looks at all nodes in parallel before any of them is changed, and fails with a table if something is wrong. It does so
  * again before each change.
  */
 export function preflight(
     name: string,
-    args: {
-        readonly nodes: readonly NodeSettings[];
-        readonly privateKey: pulumi.Input<string>;
-        readonly cluster: pulumi.Input<string>;
-        /** The release of k3s that they will run. */
-        readonly version?: string;
-        /** The address that the servers hold among themselves. */
-        readonly virtualAddress?: string;
-        /** What else the nodes are to become; when it changes, they are looked at again. */
-        readonly purpose: pulumi.Input<unknown>;
-    },
+    { nodes, ssh, cluster, version = "", k3s, virtualAddress = "", purpose }: PreflightArgs,
     opts: pulumi.CustomResourceOptions,
 ): command.local.Command {
-    const { version = "", virtualAddress = "" } = args;
-    const input = pulumi.all([args.privateKey, args.cluster]).apply(
-        ([privateKey, cluster]): PreflightInput => ({
-            nodes: args.nodes.map(({ name, address, port, user, hostKey, role, disks }) => ({
-                name,
-                address,
-                port,
-                user,
-                hostKey,
-                role,
-                input: {
-                    address,
-                    role,
-                    version,
-                    ports: ports[role],
-                    virtual: virtualAddress,
-                    disks: diskLines(disks),
-                },
-            })),
-            privateKey,
-            cluster,
+    const input = pulumi.output(cluster).apply(
+        (id): PreflightInput => ({
+            nodes: nodes
+                .filter(({ offline }) => !offline)
+                .map(({ name: node, address, port, user, hostKey, role, disks, unlock }) => ({
+                    ...{ name: node, address, port, user, hostKey, role },
+                    input: {
+                        ...{ address, role, version, ports: ports[role], virtual: virtualAddress },
+                        networks: `${k3s.clusterCidr} ${k3s.serviceCidr}`,
+                        unlock: unlock === undefined ? "" : "yes",
+                        disks: diskLines(disks),
+                    },
+                })),
+            ssh,
+            cluster: id,
             script: scriptText("preflight", {}),
         }),
     );
@@ -78,9 +80,9 @@ export function preflight(
         {
             // In the shell's place, so that Ctrl-C ends it: see waitFor.
             create: "exec node dist/preflight.cjs",
-            stdin: pulumi.secret(input.apply((told) => JSON.stringify(told))),
+            stdin: pulumi.secret(input.apply((each) => JSON.stringify(each))),
             logging: command.local.Logging.Stdout,
-            triggers: [args.nodes, version, virtualAddress, args.purpose, scriptsChecksum()],
+            triggers: [nodes, version, virtualAddress, purpose, scriptsChecksum()],
         },
         { ...opts, customTimeouts: { create: "5m", update: "5m" } },
     );

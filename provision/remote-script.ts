@@ -3,19 +3,37 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
-import type { NodeSettings } from "../config/nodes";
+import type { NodeSettings, SshSettings } from "../config/nodes";
 import { root } from "../lib/root";
 import { shellQuote } from "../lib/shell";
 
 const folder = join(root, "provision/scripts");
 
-/** Runs standard input as root; the official plugin gives the same input to a delete, so the word tells them apart. */
-function asRoot(action: "create" | "delete"): string {
-    return `if [ "$(id -u)" = 0 ]; then exec bash -s ${action}; else exec sudo -n bash -s ${action}; fi`;
+/**
+ * Shell command that runs standard input as root. The official plugin gives the same input to a delete, so the word tells
+ * them apart. It also waits for as long as the session is open, whatever its timeouts say (pulumi-command v1.2.1,
+ * provider/pkg/provider/util/commandOutputs.go), so the limit is the host's to keep.
+ */
+function asRoot(action: "create" | "delete", minutes: number): string {
+    const run = `timeout --kill-after=30 ${minutes * 60} bash -s ${action}`;
+    const stopped = `not done within ${minutes} minutes, and stopped: see "ps -ef" there, and run "pulumi up" again`;
+    return [
+        `if [ "$(id -u)" = 0 ]; then ${run}; else sudo -n ${run}; fi; code=$?`,
+        `case $code in 124 | 137) echo ${shellQuote(stopped)} >&2 ;; esac; exit $code`,
+    ].join("; ");
 }
 
-/** What a script stands on beside lib.sh, where it does. */
-const libraries: Readonly<Record<string, readonly string[]>> = { preflight: ["disks"], storage: ["disks"] };
+/** Libraries beside lib.sh, by script. */
+const libraries: Readonly<Record<string, readonly string[]>> = {
+    "api-address": ["identity"],
+    k3s: ["identity"],
+    leave: ["identity"],
+    preflight: ["identity", "disks"],
+    storage: ["disks"],
+};
+
+/** Input of a script: shell variables. */
+export type ScriptInput = Readonly<Record<string, pulumi.Input<string>>>;
 
 /**
  * The whole of what a node runs: assignments, which are not exported to what the script starts, then lib.sh and other
@@ -40,34 +58,36 @@ export function scriptsChecksum(): string {
     return createHash("sha256").update(texts.join("\0")).digest("hex");
 }
 
-/** Who is reached, and how. */
+/** Address of a node, and how its sshd is known. */
 export type NodeAddress = Pick<NodeSettings, "name" | "address" | "port" | "user" | "hostKey">;
 
 /** Arguments of {@link remoteScript}. */
 export interface RemoteScriptArgs {
     /** The node that runs it. */
     readonly node: NodeAddress;
-    /** Private key that the node lets in. */
-    readonly privateKey: pulumi.Input<string>;
+    /** How every node is reached. */
+    readonly ssh: SshSettings;
     /** Name of a file in provision/scripts, without `.sh`. */
     readonly script: string;
     /** Shell variables of the script, beside `node`, its name. A change runs the script again. */
-    readonly input?: Readonly<Record<string, pulumi.Input<string>>>;
-    /** Whether the script's `main delete` runs when the resource goes. */
+    readonly input?: ScriptInput;
+    /** Whether the script's `main delete` runs when the resource is deleted; false by default. */
     readonly deletes?: boolean;
-    /** How long the script may take, for instance "10m". */
-    readonly timeout?: string;
+    /** Minutes that the script may take; 15 by default. */
+    readonly minutes?: number;
 }
 
 /**
- * Runs one of the scripts on one node, as root. It runs again when its own text or its input changes. What it tells is
- * streamed; its standard output is what it hands back, a secret that is never shown.
+ * Runs one of the scripts on one node, as root. It runs again when its own text or its input changes. Its messages are
+ * streamed; its standard output is its result, a secret that is never shown.
  */
 export function remoteScript(
     name: string,
-    { node, privateKey, script, input = {}, deletes = false, timeout = "15m" }: RemoteScriptArgs,
+    { node, ssh, script, input = {}, deletes = false, minutes = 15 }: RemoteScriptArgs,
     opts: pulumi.CustomResourceOptions,
 ): command.remote.Command {
+    // The host's own limit comes first.
+    const timeout = `${minutes + 1}m`;
     return new command.remote.Command(
         name,
         {
@@ -76,13 +96,13 @@ export function remoteScript(
                 port: node.port,
                 user: node.user,
                 hostKey: node.hostKey,
-                privateKey: pulumi.secret(privateKey),
-                // The dials are seconds apart at most: enough for an sshd that restarts, and a wrong address is told soon.
+                privateKey: pulumi.secret(ssh.privateKey),
+                // The dials are seconds apart at most: enough for an sshd that restarts, and short for a wrong address.
                 dialErrorLimit: 8,
                 perDialTimeout: 10,
             },
-            create: asRoot("create"),
-            ...(deletes ? { delete: asRoot("delete") } : {}),
+            create: asRoot("create", minutes),
+            ...(deletes ? { delete: asRoot("delete", minutes) } : {}),
             stdin: pulumi.output({ ...input, node: node.name }).apply((values) => scriptText(script, values)),
             logging: command.remote.Logging.Stderr,
             addPreviousOutputInEnv: false,

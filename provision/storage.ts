@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import type { NodeSettings } from "../config/nodes";
+import type { NodeSettings, SshSettings } from "../config/nodes";
 import { type NodeAddress, remoteScript } from "./remote-script";
 import { bytes } from "./sizes";
 
@@ -17,16 +17,16 @@ export function diskLines(disks: readonly Disk[]): string {
 export interface StorageArgs {
     /** The node that has the disks. */
     readonly node: NodeAddress;
-    /** Private key that the node lets in. */
-    readonly privateKey: pulumi.Input<string>;
+    /** How every node is reached. */
+    readonly ssh: SshSettings;
     /** The disks of the array: four or more. */
     readonly disks: readonly Disk[];
     /** Opens the disks. */
     readonly passphrase: pulumi.Input<string>;
     /** Absolute path where the file system is mounted, and under which it is exported. */
     readonly mount: string;
-    /** Networks whose hosts may mount the export, as CIDRs. */
-    readonly allowedRanges: readonly string[];
+    /** Addresses of the nodes, which mount the export. */
+    readonly clients: readonly string[];
 }
 
 /**
@@ -37,22 +37,22 @@ export class Storage extends pulumi.ComponentResource {
     constructor(name: string, args: StorageArgs, opts?: pulumi.ComponentResourceOptions) {
         super("hearth:provision:Storage", name, {}, opts);
 
-        const { node, privateKey, disks, passphrase, mount, allowedRanges } = args;
+        const { node, ssh, disks, passphrase, mount, clients } = args;
         remoteScript(
             name,
             {
                 node,
-                privateKey,
+                ssh,
                 script: "storage",
                 input: {
                     disks: diskLines(disks),
                     passphrase: pulumi.secret(passphrase),
                     mountpoint: mount,
-                    ranges: allowedRanges.join(" "),
+                    clients: clients.join(" "),
                 },
-                timeout: "30m",
+                minutes: 30,
             },
-            { parent: this, dependsOn: opts?.dependsOn },
+            { parent: this, dependsOn: opts?.dependsOn, ignoreChanges: opts?.ignoreChanges ?? [] },
         );
         this.registerOutputs({});
     }

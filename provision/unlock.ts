@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import type { NodeSettings } from "../config/nodes";
+import type { NodeSettings, SshSettings } from "../config/nodes";
 import { type NodeAddress, remoteScript } from "./remote-script";
 import { type Disk, diskLines } from "./storage";
 
@@ -7,8 +7,8 @@ import { type Disk, diskLines } from "./storage";
 export interface UnlockArgs {
     /** The node that has the disks. */
     readonly node: NodeAddress;
-    /** Private key that the node lets in. */
-    readonly privateKey: pulumi.Input<string>;
+    /** How every node is reached. */
+    readonly ssh: SshSettings;
     /** The disks that are opened when it starts. */
     readonly disks: readonly Disk[];
     /** Its network before its system has started, and the public keys that may unlock. */
@@ -26,12 +26,12 @@ export class Unlock extends pulumi.ComponentResource {
     constructor(name: string, args: UnlockArgs, opts?: pulumi.ComponentResourceOptions) {
         super("hearth:provision:Unlock", name, {}, opts);
 
-        const { node, privateKey, disks, unlock } = args;
+        const { node, ssh, disks, unlock } = args;
         const script = remoteScript(
             name,
             {
                 node,
-                privateKey,
+                ssh,
                 script: "unlock",
                 input: {
                     disks: diskLines(disks),
@@ -40,9 +40,9 @@ export class Unlock extends pulumi.ComponentResource {
                     interface: unlock.interface,
                     keys: unlock.keys.join("\n"),
                 },
-                timeout: "30m",
+                minutes: 30,
             },
-            { parent: this, dependsOn: opts?.dependsOn },
+            { parent: this, dependsOn: opts?.dependsOn, ignoreChanges: opts?.ignoreChanges ?? [] },
         );
         this.hostKey = pulumi.unsecret(script.stdout);
         this.registerOutputs({ hostKey: this.hostKey });

@@ -22,7 +22,7 @@ refuse() {
 
 certificate() { # NAME SUBJECT [EXTENSION]
     openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$data/tls/$1.key" -subj "$2" 2>/dev/null |
-        openssl x509 -req -CA "$data/tls/ca.crt" -CAkey "$data/tls/ca.key" -days 30 -out "$data/tls/$1.crt" \
+        openssl x509 -req -CA "$data/tls/ca.crt" -CAkey "$data/tls/ca.key" -days 365 -out "$data/tls/$1.crt" \
             -extfile <(printf '%s' "${3:-}") 2>/dev/null
 }
 
@@ -30,7 +30,7 @@ certificate() { # NAME SUBJECT [EXTENSION]
 shared=(tls/ca.crt tls/ca.key tls/service.key token agent-token tokens.csv)
 
 make_cluster() {
-    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -keyout "$data/tls/ca.key" \
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 3650 -keyout "$data/tls/ca.key" \
         -out "$data/tls/ca.crt" -subj /CN=k3s-stand-in 2>/dev/null
     openssl genrsa -out "$data/tls/service.key" 2048 2>/dev/null
     local hash
@@ -43,9 +43,11 @@ make_cluster() {
 
 make_certificates() {
     local names
+    # k3s adds the node's own address.
     names=$(settings tls-san | sed -E 's/^[0-9.]+$/IP:&/; t; s/^/DNS:/' | paste -sd,)
-    certificate server /CN=server "subjectAltName=IP:127.0.0.1,$names"
-    [[ ! -s $etc/k3s.yaml ]] || return 0
+    certificate server /CN=server "subjectAltName=IP:127.0.0.1,IP:$(setting node-ip),$names"
+    # k3s renews it in the last 90 days of its 365.
+    ! openssl x509 -checkend $((90 * 86400)) -in "$data/tls/admin.crt" >/dev/null 2>&1 || return 0
     certificate admin /O=system:masters/CN=admin
     cat >"$etc/k3s.yaml" <<END
 apiVersion: v1
@@ -68,6 +70,14 @@ END
 
 etcd_at() { # ADDRESS PATH BODY
     curl --fail --silent --max-time 10 --data "$3" "http://$1:2379/v3/cluster/member/$2"
+}
+
+remove_member() { # ADDRESS NAME
+    local members id
+    members=$(etcd_at "$1" list '{}') || return
+    id=$(python3 -c 'import json, sys
+print(*[each["ID"] for each in json.loads(sys.argv[1])["members"] if each.get("name") == sys.argv[2]])' "$members" "$2")
+    [[ -z $id ]] || etcd_at "$1" remove "{\"ID\": \"$id\"}" >/dev/null
 }
 
 # Has this server among the members of etcd; what it prints are all of them, as etcd wants to be told.
@@ -186,10 +196,21 @@ say_ready() {
         \"status\": \"$2\", \"reason\": \"$3\"}]}}" >/dev/null || true
 }
 
+# k3s takes a server with this annotation out of etcd, and says so in another one.
+remove_members() {
+    local node
+    for node in $(kubectl get nodes -o 'jsonpath={range .items[?(@.metadata.annotations.etcd\.k3s\.cattle\.io/remove=="true")]}{.metadata.name} {end}'); do
+        [[ $node != "$(setting node-name)" ]] || continue
+        remove_member "$(setting node-ip)" "$node" || continue
+        kubectl annotate node "$node" etcd.k3s.cattle.io/remove- "etcd.k3s.cattle.io/removed-node-name=$node" >/dev/null || true
+    done
+}
+
 # What the controller manager does: a node that is heard of no more is not Ready.
 watch_nodes() {
     local node address reason
     while true; do
+        remove_members
         while read -r node address reason; do
             if ping -c 1 -W 2 "$address" >/dev/null 2>&1; then
                 [[ $reason != NodeStatusUnknown ]] || say_ready "$node" True StandIn
@@ -212,7 +233,7 @@ END
         \"conditions\": [{\"type\": \"Ready\", \"status\": \"True\", \"reason\": \"StandIn\"}],
         \"addresses\": [{\"type\": \"InternalIP\", \"address\": \"$(setting node-ip)\"}],
         \"nodeInfo\": {\"kubeletVersion\": \"$version\", \"architecture\": \"amd64\", \"bootID\": \"\",
-            \"containerRuntimeVersion\": \"\", \"kernelVersion\": \"\", \"kubeProxyVersion\": \"\", \"machineID\": \"\",
+            \"containerRuntimeVersion\": \"\", \"kernelVersion\": \"\", \"kubeProxyVersion\": \"\", \"machineID\": \"$(</etc/machine-id)\",
             \"operatingSystem\": \"linux\", \"osImage\": \"\", \"systemUUID\": \"\"}}}" >/dev/null
     # The API server sets it on a new node, and the controller manager takes it from one that is Ready.
     kubectl taint node "$name" node.kubernetes.io/not-ready- >/dev/null 2>&1 || true

@@ -3,6 +3,7 @@ export interface StateResource {
     readonly urn: string;
     readonly type: string;
     readonly inputs?: Readonly<Record<string, unknown>>;
+    readonly outputs?: Readonly<Record<string, unknown>>;
     /** URN of its provider, `::` and the provider's id. */
     readonly provider?: string;
 }

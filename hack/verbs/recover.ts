@@ -10,14 +10,22 @@ import { knownReleases } from "../recovery/deployment";
 import { repairBackend } from "../recovery/half-written";
 import { readLocks } from "../recovery/locks";
 import { makeMissingObjects } from "../recovery/missing-objects";
+import { findCluster } from "../recovery/nodes";
 import { exportState, type Recovery, recover } from "../recovery/recover";
 import { takeOver } from "../recovery/take-over";
 import { pulumi, pulumiWith, readStack, type Stack, stackOption } from "../stack";
 import { defineVerb, exitCodes } from "../verb";
 
 /** Calls `use` with the stack's cluster; not where nobody knows of one yet. */
-async function withCluster(stack: Stack, use: (kubectl: Kubectl) => Promise<void>): Promise<void> {
+async function withCluster(
+    stack: Stack,
+    found: string | undefined,
+    use: (kubectl: Kubectl) => Promise<void>,
+): Promise<void> {
     const { name, kubeconfigPath, hasKubeconfig } = stack;
+    if (found !== undefined) {
+        return withPrivateFile("kubeconfig", found, (path) => use(new Kubectl(path)));
+    }
     if (kubeconfigPath !== undefined) {
         return existsSync(kubeconfigPath) ? use(new Kubectl(kubeconfigPath)) : undefined;
     }
@@ -67,7 +75,8 @@ export const verb = defineVerb({
             tell,
         };
         await recover(recovery);
-        await withCluster(described, async (kubectl) => {
+        const found = await findCluster(described, recovery);
+        await withCluster(described, found, async (kubectl) => {
             await takeOver(recovery, kubectl, generatedValues(root, described));
             const inGit = releasesInGit(described);
             for (const release of knownReleases(await exportState(recovery)).filter(({ name }) => !inGit.has(name))) {

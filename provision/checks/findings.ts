@@ -7,24 +7,43 @@ export interface Finding {
     readonly advice: string;
 }
 
-/** What is known of one node after it was looked at. */
+/** A node as the cluster's API has it. */
+export interface Peer {
+    readonly name: string;
+    /** Machine id of the system that it runs; empty if it never reported one. */
+    readonly machine: string;
+    readonly address: string;
+    readonly ready: boolean;
+}
+
+/** Result of looking at one host. */
 export interface Look {
     readonly findings: readonly Finding[];
-    /** Whether it carries the name of this cluster. */
+    /** Whether it carries the mark of this cluster. */
     readonly isMember: boolean;
-    /** The address for the servers to hold among themselves, if somebody has it already, as seen from here. */
+    /** Its machine id; undefined if it was not reached. */
+    readonly machine?: string;
+    /** Nodes of the cluster, if it is a server of it and its API answers. */
+    readonly peers: readonly Peer[];
+    /** The address for the servers to hold themselves, if another host has it already, as seen from here. */
     readonly taken?: string;
 }
 
-/** Reads what preflight.sh hands back: level, what and advice, set apart by tabs, a line for each finding. */
+/** Reads the result of preflight.sh: fields set apart by tabs, a line each. */
 export function parseFindings(node: string, text: string): Look {
     const lines = text.split("\n").map((line) => line.split("\t"));
-    const taken = lines.find(([level]) => level === "taken")?.[1];
+    const first = (key: string) => lines.find(([level]) => level === key)?.[1];
+    const taken = first("taken");
+    const machine = first("machine");
     return {
         findings: lines.flatMap(([level, what = "", advice = ""]) =>
             level === "ok" || level === "warning" || level === "fatal" ? [{ node, level, what, advice }] : [],
         ),
-        isMember: lines.some(([level]) => level === "member"),
+        isMember: first("member") !== undefined,
+        peers: lines.flatMap(([level, name = "", id = "", address = "", ready = ""]) =>
+            level === "node" ? [{ name, machine: id, address, ready: ready === "True" }] : [],
+        ),
+        ...(machine === undefined ? {} : { machine }),
         ...(taken === undefined ? {} : { taken }),
     };
 }
@@ -53,38 +72,102 @@ export function connectionFinding(node: string, target: string, stderr: string):
     if (/refused|timed out|No route|unreachable|resolve hostname|closed|reset/i.test(stderr)) {
         return fatal(
             `not reachable: ${stderr.trim().split("\n").pop()}`,
-            "see whether it is on, and its sshd listens at this address and port",
+            "see whether it is on, and its sshd listens at this address and port. If it may stay off: set offline: true for it",
         );
     }
     return fatal(stderr.trim().split("\n").pop() || "the session ended without a word", `try: ssh ${target}`);
 }
 
+/** A look at a node, with its entry in the config. */
+export type NodeLook = Pick<Look, "isMember" | "machine" | "peers" | "taken"> & {
+    readonly name: string;
+    readonly role: "server" | "agent";
+};
+
 /**
- * What the nodes have to say together. A cluster is started by the first server: when others are in it already and the
- * first is not, it would start a second one. Before the cluster is there, nobody may have the address that its servers
- * will hold among themselves.
+ * Refuses a host that is to be a node which the cluster has on another machine: k3s would turn it away, or two machines
+ * would be one node.
  */
-export function clusterFindings(
-    nodes: readonly (Pick<Look, "isMember" | "taken"> & { readonly name: string; readonly role: "server" | "agent" })[],
-): Finding[] {
+function replacedFindings(nodes: readonly NodeLook[]): Finding[] {
+    const peers = nodes.flatMap((node) => node.peers);
+    return nodes.flatMap(({ name, isMember, machine }): Finding[] => {
+        const peer = isMember || machine === undefined ? undefined : peers.find((each) => each.name === name);
+        if (peer === undefined || peer.machine === machine) {
+            return [];
+        }
+        const what = `the cluster has ${name} on another machine (at ${peer.address}, ${peer.ready ? "Ready" : "not Ready"})`;
+        return [
+            {
+                ...{ node: name, level: "fatal", what },
+                advice: peer.ready
+                    ? `take ${name} out of hearth:nodes and run \`pulumi up\`, then add this host; or give it another name`
+                    : `if that machine is gone: hack/forget-node ${name}, and run \`pulumi up\` again`,
+            },
+        ];
+    });
+}
+
+/** Refuses hosts that cannot be told from each other: copies of one disk. */
+function copiedFindings(nodes: readonly NodeLook[]): Finding[] {
+    return nodes.flatMap(({ name, machine }, index): Finding[] => {
+        const twin = nodes.slice(0, index).find((each) => machine !== undefined && each.machine === machine);
+        return twin === undefined
+            ? []
+            : [
+                  {
+                      ...{
+                          node: name,
+                          level: "fatal",
+                          what: `it has the machine id of ${twin.name}: a copy of its disk`,
+                      },
+                      advice: `on ${name}, before it is a node: rm /etc/machine-id; systemd-machine-id-setup; reboot`,
+                  },
+              ];
+    });
+}
+
+/**
+ * Findings about the nodes together. A cluster is started by the first server: when others are in it already and the
+ * first is not, it would start a second one. Before the cluster exists, nobody may have the address that its servers
+ * will hold.
+ */
+export function clusterFindings(nodes: readonly NodeLook[]): Finding[] {
     const first = nodes.find(({ role }) => role === "server");
     const member = nodes.find(({ role, isMember }) => role === "server" && isMember);
+    const orphan = nodes.find(({ role, isMember }) => role === "agent" && isMember);
     const neighbor = nodes.find(({ taken }) => taken !== undefined);
     const fatal = (node: string, what: string, advice: string): Finding[] => [{ node, level: "fatal", what, advice }];
+    const others = [...copiedFindings(nodes), ...replacedFindings(nodes)];
     if (first && member && first !== member) {
-        return fatal(
-            first.name,
-            `is the first server, and not in the cluster that ${member.name} is in`,
-            `put ${member.name} before it in hearth:nodes: the first one starts the cluster, the others join`,
-        );
+        return [
+            ...others,
+            ...fatal(
+                first.name,
+                `is the first server, and not in the cluster that ${member.name} is in`,
+                `put ${member.name} before it in hearth:nodes: the first one starts the cluster, the others join`,
+            ),
+        ];
+    }
+    if (first?.machine !== undefined && !member && orphan) {
+        return [
+            ...others,
+            ...fatal(
+                orphan.name,
+                `is in a cluster that none of the servers is in: ${first.name} would start a second one`,
+                `restore the datastore on ${first.name} (docs/restore.md), or install Debian anew on ${orphan.name}, too`,
+            ),
+        ];
     }
     return neighbor && !member
-        ? fatal(
-              neighbor.name,
-              `somebody has the address ${neighbor.taken} already`,
-              "choose a free one for hearth:api.address; if a load balancer of yours has it, remove hearth:api.virtual",
-          )
-        : [];
+        ? [
+              ...others,
+              ...fatal(
+                  neighbor.name,
+                  `somebody has the address ${neighbor.taken} already`,
+                  "choose a free one for hearth:api.address; if a load balancer of yours has it, remove hearth:api.virtual",
+              ),
+          ]
+        : others;
 }
 
 /** The findings as one table: what is wrong first. */

@@ -2,8 +2,8 @@
 # Hardens sshd and turns the firewall on, without locking anybody out: both go back to what they were two minutes later,
 # unless a new session comes in (every script confirms that at its start, see lib.sh). A machine that restarts before that
 # starts without the firewall.
-# Input: port of sshd; addresses of all nodes; nfs_ranges, networks that mount this node's export (may be empty).
-: "${port:?}" "${addresses:?}" "${nfs_ranges?}"
+# Input: port of sshd; addresses of all nodes, which also mount its NFS export; cluster_networks, those of pods and Services.
+: "${port:?}" "${addresses:?}" "${cluster_networks:?}"
 
 folder=/etc/hearth
 sshd=/etc/ssh/sshd_config.d/00-hearth.conf
@@ -28,11 +28,8 @@ table inet hearth {
         tcp dport $port accept
         tcp dport { 80, 443, 6443 } accept
         ip saddr { $(join_words "$addresses") } accept comment "the other nodes"
-        ip saddr { 10.42.0.0/16, 10.43.0.0/16 } accept comment "pods and Services"
+        ip saddr { $(join_words "$cluster_networks") } accept comment "pods and Services"
 END
-    if [[ -n $nfs_ranges ]]; then
-        echo "        ip saddr { $(join_words "$nfs_ranges") } tcp dport 2049 accept comment \"NFS\""
-    fi
     printf '    }\n}\n'
 }
 
@@ -86,6 +83,8 @@ END
 [Unit]
 Description=Firewall of the node
 DefaultDependencies=no
+# Where nftables.service is enabled, it may flush the rules of everybody.
+After=nftables.service
 Before=network-pre.target
 Wants=network-pre.target
 ConditionPathExists=$firewall

@@ -1,13 +1,14 @@
 # shellcheck shell=bash
 # The servers hold the address of the API among themselves, by keepalived: whoever has it and whose API server no longer
 # answers gives it up, and another takes it (create). A node that is no server any more lets it go (delete).
-# Input: virtual, the address; address of this node; servers, the addresses of all servers.
-: "${virtual:?}" "${address:?}" "${servers:?}"
+# Input: virtual, the address; address of this node; servers, the addresses of all servers; cluster and machine (see
+# identity.sh).
+: "${virtual:?}" "${address:?}" "${servers:?}" "${cluster:?}" "${machine?}"
 
 config=/etc/keepalived/keepalived.conf
 # keepalived takes no script from /usr/local, where Debian lets a group write.
 check=/etc/hearth/api-answers
-mark="# Written by hearth."
+header="# Written by hearth."
 
 config_text() {
     local interface server unicast=""
@@ -18,7 +19,7 @@ config_text() {
     done
     if [[ -n $unicast ]]; then unicast="    unicast_src_ip $address"$'\n    unicast_peer {\n'"$unicast    }"; fi
     cat <<END
-$mark
+$header
 global_defs {
     enable_script_security
     script_user root
@@ -49,7 +50,7 @@ END
 
 create() {
     local text before
-    if [[ -s $config && $(<"$config") != "$mark"* ]]; then
+    if [[ -s $config && $(<"$config") != "$header"* ]]; then
         die "$node has a keepalived of its own ($config). Let it hold $virtual and remove hearth:api.virtual, or remove it"
     fi
     install_packages curl keepalived
@@ -73,7 +74,9 @@ END
 }
 
 delete() {
-    if [[ -e $config && $(<"$config") == "$mark"* ]]; then
+    if [[ -e $config && $(<"$config") == "$header"* ]]; then
+        # Where the API's address goes away and the node stays, or where k3s is uninstalled already.
+        if has_k3s; then prove "$virtual is not given up"; fi
         systemctl --quiet disable --now keepalived.service
         remove_file "$config"
         remove_file "$check"

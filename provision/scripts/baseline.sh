@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# What every node has in common: packages, host name, kernel settings, no swap, security updates by themselves.
+# Common to all nodes: packages, host name, kernel settings, no swap, automatic security updates. Its result is the machine
+# id, by which later steps know the system that was prepared here.
 # Input: hosts, lines of /etc/hosts for all nodes.
 : "${node:?}" "${hosts:?}"
 
@@ -73,6 +74,7 @@ main() {
     kernel_settings
     no_swap
     security_updates
+    result "$(</etc/machine-id)"
 }
 
 main "$@" </dev/null

@@ -17,16 +17,7 @@ main() {
     mkdir -p "$folder"
     local from=$source/$version/$name
     say "fetching $from"
-    if [[ $source == /* ]]; then
-        [[ -f $from ]] || die "$from is not there: put the release's file there, or correct hearth:k3s.source"
-        cp "$from" "$folder/k3s.part"
-    else
-        # A fresh Debian has none.
-        command -v curl >/dev/null || install_packages ca-certificates curl
-        curl --globoff --fail --silent --show-error --location --retry 5 --retry-all-errors --output "$folder/k3s.part" \
-            "$source/${version/+/%2B}/$name" ||
-            die "$from cannot be fetched: see above; hearth:k3s.source may name a mirror or a directory on the node"
-    fi
+    fetch "$source" "$version/$name" "$folder/k3s.part"
     if ! sha256sum --check --status <<<"$expected  $folder/k3s.part"; then
         local actual
         actual=$(sha256sum "$folder/k3s.part" | cut -d ' ' -f 1)

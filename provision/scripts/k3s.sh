@@ -1,18 +1,18 @@
 # shellcheck shell=bash
-# Makes a node a part of the cluster (step=join, which leaves a k3s that is there alone), or makes the k3s that is there
-# what the config says (step=converge), or takes it off the machine (delete).
-# Input: step; cluster, the cluster's name for itself; version; role, server or agent; config, audit_policy and
-# pod_security, the texts of k3s's files; registration, what config.yaml has beyond config and needs no restart;
-# kubeconfig of the administrator, for converge.
-: "${node:?}" "${step:?}" "${cluster:?}" "${version:?}" "${role:?}" "${config:?}" "${audit_policy:?}" "${pod_security:?}"
-: "${registration?}"
+# Has a node join the cluster (step=join, which leaves a k3s that is there alone), has the k3s that is there converge on the
+# config (step=converge), or uninstalls it (delete).
+# Input: step; cluster and machine (see identity.sh); version; role, server or agent; address of this node; config,
+# audit_policy, pod_security and registries, texts of k3s's files; registry_authorities, lines of a file's name and its text
+# in base64; registration, lines of config.yaml that need no restart; source and images (see fetch_images); kubeconfig of
+# the administrator, for an agent's converge.
+: "${node:?}" "${step:?}" "${cluster:?}" "${machine?}" "${version:?}" "${role:?}" "${address:?}" "${config:?}"
+: "${audit_policy:?}" "${pod_security:?}" "${registration?}" "${registries?}" "${registry_authorities?}" "${images?}" "${source:?}"
 
 etc=/etc/rancher/k3s
 data=/var/lib/rancher/k3s
 lib=/usr/local/lib/hearth/k3s
 stamp=$etc/hearth-applied
 switching=$etc/hearth-switching
-marker=/etc/rancher/hearth-cluster
 case $role in
     server) unit=k3s type=notify ;;
     *) unit=k3s-agent type=exec ;;
@@ -47,10 +47,43 @@ WantedBy=multi-user.target
 END
 }
 
-# What the running k3s was started with; kept as a sum, since the config has the token in it.
+# Flannel takes the interface of the default route, whatever node-ip says (k3s #12056).
+own_interface() { ip -oneline -4 address show to "$address" | awk '{ print $2; exit }'; }
+
+# Name servers of a resolv.conf that k3s takes: it discards a file that has any other, and gives pods 8.8.8.8 (k3s,
+# pkg/agent/config, isValidResolvConf).
+name_servers() { sed -nE 's/^nameserver +([0-9a-fA-F.:]+)[[:space:]]*$/\1/p' "$1" 2>/dev/null | grep -viE '^(127\.|169\.254\.|::1$|fe80:|0\.0\.0\.0$)' || true; }
+is_valid_resolv_conf() {
+    local all
+    all=$(grep -c '^nameserver' "$1" 2>/dev/null || true)
+    ((${all:-0} > 0)) && [[ $(name_servers "$1" | wc -l) == "$all" ]]
+}
+
+# Text of a resolv.conf for k3s, where neither of those that it looks at will do, and one of them has a name server that
+# does; empty otherwise.
+resolv_conf() {
+    local file
+    for file in /etc/resolv.conf /run/systemd/resolve/resolv.conf; do
+        if is_valid_resolv_conf "$file"; then return; fi
+    done
+    name_servers /etc/resolv.conf | sed 's/^/nameserver /'
+}
+
+# Whether the home's own arguments set KEY.
+is_set() { grep -q "^$1:" <<<"$config"; }
+
+# The config with what only this machine knows.
+own_config() {
+    printf '%s' "$config"
+    is_set flannel-iface || printf 'flannel-iface: %s\n' "$(own_interface)"
+    is_set resolv-conf || [[ -z $(resolv_conf) ]] || printf 'resolv-conf: %s\n' "$etc/resolv.conf"
+}
+
+# Sum of everything that the running k3s was started with; a sum, since the config has the token in it.
 fingerprint() {
     {
-        printf '%s\0' "$version" "$config" "$audit_policy" "$pod_security"
+        printf '%s\0' "$version" "$(own_config)" "$audit_policy" "$pod_security" "$registries" "$registry_authorities" \
+            "$(resolv_conf)"
         unit_text
     } | sha256sum | cut -d ' ' -f 1
 }
@@ -67,11 +100,47 @@ link() {
     fi
 }
 
+write_mark() { write_file "$mark" 0644 <<<"$cluster"$'\n'"$node"$'\n'"$(</etc/machine-id)"; }
+
+write_registries() {
+    local file text
+    if [[ -z $registries ]]; then
+        remove_file "$etc/registries.yaml"
+        return
+    fi
+    while read -r file text; do
+        if [[ -n $file ]]; then base64 -d <<<"$text" | write_file "$etc/registries/$file" 0644; fi
+    done <<<"$registry_authorities"
+    write_file "$etc/registries.yaml" 0600 <<<"$registries"
+}
+
+# Tars of images, which k3s loads when it starts. images: a line each, architecture or "any", SHA-256, name of the file.
+fetch_images() {
+    local architecture sum name file
+    while read -r architecture sum name; do
+        [[ $architecture == "$(uname -m)" || $architecture == any ]] || continue
+        file=$data/agent/images/$name
+        if sha256sum --check --status <<<"$sum  $file" 2>/dev/null; then continue; fi
+        mkdir -p "$data/agent/images"
+        say "fetching $source/$version/$name"
+        fetch "$source" "$version/$name" "/usr/local/lib/hearth/k3s/$name.part"
+        if ! sha256sum --check --status <<<"$sum  /usr/local/lib/hearth/k3s/$name.part"; then
+            rm -f "/usr/local/lib/hearth/k3s/$name.part"
+            die "$source/$version/$name has another SHA-256 than hearth:k3s.images says: correct one of them"
+        fi
+        mv -f "/usr/local/lib/hearth/k3s/$name.part" "$file"
+        changed "$file"
+    done <<<"$images"
+}
+
 # Puts the files in place and starts k3s with them; the stamp comes last, so that a run that was cut short starts over.
 apply() {
     [[ -x $lib/$version/k3s ]] || die "k3s $version is not on the node: run \`pulumi up\` once more"
-    write_file "$marker" 0644 <<<"$cluster"
-    write_file "$etc/config.yaml" 0600 <<<"$config$registration"
+    write_mark
+    write_file "$etc/config.yaml" 0600 <<<"$(own_config)"$'\n'"$registration"
+    write_registries
+    if [[ -n $(resolv_conf) ]]; then write_file "$etc/resolv.conf" 0644 <<<"$(resolv_conf)"; fi
+    fetch_images
     if [[ $role == server ]]; then
         write_file "$etc/audit-policy.yaml" 0600 <<<"$audit_policy"
         write_file "$etc/pod-security.yaml" 0600 <<<"$pod_security"
@@ -101,9 +170,50 @@ apply() {
 
 join() {
     if [[ -e $stamp ]]; then
-        return # Another version or config is converge's to bring in, one node at a time.
+        write_mark # Marks of older versions have the cluster's id only.
+        return     # Another version or config is converge's to bring in, one node at a time.
     fi
     apply
+}
+
+# k3s renews its certificates, which are valid for a year, only when it starts.
+renew_in_time() {
+    write_file /usr/local/lib/hearth/renew-certificates 0755 <<END
+#!/bin/sh
+# Restarts k3s when one of its certificates expires within 90 days. Pods keep running. Written by hearth.
+find $data/server/tls $data/agent -maxdepth 2 -name '*.crt' ! -name '*ca.crt' ! -name '*ca.*.crt' 2>/dev/null |
+    while read -r certificate; do
+        openssl x509 -checkend $((90 * 86400)) -noout -in "\$certificate" >/dev/null && continue
+        echo "\$certificate expires soon"
+        systemctl restart $unit.service
+        break
+    done
+END
+    write_file /etc/systemd/system/hearth-renew.service 0644 <<'END'
+[Unit]
+Description=Renewal of the certificates of k3s
+
+[Service]
+Type=oneshot
+ExecStart=/usr/local/lib/hearth/renew-certificates
+END
+    write_file /etc/systemd/system/hearth-renew.timer 0644 <<'END'
+[Unit]
+Description=Weekly renewal of the certificates of k3s
+
+[Timer]
+OnCalendar=Sun 04:00
+RandomizedDelaySec=3h
+Persistent=true
+
+[Install]
+WantedBy=timers.target
+END
+    if [[ $(systemctl is-enabled hearth-renew.timer 2>/dev/null) != enabled ]]; then
+        systemctl daemon-reload
+        systemctl --quiet enable --now hearth-renew.timer
+        changed "hearth-renew.timer"
+    fi
 }
 
 is_ready() {
@@ -113,12 +223,13 @@ is_ready() {
 }
 
 converge() {
+    renew_in_time
     if is_applied; then
         return
     fi
-    : "${kubeconfig:?}"
-    say "k3s or its config is not what was asked for: the node is emptied, switched and filled again"
-    open_cluster "$kubeconfig"
+    say "k3s or its config differs from what is asked for: the node is drained, switched and uncordoned"
+    # A server asks its own API server: the API's address may be what changes.
+    if [[ $role == server ]]; then open_cluster "$(<"$etc/k3s.yaml")"; else open_cluster "${kubeconfig:?}"; fi
     write_file "$switching" 0600 <<<"$version"
     # After a switch that was cut short, it may be this node's API server that does not answer.
     if with_cluster get --raw /readyz >/dev/null 2>&1; then
@@ -156,9 +267,30 @@ forget_rules() {
     done
 }
 
-# As k3s-killall.sh and k3s-uninstall.sh do it.
+# Mounts that k3s and its pods made, the innermost first.
+mounts() {
+    awk '{ print $2 }' /proc/self/mounts | grep -E '^(/run/k3s|/var/lib/kubelet|/run/netns/cni-|/var/lib/rancher/k3s)' |
+        sort -r | while IFS= read -r path; do printf '%b\n' "$path"; done
+}
+
+# A mount that does not come off keeps its files: they are not this machine's to delete.
+unmount_all() {
+    local path left
+    while IFS= read -r path; do
+        timeout --kill-after=5 60 umount -f "$path" 2>/dev/null || true
+    done < <(mounts)
+    left=$(mounts)
+    [[ -z $left ]]
+}
+
+# Like k3s-killall.sh and k3s-uninstall.sh.
 uninstall() {
-    systemctl disable --now "$unit.service" 2>/dev/null || true
+    if ! has_k3s; then
+        return
+    fi
+    prove "k3s stays on it"
+    write_mark # Of a mark of an older version, the node's name is in a file that is deleted.
+    systemctl disable --now "$unit.service" hearth-renew.timer 2>/dev/null || true
     local path name
     pkill -9 -f "^$data/data/[^/]*/bin/containerd-shim" || true
     # Containers go on without their shims.
@@ -166,17 +298,19 @@ uninstall() {
         if [[ -e $path/cgroup.kill ]]; then echo 1 >"$path/cgroup.kill"; fi
     done
     forget_rules
-    while read -r path; do
-        umount -f "$path" || true
-    done < <(awk '{ print $2 }' /proc/self/mounts | grep -E '^(/run/k3s|/var/lib/kubelet|/run/netns/cni-|/var/lib/rancher/k3s)' | sort -r)
+    if ! wait_until 30 "mounts of pods" unmount_all; then
+        die "nothing was deleted on $node, because these mounts are in use:"$'\n'"$(mounts)"$'\n'"See who uses them (fuser -vm" \
+            "PATH), unmount them, and run \`pulumi up\` again"
+    fi
     for name in cni0 flannel.1; do
         ip link delete "$name" 2>/dev/null || true
     done
     for name in $(ip netns list | awk '/^cni-/ { print $1 }'); do
         ip netns delete "$name"
     done
-    rm -f "$unit_file" "$marker" /usr/local/bin/k3s /usr/local/bin/kubectl /usr/local/bin/crictl /usr/local/bin/ctr
-    rm -rf "$etc" "$data" /var/lib/kubelet /run/k3s /run/flannel "$lib"
+    # The mark last: a run that is cut short can still prove what this machine is.
+    rm -rf --one-file-system "$etc" "$data" /var/lib/kubelet /var/lib/cni /run/k3s /run/flannel "$lib"
+    rm -f "$unit_file" /etc/systemd/system/hearth-renew.{service,timer} /usr/local/lib/hearth/renew-certificates /run/systemd/system/k3s.service.d/hearth-leaving.conf /usr/local/bin/{k3s,kubectl,crictl,ctr} "$mark"
     systemctl daemon-reload
     changed "k3s is uninstalled"
 }

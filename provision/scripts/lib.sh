@@ -4,7 +4,7 @@ set -euo pipefail
 # A pipe into write_file counts its change here, not in a subshell.
 shopt -s inherit_errexit lastpipe
 umask 022
-export LC_ALL=C DEBIAN_FRONTEND=noninteractive
+export LC_ALL=C DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=a
 
 : "${node:?}"
 changes=0
@@ -100,6 +100,21 @@ wait_until() {
     done
 }
 
+# patiently COMMAND…: runs a command of apt or dpkg, and waits up to ten minutes for another process that holds their
+# locks: a fresh image installs updates by itself. apt waits for one of its three locks at most.
+patiently() {
+    local output end=$((SECONDS + 600)) waits=no
+    until output=$("$@" 2>&1); do
+        if [[ ! $output =~ (Could not get lock|Unable to (acquire|lock)|lock (is|was) locked) ]] || ((SECONDS >= end)); then
+            say "$output"
+            return 1
+        fi
+        if [[ $waits == no ]]; then say "waiting for another process that installs packages"; fi
+        waits=yes
+        read -rt 2 <> <(:) || true
+    done
+}
+
 # install_packages NAME…: installs the Debian packages that are missing.
 install_packages() {
     local missing=() package
@@ -110,11 +125,25 @@ install_packages() {
         return
     fi
     # A run that was cut short may have left packages half configured.
-    dpkg --configure -a
-    apt-get -o DPkg::Lock::Timeout=300 update -q
-    apt-get -o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--force-confold install -q -y --no-install-recommends \
-        "${missing[@]}"
+    patiently dpkg --configure -a
+    patiently apt-get update -q
+    patiently apt-get -o Dpkg::Options::=--force-confold install -q -y --no-install-recommends "${missing[@]}" ||
+        die "packages cannot be installed: ${missing[*]}. See above, and whether $node reaches its mirror (apt-get update)"
     changed "packages: ${missing[*]}"
+}
+
+# fetch SOURCE PATH FILE: copies PATH of hearth:k3s.source, a URL or a directory, to FILE.
+fetch() {
+    local from=$1/$2
+    if [[ $1 == /* ]]; then
+        [[ -f $from ]] || die "$from is not there: put the release's file there, or correct hearth:k3s.source"
+        cp "$from" "$3"
+        return
+    fi
+    # A fresh Debian has none.
+    command -v curl >/dev/null || install_packages ca-certificates curl
+    curl --globoff --fail --silent --show-error --location --retry 5 --retry-all-errors --output "$3" "$1/${2//+/%2B}" ||
+        die "$from cannot be fetched: see above; hearth:k3s.source may name a mirror or a directory on the node"
 }
 
 # How long a node may take to become empty. So may a single request: where the API server knows too little of a
@@ -123,12 +152,23 @@ install_packages() {
 emptying=(--ignore-daemonsets --delete-emptydir-data --timeout=300s --request-timeout=300s)
 
 # with_cluster COMMAND…: runs kubectl as the cluster's administrator. The credentials are in a file without a name, which
-# is gone with this script whatever ends it.
-with_cluster() { k3s kubectl --kubeconfig /proc/self/fd/4 --request-timeout=20s "$@"; }
+# is deleted with this script whatever ends it.
+api_server=()
+with_cluster() { k3s kubectl --kubeconfig /proc/self/fd/4 --request-timeout=20s "${api_server[@]}" "$@"; }
 open_cluster() {
     local file
     file=$(umask 077 && mktemp /run/hearth.XXXXXX)
     exec 4<>"$file"
     rm -f "$file"
     printf '%s' "$1" >&4
+}
+
+# reach_api ADDRESS…: has with_cluster use the first of these servers that answers.
+reach_api() {
+    local address
+    for address in "$@"; do
+        api_server=(--server "https://$address:6443")
+        if with_cluster --request-timeout=5s get --raw /readyz >/dev/null 2>&1; then return; fi
+    done
+    return 1
 }

@@ -1,6 +1,5 @@
 # shellcheck shell=bash
-# Runs on the first server: waits until a node is Ready in the API with its labels and taints (create), or drains it and
-# takes it out of the cluster (delete).
+# Runs on the first server: waits until a node is Ready in the API, and sets its labels and taints.
 # Input: member, the node's name; version of k3s; labels, one `key=value` a line; taints, one `key=value:effect` a line.
 : "${member:?}" "${version:?}" "${labels?}" "${taints?}"
 
@@ -52,7 +51,7 @@ applies() {
     changed "$kind of $member: ${lines//$'\n'/ }"
 }
 
-create() {
+main() {
     if ! wait_until 300 "$member Ready with $version" is_ready; then
         kubectl get node "$member" -o wide || true
         die "$member is not Ready in the API: see journalctl -u k3s (or k3s-agent) on it, and whether it reaches port 6443 here"
@@ -60,22 +59,5 @@ create() {
     applies label "$labels"
     applies taint "$taints"
 }
-
-delete() {
-    if [[ -z $(kubectl get node "$member" --ignore-not-found -o name) ]]; then
-        return
-    fi
-    # The last node has nowhere to put its pods, and goes with the cluster.
-    if (($(kubectl get nodes -o name | wc -l) > 1)); then
-        kubectl cordon "$member"
-        kubectl drain "$member" "${emptying[@]}" ||
-            die "$member was not empty within 5 minutes: see above which pods stay, and run \`pulumi up\` again." \
-                "If the machine is dead, docs/nodes.md has the way to take it out"
-        kubectl delete node "$member" --wait=false
-    fi
-    changed "$member is out of the cluster"
-}
-
-main() { "$1"; }
 
 main "$@" </dev/null

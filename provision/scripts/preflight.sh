@@ -2,8 +2,10 @@
 # Looks at a node and changes nothing. The result has a line for each finding: level, what, what to do, set apart by tabs.
 # Input: cluster, the name by which this cluster's nodes know it; now, the time here in seconds; address of the node; role,
 # server or agent; version of k3s that it will run, empty if none; ports to be free; virtual, the address that the servers
-# hold among themselves, empty if none; disks (see disks.sh, which stands before this).
-: "${cluster:?}" "${now:?}" "${address:?}" "${role:?}" "${version?}" "${ports:?}" "${virtual?}" "${disks?}"
+# hold among themselves, empty if none; networks, those of pods and Services, separated by a space; unlock, "yes" if the
+# disks are opened in the initramfs; disks (see disks.sh, which stands before this, as identity.sh does).
+: "${cluster:?}" "${now:?}" "${address:?}" "${role:?}" "${version?}" "${ports:?}" "${virtual?}" "${networks:?}" "${unlock?}"
+: "${disks?}"
 
 findings=""
 found() { findings+="$1"$'\t'"$2"$'\t'"${3:-}"$'\n'; }
@@ -11,13 +13,12 @@ found() { findings+="$1"$'\t'"$2"$'\t'"${3:-}"$'\n'; }
 check_system() {
     local id version architecture
     id=$(sed -n 's/^ID=//p' /etc/os-release)
-    version=$(sed -n 's/^VERSION_ID="\?\([0-9]*\).*/\1/p' /etc/os-release)
+    version=$(sed -n 's/^VERSION_ID="\?\([0-9.]*\).*/\1/p' /etc/os-release)
     architecture=$(uname -m)
-    if [[ $id == debian && ${version:=0} -ge 12 ]]; then
-        found ok "Debian $version"
-    else
-        found fatal "$id $version" "install Debian 12 or newer"
-    fi
+    case $id-$version in
+        debian-1[2-9] | debian-[2-9][0-9] | ubuntu-2[2468].04) found ok "$id $version" ;;
+        *) found fatal "$id $version" "install Debian 12 or newer, or an LTS release of Ubuntu from 22.04 on" ;;
+    esac
     case $architecture in
         x86_64 | aarch64) found ok "$architecture" ;;
         *) found fatal "architecture $architecture" "take a machine with x86_64 or aarch64, for which k3s is released" ;;
@@ -75,7 +76,38 @@ check_address() {
 
 minor_of() { sed -n 's/^v1\.\([0-9]*\)\..*/\1/p' <<<"$1"; }
 
-# A node of this cluster keeps its role, and goes to another k3s without leaving out a minor release.
+# configured KEY: a value of k3s' config.yaml.
+configured() { sed -n "s/^$1: *//p" /etc/rancher/k3s/config.yaml 2>/dev/null | tr -d '"'; }
+
+# The machine is the one that became this node, and nothing differs that k3s cannot change in place.
+check_identity() {
+    local name before here
+    name=$(marked_name) before=$(mark_line 3) here=$(</etc/machine-id)
+    if [[ -n $name && $name != "$node" ]]; then
+        found fatal "this machine is the node $name" \
+            "call it $name in hearth:nodes. To rename it, take it out, run \`pulumi up\`, and add it with its new name"
+    fi
+    if [[ -n $before && $before != "$here" ]]; then
+        found fatal "its machine id is $here, and was $before when it became a node" \
+            "a copy of another node's disk: install Debian anew; the same system: put $before back into /etc/machine-id"
+    fi
+    before=$(configured node-ip)
+    if [[ $role == server && -n $before && $before != "$address" ]]; then
+        found fatal "its address was $before, and etcd knows a server by its address" \
+            "give it $before again (a fixed lease of the router), or follow \"A server's address\" in docs/nodes.md"
+    fi
+    local key want
+    for key in cluster-cidr service-cidr; do
+        before=$(configured "$key")
+        want=${networks%% *}
+        if [[ $key == service-cidr ]]; then want=${networks##* }; fi
+        if [[ $role == server && ${before:-$want} != "$want" ]]; then
+            found fatal "its $key is $before, and a cluster cannot change it to $want" "take $before in hearth:k3s"
+        fi
+    done
+}
+
+# A node of this cluster keeps its role, and goes to another k3s without skipping a minor release.
 check_member() {
     local other=k3s here step
     if [[ $role == server ]]; then other=k3s-agent; fi
@@ -96,18 +128,30 @@ check_member() {
     fi
 }
 
+# The nodes that the API has, for the others: name, machine id, address and whether it is Ready.
+list_nodes() {
+    local template='{{range .items}}{{.metadata.name}} {{.status.nodeInfo.machineID}} '
+    template+='{{range .status.addresses}}{{if eq .type "InternalIP"}}{{.address}} {{end}}{{end}}'
+    template+='{{range .status.conditions}}{{if eq .type "Ready"}}{{.status}}{{end}}{{end}}{{"\n"}}{{end}}'
+    local name id where ready
+    while read -r name id where ready; do
+        findings+="node"$'\t'"$name"$'\t'"$id"$'\t'"$where"$'\t'"$ready"$'\n'
+    done < <(timeout 20 k3s kubectl --request-timeout=10s get nodes -o "go-template=$template" 2>/dev/null || true)
+}
+
 check_cluster() {
-    local marker=/etc/rancher/hearth-cluster
-    if [[ -e $marker && $(<"$marker") == "$cluster" ]]; then
+    found machine "$(</etc/machine-id)"
+    if [[ $(mark_line 1) == "$cluster" ]]; then
         found ok "node of this cluster"
         found member yes
+        check_identity
         check_member
+        if [[ $role == server ]]; then list_nodes; fi
         return
     fi
-    if [[ -e $marker || -e /etc/rancher/k3s/config.yaml || -e /var/lib/rancher/k3s/server/token ||
-        -e /etc/systemd/system/k3s.service || -e /etc/systemd/system/k3s-agent.service ]]; then
+    if has_k3s; then
         found fatal "k3s of another cluster is here" \
-            "take this node out of that cluster and uninstall k3s there (k3s-uninstall.sh), or take it out of hearth:nodes"
+            "if it is this home's, and the state was lost: hack/recover. If not, install Debian anew, or remove this node"
         return
     fi
     local port taken=()
@@ -118,6 +162,44 @@ check_cluster() {
         found fatal "ports in use: ${taken[*]}" "stop what listens there (ss -ltnp), k3s needs them"
     else
         found ok "ports free"
+    fi
+}
+
+# Firewalls that would cut the cluster, or delete its rules.
+check_firewall() {
+    if systemctl --quiet is-active firewalld.service 2>/dev/null; then
+        found fatal "firewalld is active, and cuts pods and Services" "systemctl disable --now firewalld: hearth has a firewall"
+    fi
+    if [[ $(ufw status 2>/dev/null) == "Status: active"* ]]; then
+        found fatal "ufw is active, and cuts pods and Services" "ufw disable: hearth has a firewall of its own"
+    fi
+    if systemctl --quiet is-enabled nftables.service 2>/dev/null && grep -qs '^[[:space:]]*flush ruleset' /etc/nftables.conf; then
+        found fatal "nftables.service is enabled, and its /etc/nftables.conf flushes the rules of k3s and hearth" \
+            "systemctl disable nftables, or remove \"flush ruleset\" from /etc/nftables.conf"
+    fi
+    if systemctl --quiet is-active docker.service 2>/dev/null; then
+        found warning "Docker is here, and drops packets that are forwarded to pods" "apt remove docker.io docker-ce"
+    fi
+}
+
+# Name servers that pods cannot ask are left out; without any other, k3s has pods ask 8.8.8.8.
+check_name_servers() {
+    if ! cat /etc/resolv.conf /run/systemd/resolve/resolv.conf 2>/dev/null | sed -n 's/^nameserver *//p' |
+        grep -qviE '^(127\.|169\.254\.|::1$|fe80:)'; then
+        found warning "no name server that pods can reach: they will ask 8.8.8.8" \
+            "have DHCP or /etc/resolv.conf name the router's address"
+    fi
+}
+
+# Disks that are opened in the initramfs need one that the firmware loads and that initramfs-tools makes.
+check_initramfs() {
+    [[ $unlock == yes ]] || return 0
+    local config=/boot/firmware/config.txt
+    if [[ -e $config ]] && ! grep -qE '^(auto_initramfs=1|initramfs )' "$config"; then
+        found fatal "the firmware loads no initramfs, so nothing would ask for the passphrase" "add auto_initramfs=1 to $config"
+    fi
+    if dpkg-query -W -f '${db:Status-Abbrev}' dracut 2>/dev/null | grep -q '^ii'; then
+        found fatal "dracut makes its initramfs" "apt install initramfs-tools, which replaces it: unlock is made for that"
     fi
 }
 
@@ -143,6 +225,9 @@ main() {
     check_kernel
     check_address
     check_cluster
+    check_firewall
+    check_name_servers
+    check_initramfs
     check_disks
     result "$findings"
 }

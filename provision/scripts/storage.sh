@@ -1,10 +1,10 @@
 # shellcheck shell=bash
 # Data disks, four or more: LUKS2 on each, RAID6 over them, ext4, mounted and exported over NFS.
 #
-# Variables: disks (see disks.sh, which stands before this), passphrase, mountpoint, ranges (networks that may mount the
-# export, separated by spaces).
+# Variables: disks (see disks.sh, which stands before this), passphrase, mountpoint, clients (addresses of the
+# nodes, which mount the export, separated by spaces).
 
-: "${disks:?}" "${passphrase:?}" "${mountpoint:?}" "${ranges:?}"
+: "${disks:?}" "${passphrase:?}" "${mountpoint:?}" "${clients:?}"
 array=/dev/md/hearth
 # What cryptsetup exits with for a wrong passphrase.
 no_permission=2
@@ -227,10 +227,11 @@ UUID=$uuid $mountpoint ext4 defaults,noatime,nofail,x-systemd.requires=hearth-ar
 }
 
 # mountpoint: without the disks nobody writes to the empty directory below them.
-# no_root_squash: the CSI driver makes the directories of claims, and gives them to their users.
+# no_root_squash: the CSI driver makes the directories of claims, and gives them to their users. So the nodes mount it, and
+# nobody else: root of any host with the export is root of its files.
 export_file_system() {
-    local range line=$mountpoint
-    for range in $ranges; do line+=" $range(rw,sync,no_subtree_check,no_root_squash,mountpoint)"; done
+    local client line=$mountpoint
+    for client in $clients; do line+=" $client(rw,sync,no_subtree_check,no_root_squash,mountpoint)"; done
     write_file /etc/exports.d/hearth.exports 0644 <<<"$line"
     systemctl enable --quiet --now nfs-server
     exportfs -ra

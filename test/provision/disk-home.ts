@@ -88,7 +88,7 @@ export class DiskHome {
             "hearth:repository": { url: "http://git.home.arpa/hearth.git" },
             "hearth:loadBalancer": { addresses: ["10.77.0.200-10.77.0.220"] },
             "hearth:nfs": { server: this.nas.address, path: mount },
-            "hearth:storage": { mount, allowedRanges: ["10.77.0.16/28"] },
+            "hearth:storage": { mount },
         });
         await this.pulumi(["stack", "init", "test"]);
         await this.setSecret("hearth:ssh.privateKey", readFileSync(join(this.folder, "admin"), "utf8"));

@@ -5,22 +5,22 @@ import { preflight } from "../../provision/preflight";
 import { Storage } from "../../provision/storage";
 import { Unlock } from "../../provision/unlock";
 
-const { nodes = [], ssh, storage: shared } = loadSettings();
+const { nodes = [], ssh, k3s, storage: shared } = loadSettings();
 if (ssh === undefined || shared === undefined) {
     throw new pulumi.RunError("hearth:ssh and hearth:storage are missing");
 }
-const { privateKey } = ssh;
-const { mount, allowedRanges } = shared;
-const purpose = { mount, allowedRanges };
-const looked = preflight("preflight", { nodes, privateKey, cluster: "test", purpose }, {});
+// Beside the node, the other machine of the tests.
+const clients = [...nodes.map(({ address }) => address), "10.77.0.20"];
+const purpose = { mount: shared.mount };
+const looked = preflight("preflight", { nodes, ssh, cluster: "test", k3s, purpose }, {});
 
 /** What answers in a node that waits for its passphrase, by the node's name. */
 export const unlockHostKeys: Record<string, pulumi.Output<string>> = {};
 for (const node of nodes) {
     const { name, disks, unlock } = node;
-    const storage = new Storage(`${name}-storage`, { node, privateKey, disks, ...shared }, { dependsOn: looked });
+    const storage = new Storage(`${name}-storage`, { node, ssh, disks, clients, ...shared }, { dependsOn: looked });
     if (unlock !== undefined) {
-        const unlocking = new Unlock(`${name}-unlock`, { node, privateKey, disks, unlock }, { dependsOn: storage });
+        const unlocking = new Unlock(`${name}-unlock`, { node, ssh, disks, unlock }, { dependsOn: storage });
         unlockHostKeys[name] = unlocking.hostKey;
     }
 }

@@ -59,7 +59,7 @@ describe("machines that cannot become the cluster", () => {
 
         expect(outcome.exitCode).not.toBe(0);
         expect(told(outcome)).toMatch(
-            /The nodes are not ready, and none was changed: NODE FOUND WHAT TO DO .*s1 fatal k3s of another cluster is here take this node out/,
+            /The nodes are not ready, and none was changed: NODE FOUND WHAT TO DO .*s1 fatal k3s of another cluster is here .* hack\/recover/,
         );
         expect(told(outcome)).toMatch(
             /a1 fatal another host key than the config has .*hack\/host-keys prints its keys/,

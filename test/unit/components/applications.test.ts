@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { parse, stringify } from "yaml";
 import { podSecurity, readApplications } from "../../../components/applications";
 import { kustomizePatches, overriddenManifest } from "../../../components/overrides";
+import { k3sSchema } from "../../../config/nodes";
 import type { Settings } from "../../../config/settings";
 
 const manifest = (name: string, tier: string, extra: object[] = []) => ({
@@ -36,7 +37,9 @@ const settings: Settings = {
     loadBalancer: { addresses: ["10.0.0.1-10.0.0.9"] },
     nfs: { server: "nas", path: "/export" },
     tierTimeout: "10m",
-    k3s: { source: "https://releases.example.com" },
+    k3s: k3sSchema.parse({}),
+    registries: {},
+    discard: [],
     secrets: {},
     rotations: {},
 };

@@ -19,6 +19,8 @@ export interface Registered {
     readonly parent: string;
     /** URNs of everything it waits for. */
     readonly dependencies: readonly string[];
+    /** Paths of the inputs of which a change is ignored. */
+    readonly ignoreChanges: readonly string[];
     /** Names of the resources that were there when it was asked for. */
     readonly after: readonly string[];
 }
@@ -69,6 +71,7 @@ export async function mockEngine(): Promise<Registered[]> {
                 inputs: request.getObject()?.toJavaScript() ?? {},
                 parent: request.getParent(),
                 dependencies: request.getDependenciesList(),
+                ignoreChanges: request.getIgnorechangesList(),
                 after,
             });
             callback(error, response);

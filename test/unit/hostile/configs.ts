@@ -36,6 +36,7 @@ export const configs = {
                 user: "admin",
                 hostKey: publicKey,
                 role: "server",
+                offline: false,
                 labels: { disks: "many" },
                 taints: ["gpu=true:NoSchedule"],
                 disks: ["A", "B", "C", "D"].map(disk),
@@ -50,11 +51,36 @@ export const configs = {
         ],
         ssh: { privateKey: "-----BEGIN OPENSSH PRIVATE KEY-----\nx\n-----END OPENSSH PRIVATE KEY-----\n" },
         api: { address: "api.example.com", virtual: false },
-        k3s: { source: "https://releases.example.com/k3s" },
+        k3s: {
+            source: "https://releases.example.com/k3s",
+            clusterCidr: "10.52.0.0/16",
+            serviceCidr: "10.53.0.0/16",
+            embeddedRegistry: true,
+            images: [{ file: "k3s-airgap-images-amd64.tar.zst", sha256: "a".repeat(64), architecture: "x86_64" }],
+            snapshots: {
+                schedule: "0 */6 * * *",
+                retention: 28,
+                s3: {
+                    ...{ endpoint: "s3.example.com", bucket: "home", folder: "hearth", region: "eu-central-1" },
+                    ...{ accessKey: "key", secretKey: "secret", insecure: false },
+                },
+            },
+            server: { "kubelet-arg": ["max-pods=200"] },
+            agent: { "kubelet-arg": ["max-pods=200"] },
+        },
+        registries: {
+            "docker.io": {
+                mirrors: ["https://mirror.example.com"],
+                rewrite: { "^library/(.*)": "proxy/$1" },
+                ...{ username: "home", password: "secret" },
+                ca: "-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n",
+            },
+        },
+        discard: ["media/jellyfin"],
+        identity: { cluster: "0123456789abcdef", serverToken: "token", agentToken: "token" },
         storage: {
             passphrase: "a passphrase of the data disks",
             mount: "/export/media",
-            allowedRanges: ["192.168.1.0/24"],
         },
     },
 } as const;
@@ -67,6 +93,10 @@ export function namesOf(path: Path): string {
         rotations: "garage",
         "rotations.garage": "admin-token",
         "nodes.0.labels": "disks",
+        "k3s.server": "kubelet-arg",
+        "k3s.agent": "kubelet-arg",
+        registries: "docker.io",
+        "registries.docker.io.rewrite": "^library/(.*)",
     };
     return names[path.join(".")] ?? "?";
 }

@@ -59,9 +59,9 @@ async function registerNodes(text: string) {
     const registered = await mockEngine();
     new Nodes("nodes", {
         nodes,
-        privateKey: ssh?.privateKey ?? "",
+        ssh: ssh ?? { privateKey: "" },
         ...(api && { api }),
-        source: k3s.source,
+        k3s,
         ...(storage && { storage }),
     });
     await settled();
@@ -121,11 +121,15 @@ test.each(kinds)("%s reaches the variables of the scripts as it is, and runs not
         const { privateKey, hostKey } = connection.value ?? connection;
         expect([plain(privateKey), hostKey]).toEqual([settings.ssh?.privateKey, node?.hostKey]);
         // What a shell reads on the node is the same for everybody.
-        expect(inputs["create"]).toMatch(/^if \[ "\$\(id -u\)" = 0 \]; then exec bash -s create; else exec sudo -n/);
+        expect(String(inputs["create"]).replaceAll(/\d+/g, "N")).toBe(
+            'if [ "$(id -u)" = N ]; then timeout --kill-after=N N bash -s create; ' +
+                "else sudo -n timeout --kill-after=N N bash -s create; fi; code=$?; case $code in N | N) echo 'not done " +
+                'within N minutes, and stopped: see "ps -ef" there, and run "pulumi up" again\' >&N ;; esac; exit $code',
+        );
     }
     const [preflight] = Object.values(byType(registered, "command:local:Command"));
     expect(preflight?.["create"]).toBe("exec node dist/preflight.cjs");
-    expect(JSON.parse(plain(preflight?.["stdin"]))).toMatchObject({ privateKey: settings.ssh?.privateKey });
+    expect(JSON.parse(plain(preflight?.["stdin"]))).toMatchObject({ ssh: settings.ssh });
 });
 
 test.each(kinds.filter(([, text]) => !text.includes("\0")))(

@@ -7,6 +7,7 @@ test("the findings of a node are read", () => {
             { node: "a", level: "fatal", what: "no disk", advice: "look" },
         ],
         isMember: true,
+        peers: [],
     });
 });
 
@@ -25,7 +26,7 @@ test.each([
 });
 
 describe("a blank first server", () => {
-    const node = (name: string, isMember: boolean) => ({ name, role: "server" as const, isMember });
+    const node = (name: string, isMember: boolean) => ({ name, role: "server" as const, isMember, peers: [] });
 
     test("starts a new cluster", () => {
         expect(clusterFindings([node("a", false), node("b", false)])).toEqual([]);
@@ -40,7 +41,7 @@ describe("a blank first server", () => {
 
 describe("an address for the servers to hold among themselves", () => {
     const node = (name: string, isMember: boolean, taken?: string) => ({
-        ...{ name, role: "server" as const, isMember },
+        ...{ name, role: "server" as const, isMember, peers: [] },
         ...(taken === undefined ? {} : { taken }),
     });
 
@@ -67,4 +68,49 @@ test("the table has what is wrong first", () => {
         "longer  fatal  no sudo    install it",
         "a       ok     Debian 12",
     ]);
+});
+
+describe("a host that is to be a node", () => {
+    const peer = (name: string, machine: string, ready: boolean) => ({ name, machine, ready, address: "10.0.0.2" });
+    const server = (peers: ReturnType<typeof peer>[]) => ({
+        ...{ name: "a", role: "server" as const, isMember: true, machine: "id-a" },
+        peers,
+    });
+    const agent = (machine: string, isMember = false) => ({
+        ...{ name: "b", role: "agent" as const, isMember, machine },
+        peers: [],
+    });
+
+    test("is refused while the cluster has that node on another machine", () => {
+        const { peers } = parseFindings("a", "node\tb\told\t10.0.0.2\tTrue\nmachine\tid-a\t\n");
+        expect(peers).toEqual([peer("b", "old", true)]);
+        expect(clusterFindings([server([...peers]), agent("new")])).toMatchObject([
+            { node: "b", level: "fatal", advice: expect.stringContaining("take b out of hearth:nodes") },
+        ]);
+        expect(clusterFindings([server([peer("b", "old", false)]), agent("new")])).toMatchObject([
+            { node: "b", level: "fatal", advice: expect.stringContaining("hack/forget-node b") },
+        ]);
+    });
+
+    test("is taken when it is new, or when a run was cut short on the same machine", () => {
+        expect(clusterFindings([server([peer("c", "id-c", true)]), agent("new")])).toEqual([]);
+        expect(clusterFindings([server([peer("b", "id-b", true)]), agent("id-b")])).toEqual([]);
+    });
+
+    test("is refused when it is a copy of another host", () => {
+        expect(clusterFindings([server([]), agent("id-a")])).toMatchObject([
+            {
+                node: "b",
+                what: expect.stringContaining("machine id of a"),
+                advice: expect.stringContaining("systemd-machine-id-setup"),
+            },
+        ]);
+    });
+
+    test("starts no second cluster while agents are in the one whose servers are gone", () => {
+        const fresh = { ...server([]), isMember: false };
+        expect(clusterFindings([fresh, agent("id-b", true)])).toMatchObject([
+            { node: "b", level: "fatal", advice: expect.stringContaining("docs/restore.md") },
+        ]);
+    });
 });

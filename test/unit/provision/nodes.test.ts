@@ -1,5 +1,6 @@
-import { type ApiSettings, nodesSchema } from "../../../config/nodes";
-import { Nodes } from "../../../provision/nodes";
+import { type ApiSettings, k3sSchema, nodesSchema } from "../../../config/nodes";
+import { Nodes, renewalPeriod } from "../../../provision/nodes";
+import { planSteps } from "../../../provision/plan";
 import { mockEngine, type Registered, settled } from "../components/mocks";
 
 const privateKey = "-----BEGIN OPENSSH PRIVATE KEY-----\nthe-private-key\n";
@@ -17,14 +18,17 @@ const machine = (name: string, role: "server" | "agent", last: number) => ({
 const three = [machine("a", "server", 1), machine("b", "server", 2), machine("c", "server", 3)];
 const mixed = [machine("w1", "agent", 4), machine("a", "server", 1), machine("w2", "agent", 5)];
 
+const disks = ["A", "B", "C", "D"].map((serial) => ({ device: `/dev/disk/by-id/${serial}`, size: "4TB", serial }));
+const unlock = { address: "10.0.0.4/24", gateway: "10.0.0.254", interface: "eth0", keys: ["ssh-ed25519 AAAA"] };
+
 async function register(nodes: object[], api?: ApiSettings): Promise<Registered[]> {
     const registered = await mockEngine();
     new Nodes("nodes", {
         nodes: nodesSchema.parse(nodes),
-        privateKey,
+        ssh: { privateKey },
         ...(api === undefined ? {} : { api }),
-        source: "/srv/k3s",
-        storage: { passphrase, mount: "/export/media", allowedRanges: ["10.0.0.0/24"] },
+        k3s: k3sSchema.parse({ source: "/srv/k3s" }),
+        storage: { passphrase, mount: "/export/media" },
     });
     await settled();
     return registered;
@@ -49,7 +53,7 @@ function waitsFor(registered: readonly Registered[], name: string): string[] {
 const scripts = (registered: readonly Registered[]) =>
     registered.filter(({ type }) => type === "command:remote:Command");
 
-test("no node is touched before all of them were looked at", async () => {
+test("no host is touched before all of them were looked at", async () => {
     const registered = await register(mixed);
     expect(scripts(registered)).not.toHaveLength(0);
     for (const { name } of scripts(registered)) {
@@ -57,85 +61,58 @@ test("no node is touched before all of them were looked at", async () => {
     }
 });
 
-test("the nodes are prepared side by side, and k3s starts when every one of them is", async () => {
-    const registered = await register(mixed);
-    const first = waitsFor(registered, "a-k3s-join");
-    for (const name of ["w1", "a", "w2"]) {
-        const others = waitsFor(registered, `${name}-access-confirmed`).filter((each) => !each.startsWith(`${name}-`));
-        expect(others.filter((each) => /-(baseline|access)/.test(each))).toEqual([]);
-        expect(first).toContain(`${name}-access-confirmed`);
-    }
-});
+test("Pulumi gets the steps of the plan, in its order", async () => {
+    const nodes = nodesSchema.parse([{ ...machine("w1", "agent", 4), disks, unlock }, machine("a", "server", 1)]);
+    const registered = await register(nodes);
+    const [, first] = nodes;
+    const plan = first === undefined ? [] : planSteps(nodes, first, { virtual: false });
 
-test("no node is changed before every node has the pinned k3s", async () => {
-    const registered = await register(mixed);
-    for (const name of ["w1", "a", "w2"]) {
-        expect(waitsFor(registered, `${name}-baseline`)).toEqual(
-            expect.arrayContaining(["w1-k3s-binary", "a-k3s-binary", "w2-k3s-binary"]),
-        );
+    const commands = scripts(registered);
+    expect(commands.map(({ name }) => name).sort()).toEqual(plan.map(({ name }) => name).sort());
+    for (const { name, after } of plan) {
+        expect({ name, waitsFor: waitsFor(registered, name) }).toEqual({
+            name,
+            waitsFor: expect.arrayContaining([...after]),
+        });
     }
-});
-
-test("data disks are ready before k3s starts anywhere, and can be unlocked before the node joins", async () => {
-    const disks = ["A", "B", "C", "D"].map((serial) => ({ device: `/dev/disk/by-id/${serial}`, size: "4TB", serial }));
-    const unlock = { address: "10.0.0.4/24", gateway: "10.0.0.254", interface: "eth0", keys: ["ssh-ed25519 AAAA"] };
-    const registered = await register([{ ...machine("w1", "agent", 4), disks, unlock }, machine("a", "server", 1)]);
-    expect(waitsFor(registered, "w1-storage")).toContain("w1-access-confirmed");
-    expect(waitsFor(registered, "w1-unlock")).toContain("w1-storage");
-    expect(waitsFor(registered, "a-k3s-join")).toContain("w1-unlock");
-    const { inputs } = registered.find(({ name, type }) => name === "w1-unlock" && type.startsWith("command")) ?? {};
+    const { inputs } = commands.find(({ name }) => name === "w1-unlock") ?? {};
     expect(JSON.stringify(inputs)).not.toContain(passphrase);
 });
 
-test("agents join side by side after the first server", async () => {
-    const registered = await register(mixed);
-    expect(waitsFor(registered, "w1-k3s-join")).toContain("a-k3s-join");
-    expect(waitsFor(registered, "w2-k3s-join")).toContain("a-k3s-join");
-    expect(waitsFor(registered, "w2-k3s-join")).not.toContain("w1-k3s-join");
-});
-
-test("servers join one by one", async () => {
-    const registered = await register(three, { address: "10.0.0.9", virtual: false });
-    expect(waitsFor(registered, "c-k3s-join")).toEqual(expect.arrayContaining(["a-k3s-join", "b-k3s-join"]));
-});
-
-describe("an address that the servers hold among themselves", () => {
-    const servers = [...three, machine("w1", "agent", 4)];
-
-    test("is held before the first of them starts, and by no agent", async () => {
-        const registered = await register(servers, { address: "10.0.0.9", virtual: true });
-        const holders = registered.map(({ name }) => name).filter((name) => name.endsWith("-api-address"));
-        expect(holders.sort()).toEqual(["a-api-address", "b-api-address", "c-api-address"]);
-        expect(waitsFor(registered, "a-k3s-join")).toEqual(expect.arrayContaining(holders));
-        expect(registered.find(({ name }) => name === "b-api-address")?.inputs).toHaveProperty("delete");
-    });
-
-    test("is somebody else's by default", async () => {
-        const registered = await register(servers, { address: "10.0.0.9", virtual: false });
-        expect(registered.filter(({ name }) => name.endsWith("-api-address"))).toEqual([]);
-    });
-});
-
-test("what differs from the config is brought in one node at a time, servers first", async () => {
-    const registered = await register(mixed);
-    expect(waitsFor(registered, "a-k3s-converge")).toEqual(expect.arrayContaining(["w1-k3s-join", "w2-k3s-join"]));
-    expect(waitsFor(registered, "w1-k3s-converge")).toContain("a-k3s-converge");
-    expect(waitsFor(registered, "w2-k3s-converge")).toContain("w1-k3s-converge");
-});
-
-test("a node is a member when the API says so, on the first server", async () => {
+test("a member is looked for by the first server", async () => {
     const registered = await register(mixed);
     const member = registered.find(({ name }) => name === "w1-member");
-    expect(waitsFor(registered, "w1-member")).toContain("w1-k3s-converge");
     expect(JSON.stringify(member?.inputs["connection"])).toContain("10.0.0.1");
 });
 
-test("a node is drained and deleted before k3s is taken off it", async () => {
-    const registered = await register(mixed);
+test("a delete knows which machine was provisioned", async () => {
+    const registered = await register(three, { address: "10.0.0.9", virtual: true });
     const deletes = scripts(registered).filter(({ inputs }) => inputs["delete"] !== undefined);
     expect(deletes.map(({ name }) => name).sort()).toEqual(
-        ["a", "w1", "w2"].flatMap((name) => [`${name}-k3s-join`, `${name}-member`]),
+        ["a", "b", "c"].flatMap((name) => [`${name}-api-address`, `${name}-k3s-join`, `${name}-leave`]),
     );
+    for (const { name, inputs } of deletes) {
+        const node = name.slice(0, 1);
+        expect([name, JSON.stringify(inputs["stdin"])]).toEqual([
+            name,
+            expect.stringContaining(`machine='generated-${node}-baseline'`),
+        ]);
+    }
+});
+
+test("nothing runs on a node that is offline", async () => {
+    const registered = await register([machine("a", "server", 1), { ...machine("w1", "agent", 4), offline: true }]);
+    const ignored = scripts(registered).map(({ name, ignoreChanges }) => [name, ignoreChanges]);
+    for (const [name, changes] of ignored) {
+        expect([name, changes]).toEqual([name, String(name).startsWith("w1-") ? ["*"] : []]);
+    }
+    const preflight = registered.find(({ name }) => name === "preflight");
+    expect(JSON.stringify(preflight?.inputs["stdin"])).not.toContain('\\"name\\":\\"w1\\"');
+});
+
+test("the kubeconfig is read again each month", () => {
+    expect(renewalPeriod(new Date("2026-11-30T23:59:59Z"))).toBe("2026-11");
+    expect(renewalPeriod(new Date("2026-12-01T00:00:00Z"))).toBe("2026-12");
 });
 
 test("the key, the tokens and the kubeconfig are secrets wherever they go", async () => {

@@ -26,7 +26,7 @@ function secretInput({ inputs }: Registered): string {
 }
 
 test("the passphrase reaches the node by its standard input alone, as a secret", async () => {
-    const opts = { node, privateKey: "key", disks, passphrase, mount: "/export", allowedRanges: ["10.0.0.0/8"] };
+    const opts = { node, ssh: { privateKey: "key" }, disks, passphrase, mount: "/export", clients: ["10.0.0.1"] };
     new Storage("nas-storage", opts);
     await settled();
 
@@ -47,11 +47,11 @@ test("only the disk that the config names is offered for erasing", async () => {
     }
     new Storage("nas-storage", {
         node,
-        privateKey: "key",
+        ssh: { privateKey: "key" },
         disks: [first, ...others],
         passphrase,
         mount: "/export",
-        allowedRanges: ["10.0.0.0/8", "192.168.1.0/24"],
+        clients: ["10.0.0.1", "10.0.0.2"],
     });
     await settled();
 
@@ -59,23 +59,23 @@ test("only the disk that the config names is offered for erasing", async () => {
     expect(input).toContain(
         "disks='/dev/disk/by-id/ata-A A A 4000000000000\n/dev/disk/by-id/ata-B B - 4000000000000\n",
     );
-    expect(input).toContain("ranges='10.0.0.0/8 192.168.1.0/24'\n");
+    expect(input).toContain("clients='10.0.0.1 10.0.0.2'\n");
 });
 
 test("what unlocks is set up after the disks are", async () => {
     const storage = new Storage("nas-storage", {
         node,
-        privateKey: "key",
+        ssh: { privateKey: "key" },
         disks,
         passphrase,
         mount: "/export",
-        allowedRanges: ["10.0.0.0/8"],
+        clients: ["10.0.0.1"],
     });
     const unlock = new Unlock(
         "nas-unlock",
         {
             node,
-            privateKey: "key",
+            ssh: { privateKey: "key" },
             disks,
             unlock: { address: "192.168.1.10/24", gateway: "192.168.1.1", interface: "eth0", keys: ["ssh-ed25519 B"] },
         },

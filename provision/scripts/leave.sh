@@ -1,0 +1,122 @@
+# shellcheck shell=bash
+# Takes a node out of the cluster before k3s is uninstalled (delete). Its create has nothing to do.
+# Input: cluster and machine (see identity.sh); role, server or agent; address of this node; servers, addresses of all
+# servers; kubeconfig of the administrator; discard, claims whose data may be deleted, one `namespace/name` a line.
+: "${cluster:?}" "${machine?}" "${role:?}" "${address:?}" "${servers:?}" "${kubeconfig:?}" "${discard?}"
+
+storage=/var/lib/rancher/k3s/storage
+
+# Claims with data on this node's disk, one `namespace/name` a line. local-path names a volume's directory after them:
+# pvc-UID_NAMESPACE_NAME. So the list needs no API server, and has volumes that the API has forgotten.
+claims_with_data() {
+    local folder name
+    for folder in "$storage"/pvc-*_*_*; do
+        if [[ -d $folder && -n $(find "$folder" -mindepth 1 ! -name lost+found -print -quit) ]]; then
+            name=${folder##*/}
+            name=${name#*_}
+            printf '%s/%s\n' "${name%%_*}" "${name#*_}"
+        fi
+    done
+}
+
+# Everything that the node has on its disk, and a refusal unless each is given up.
+check_claims() {
+    local claim kept=""
+    while read -r claim; do
+        if grep -qxF -- "$claim" <<<"$discard"; then
+            say "deletes with $node: the data of $claim"
+        else
+            kept+=$'\n'"  - $claim"
+        fi
+    done < <(claims_with_data)
+    [[ -z $kept ]] || die "$node was not changed: it has the only copy of the data of these claims:$kept"$'\n'"Move or copy" \
+        "what you want to keep. To give the rest up, put the node back into hearth:nodes, list these lines under" \
+        "hearth:discard, run \`pulumi up\`, and take the node out again"
+}
+
+# A server that left etcd would join it anew if k3s started again by itself.
+fence_file=/run/systemd/system/k3s.service.d/hearth-leaving.conf
+fence() {
+    mkdir -p "${fence_file%/*}"
+    printf '[Service]\nRestart=no\n' >"$fence_file"
+    systemctl daemon-reload
+}
+
+unfence() {
+    rm -f "$fence_file"
+    systemctl daemon-reload
+}
+
+has_left_etcd() {
+    [[ -n $(with_cluster get node "$node" -o "jsonpath={.metadata.annotations['etcd\.k3s\.cattle\.io/removed-node-name']}" \
+        2>/dev/null) ]]
+}
+
+# k3s takes a member out of etcd for this annotation, and reports it in another one (k3s, pkg/etcd/member_controller.go).
+# Only then may its k3s stop: a majority of the members that are left must know.
+leave_etcd() {
+    local others
+    others=$(with_cluster get nodes -l node-role.kubernetes.io/control-plane -o name | grep -cvx "node/$node" || true)
+    if ((others == 0)); then
+        return
+    fi
+    fence
+    with_cluster annotate node "$node" --overwrite etcd.k3s.cattle.io/remove=true >/dev/null
+    if ! wait_until 180 "$node out of etcd" has_left_etcd; then
+        with_cluster annotate node "$node" etcd.k3s.cattle.io/remove- >/dev/null || true
+        unfence
+        die "etcd did not let $node go, and it stays a server: see whether the other servers are Ready, and run \`pulumi up\` again"
+    fi
+    changed "$node is out of etcd"
+    systemctl stop k3s.service
+}
+
+# The other servers first: this one stops.
+reach_others() {
+    local each others=()
+    for each in $servers; do if [[ $each != "$address" ]]; then others+=("$each"); fi; done
+    reach_api "${others[@]}" "$address"
+}
+
+drain() {
+    with_cluster cordon "$node"
+    if ! with_cluster drain "$node" "${emptying[@]}"; then
+        with_cluster uncordon "$node" || true
+        die "$node was not empty within 5 minutes and stays in the cluster: see above which pods stay (a PodDisruptionBudget" \
+            "may hold them), and run \`pulumi up\` again"
+    fi
+}
+
+delete() {
+    if ! has_k3s; then
+        say "no k3s here: nothing to take out"
+        return
+    fi
+    prove "$node stays in the cluster"
+    check_claims
+    open_cluster "$kubeconfig"
+    if ! wait_until 60 "an API server" reach_others; then
+        die "no API server answers, so $node cannot be taken out of the cluster: see journalctl -u k3s on the servers. If the" \
+            "cluster is not to be repaired, run for each node: hack/forget-node NODE, and install Debian anew"
+    fi
+    if [[ -z $(with_cluster get node "$node" --ignore-not-found -o name) ]]; then
+        return
+    fi
+    # The last node has nowhere to put its pods, and is deleted with the cluster.
+    if (($(with_cluster get nodes -o name | wc -l) == 1)); then
+        return
+    fi
+    drain
+    if [[ $role == server ]]; then
+        leave_etcd
+        wait_until 60 "an API server" reach_others || die "no other server answers: run \`pulumi up\` again"
+    fi
+    with_cluster delete node "$node" --timeout=60s
+    changed "$node is out of the cluster"
+}
+
+main() {
+    if [[ $1 == delete ]]; then delete; fi
+}
+
+main "$@" </dev/null

@@ -1,0 +1,149 @@
+import { spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join, resolve } from "node:path";
+
+const scripts = resolve(__dirname, "../../../provision/scripts");
+
+let folder: string;
+
+beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), "hearth-scripts-"));
+});
+
+afterEach(() => {
+    rmSync(folder, { recursive: true });
+});
+
+/** Writes a file below the test's folder, which stands for the root of a host. */
+function write(path: string, text: string): void {
+    mkdirSync(dirname(join(folder, path)), { recursive: true });
+    writeFileSync(join(folder, path), text);
+}
+
+/** Runs functions of scripts on the folder's files: all of the scripts, but their main. */
+function run(files: readonly string[], variables: Readonly<Record<string, string>>, body: string) {
+    const texts = files.map((file) =>
+        readFileSync(join(scripts, `${file}.sh`), "utf8").replace(/\nmain "\$@".*\n$/, "\n"),
+    );
+    const library = readFileSync(join(scripts, "lib.sh"), "utf8");
+    const [first, ...rest] = texts.map((text) =>
+        text.replaceAll(/(?<![\w"$}])\/(etc|var\/lib|run\/systemd)\//g, `${folder}/$1/`),
+    );
+    const input = [
+        "node=a1\n",
+        ...Object.entries(variables).map(([name, value]) => `${name}='${value}'\n`),
+        library,
+        ...[first ?? "", ...rest],
+        `\n${body}\n`,
+    ].join("");
+    return spawnSync("bash", ["-s", "look"], { input, encoding: "utf8" });
+}
+
+describe("a machine proves that it is a node", () => {
+    const machine = "0123456789abcdef0123456789abcdef";
+    const prove = (variables: object = {}) =>
+        run(["identity"], { ...{ cluster: "c1", machine }, ...variables }, 'prove "nothing is deleted"; result proved');
+
+    beforeEach(() => write("etc/machine-id", `${machine}\n`));
+
+    test("by the mark with the cluster's id, its name and its machine id", () => {
+        write("etc/rancher/hearth-cluster", `c1\na1\n${machine}\n`);
+        expect(prove()).toMatchObject({ stdout: "proved", status: 0 });
+    });
+
+    test("by a mark of an older version, and the name in k3s' own configuration", () => {
+        write("etc/rancher/hearth-cluster", "c1\n");
+        write("etc/rancher/k3s/config.yaml", "node-name: a1\n");
+        expect(prove()).toMatchObject({ stdout: "proved", status: 0 });
+    });
+
+    test.each([
+        ["it has another name", `c1\nbox\n${machine}\n`, {}],
+        ["it is in another cluster", `c2\na1\n${machine}\n`, {}],
+        ["its disk is a copy", `c1\na1\n${"f".repeat(32)}\n`, {}],
+        ["another machine was provisioned", `c1\na1\n${machine}\n`, { machine: "f".repeat(32) }],
+        ["it has no mark", "", {}],
+    ])("and cannot when %s", (_, mark, variables) => {
+        write("etc/rancher/hearth-cluster", mark);
+        const { stdout, stderr, status } = prove(variables);
+        expect({ stdout, status }).toEqual({ stdout: "", status: 1 });
+        expect(stderr).toContain("nothing is deleted: this machine cannot prove that it is the one that became a1");
+        expect(stderr).toContain("hack/forget-node a1");
+    });
+});
+
+describe("claims on a node's disk", () => {
+    const variables = {
+        ...{ cluster: "c1", machine: "", role: "agent", address: "10.0.0.1", servers: "10.0.0.1", kubeconfig: "x" },
+    };
+    const check = (discard: string) =>
+        run(["identity", "leave"], { ...variables, discard }, "check_claims; result left");
+
+    test("with data keep their node, and are listed", () => {
+        write("var/lib/rancher/k3s/storage/pvc-1-2_media_jellyfin-config/library.db", "films");
+        write("var/lib/rancher/k3s/storage/pvc-3-4_gitops_gitea/repository", "commits");
+        mkdirSync(join(folder, "var/lib/rancher/k3s/storage/pvc-5-6_media_empty/lost+found"), { recursive: true });
+        const { stdout, stderr, status } = check("gitops/gitea");
+        expect({ stdout, status }).toEqual({ stdout: "", status: 1 });
+        expect(stderr).toContain("[a1]   - media/jellyfin-config\n");
+        expect(stderr).not.toContain("- gitops/gitea");
+        expect(stderr).not.toContain("media/empty");
+        expect(stderr).toContain("hearth:discard");
+    });
+
+    test("that are given up, or empty, do not", () => {
+        write("var/lib/rancher/k3s/storage/pvc-1-2_media_jellyfin-config/library.db", "films");
+        const { stdout, stderr } = check("media/jellyfin-config\nmedia/other");
+        expect(stdout).toBe("left");
+        expect(stderr).toContain("deletes with a1: the data of media/jellyfin-config");
+    });
+});
+
+describe("name servers of pods", () => {
+    const k3s = {
+        ...{ step: "join", cluster: "c1", machine: "", version: "v1", role: "agent", address: "10.0.0.1", config: "x" },
+        ...{ audit_policy: "x", pod_security: "x", registration: "", registries: "", registry_authorities: "" },
+        ...{ images: "", source: "/opt" },
+    };
+    const made = (files: Readonly<Record<string, string>>) => {
+        for (const [path, text] of Object.entries(files)) {
+            write(path, text);
+        }
+        return run(["identity", "k3s"], k3s, 'result "$(resolv_conf)"').stdout;
+    };
+
+    test("are the host's own where k3s takes them", () => {
+        expect(made({ "etc/resolv.conf": "nameserver 192.168.1.1\nnameserver 2001:db8::1\n" })).toBe("");
+        expect(
+            made({
+                "etc/resolv.conf": "nameserver 127.0.0.53\n",
+                "run/systemd/resolve/resolv.conf": "nameserver 192.168.1.1\n",
+            }),
+        ).toBe("");
+    });
+
+    test("leave out those that only the host reaches", () => {
+        expect(made({ "etc/resolv.conf": "nameserver fe80::1%eth0\nnameserver 192.168.1.1\n" })).toBe(
+            "nameserver 192.168.1.1",
+        );
+    });
+});
+
+test("a package manager that is busy is waited for, and an error is not", () => {
+    const body = `
+        tries=0
+        apt() { tries=$((tries + 1)); echo "E: Could not get lock /var/lib/apt/lists/lock"; [[ -e ${folder}/free ]] || { touch ${folder}/free; return 100; }; }
+        patiently apt && result waited`;
+    const { stdout, stderr } = run([], {}, body);
+    expect(stdout).toBe("waited");
+    expect(stderr).toContain("waiting for another process that installs packages");
+
+    const broken = run(
+        [],
+        {},
+        "patiently eval 'echo E: Unable to locate package blocked-lock; false' || result refused",
+    );
+    expect(broken.stdout).toBe("refused");
+    expect(broken.stderr).toContain("Unable to locate package");
+});

@@ -1,0 +1,31 @@
+import { parse } from "yaml";
+import { registriesSchema } from "../../../config/nodes";
+import { registriesText, registryAuthorities } from "../../../provision/registries";
+
+const ca = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+
+test("a home without registries has no file for them", () => {
+    expect(registriesText({})).toBe("");
+    expect(registryAuthorities({})).toBe("");
+});
+
+test("mirrors, logins and authorities stand where k3s reads them", () => {
+    const registries = registriesSchema.parse({
+        "docker.io": { mirrors: ["https://mirror.example.com"], rewrite: { "^(.*)$": "hub/$1" } },
+        "git.example.com:3000": { username: "nodes", password: "secret", ca },
+    });
+    expect(parse(registriesText(registries))).toEqual({
+        mirrors: {
+            "docker.io": { endpoint: ["https://mirror.example.com"], rewrite: { "^(.*)$": "hub/$1" } },
+            "git.example.com:3000": {},
+        },
+        configs: {
+            "git.example.com:3000": {
+                auth: { username: "nodes", password: "secret" },
+                tls: { ca_file: "/etc/rancher/k3s/registries/git.example.com_3000.crt" },
+            },
+        },
+    });
+    const [file, text = ""] = registryAuthorities(registries).split(" ");
+    expect([file, Buffer.from(text, "base64").toString()]).toEqual(["git.example.com_3000.crt", ca]);
+});
