@@ -599,7 +599,8 @@ const services: readonly Recipe[] = [
     {
         repositories: ["ghcr.io/home-operations/qbittorrent"],
         source: "home-operations/containers main apps/qbittorrent/{Dockerfile,entrypoint.sh}",
-        differs: "Debian's qbittorrent-nox, a major behind; the first configuration is qBittorrent's own",
+        differs:
+            "Debian's qbittorrent-nox, a major behind, and the part of upstream's first configuration that opens it",
         config: {
             User: "nobody:nogroup",
             Entrypoint: ["/usr/bin/catatonit", "--", "/entrypoint.sh"],
@@ -619,6 +620,17 @@ const services: readonly Recipe[] = [
                     [
                         ...accounts(["nogroup", 65533, 65533, "/"]),
                         { path: "/app/qbittorrent-nox", target: "/usr/bin/qbittorrent-nox" },
+                        // apps/qbittorrent/defaults/qBittorrent.conf: who may come in, and without which it does not start.
+                        {
+                            path: "/defaults/qBittorrent.conf",
+                            text: [
+                                ...["[LegalNotice]", "Accepted=true", "[Preferences]", "WebUI\\Address=*"],
+                                "WebUI\\AuthSubnetWhitelist=10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 100.64.0.0/10",
+                                ...["WebUI\\AuthSubnetWhitelistEnabled=true", "WebUI\\CSRFProtection=false"],
+                                ...["WebUI\\HostHeaderValidation=false", "WebUI\\LocalHostAuth=false"],
+                                ...["WebUI\\ServerDomains=*", ""],
+                            ].join("\n"),
+                        },
                         script("qbittorrent.sh", "/entrypoint.sh"),
                     ],
                 ],

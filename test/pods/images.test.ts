@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
+import { run } from "../../lib/run";
 import type { Closeable } from "../../sandbox/http-server";
 import { makeImages, versionLabel } from "../../sandbox/images/make";
 import { type Recipe, recipes } from "../../sandbox/images/recipes";
@@ -8,7 +9,7 @@ import { serveImages } from "../../sandbox/images/registry";
 import { aptGetInstall } from "../../toolchain/apt-get";
 import { type Manifest, type Workload, workloads } from "../charts/manifest";
 import { charts, parseManifests } from "../charts/workspace";
-import { Pod, PulledImages } from "./pod";
+import { account, Pod, PulledImages } from "./pod";
 
 const rendered = new Map(
     charts.map((chart) => [
@@ -61,6 +62,18 @@ const cases: Case[] = [...rendered].flatMap(([chart, manifests]) =>
         ),
 );
 
+/** What images.yaml says of upstream's images. */
+const facts = parse(readFileSync(join(__dirname, "../charts/images.yaml"), "utf8"), { merge: true }) as Record<
+    string,
+    { readonly user: string; readonly entrypoint: string[]; readonly fileCapabilities?: string[] }
+>;
+
+/** Names of the file capabilities of a program. */
+async function capabilitiesOf(path: string): Promise<string[]> {
+    const { output } = await run("getcap", [path]);
+    return [...output.matchAll(/cap_([a-z_]+)/g)].map(([, name = ""]) => name.toUpperCase());
+}
+
 /** Every image of the charts. */
 const used = [...rendered.values()].flatMap((each) =>
     workloads(each)
@@ -95,7 +108,7 @@ function secret(chart: string) {
     const { secrets = {} } = parse(readFileSync(join(__dirname, `../../charts/${chart}/secrets.yaml`), "utf8")) as {
         secrets?: Record<string, unknown>;
     };
-    const values = Object.fromEntries(Object.keys(secrets).map((key) => [key, "0123456789abcdef0123456789abcdef"]));
+    const values = Object.fromEntries(Object.keys(secrets).map((key) => [key, password]));
     return (name: string, key: string | undefined) => {
         if (name !== `${chart}-secrets` || (key !== undefined && !(key in values))) {
             throw new Error(`no Secret ${name} with a key ${key}`);
@@ -104,22 +117,61 @@ function secret(chart: string) {
     };
 }
 
+const password = "0123456789abcdef0123456789abcdef";
+
+/** What a person does first with a service, by chart and workload. */
+const firstUse: Readonly<Record<string, (pod: Pod) => Promise<void>>> = {
+    "adguard/adguard": async (pod) => {
+        expect(await pod.fetch("3000/control/status", "--user", "admin:wrong")).toMatch(/^40[13] /);
+        expect(await pod.fetch("3000/control/status", "--user", `admin:${password}`)).toMatch(/^200 .*"running":true/);
+        expect(await pod.exec("adguard", "nslookup", "home.home.arpa", "127.0.0.1")).toContain("home.home.arpa");
+    },
+    "database/postgres": async (pod) => {
+        const query = ["psql", "--username=postgres", "--host=127.0.0.1", "--tuples-only", "--command=SELECT 6 * 7"];
+        expect(await pod.exec("postgres", ...query)).toContain("42");
+        expect(await pod.fetch("9187/metrics")).toMatch(/^pg_up 1$/m);
+    },
+    "gitops/gitea": async (pod) => {
+        expect(await pod.fetch("3000/api/v1/user")).toMatch(/^401 /);
+        expect(await pod.fetch("3000/api/v1/user", "--user", `hearth:${password}`)).toMatch(/^200 .*"is_admin":true/);
+    },
+    "qbittorrent/qbittorrent": async (pod) => {
+        expect(await pod.fetch("8080/api/v2/app/version")).toMatch(/^403 /);
+        const login = ["--data-urlencode", "username=admin", "--data-urlencode"];
+        expect(await pod.fetch("8080/api/v2/auth/login", ...login, "password=wrong")).toMatch(/Fails/);
+        expect(await pod.fetch("8080/api/v2/auth/login", ...login, `password=${password}`)).toMatch(/^200 Ok/);
+    },
+    "syncthing/syncthing": async (pod) => {
+        expect(await pod.fetch("8384/rest/system/status")).toMatch(/^403 /);
+        expect(await pod.fetch("8384/rest/system/status", "--header", `X-API-Key: ${password}`)).toMatch(
+            /^200 .*"myID"/s,
+        );
+    },
+};
+
 describe("an image made here", () => {
     it.each(chosen.map((each) => [each.repositories[0] ?? "", each] as const))(
         "is pulled as %s",
         async (name, recipe: Recipe) => {
-            const { config } = await images.pull(`${name}:latest`);
+            const image = await images.pull(`${name}:latest`);
+            const { config } = image;
             const made = config.Labels?.[versionLabel] ?? "";
-            for (const image of used.filter((each) => recipeOf(each) === recipe)) {
-                if (!reference(image).tag.includes(made)) {
-                    differences.add(`${image} is ${made} here`);
-                }
+            for (const each of used.filter(
+                (other) => recipeOf(other) === recipe && !reference(other).tag.includes(made),
+            )) {
+                differences.add(`${each} is ${made} here`);
             }
             if (recipe.differs) {
                 differences.add(`${name}: ${recipe.differs}`);
             }
-            expect(config.User).toBe(recipe.config.User);
-            expect(config.Entrypoint).toEqual(recipe.config.Entrypoint);
+            const known = recipe.repositories.flatMap((each) => facts[each] ?? []);
+            for (const { user, entrypoint, fileCapabilities = [] } of known) {
+                expect({
+                    user: account(image),
+                    entrypoint: config.Entrypoint ?? [],
+                    fileCapabilities: await capabilitiesOf(join(image.rootfs, config.Entrypoint?.[0] ?? "")),
+                }).toEqual({ user: account({ ...image, config: { User: user } }), entrypoint, fileCapabilities });
+            }
         },
     );
 });
@@ -139,6 +191,7 @@ describe("a workload starts under its own security context", () => {
             const pod = new Pod(images, rendered.get(chart) as Manifest[], workload, secret(chart));
             try {
                 await pod.start(without);
+                await firstUse[`${chart}/${workload.name}`]?.(pod);
             } finally {
                 await pod.stop();
             }

@@ -87,29 +87,33 @@ async function succeed(program: string, ...args: string[]): Promise<string> {
     return output;
 }
 
-/** User and groups of a container: what the pod says, else the image's. */
-function identity(pod: Model<"V1PodSecurityContext">, container: Container, image: Image) {
-    const security = container.securityContext ?? {};
-    const [name = "", group] = (image.config.User ?? "").split(":");
+/** User and group IDs that an image starts with. */
+export function account({ rootfs, config }: Image): { uid: number; gid: number } {
+    const [user = "", group] = (config.User ?? "").split(":");
     const lines = (file: string) => {
-        const path = join(image.rootfs, "etc", file);
+        const path = join(rootfs, "etc", file);
         return existsSync(path)
             ? readFileSync(path, "utf8")
                   .split("\n")
                   .map((line) => line.split(":"))
             : [];
     };
-    const account = lines("passwd").find(([user, , uid]) => user === name || uid === name);
+    const entry = lines("passwd").find(([name, , uid]) => name === user || uid === user);
+    const groupEntry = lines("group").find(([name]) => name === group);
+    return { uid: Number(entry?.[2] ?? (user || 0)), gid: Number(groupEntry?.[2] ?? group ?? entry?.[3] ?? 0) };
+}
+
+/** User and groups of a container: what the pod says, else the image's. */
+function identity(pod: Model<"V1PodSecurityContext">, container: Container, image: Image) {
+    const security = container.securityContext ?? {};
+    const own = account(image);
     const asUser = security.runAsUser ?? pod.runAsUser;
-    const uid = asUser ?? Number(account?.[2] ?? (name || 0));
-    const asGroup = security.runAsGroup ?? pod.runAsGroup;
-    const gid = asGroup ?? Number(lines("group").find(([each]) => each === group)?.[2] ?? group ?? account?.[3] ?? 0);
-    if (
-        (security.runAsNonRoot ?? pod.runAsNonRoot) &&
-        (uid === 0 || (asUser === undefined && Number.isNaN(Number(name))))
-    ) {
+    const uid = asUser ?? own.uid;
+    const named = asUser === undefined && !/^\d+(:|$)/.test(image.config.User ?? "");
+    if ((security.runAsNonRoot ?? pod.runAsNonRoot) && (uid === 0 || named)) {
         throw new Error(`${container.name}: runAsNonRoot, and the image's user is "${image.config.User ?? ""}"`);
     }
+    const gid = security.runAsGroup ?? pod.runAsGroup ?? own.gid;
     return { uid, gid, additionalGids: pod.fsGroup === undefined ? [] : [pod.fsGroup] };
 }
 
@@ -214,6 +218,20 @@ export class Pod {
     /** Runs a program in a container. */
     exec(name: string, ...command: string[]): Promise<string> {
         return succeed("runc", "exec", `${this.#id}-${name}`, ...command);
+    }
+
+    /**
+     * Asks the pod as another one would.
+     *
+     * @param path with the port before it: `8080/path`
+     * @returns status and body
+     */
+    async fetch(path: string, ...options: string[]): Promise<string> {
+        const quiet = ["--silent", "--show-error", "--max-time", "20", "--write-out", "\\n%{http_code}"];
+        const url = `http://${address}:${path}`;
+        const output = await succeed("ip", "netns", "exec", this.#id, "curl", ...quiet, ...options, url);
+        const lines = output.split("\n");
+        return `${lines.pop()} ${lines.join("\n")}`;
     }
 
     /** Ends the pod's containers as a deletion does, and removes all that the pod had. */
