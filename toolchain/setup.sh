@@ -1,7 +1,7 @@
 #!/bin/sh
 # Makes a fresh clone ready, before `npm start` and `npm test`: checks what must be there, installs the packages, builds
-# the tools; with --for-tests also those that only the tests need, with --for-pods also the programs of container
-# images. Costs next to nothing when all of it is done. Needs
+# the tools; with --for-tests also those that only the tests need, with --for-pods also those of nodes
+# that run pods and of their images. Costs next to nothing when all of it is done. Needs
 # no package itself.
 set -eu
 cd "$(dirname "$0")/.."

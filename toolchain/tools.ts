@@ -232,8 +232,39 @@ function metallb(command: string): GoTool {
     };
 }
 
-/** Programs of the container images that only nodes with real pods run: `npm run setup -- --for-pods` builds them. */
+function cniPlugin(path: string): GoTool {
+    return {
+        folder: "cni",
+        module: "github.com/containernetworking/plugins",
+        package: `github.com/containernetworking/plugins/plugins/${path}`,
+        variables: () => ({}),
+    };
+}
+
+/** Programs of nodes with real pods, and of the images that only they run: `npm run setup -- --for-pods` builds them. */
 export const podTools = {
+    // The half of k3s that runs pods. containerd and runc are Debian's.
+    kubelet: {
+        ...kubernetes("kubelet", "--version"),
+        folder: "kubelet",
+        // A node reports the release of k3s as its version.
+        variables: (version) => ({
+            ...kubernetes("kubelet").variables(version),
+            "k8s.io/component-base/version.gitVersion": `${version}+k3s1`,
+        }),
+    },
+    "kube-proxy": { ...kubernetes("kube-proxy", "--version"), folder: "kubelet" },
+    "pod-network": {
+        folder: "pod-network",
+        module: "github.com/flannel-io/flannel",
+        package: "hearth/toolchain/pod-network",
+        variables: () => ({}),
+    },
+    bridge: cniPlugin("main/bridge"),
+    "host-local": cniPlugin("ipam/host-local"),
+    loopback: cniPlugin("main/loopback"),
+    portmap: cniPlugin("meta/portmap"),
+    // Programs of images.
     coredns: {
         folder: "coredns",
         module: "github.com/coredns/coredns",
