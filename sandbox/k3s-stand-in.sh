@@ -1,8 +1,9 @@
 #!/bin/bash
 # Stands in for k3s where the real one cannot be downloaded. It reads config.yaml, checks the token and the CA's hash in
 # it, runs as the unit, starts a real etcd and API server (bind-mounted under /opt/tools) on each server, all members of
-# one etcd, and makes a Node of the machine. It runs no pods. What a server needs of the first (k3s hands it out over
-# HTTPS) is in a Secret, and a member of etcd whose Node is gone goes when the next server joins (k3s does it at once).
+# one etcd, and makes a Node of the machine. With a kubelet under /opt/tools the node runs pods: see k3s-pods.sh. A joining
+# server reads from a Secret what k3s hands it over HTTPS, and a member of etcd whose Node is gone is removed when the next
+# server joins (k3s does it at once).
 set -euo pipefail
 version=v1.35.0+k3s1
 tools=/opt/tools
@@ -20,18 +21,25 @@ refuse() {
     exit 1
 }
 
-certificate() { # NAME SUBJECT [EXTENSION]
+runs_pods() { [[ -x $tools/kubelet ]]; }
+
+certificate() { # NAME SUBJECT [EXTENSION [CA]]
+    local ca=$data/tls/${4:-ca}
     openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$data/tls/$1.key" -subj "$2" 2>/dev/null |
-        openssl x509 -req -CA "$data/tls/ca.crt" -CAkey "$data/tls/ca.key" -days 365 -out "$data/tls/$1.crt" \
+        openssl x509 -req -CA "$ca.crt" -CAkey "$ca.key" -days 365 -out "$data/tls/$1.crt" \
             -extfile <(printf '%s' "${3:-}") 2>/dev/null
 }
 
 # What all servers share.
-shared=(tls/ca.crt tls/ca.key tls/service.key token agent-token tokens.csv)
+shared=(tls/ca.crt tls/ca.key tls/front-proxy-ca.crt tls/front-proxy-ca.key tls/service.key token agent-token tokens.csv)
 
 make_cluster() {
-    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 3650 -keyout "$data/tls/ca.key" \
-        -out "$data/tls/ca.crt" -subj /CN=k3s-stand-in 2>/dev/null
+    local ca
+    # Two of them: a client of the API could else call itself the front proxy.
+    for ca in ca front-proxy-ca; do
+        openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 3650 -keyout "$data/tls/$ca.key" \
+            -out "$data/tls/$ca.crt" -subj "/CN=k3s-stand-in-$ca" 2>/dev/null
+    done
     openssl genrsa -out "$data/tls/service.key" 2048 2>/dev/null
     local hash
     hash=$(sha256sum <"$data/tls/ca.crt" | cut -d ' ' -f 1)
@@ -45,7 +53,9 @@ make_certificates() {
     local names
     # k3s adds the node's own address.
     names=$(settings tls-san | sed -E 's/^[0-9.]+$/IP:&/; t; s/^/DNS:/' | paste -sd,)
-    certificate server /CN=server "subjectAltName=IP:127.0.0.1,IP:$(setting node-ip),$names"
+    certificate server /CN=server \
+        "subjectAltName=IP:127.0.0.1,IP:$(setting node-ip),IP:10.43.0.1,DNS:kubernetes.default.svc,DNS:kubernetes.default${names:+,$names}"
+    ! runs_pods || make_pod_certificates
     # k3s renews it in the last 90 days of its 365.
     ! openssl x509 -checkend $((90 * 86400)) -in "$data/tls/admin.crt" >/dev/null 2>&1 || return 0
     certificate admin /O=system:masters/CN=admin
@@ -120,13 +130,14 @@ start_control_plane() { # STATE MEMBERS
         --listen-peer-urls "http://$ip:2380" --initial-advertise-peer-urls "http://$ip:2380" \
         --initial-cluster "$2" --initial-cluster-state "$1" &
     local arguments=() each
+    ! runs_pods || arguments=("${pod_api_arguments[@]}")
     while read -r each; do arguments+=("--$each"); done < <(settings kube-apiserver-arg)
     cat "$data/tls/server.crt" "$data/tls/ca.crt" >"$data/tls/chain.crt"
     "$tools/kube-apiserver" --etcd-servers http://127.0.0.1:2379 --secure-port 6443 --advertise-address "$(setting node-ip)" \
         --service-cluster-ip-range 10.43.0.0/16 --service-account-issuer https://kubernetes.default.svc \
         --service-account-key-file "$data/tls/service.key" --service-account-signing-key-file "$data/tls/service.key" \
         --tls-cert-file "$data/tls/chain.crt" --tls-private-key-file "$data/tls/server.key" \
-        --client-ca-file "$data/tls/ca.crt" --token-auth-file "$data/tokens.csv" --authorization-mode RBAC \
+        --client-ca-file "$data/tls/ca.crt" --token-auth-file "$data/tokens.csv" --authorization-mode Node,RBAC \
         "${arguments[@]}" &
     until kubectl get --raw /readyz >/dev/null 2>&1; do
         [[ $(jobs -rp | wc -l) == 2 ]] || refuse "the control plane ended"
@@ -239,6 +250,11 @@ END
     kubectl taint node "$name" node.kubernetes.io/not-ready- >/dev/null 2>&1 || true
 }
 
+if runs_pods; then
+    # shellcheck source=sandbox/k3s-pods.sh
+    . "$tools/k3s-pods.sh"
+fi
+
 case ${1:-} in
     kubectl)
         shift
@@ -250,10 +266,16 @@ case ${1:-} in
         trap 'kill -9 $(jobs -p) 2>/dev/null; wait; exit 0' TERM INT
         [[ $1 == server && $(setting cluster-init) == true ]] || join
         [[ $1 == agent ]] || serve
-        register "$1"
+        if runs_pods; then
+            [[ $1 == agent ]] || start_controllers
+            run_pods "$1"
+        else
+            register "$1"
+            if [[ $1 == server ]]; then watch_nodes & else sleep infinity & fi
+        fi
         systemd-notify --ready || true
-        if [[ $1 == server ]]; then watch_nodes & else sleep infinity & fi
-        wait
+        wait -n
+        refuse "a part of k3s ended"
         ;;
     *) refuse "the stand-in does not know: $*" ;;
 esac
