@@ -5,7 +5,9 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import type { ApiSettings } from "../../config/nodes";
 import { type Outcome, run } from "../../lib/run";
-import { tool } from "../../toolchain/tools";
+import { shellQuote } from "../../lib/shell";
+import { downloadChartModules } from "../../sandbox/charts/go-module-charts";
+import { podTools, type ToolName, testTools, tool, toolVersion } from "../../toolchain/tools";
 import { debianRoot, packageCache } from "./machines/debian";
 import { Network } from "./machines/network";
 import { Machine } from "./machines/nspawn";
@@ -35,11 +37,23 @@ export interface LiveNode {
 /** The release of k3s whose place the stand-in takes, and one of the minor version after it. */
 export const versions = ["v1.35.0+k3s1", "v1.36.0+k3s1"] as const;
 
-/** A release of k3s. */
-export type Version = (typeof versions)[number];
+/** The release of k3s that the stand-in says it is where its nodes run pods. */
+export const podVersion = `${toolVersion(podTools.kubelet)}+k3s1`;
 
-/** Where the machines find the releases of k3s. */
-const source = "/opt/k3s";
+/** Programs of the control plane, and of nodes that run pods, as the stand-in finds them under /opt/tools. */
+const controlPlane: ToolName[] = ["etcd", "kube-apiserver", "kubectl"];
+const podPrograms: ToolName[] = [
+    "kube-controller-manager",
+    "kube-scheduler",
+    "kubelet",
+    "kube-proxy",
+    "pod-network",
+    "helm",
+];
+const cniPlugins: ToolName[] = ["bridge", "host-local", "loopback", "portmap"];
+
+/** What k3s has in its binary beyond {@link podPrograms}. */
+const podPackages = ["containerd", "ipset", "runc"];
 
 /** Where the machines find the packages that they were made of, for one that lacks some. */
 export const packages = "/opt/packages";
@@ -51,21 +65,37 @@ export const packages = "/opt/packages";
 export class MachineHome {
     readonly network = new Network();
     readonly machines: Machine[] = [];
+    /** Where the machines find the releases of k3s. */
+    readonly source = "/opt/k3s";
     /** Goes with the home. */
     readonly folder = mkdtempSync(join(tmpdir(), "hearth-machines-"));
     /** How the API is reached; by default at the first server's address. */
     api: ApiSettings | undefined;
-    private readonly sums = new Map<Version, string>();
+    private readonly sums = new Map<string, string>();
     private current: Stack | undefined;
 
-    private constructor() {}
+    /** @param runPods whether the nodes run pods, or the cluster is no more than its API */
+    private constructor(private readonly runPods: boolean) {}
 
     static async create(...names: string[]): Promise<MachineHome> {
-        const home = new MachineHome();
-        home.prepare();
+        return MachineHome.of(false, names);
+    }
+
+    /** A home whose nodes run pods. */
+    static async withPods(...names: string[]): Promise<MachineHome> {
+        return MachineHome.of(true, names);
+    }
+
+    private static async of(runPods: boolean, names: readonly string[]): Promise<MachineHome> {
+        const home = new MachineHome(runPods);
+        await home.prepare();
         await home.addMachines(...names);
         home.current = await Stack.create(home.network, { privateKey: readFileSync(home.key, "utf8") });
         return home;
+    }
+
+    private get version(): string {
+        return this.runPods ? podVersion : versions[0];
     }
 
     /** File with the private key that the machines let in. */
@@ -82,9 +112,9 @@ export class MachineHome {
     }
 
     /** The key that lets into the machines, and what the machines find under /opt. */
-    private prepare(): void {
+    private async prepare(): Promise<void> {
         execFileSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", this.key]);
-        for (const version of versions) {
+        for (const version of this.runPods ? [podVersion] : versions) {
             const text = readFileSync(resolve(__dirname, "../../sandbox/k3s-stand-in.sh"), "utf8").replace(
                 versions[0],
                 version,
@@ -94,26 +124,43 @@ export class MachineHome {
             writeFileSync(file, text);
             this.sums.set(version, createHash("sha256").update(text).digest("hex"));
         }
-        mkdirSync(join(this.folder, "tools"));
-        for (const name of ["etcd", "kube-apiserver", "kubectl"] as const) {
-            cpSync(tool(name), join(this.folder, "tools", name));
-            chmodSync(join(this.folder, "tools", name), 0o755);
+        mkdirSync(join(this.folder, "tools/cni"), { recursive: true });
+        const copy = (name: ToolName, folder: string) => {
+            cpSync(tool(name), join(this.folder, folder, name));
+            chmodSync(join(this.folder, folder, name), 0o755);
+        };
+        for (const name of [...controlPlane, ...(this.runPods ? podPrograms : [])]) {
+            copy(name, "tools");
+        }
+        if (this.runPods) {
+            for (const name of cniPlugins) {
+                copy(name, "tools/cni");
+            }
+            const sandbox = resolve(__dirname, "../../sandbox");
+            cpSync(join(sandbox, "k3s-pods.sh"), join(this.folder, "tools/k3s-pods.sh"));
+            mkdirSync(join(this.folder, "tools/manifests"));
+            cpSync(join(sandbox, "manifests/k3s-addons.yaml"), join(this.folder, "tools/manifests/k3s-addons.yaml"));
+            const traefik = (await downloadChartModules()).get("github.com/traefik/traefik-helm-chart") ?? "";
+            cpSync(join(traefik, "traefik"), join(this.folder, "tools/charts/traefik"), { recursive: true });
+            const version = toolVersion(testTools.traefik).slice(1);
+            writeFileSync(join(this.folder, "tools/charts/traefik-version"), version);
         }
     }
 
     /** Adds machines, as their installers leave them. */
     async addMachines(...names: string[]): Promise<void> {
-        const root = await debianRoot();
+        const root = await debianRoot(this.runPods ? podPackages : []);
         const publicKey = readFileSync(`${this.key}.pub`, "utf8");
         const mounts = {
-            [source]: join(this.folder, "k3s"),
+            [this.source]: join(this.folder, "k3s"),
             "/opt/tools": join(this.folder, "tools"),
             [packages]: packageCache,
         };
         const added = await Promise.all(
             names.map((name, index) => {
                 const address = `10.77.0.${10 + this.machines.length + index + 1}`;
-                return Machine.create({ name, address, network: this.network, root, publicKey, mounts });
+                const { network, runPods: containers } = this;
+                return Machine.create({ name, address, network, root, publicKey, mounts, containers });
             }),
         );
         this.machines.push(...added);
@@ -154,14 +201,18 @@ export class MachineHome {
      */
     configure(
         nodes: readonly NodeConfig[] = this.nodes(),
-        version: Version = versions[0],
-        changes: { readonly source?: string; readonly release?: { version: string; sha256: string } } = {},
+        version: string = this.version,
+        changes: {
+            readonly source?: string;
+            readonly release?: { version: string; sha256: string };
+            readonly registries?: Readonly<Record<string, { readonly mirrors: readonly string[] }>>;
+        } = {},
     ): void {
         this.stack.configure({
             domain: "home.arpa",
             repository: { url: "http://git.home.arpa/hearth.git" },
             nodes,
-            source,
+            source: this.source,
             release: this.release(version),
             ...(this.api === undefined ? {} : { api: this.api }),
             ...changes,
@@ -169,7 +220,7 @@ export class MachineHome {
     }
 
     /** A release of what stands in for k3s. */
-    release(version: Version = versions[0]): { readonly version: Version; readonly sha256: string } {
+    release(version: string = this.version): { readonly version: string; readonly sha256: string } {
         return { version, sha256: this.sums.get(version) ?? "" };
     }
 
@@ -186,6 +237,25 @@ export class MachineHome {
         const kubeconfig = join(this.folder, "kubeconfig");
         writeFileSync(kubeconfig, await this.stack.output("kubeconfig"), { mode: 0o600 });
         return run(...this.network.command(tool("kubectl"), "--kubeconfig", kubeconfig, ...args));
+    }
+
+    /** `kubectl` on the first server, as its root. */
+    async administer(...args: string[]): Promise<Outcome> {
+        const [server] = this.machines;
+        if (server === undefined) {
+            throw new Error("the home has no machines");
+        }
+        return server.run(["k3s", "kubectl", ...args].map(shellQuote).join(" "));
+    }
+
+    /** Applies an object. */
+    async apply(object: object): Promise<void> {
+        const file = join(this.folder, "object.json");
+        writeFileSync(file, JSON.stringify(object));
+        const { exitCode, output } = await this.kubectl("apply", "--server-side", "--filename", file);
+        if (exitCode !== 0) {
+            throw new Error(output);
+        }
     }
 
     /** The nodes in the API, by name. */

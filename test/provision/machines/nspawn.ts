@@ -18,6 +18,9 @@ import { aptGetInstall } from "../../../toolchain/apt-get";
 import { until } from "../../sandbox/home";
 import type { Network } from "./network";
 
+/** Whether the host has control groups of version 1. */
+const hasFirstVersion = existsSync("/sys/fs/cgroup/memory");
+
 /** Milliseconds in which a machine starts, on a host that may be busy. */
 const startLimit = 120_000;
 
@@ -52,9 +55,20 @@ for file in ${kernelFiles.join(" ")}; do
     [ -e "$own" ] || head -n 1 "$file" > "$own"
     mount --bind "$own" "$file"
 done
-# A host with control groups of version 1 lends none of them here.
+if [ -e /usr/local/lib/test/containers ]; then
+    mount --bind /proc/sys/net /proc/sys/net
+    mount -o remount,bind,rw /proc/sys/net
+    # The kubelet reads of processes that were killed for memory there: the host's log is not the machine's.
+    ln -sf null /dev/kmsg
+fi
 controllers=/sys/fs/cgroup/cgroup.controllers
-if ! grep -qw memory $controllers; then
+if [ -d /sys/fs/cgroup/memory ]; then
+    # The host's own, of version 1, which containers need: preflight wants version 2.
+    mount -o remount,rw /sys/fs/cgroup
+    for each in /sys/fs/cgroup/*/; do mount -o remount,bind,rw "$each"; done
+    echo cpuset cpu io memory pids > $controllers
+# A host with control groups of version 1 lends none of them here.
+elif ! grep -qw memory $controllers; then
     echo cpuset cpu io memory pids > /usr/local/lib/test/controllers
     mount --bind /usr/local/lib/test/controllers $controllers
 fi
@@ -73,6 +87,8 @@ export interface MachineArgs {
     readonly publicKey: string;
     /** Folders and files of the host, by the path that they have in the machine, where they are read-only. */
     readonly mounts: Readonly<Record<string, string>>;
+    /** Whether containers can run in it. @default false */
+    readonly containers?: boolean;
 }
 
 /** A machine with Debian, systemd and sshd, by systemd-nspawn: its own root, processes, users and network. */
@@ -135,6 +151,16 @@ export class Machine {
         }
         const overlay = `lowerdir=${this.args.root},upperdir=${join(folder, "upper")},workdir=${join(folder, "work")}`;
         execFileSync("mount", ["-t", "overlay", "overlay", "-o", overlay, root]);
+        if (this.args.containers) {
+            // Layers of images cannot lie on an overlay.
+            const state = join(folder, "state");
+            rmSync(state, { recursive: true, force: true });
+            execFileSync("cp", ["--archive", join(this.args.root, "var/lib"), state]);
+            execFileSync("mount", ["--bind", state, join(root, "var/lib")]);
+            this.write("/usr/local/lib/test/containers", "");
+            // k3s starts its own.
+            execFileSync("chroot", [root, "systemctl", "--quiet", "disable", "containerd.service"]);
+        }
         this.write("/etc/machine-id", `${randomBytes(16).toString("hex")}\n`);
         this.write("/etc/hostname", "debian\n");
         this.write("/etc/hosts", "127.0.0.1 localhost\n127.0.1.1 debian\n");
@@ -170,16 +196,23 @@ export class Machine {
         const namespace = this.args.network.attach(this.name, this.address);
         const binds = Object.entries(this.args.mounts).map(([inside, outside]) => `--bind-ro=${outside}:${inside}`);
         // `ip netns exec` would mount a /sys without control groups.
+        const [program = "", ...enter] = [...this.controlGroups(), "nsenter", `--net=${namespace}`];
         const child = spawn(
-            "nsenter",
+            program,
             [
-                `--net=${namespace}`,
+                ...enter,
                 "systemd-nspawn",
                 ...["--quiet", "--boot", "--register=no", "--keep-unit", "--capability=all", "--console=pipe"],
                 ...["--resolv-conf=off", "--timezone=off", "--link-journal=no"],
                 ...[`--machine=${this.name}`, `--directory=${this.root}`, ...binds],
             ],
-            { env: { ...process.env, SYSTEMD_NSPAWN_UNIFIED_HIERARCHY: "1" } },
+            {
+                env: {
+                    ...process.env,
+                    // runc gives each container a session keyring, which systemd-nspawn's filter of system calls refuses.
+                    ...(this.args.containers ? { SYSTEMD_SECCOMP: "0" } : { SYSTEMD_NSPAWN_UNIFIED_HIERARCHY: "1" }),
+                },
+            },
         );
         this.child = child;
         for (const stream of [child.stdout, child.stderr]) {
@@ -194,6 +227,31 @@ export class Machine {
             );
             return exitCode === 0;
         });
+    }
+
+    /** Name of the control groups that the machine has in each hierarchy of version 1. */
+    private get controlGroup(): string {
+        return `${this.args.network.namespace}-${this.name}`;
+    }
+
+    /** Command line that starts another one in control groups where its containers can have theirs. */
+    private controlGroups(): string[] {
+        // Of version 2, systemd-nspawn makes them.
+        if (!this.args.containers || !hasFirstVersion) {
+            return [];
+        }
+        const script = `
+            for folder in /sys/fs/cgroup/*/; do
+                own=$folder$0
+                mkdir -p "$own"
+                if [ -e "$own/cpuset.mems" ]; then
+                    for each in cpuset.cpus cpuset.mems; do cat "$folder/$each" > "$own/$each"; done
+                    echo 1 > "$own/cgroup.clone_children"
+                fi
+                echo $$ > "$own/cgroup.procs"
+            done
+            exec "$@"`;
+        return ["sh", "-ec", script, this.controlGroup];
     }
 
     /** Runs a command in the machine as root, past SSH. */
@@ -228,7 +286,7 @@ export class Machine {
     /** Makes it what its installer left, and starts it. */
     async reinstall(): Promise<void> {
         await this.powerOff();
-        execFileSync("umount", [this.root]);
+        execFileSync("umount", ["--recursive", this.root]);
         this.mountAndInstall();
         await this.start();
     }
@@ -243,6 +301,9 @@ export class Machine {
         const ended = new Promise((resolve) => child.once("close", resolve));
         process.kill(leader, "SIGKILL");
         await ended;
+        if (this.args.containers && hasFirstVersion) {
+            await run("find", ["/sys/fs/cgroup", "-path", `*/${this.controlGroup}*`, "-type", "d", "-delete"]);
+        }
         this.args.network.detach(this.name);
         this.child = undefined;
     }
@@ -250,7 +311,7 @@ export class Machine {
     /** Switches the machine off and removes all that was made for it. */
     async remove(): Promise<void> {
         await this.powerOff();
-        execFileSync("umount", [this.root]);
+        execFileSync("umount", ["--recursive", this.root]);
         rmSync(this.folder, { recursive: true });
     }
 
