@@ -6,7 +6,7 @@ import { type Instance, loadClient, loadKubeConfig } from "./waits/cluster";
 export interface ClusterFacts {
     /** Names of the nodes. */
     readonly nodes: readonly string[];
-    /** Architectures of the nodes, sorted. */
+    /** Architectures of the nodes that images exist for, sorted. */
     readonly architectures: readonly string[];
     /** Extended resources that the nodes offer, for instance `gpu.intel.com/i915`. */
     readonly devices: readonly string[];
@@ -23,6 +23,9 @@ const patience = 5_000;
 /** Label of the DaemonSets that ServiceLB creates: https://docs.k3s.io/networking/networking-services#service-load-balancer */
 const serviceLbLabel = "svccontroller.k3s.cattle.io/svcname";
 
+/** Architectures that charts know: global.architectures in charts/common. */
+const supported = ["amd64", "arm64"];
+
 const sorted = (names: readonly (string | undefined)[]): string[] =>
     [...new Set(names.filter((name) => name !== undefined))].sort();
 
@@ -34,7 +37,9 @@ function factsOf(
 ): ClusterFacts {
     return {
         nodes: sorted(nodes.map(({ metadata }) => metadata?.name)),
-        architectures: sorted(nodes.map(({ status }) => status?.nodeInfo?.architecture)),
+        architectures: sorted(nodes.map(({ status }) => status?.nodeInfo?.architecture)).filter((name) =>
+            supported.includes(name),
+        ),
         devices: sorted(nodes.flatMap(({ status }) => Object.keys(status?.allocatable ?? {}))).filter((name) =>
             name.includes("/"),
         ),

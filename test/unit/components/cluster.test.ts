@@ -1,4 +1,76 @@
-import { checkCluster } from "../../../components/cluster";
+import { checkCluster, readCluster } from "../../../components/cluster";
+import { type ApiServer, kubeconfigOf, serveApi } from "./api-server";
+
+/** A k3s as somebody set it up: two nodes, a GPU, a board of an architecture that no image exists for, ServiceLB. */
+const objects: Readonly<Record<string, object>> = {
+    "/api/v1/nodes": {
+        items: [
+            {
+                metadata: { name: "shelf" },
+                status: {
+                    nodeInfo: { architecture: "arm64" },
+                    allocatable: { cpu: "4", "gpu.intel.com/i915": "1" },
+                },
+            },
+            { metadata: { name: "attic" }, status: { nodeInfo: { architecture: "arm" }, allocatable: { cpu: "1" } } },
+        ],
+    },
+    "/apis/storage.k8s.io/v1/storageclasses": { items: [{ metadata: { name: "local-path" }, provisioner: "x" }] },
+    "/apis/apps/v1/daemonsets": {
+        items: [
+            {
+                metadata: {
+                    name: "svclb-traefik-1",
+                    labels: {
+                        "svccontroller.k3s.cattle.io/svcname": "traefik",
+                        "svccontroller.k3s.cattle.io/svcnamespace": "kube-system",
+                    },
+                },
+            },
+        ],
+    },
+    "/apis/helm.cattle.io/v1/namespaces/kube-system/helmchartconfigs/traefik": {
+        spec: { valuesContent: "logs: {}\n" },
+    },
+};
+
+let server: ApiServer;
+let known: Readonly<Record<string, object>>;
+
+beforeAll(async () => {
+    server = await serveApi("own", ({ url = "" }, response) => {
+        const found = known[new URL(url, "https://localhost").pathname];
+        response.writeHead(found ? 200 : 404, { "content-type": "application/json" });
+        response.end(JSON.stringify(found ?? { kind: "Status", code: 404 }));
+    });
+});
+
+beforeEach(() => {
+    known = objects;
+});
+
+afterAll(() => server.close());
+
+test("the API server says what the program and the charts have to know", async () => {
+    expect(await readCluster(server.kubeconfig)).toEqual({
+        nodes: ["attic", "shelf"],
+        architectures: ["arm64"],
+        devices: ["gpu.intel.com/i915"],
+        storageClasses: ["local-path"],
+        serviceLb: ["kube-system/traefik"],
+        traefikValues: "logs: {}\n",
+    });
+});
+
+test("a k3s whose Traefik nobody has configured", async () => {
+    known = Object.fromEntries(Object.entries(objects).filter(([path]) => !path.includes("helm.cattle.io")));
+
+    expect(await readCluster(server.kubeconfig)).toMatchObject({ traefikValues: "" });
+});
+
+test("a cluster that does not answer is not known", async () => {
+    expect(await readCluster(kubeconfigOf({ server: "https://127.0.0.1:1" }))).toBeUndefined();
+});
 
 test("a cluster whose ServiceLB is on is refused before anything is changed, with the way to turn it off", () => {
     expect(() => checkCluster({ serviceLb: ["kube-system/traefik"] })).toThrow(
