@@ -1,40 +1,22 @@
-import { createHash } from "node:crypto";
-import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { bundle } from "../../lib/bundle";
-import { cacheDirectory } from "../../lib/paths";
 import { root } from "../../lib/root";
 import { shellQuote } from "../../lib/shell";
 import { hasOfficialPlugin, pluginProgram } from "../../toolchain/pulumi-plugins";
 import { type PluginName, pluginNames, pluginVersion } from "../../toolchain/pulumi-version";
 import { builtPath, kubernetesPlugin } from "../../toolchain/tools";
 
-const folder = join(root, "sandbox/plugins");
 /** On PATH of whatever npm or npx runs. */
 const binaries = join(root, "node_modules", ".bin");
 
-/** Bundles a stand-in, unless a bundle of the same sources and packages exists. */
-function bundleStandIn(name: Exclude<PluginName, "kubernetes">): Promise<string> {
-    const hash = createHash("sha256");
-    for (const file of readdirSync(folder, { recursive: true, encoding: "utf8" }).sort()) {
-        if (file.endsWith(".ts")) {
-            hash.update(file).update(readFileSync(join(folder, file)));
-        }
-    }
-    hash.update(readFileSync(join(root, "package-lock.json"))).update(process.version);
-    // Named as Pulumi's own plugin, so that process lists show what it is.
-    const cache = join(cacheDirectory, "plugins", hash.digest("hex").slice(0, 16));
-    return bundle(join(folder, name, "main.ts"), join(cache, `${pluginProgram(name)}.cjs`));
-}
-
 /** Puts the built plugin, or a stand-in, where the engine finds it. */
-async function installOwn(name: PluginName): Promise<void> {
+function installOwn(name: PluginName): void {
     const path = join(binaries, pluginProgram(name));
     const program =
         name === "kubernetes"
             ? // Release 4.25.0 does not know the provider's setting enablePatchForce, but the variable that it stands for.
               ["env", "PULUMI_K8S_ENABLE_PATCH_FORCE=true", builtPath(pluginProgram(name), kubernetesPlugin)]
-            : [process.execPath, await bundleStandIn(name)];
+            : [process.execPath, join(root, "dist", `${pluginProgram(name)}.cjs`)];
     const temporary = `${path}.${process.pid}`;
     writeFileSync(temporary, `#!/bin/sh\nexec ${program.map(shellQuote).join(" ")} "$@"\n`, { mode: 0o755 });
     renameSync(temporary, path);
@@ -52,7 +34,7 @@ export async function installPlugins(): Promise<void> {
         if (official) {
             rmSync(join(binaries, pluginProgram(name)), { force: true });
         } else {
-            await installOwn(name);
+            installOwn(name);
         }
         const own = name === "kubernetes" ? "built from source" : "stand-in";
         origins.push(`${name} ${pluginVersion(name)} (${official ? "official" : own})`);
