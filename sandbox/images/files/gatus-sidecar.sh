@@ -1,5 +1,6 @@
 #!/bin/sh
-# Writes an endpoint of Gatus for each host of each Ingress, as gatus-sidecar --auto-ingress --output=FILE does.
+# Writes an endpoint of Gatus for each host of each Ingress, as gatus-sidecar --auto-ingress --output=FILE does: without
+# those with the annotation enabled "false", and with the path and the conditions of the annotation endpoint.
 set -eu
 for argument in "$@"; do
     case $argument in
@@ -8,18 +9,26 @@ for argument in "$@"; do
         *) echo "the stand-in for gatus-sidecar does not know $argument" >&2; exit 2 ;;
     esac
 done
-template='{{range .items}}{{$name := .metadata.name}}{{$namespace := .metadata.namespace}}{{range .spec.rules}}- name: {{$name}}
-  group: {{$namespace}}
-  url: https://{{.host}}
-  interval: 1m
-  conditions: ["[STATUS] == 200"]
-{{end}}{{end}}'
+
+# One line per host: namespace, name, host, annotations.
+template='{{range .items}}{{$of := .metadata}}{{range .spec.rules}}{{$of.namespace}} {{$of.name}} {{.host}} '
+template=$template'{{with $of.annotations}}{{index . "gatus.home-operations.com/enabled"}} '
+template=$template'{{index . "gatus.home-operations.com/endpoint"}}{{end}}{{"\n"}}{{end}}{{end}}'
+
+endpoints() {
+    while read -r namespace name host enabled endpoint; do
+        [ "$enabled" != false ] || continue
+        path=$(echo "$endpoint" | sed -n 's/.*"path":"\([^"]*\)".*/\1/p')
+        conditions=$(echo "$endpoint" | sed -n 's/.*"conditions":\(\[".*"\]\).*/\1/p')
+        printf '  - { name: %s, group: %s, url: "https://%s%s", interval: 1m, conditions: %s }\n' \
+            "$name" "$namespace" "$host" "$path" "${conditions:-[\"[STATUS] == 200\"]}"
+    done
+}
+
 while true; do
-    if endpoints=$(kubectl get ingresses --all-namespaces --output=go-template="$template"); then
-        if [ -n "$endpoints" ]; then
-            printf 'endpoints:\n%s\n' "$endpoints" > "$output.new"
-            cmp -s "$output.new" "$output" || mv "$output.new" "$output"
-        fi
+    if ingresses=$(kubectl get ingresses --all-namespaces --output=go-template="$template") && [ -n "$ingresses" ]; then
+        { echo endpoints:; echo "$ingresses" | endpoints; } > "$output.new"
+        cmp -s "$output.new" "$output" || mv "$output.new" "$output"
     fi
     sleep 10 &
     wait $!
