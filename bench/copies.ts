@@ -35,7 +35,7 @@ export function homeOf(count: number, editStack: (text: string) => string = (tex
     const tracked = execFileSync("git", ["-C", root, "ls-files", "-z"]).toString().split("\0").filter(Boolean);
     for (const file of tracked.filter((each) => !/^(test|clusters\/home\/apps)\//.test(each))) {
         mkdirSync(join(directory, dirname(file)), { recursive: true });
-        cpSync(join(root, file), join(directory, file), { verbatimSymlinks: true });
+        cpSync(join(root, file), join(directory, file), { recursive: true, verbatimSymlinks: true });
     }
     symlinkSync(join(root, "node_modules"), join(directory, "node_modules"));
     for (const chart of readdirSync(join(directory, "charts")).filter(

@@ -70,7 +70,7 @@ export class Checkout {
             .split("\0")
             .filter((name) => name !== "" && !name.startsWith("test/"))) {
             mkdirSync(join(this.root, dirname(file)), { recursive: true });
-            cpSync(join(repository, file), join(this.root, file), { verbatimSymlinks: true });
+            cpSync(join(repository, file), join(this.root, file), { recursive: true, verbatimSymlinks: true });
         }
         symlinkSync(join(repository, "node_modules"), join(this.root, "node_modules"));
         const home = join(this.root, ".pulumi-home");

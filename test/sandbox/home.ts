@@ -1,6 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import {
-    cpSync,
     existsSync,
     mkdirSync,
     mkdtempSync,
@@ -10,6 +9,7 @@ import {
     symlinkSync,
     writeFileSync,
 } from "node:fs";
+import { cp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { type ApplicationStatus, isReady as isStatusReady } from "../../components/application-status";
@@ -89,7 +89,8 @@ export class Home {
         const files = (await this.run("git", list)).output.split("\0").filter(Boolean);
         for (const file of files) {
             mkdirSync(join(this.root, dirname(file)), { recursive: true });
-            cpSync(join(repository, file), join(this.root, file), { force: true, verbatimSymlinks: true });
+            // In Node 22 cpSync takes a link to a folder for the folder.
+            await cp(join(repository, file), join(this.root, file), { force: true, verbatimSymlinks: true });
         }
         await this.usePorts();
     }
