@@ -106,11 +106,12 @@ const gitea = settings.ownGitea
 const { url, revision: branch } = settings.repository;
 const gitSource = new GitSource(
     "git-source",
-    { url, branch, cluster: settings.cluster, gitea: gitea?.access ?? giteaElsewhere(settings) },
+    { url, branch, cluster: settings.cluster, kubeconfig: cluster, gitea: gitea?.access ?? giteaElsewhere(settings) },
     { provider, dependsOn: gitea ?? system },
 );
 
-const common = { applications, settings, architectures, kubeconfig: cluster, revision: gitSource.revision };
+const { revision, forcedBack } = gitSource;
+const common = { applications, settings, architectures, kubeconfig: cluster, revision, forcedBack };
 const tier1 = new Tier("tier-1", { tier: 1, ...common }, { provider, dependsOn: [system, secrets, gitSource] });
 const tier2 = new Tier("tier-2", { tier: 2, ...common }, { provider, dependsOn: tier1 });
 const tier3 = new Tier("tier-3", { tier: 3, ...common }, { provider, dependsOn: tier2 });

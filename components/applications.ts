@@ -1,10 +1,12 @@
+import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
 import { basename, join } from "node:path";
-import { RunError } from "@pulumi/pulumi/errors";
 import { z } from "zod";
+import { quoted } from "../config/mistakes";
 import { dnsLabel } from "../lib/dns-label";
+import { Failure } from "../lib/failure";
 import { type PodSecurity, podSecurityLabel, podSecurityLevels } from "./pod-security";
-import { mistakeOf, readYaml } from "./yaml-file";
+import { mistakesIn, readYamlFile } from "./yaml-file";
 
 /** The tiers, in the order in which they start. */
 export const tiers = [1, 2, 3] as const;
@@ -17,27 +19,61 @@ export function projectOf(tier: Tier): string {
     return `tier-${tier}`;
 }
 
+/** The one cluster that Argo CD deploys to: its own. */
+const ownCluster = "https://kubernetes.default.svc";
+
+const labelForm = "lower-case letters, digits and hyphens, 63 at most";
+
 /** A name that Kubernetes takes for an object, and a command for no option. */
-const label = z.string().regex(dnsLabel, "lower-case letters, digits and hyphens, 63 at most");
+const label = z.string(labelForm).regex(dnsLabel, labelForm);
+
+/** Namespaces of Kubernetes and of this program's own system, which no chart is deployed to. */
+const systemNamespace = /^(argocd|default|metallb-system|kube-.*)$/;
 
 /** A text that a command takes for no option and that is in no need of quotes. */
-const word = (accepted: string) => z.string().regex(/^[A-Za-z0-9*^~<>=][\w.~:/@!&()*+,;=%<>^-]{0,499}$/, accepted);
+const word = (form: string) => z.string(form).regex(/^[A-Za-z0-9*^~<>=][\w.~:/@!&()*+,;=%<>^-]{0,499}$/, form);
 
-/** A file of the repository, as Argo CD takes it: below the chart, or below another source that is named by a variable. */
-const valueFile = z
-    .string()
-    .regex(/^(\$\w{1,63}\/)?(?!.*\.\.)\w[\w./-]{0,499}$/, "the path of a file in this repository");
+const valueFileForm = "the path of a file in this repository: below the chart, or $<ref of the first source>/<path>";
+const valueFile = z.string(valueFileForm).regex(/^(\$\w{1,63}\/)?(?!.*\.\.)\w[\w./-]{0,499}$/, valueFileForm);
 
-const helm = z.looseObject({ releaseName: label.optional(), valueFiles: z.array(valueFile).optional() });
-const source = z.looseObject({
+const upstreamValuesForm = "the path of a file in this repository: $<ref of the first source>/<path>";
+
+/** Everything that all paths to the cluster (Pulumi, Argo CD, hack/) take; what one of them would ignore is refused. */
+const helm = z.strictObject({ releaseName: label.optional(), valueFiles: z.array(valueFile).optional() });
+const source = z.strictObject({
     repoURL: word("the URL of a repository"),
     targetRevision: word("a branch or a version"),
+    ref: z
+        .string()
+        .regex(/^\w{1,63}$/, "a word")
+        .optional(),
+    name: label.optional(),
 });
 const gitSource = source.extend({
-    path: z.string().regex(/^charts\/[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, "charts/<chart>"),
+    path: z
+        .string("charts/<chart>")
+        .regex(/^charts\/[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, "charts/<chart>, a chart of this repository"),
     helm: helm.extend({ valuesObject: z.looseObject({ global: z.looseObject({ domain: z.string() }) }) }),
 });
-const chartSource = source.extend({ chart: word("the name of a chart"), helm: helm.optional() });
+const chartSource = source.extend({
+    repoURL: word("the URL of a Helm repository, or a registry without oci://").regex(
+        /^(?!oci:)/,
+        "a registry without oci:// in front, which is how Argo CD takes one",
+    ),
+    chart: word(
+        "the name of an upstream chart: beside this repository, which is the first source, only those are read",
+    ),
+    helm: helm
+        .extend({
+            valuesObject: z.looseObject({}).optional(),
+            valueFiles: z
+                .array(
+                    z.string(upstreamValuesForm).regex(/^\$\w{1,63}\/(?!.*\.\.)\w[\w./-]{0,499}$/, upstreamValuesForm),
+                )
+                .optional(),
+        })
+        .optional(),
+});
 
 const namespaceMetadata = z.looseObject({
     labels: z
@@ -49,6 +85,11 @@ const namespaceMetadata = z.looseObject({
         .optional(),
 });
 
+const wave = "argocd.argoproj.io/sync-wave";
+const waveForm = 'the tier: "1", "2" or "3"';
+const automated =
+    "automated sync, for instance {prune: true, selfHeal: false}: a tier waits for the sync of its Applications";
+
 /** The manifest of an Argo CD Application, as far as the program looks into it. */
 export const manifestSchema = z.looseObject({
     apiVersion: z.literal("argoproj.io/v1alpha1"),
@@ -57,13 +98,23 @@ export const manifestSchema = z.looseObject({
         name: label,
         namespace: z.literal("argocd"),
         annotations: z
-            .object({ "argocd.argoproj.io/sync-wave": z.enum(["1", "2", "3"], 'the tier: "1", "2" or "3"') })
+            .object({ [wave]: z.enum(["1", "2", "3"], waveForm) }, `the annotation ${wave}, ${waveForm}`)
             .catchall(z.string()),
     }),
     spec: z.looseObject({
-        destination: z.looseObject({ namespace: label }),
+        destination: z.looseObject({
+            namespace: label,
+            server: z.literal(ownCluster).optional(),
+            name: z.literal("in-cluster").optional(),
+        }),
         sources: z.tuple([gitSource], chartSource),
-        syncPolicy: z.looseObject({ managedNamespaceMetadata: namespaceMetadata.optional() }).optional(),
+        syncPolicy: z.looseObject(
+            {
+                automated: z.looseObject({ enabled: z.literal(true).optional() }, automated),
+                managedNamespaceMetadata: namespaceMetadata.optional(),
+            },
+            automated,
+        ),
     }),
 });
 
@@ -81,34 +132,139 @@ export interface Application {
     readonly manifest: ApplicationManifest;
 }
 
-function mistakesOf(file: string, directory: string, charts: string): string[] | Application {
-    const { document, mistake } = readYaml(join(directory, file));
-    if (mistake !== undefined) {
-        return [mistake];
+/** Documents of another shape, of which one sentence says more than all that the schema finds. */
+function anotherShape(document: unknown): string | undefined {
+    const { kind, spec } = Object(document);
+    if (kind !== "Application") {
+        return `invalid kind: got ${typeof kind === "string" ? quoted(kind) : "nothing"}, expected "Application", one in each file`;
     }
-    const { data: manifest, error } = manifestSchema.safeParse(document);
-    if (error) {
-        return error.issues.map(mistakeOf);
-    }
-    const name = manifest.metadata.name;
-    const chart = basename(manifest.spec.sources[0].path);
-    const mistakes = [
+    return Object(spec).source === undefined
+        ? undefined
+        : "unknown spec.source: expected spec.sources, a list that begins with the chart of this repository";
+}
+
+/** What is wrong with a manifest beyond its schema. */
+function contradictions(file: string, { metadata, spec }: ApplicationManifest, charts: string): string[] {
+    const { name } = metadata;
+    const [first, ...upstream] = spec.sources;
+    const chart = basename(first.path);
+    const { namespace } = spec.destination;
+    const references = spec.sources
+        .flatMap((each) => each.helm?.valueFiles ?? [])
+        .filter((each) => each.startsWith("$"));
+    const unknown = references.find((each) => each.slice(1).split("/")[0] !== first.ref);
+    const overridden = existsSync(join(charts, chart))
+        ? readdirSync(join(charts, chart)).filter((each) => /^\.argocd-source.*\.yaml$/.test(each))
+        : [];
+    return [
         ...(name === basename(file, ".yaml") ? [] : [`metadata.name is "${name}": name the file ${name}.yaml`]),
         ...(chart === name
             ? []
-            : [`spec.sources.0.path is "charts/${chart}": the chart of "${name}" is charts/${name}`]),
-        ...(existsSync(join(charts, chart, "Chart.yaml")) ? [] : [`charts/${chart}/Chart.yaml is not there`]),
+            : [`spec.sources[0].path is "charts/${chart}": the chart of "${name}" is charts/${name}`]),
+        ...(existsSync(join(charts, chart, "Chart.yaml")) ? [] : [`charts/${chart}/Chart.yaml does not exist`]),
+        ...(systemNamespace.test(namespace)
+            ? [
+                  `invalid spec.destination.namespace: got "${namespace}", expected a namespace of its own, not one of ` +
+                      "Kubernetes or the home's system",
+              ]
+            : []),
+        ...(upstream.length > 0 && metadata.annotations[wave] !== "2"
+            ? [
+                  `invalid metadata.annotations["${wave}"]: got "${metadata.annotations[wave]}", expected "2": the project of ` +
+                      "no other tier allows upstream charts",
+              ]
+            : []),
+        ...(unknown === undefined
+            ? []
+            : [`unknown reference ${quoted(unknown)}: expected $${first.ref ?? "<ref>"}, the ref of spec.sources[0]`]),
+        ...overridden.map(
+            (each) => `charts/${chart}/${each} changes this Application past its file: write it here instead`,
+        ),
     ];
+}
+
+function readApplication(file: string, directory: string, charts: string): string[] | Application {
+    if (!file.endsWith(".yaml")) {
+        return ["no Application is read from a file of this name: name it <application>.yaml"];
+    }
+    const { document, mistake } = readYamlFile(join(directory, file));
+    const other = mistake ?? anotherShape(document);
+    if (other !== undefined) {
+        return [other];
+    }
+    const { data: manifest } = manifestSchema.safeParse(document);
+    if (manifest === undefined) {
+        return mistakesIn(manifestSchema, document);
+    }
+    const mistakes = contradictions(file, manifest, charts);
     if (mistakes.length > 0) {
         return mistakes;
     }
-    const tier = Number(manifest.metadata.annotations["argocd.argoproj.io/sync-wave"]) as Tier;
-    return { name, namespace: manifest.spec.destination.namespace, tier, manifest };
+    const { metadata, spec } = manifest;
+    return {
+        name: metadata.name,
+        namespace: spec.destination.namespace,
+        tier: Number(metadata.annotations[wave]) as Tier,
+        manifest,
+    };
+}
+
+/** Files that are there for this program and not for Argo CD: ignored by Git, and part of a chart or an Application. */
+function ignoredFiles(root: string): string[] {
+    if (!existsSync(join(root, ".git"))) {
+        return []; // A commit that was unpacked.
+    }
+    const args = ["ls-files", "--others", "--ignored", "--exclude-standard", "-z", "--", "charts", "clusters"];
+    let listed: string;
+    try {
+        listed = execFileSync("git", args, { cwd: root, encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
+    } catch {
+        return []; // Whoever needs the commit says what is wrong with the repository.
+    }
+    return listed
+        .split("\0")
+        .filter((path) => /\.(tgz|yaml|yml|tpl|json|txt)$/.test(path) && !basename(path).startsWith("."));
+}
+
+/** The lists of resources that kustomize takes; an Application that is in no list is one that Argo CD never sees. */
+function listMistakes(root: string, cluster: string, files: readonly string[]): string[] {
+    const path = join("clusters", cluster, "kustomization.yaml");
+    if (!existsSync(join(root, path))) {
+        return [];
+    }
+    const { document, mistake } = readYamlFile(join(root, path));
+    const resources: unknown = Object(document).resources;
+    if (mistake !== undefined || !Array.isArray(resources)) {
+        return [`  ${path}: ${mistake ?? "no list of resources"}`];
+    }
+    const listed = resources.map((each) => String(each).replace(/^\.\//, ""));
+    return [
+        ...files
+            .filter((file) => !listed.includes(`apps/${file}`))
+            .map((file) => `  ${path}: resources: apps/${file} is missing, so Argo CD would not see it`),
+        ...listed
+            .filter((each) => each.startsWith("apps/") && !files.includes(each.slice("apps/".length)))
+            .map((each) => `  ${path}: resources: ${each} does not exist`),
+    ];
 }
 
 /** What the pods in an Application's namespace must keep to: `restricted`, unless its manifest says otherwise. */
 export function podSecurity({ manifest }: Application): PodSecurity {
-    return manifest.spec.syncPolicy?.managedNamespaceMetadata?.labels?.[podSecurityLabel] ?? "restricted";
+    return manifest.spec.syncPolicy.managedNamespaceMetadata?.labels?.[podSecurityLabel] ?? "restricted";
+}
+
+/** Path, from the repository's top folder, of a value file of the source at `path`. */
+export function valueFilePath(path: string, file: string): string {
+    return file.startsWith("$") ? file.slice(file.indexOf("/") + 1) : `${path}/${file}`;
+}
+
+/** URLs of the Helm repositories and registries that Applications take upstream charts from. */
+export function chartRepositories(applications: readonly Application[]): string[] {
+    return [
+        ...new Set(
+            applications.flatMap(({ manifest }) => manifest.spec.sources.slice(1).map(({ repoURL }) => repoURL)),
+        ),
+    ];
 }
 
 /**
@@ -116,24 +272,30 @@ export function podSecurity({ manifest }: Application): PodSecurity {
  *
  * @param root the repository's top folder
  * @param cluster name of a folder under clusters/
- * @throws RunError that lists every mistake in every file
+ * @throws Failure that lists every mistake in every file
  */
 export function readApplications(root: string, cluster: string): Application[] {
     const directory = join(root, "clusters", cluster, "apps");
     if (!existsSync(directory)) {
-        throw new RunError(
-            `clusters/${cluster}/apps is not there: hearth:cluster must name a folder under clusters/ of this checkout`,
+        throw new Failure(
+            `clusters/${cluster}/apps does not exist: hearth:cluster must name a folder under clusters/ of this checkout`,
         );
     }
-    const results = readdirSync(directory)
-        .filter((file) => file.endsWith(".yaml"))
-        .sort()
-        .map((file) => ({ file, result: mistakesOf(file, directory, join(root, "charts")) }));
-    const mistakes = results.flatMap(({ file, result }) =>
-        Array.isArray(result) ? result.map((mistake) => `  clusters/${cluster}/apps/${file}: ${mistake}`) : [],
-    );
+    const files = readdirSync(directory)
+        .filter((file) => /\.(ya?ml|json)$/i.test(file) && !file.startsWith("."))
+        .sort();
+    const results = files.map((file) => ({ file, result: readApplication(file, directory, join(root, "charts")) }));
+    const mistakes = [
+        ...results.flatMap(({ file, result }) =>
+            Array.isArray(result) ? result.map((mistake) => `  clusters/${cluster}/apps/${file}: ${mistake}`) : [],
+        ),
+        ...listMistakes(root, cluster, files),
+        ...ignoredFiles(root).map(
+            (path) => `  ${path}: ignored by Git, so Argo CD would not see it: git add --force ${path}`,
+        ),
+    ];
     if (mistakes.length > 0) {
-        throw new RunError(["Mistakes in the Application manifests:", ...mistakes].join("\n"));
+        throw new Failure(["Mistakes in the Application manifests:", ...mistakes].join("\n"));
     }
     return results.flatMap(({ result }) => (Array.isArray(result) ? [] : [result]));
 }

@@ -1,11 +1,11 @@
-import { readFileSync } from "node:fs";
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
-import { parse } from "yaml";
+import { Failure } from "../lib/failure";
 import { base64 } from "./base64";
 import { chartSource, releases } from "./releases";
 import { digestOf, type WrittenSecret } from "./secrets";
+import { readYamlFile } from "./yaml-file";
 
 /** Arguments of {@link ArgoCD}. */
 export interface ArgoCDArgs {
@@ -59,7 +59,7 @@ export class ArgoCD extends pulumi.ComponentResource {
                 ...chartSource(releases.argocd, args.chartRepository),
                 name: "argocd",
                 namespace: args.namespace,
-                values: parse(readFileSync(args.valuesFile, "utf8")),
+                values: readValues(args.valuesFile),
             },
             { parent: this, dependsOn: redis, ignoreChanges: ["version", "values"] },
         );
@@ -82,4 +82,13 @@ export class ArgoCD extends pulumi.ComponentResource {
         this.ownerPassword = pulumi.secret(owner.result);
         this.registerOutputs({});
     }
+}
+
+/** @throws Failure when the file cannot be read as Helm would read it */
+function readValues(path: string): Record<string, unknown> {
+    const { document, mistake } = readYamlFile(path);
+    if (mistake !== undefined) {
+        throw new Failure(`${path}: ${mistake}`);
+    }
+    return Object(document);
 }

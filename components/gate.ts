@@ -32,6 +32,8 @@ export interface GateArgs {
     readonly revision: pulumi.Input<string>;
     /** The wait begins again when one of these is another: `uids` of the tiers. */
     readonly uids?: pulumi.Input<string[]>;
+    /** The wait begins again when this is another value: {@link GitSource.forcedBack}. */
+    readonly forcedBack?: pulumi.Input<string | undefined>;
     /** The cluster: path to a kubeconfig, or the contents of one. */
     readonly kubeconfig: pulumi.Input<string>;
     /** The stack's configuration. */
@@ -44,7 +46,7 @@ export interface GateArgs {
  */
 export function explainedGate(
     name: string,
-    { applications, where, revision, uids, kubeconfig, settings }: GateArgs,
+    { applications, where, revision, uids, forcedBack, kubeconfig, settings }: GateArgs,
     opts: pulumi.CustomResourceOptions,
 ): command.local.Command {
     return waitFor(
@@ -53,6 +55,7 @@ export function explainedGate(
         {
             kubeconfig,
             limit: seconds(settings.tierTimeout),
+            again: forcedBack,
             input: pulumi.output({ applications, where, revision, uids }),
         },
         opts,

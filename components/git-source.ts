@@ -1,8 +1,11 @@
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
+import { invalid, quoted } from "../config/mistakes";
+import { Failure } from "../lib/failure";
 import { base64 } from "./base64";
-import { type Account, git } from "./git";
+import { forcedBack } from "./forced-back";
+import { type Account, git, headCommit } from "./git";
 import type { GiteaAccess } from "./gitea";
 import { throughCluster } from "./gitea/forward";
 import { GiteaRepository, seedRefs } from "./gitea-repository";
@@ -15,6 +18,8 @@ export interface GitSourceArgs {
     readonly branch: string;
     /** The cluster's folder under clusters/, which the repository has to have. */
     readonly cluster: string;
+    /** The cluster, to see where its Applications are: path to a kubeconfig, or the contents of one. */
+    readonly kubeconfig?: pulumi.Input<string>;
     /** Where the repository is on a Gitea in which this program declares it. */
     readonly gitea?: GiteaAccess;
 }
@@ -30,42 +35,54 @@ interface Remote {
 /**
  * The commit that Argo CD will see: the head of the branch, or of this checkout while the repository cannot be reached
  * (a preview before it exists) or has yet to be filled.
+ *
+ * @throws Failure for a repository that this program does not fill, and that has no such branch
  */
 async function readRemote(
     { url, branch, gitea }: GitSourceArgs,
     account: Account | undefined,
     kubeconfig: string | undefined,
 ): Promise<Remote> {
-    const head = await git(["rev-parse", "HEAD"]);
-    const list = (from: string) =>
-        git(["ls-remote", "--exit-code", from, `refs/heads/${branch}`, `${seedRefs}*`], account);
+    const head = await headCommit();
+    const [branchRef, tagRef] = [`refs/heads/${branch}`, `refs/tags/${branch}`];
+    const list = (from: string) => git(["ls-remote", from, branchRef, tagRef, `${seedRefs}*`], account);
+    let refs: string;
     try {
-        const refs =
+        refs =
             kubeconfig === undefined
                 ? await list(url)
                 : await throughCluster(kubeconfig, (reached) => list(reached + new URL(url).pathname));
-        const lines = refs.split("\n").map((line) => line.split("\t"));
-        const remote = lines.find(([, ref]) => ref === `refs/heads/${branch}`)?.[0];
-        const seed = lines.find(([, ref]) => ref?.startsWith(seedRefs))?.[1];
-        if (remote === undefined) {
-            return { revision: head };
-        }
-        if (remote !== head) {
-            await pulumi.log.warn(
-                `This checkout is at ${head.slice(0, 7)}, ${branch} at ${remote.slice(0, 7)}: the Applications are ` +
-                    `waited for at ${remote.slice(0, 7)}. Push or pull first if that is not what you want.`,
-            );
-        }
-        return { revision: remote, ...(seed !== undefined && { seed }) };
     } catch {
         if (!pulumi.runtime.isDryRun() && !gitea) {
             await pulumi.log.warn(
-                `${url} has no branch ${branch} or cannot be reached from here: the Applications are waited for at ` +
-                    `this checkout's commit, ${head.slice(0, 7)}.`,
+                `${url} cannot be reached from here: the Applications are waited for at this checkout's commit, ` +
+                    `${head.slice(0, 7)}.`,
             );
         }
         return { revision: head };
     }
+    const hashes = new Map(refs.split("\n").map((line) => line.split("\t").reverse() as [ref: string, hash: string]));
+    const remote = hashes.get(branchRef);
+    if (remote === undefined && hashes.has(tagRef)) {
+        throw new Failure(invalid("hearth:repository.revision", quoted(branch), `a branch: it is a tag of ${url}`));
+    }
+    if (remote === undefined && !gitea) {
+        throw new Failure(
+            `${url} has no branch ${branch}: push it (git push ${url} HEAD:${branch}), or set hearth:repository.revision to one ` +
+                "that it has",
+        );
+    }
+    if (remote === undefined) {
+        return { revision: head };
+    }
+    if (remote !== head) {
+        await pulumi.log.warn(
+            `This checkout is at ${head.slice(0, 7)}, ${branch} at ${remote.slice(0, 7)}: the Applications are ` +
+                `waited for at ${remote.slice(0, 7)}. Push or pull first if that is not what you want.`,
+        );
+    }
+    const seed = [...hashes.keys()].find((ref) => ref?.startsWith(seedRefs));
+    return { revision: remote, ...(seed !== undefined && { seed }) };
 }
 
 /**
@@ -75,6 +92,9 @@ async function readRemote(
 export class GitSource extends pulumi.ComponentResource {
     /** Full hash of the commit that every Application has to be on. */
     readonly revision: pulumi.Output<string>;
+
+    /** Another value makes the gates wait again, as {@link forcedBack} has it. */
+    readonly forcedBack: pulumi.Output<string | undefined>;
 
     constructor(name: string, args: GitSourceArgs, opts?: pulumi.ComponentResourceOptions) {
         super("hearth:components:GitSource", name, { url: args.url, branch: args.branch }, opts);
@@ -140,6 +160,11 @@ export class GitSource extends pulumi.ComponentResource {
             { parent: this },
         );
         this.revision = remote.apply(({ revision }) => revision);
+        this.forcedBack = pulumi.unsecret(
+            pulumi
+                .all([args.kubeconfig, this.revision])
+                .apply(async ([kubeconfig, revision]) => kubeconfig && forcedBack(kubeconfig, revision)),
+        );
         this.registerOutputs({ revision: this.revision });
     }
 }

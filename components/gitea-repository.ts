@@ -2,15 +2,21 @@ import { randomUUID } from "node:crypto";
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
+import { invalid, quoted } from "../config/mistakes";
+import { Failure } from "../lib/failure";
 import type { Account } from "./git";
 import type { GiteaAccess } from "./gitea";
+import { pushLimit } from "./gitea/declare";
 import type { Input } from "./gitea/main";
 
 /** Refs under this say which run filled the repository; a repository that was lost has none. */
 export const seedRefs = "refs/hearth/seed/";
 
-/** Seconds for Gitea to be there. */
+/** Seconds for Gitea to answer. */
 const limit = 300;
+
+/** Seconds for all of the declaration: with the two pushes of a run that fills the repository. */
+const longest = limit + 2 * pushLimit + 120;
 
 /** Arguments of {@link GiteaRepository}. */
 export interface GiteaRepositoryArgs {
@@ -70,7 +76,7 @@ export class GiteaRepository extends pulumi.ComponentResource {
                 ),
                 logging: command.local.Logging.None,
             },
-            { parent: this, customTimeouts: { create: `${limit + 120}s`, update: `${limit + 120}s` } },
+            { parent: this, customTimeouts: { create: `${longest}s`, update: `${longest}s` } },
         );
         // Known only once Gitea knows it too.
         this.reader = pulumi.secret(
@@ -90,9 +96,13 @@ function locate(url: string): { server: string; owner: string; repository: strin
     const [owner = "", repository = ""] = parts.slice(-2);
     // What Gitea takes as the name of either, and what needs no escape in a path of its API.
     if (![owner, repository].every((part) => /^[A-Za-z0-9][\w.-]{0,99}$/.test(part))) {
-        throw new pulumi.RunError(
-            `hearth:repository.url: found ${url}; accepted with hearth:gitea: a URL that names organization and ` +
-                "repository, for instance https://git.home.example.com/home/hearth.git",
+        throw new Failure(
+            invalid(
+                "hearth:repository.url",
+                quoted(url),
+                "with hearth:gitea, a URL that names organization and repository, for instance " +
+                    "https://git.home.example.com/home/hearth.git",
+            ),
         );
     }
     return { server: [origin, ...parts.slice(0, -2)].join("/"), owner, repository };

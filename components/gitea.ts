@@ -1,7 +1,8 @@
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { Settings } from "../config/settings";
-import type { Application } from "./applications";
+import { Failure } from "../lib/failure";
+import { type Application, valueFilePath } from "./applications";
 import type { Account } from "./git";
 import { overriddenManifest } from "./overrides";
 import type { Secrets } from "./secrets";
@@ -65,19 +66,20 @@ export class Gitea extends pulumi.ComponentResource {
         const { settings } = args;
         const application = args.applications.find((each) => each.name === applicationName);
         if (application === undefined) {
-            throw new pulumi.RunError(
-                "hearth:repository.url: found nothing; accepted: the URL of a repository that is there, as the home's own " +
-                    `Gitea is part of ${applicationName}, which is not in clusters/${settings.cluster}/apps`,
+            throw new Failure(
+                `set hearth:repository.url: this cluster has no Application ${applicationName} in ` +
+                    `clusters/${settings.cluster}/apps, so it runs no Gitea of its own`,
             );
         }
-        const { path } = application.manifest.spec.sources[0];
+        const { path, helm } = application.manifest.spec.sources[0];
         const release = new kubernetes.helm.v3.Release(
             name,
             {
                 // From where Pulumi.yaml is: the same in every checkout.
                 chart: `./${path}`,
-                name: application.name,
+                name: helm.releaseName ?? application.name,
                 namespace: application.namespace,
+                valueYamlFiles: helm.valueFiles?.map((file) => new pulumi.asset.FileAsset(valueFilePath(path, file))),
                 values: pulumi
                     .output(args.architectures)
                     .apply(
@@ -87,7 +89,7 @@ export class Gitea extends pulumi.ComponentResource {
                 // The runners in it wait for Gitea, and need not be ready for the repository to be there.
                 skipAwait: true,
             },
-            { parent: this, ignoreChanges: ["version", "values"] },
+            { parent: this, ignoreChanges: ["version", "values", "valueYamlFiles"] },
         );
         waitFor(
             `${name}-hand-over`,

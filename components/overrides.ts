@@ -1,4 +1,3 @@
-import { stringify } from "yaml";
 import type { Settings } from "../config/settings";
 import { type Application, type ApplicationManifest, projectOf, type Tier, tiers } from "./applications";
 
@@ -90,7 +89,8 @@ export function kustomizePatches(
         which: { readonly name?: string; readonly annotationSelector?: string } = {},
     ) => ({
         target: { group: "argoproj.io", version: "v1alpha1", kind: "Application", ...which },
-        patch: stringify(overrides),
+        // JSON is YAML that every reader reads as the same.
+        patch: JSON.stringify(overrides),
     });
     return [
         patch([...commonOverrides(settings), ...architectureOverrides(architectures)]),

@@ -13,6 +13,8 @@ export interface RootApplicationArgs {
     readonly revision: pulumi.Input<string>;
     /** {@link Tier.uids} of all tiers: root has to make those its own that were made anew. */
     readonly uids: pulumi.Input<string[]>;
+    /** Makes the wait begin again: {@link GitSource.forcedBack}. */
+    readonly forcedBack?: pulumi.Input<string | undefined>;
     /** The cluster: path to a kubeconfig, or the contents of one. */
     readonly kubeconfig: pulumi.Input<string>;
     /** The stack's configuration. */
@@ -81,6 +83,7 @@ export class RootApplication extends pulumi.ComponentResource {
                 where: "the Application of Applications",
                 revision: args.revision,
                 uids: args.uids,
+                forcedBack: args.forcedBack,
                 kubeconfig: args.kubeconfig,
                 settings,
             },

@@ -1,18 +1,19 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { RunError } from "@pulumi/pulumi/errors";
 import { z } from "zod";
 import { chartName, secretKey } from "../config/schema";
-import { mistakeOf, readYaml } from "./yaml-file";
+import { removeCommand, setCommand } from "../config/secrets";
+import { Failure } from "../lib/failure";
+import { mistakesIn, readYamlFile } from "./yaml-file";
 
 /** What a value may be that somebody gives, where its chart cannot take every text. */
 const forms = {
-    line: { pattern: /^\P{Cc}+$/u, accepted: "a text on one line" },
+    line: { pattern: /^\P{Cc}+$/u, expected: "a string on one line" },
     word: {
         pattern: /^[\w.:@%+=,/~!#^][\w.:@%+=,/~!#^-]*$/,
-        accepted: 'letters, digits and _.:@%+=,/~!#^-, of which "-" is not the first',
+        expected: 'letters, digits and _.:@%+=,/~!#^-, of which "-" is not the first',
     },
-    hex: { pattern: /^([0-9a-f]{2})+$/, accepted: "bytes as hexadecimal digits, in lower case" },
+    hex: { pattern: /^([0-9a-f]{2})+$/, expected: "bytes as hexadecimal digits, in lower case" },
 } as const;
 
 const form = z.enum(Object.keys(forms) as (keyof typeof forms)[]).optional();
@@ -36,7 +37,9 @@ const declarationSchema = z.union(
 );
 
 /** What charts/<chart>/secrets.yaml says. */
-export const fileSchema = z.strictObject({ secrets: z.record(secretKey, declarationSchema) });
+export const fileSchema = z.strictObject({
+    secrets: z.record(secretKey, declarationSchema, "the chart's secrets by key, or {} for none"),
+});
 
 /** What a chart's secrets.yaml says of one secret. */
 export type SecretDeclaration = z.output<typeof declarationSchema>;
@@ -44,7 +47,7 @@ export type SecretDeclaration = z.output<typeof declarationSchema>;
 /** What is wrong with a value that somebody gives, in words; undefined if its chart can take it. */
 export function secretMistake(declaration: SecretDeclaration, value: string): string | undefined {
     const named = "form" in declaration && declaration.form ? forms[declaration.form] : undefined;
-    return named === undefined || named.pattern.test(value) ? undefined : `accepted: ${named.accepted}`;
+    return named === undefined || named.pattern.test(value) ? undefined : `expected ${named.expected}`;
 }
 
 /** Chart → key → declaration. */
@@ -54,7 +57,7 @@ export type SecretDeclarations = Readonly<Record<string, Readonly<Record<string,
  * Reads charts/<chart>/secrets.yaml of each chart; a chart without one needs no secret.
  *
  * @param root the repository's top folder
- * @throws RunError that names the file and the key of every mistake
+ * @throws Failure that names the file and the key of every mistake
  */
 export function readSecretDeclarations(root: string, charts: readonly string[]): SecretDeclarations {
     const declarations: Record<string, Record<string, SecretDeclaration>> = {};
@@ -64,20 +67,13 @@ export function readSecretDeclarations(root: string, charts: readonly string[]):
         if (!existsSync(file)) {
             continue;
         }
-        const { document, mistake } = readYaml(file);
-        if (mistake !== undefined) {
-            mistakes.push(`  charts/${chart}/secrets.yaml: ${mistake}`);
-            continue;
-        }
-        const { data, error } = fileSchema.safeParse(document);
-        if (data) {
+        const { document, mistake } = readYamlFile(file);
+        const { data } = fileSchema.safeParse(document);
+        const found = mistake === undefined ? mistakesIn(fileSchema, document) : [mistake];
+        if (found.length === 0 && data) {
             declarations[chart] = data.secrets;
         }
-        for (const issue of error?.issues ?? []) {
-            mistakes.push(
-                `  charts/${chart}/secrets.yaml: ${mistakeOf({ ...issue, message: `accepted: ${issue.message}` })}`,
-            );
-        }
+        mistakes.push(...found.map((each) => `  charts/${chart}/secrets.yaml: ${each}`));
     }
     for (const [chart, keys] of Object.entries(declarations)) {
         for (const [key, declaration] of Object.entries(keys)) {
@@ -92,7 +88,7 @@ export function readSecretDeclarations(root: string, charts: readonly string[]):
         }
     }
     if (mistakes.length > 0) {
-        throw new RunError(["Mistakes in the declarations of secrets:", ...mistakes].join("\n"));
+        throw new Failure(["Mistakes in the declarations of secrets:", ...mistakes].join("\n"));
     }
     return declarations;
 }
@@ -101,7 +97,7 @@ export function readSecretDeclarations(root: string, charts: readonly string[]):
  * Compares what charts require with what the stack's config gives.
  *
  * @param given chart → key → value, from the stack's config
- * @throws RunError that lists every missing secret with the command to type, every one that no chart asks for, and every
+ * @throws Failure that lists every missing secret with the command to type, every one that no chart asks for, and every
  *     one that its chart cannot take
  */
 export function checkGivenSecrets(
@@ -114,7 +110,7 @@ export function checkGivenSecrets(
             .filter(([key, declaration]) => "required" in declaration && given[chart]?.[key] === undefined)
             .flatMap(([key, { description }]) => [
                 `  ${chart}.${key}: ${description}`,
-                `    pulumi config set --stack ${stack} --secret --path 'hearth:secrets.${chart}.${key}'`,
+                `    ${setCommand(stack, ["secrets", chart, key])}`,
             ]),
     );
     const unknown = Object.entries(given).flatMap(([chart, keys]) =>
@@ -123,10 +119,7 @@ export function checkGivenSecrets(
                 const declaration = declarations[chart]?.[key];
                 return declaration === undefined || "from" in declaration;
             })
-            .flatMap((key) => [
-                `  ${chart}.${key}`,
-                `    pulumi config rm --stack ${stack} --path 'hearth:secrets.${chart}.${key}'`,
-            ]),
+            .flatMap((key) => [`  ${chart}.${key}`, `    ${removeCommand(stack, ["secrets", chart, key])}`]),
     );
     const refused = Object.entries(given).flatMap(([chart, keys]) =>
         Object.entries(keys).flatMap(([key, value]) => {
@@ -136,7 +129,7 @@ export function checkGivenSecrets(
         }),
     );
     if (missing.length + unknown.length + refused.length > 0) {
-        throw new RunError(
+        throw new Failure(
             [
                 ...(missing.length > 0 ? ["Secrets that charts require and the stack's config does not have:"] : []),
                 ...missing,
@@ -153,7 +146,7 @@ export function checkGivenSecrets(
  * Compares what the stack's config rotates with what is generated.
  *
  * @param rotations chart → key → day, from the stack's config
- * @throws RunError that lists every rotation of a value that is not generated, with the command that takes it out
+ * @throws Failure that lists every rotation of a value that is not generated, with the command that takes it out
  */
 export function checkRotations(
     declarations: SecretDeclarations,
@@ -167,12 +160,13 @@ export function checkRotations(
                 const declaration = declarations[chart]?.[key];
                 return !(declaration && "generate" in declaration) || given[chart]?.[key] !== undefined;
             })
-            .flatMap((key) => [
-                `  ${chart}.${key}`,
-                `    pulumi config rm --stack ${stack} --path 'hearth:rotations.${chart}.${key}'`,
-            ]),
+            .flatMap((key) => [`  ${chart}.${key}`, `    ${removeCommand(stack, ["rotations", chart, key])}`]),
     );
     if (wrong.length > 0) {
-        throw new RunError(["Rotated in the stack's config, and not generated:", ...wrong].join("\n"));
+        throw new Failure(
+            ["`hearth:rotations` names secrets that are not generated (only generated ones rotate):", ...wrong].join(
+                "\n",
+            ),
+        );
     }
 }

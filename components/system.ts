@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Settings } from "../config/settings";
-import { type Application, podSecurity } from "./applications";
+import { type Application, chartRepositories, podSecurity } from "./applications";
 import { ArgoCD } from "./argocd";
 import { CertManager } from "./cert-manager";
 import { Descheduler } from "./descheduler";
@@ -10,7 +10,6 @@ import { Namespaces } from "./namespaces";
 import { NfsCsi } from "./nfs-csi";
 import { PriorityClasses } from "./priority-classes";
 import { Projects } from "./projects";
-import { releases } from "./releases";
 import type { WrittenSecret } from "./secrets";
 
 /** Arguments of {@link System}. */
@@ -80,7 +79,7 @@ export class System extends pulumi.ComponentResource {
                 applications: args.applications,
                 systemNamespaces: Object.keys(systemNamespaces),
                 gitRepository: repository.url,
-                chartRepositories: [chartRepository ?? releases.argocd.repository],
+                chartRepositories: chartRepository ? [chartRepository] : chartRepositories(args.applications),
             },
             { parent: this, dependsOn: argocd },
         );

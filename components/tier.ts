@@ -13,6 +13,8 @@ export interface TierArgs {
     readonly applications: readonly Application[];
     /** Full hash of the commit that every Application has to be on. */
     readonly revision: pulumi.Input<string>;
+    /** Makes the wait begin again: {@link GitSource.forcedBack}. */
+    readonly forcedBack?: pulumi.Input<string | undefined>;
     /** The cluster: path to a kubeconfig, or the contents of one. */
     readonly kubeconfig: pulumi.Input<string>;
     /** The stack's configuration. */
@@ -65,6 +67,7 @@ export class Tier extends pulumi.ComponentResource {
                 applications: applications.map((each) => each.name),
                 where: `tier ${tier}`,
                 revision: args.revision,
+                forcedBack: args.forcedBack,
                 kubeconfig: args.kubeconfig,
                 settings,
             },

@@ -8,6 +8,8 @@ export interface WaitArgs {
     readonly kubeconfig: pulumi.Input<string>;
     /** Seconds until the wait gives up. */
     readonly limit: number;
+    /** Not told to the wait; another value makes the next run wait again. */
+    readonly again?: pulumi.Input<string | undefined>;
     /** What else the wait is told, as JSON; a change of it makes the next run wait again. */
     readonly input: pulumi.Input<object>;
 }
@@ -21,7 +23,7 @@ export interface WaitArgs {
 export function waitFor(
     name: string,
     wait: WaitName,
-    { kubeconfig, limit, input }: WaitArgs,
+    { kubeconfig, limit, again, input }: WaitArgs,
     opts: pulumi.CustomResourceOptions,
 ): command.local.Command {
     // A little more than the wait's own limit, so that it is the wait which tells what is wrong.
@@ -37,6 +39,11 @@ export function waitFor(
                     .all([kubeconfig, input])
                     .apply(([path, told]) => JSON.stringify({ kubeconfig: path, limit, ...told })),
             ),
+            ...(again !== undefined && {
+                environment: pulumi
+                    .output(again)
+                    .apply((value): Record<string, string> => (value === undefined ? {} : { HEARTH_AGAIN: value })),
+            }),
             logging: command.local.Logging.None,
         },
         { ...opts, customTimeouts: { create: timeout, update: timeout } },

@@ -1,9 +1,9 @@
 import { existsSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
-import { RunError } from "@pulumi/pulumi/errors";
-import { parse } from "yaml";
+import { Failure } from "../lib/failure";
 import { freeBytes } from "../lib/free-bytes";
+import { readYaml } from "./yaml";
 
 /** Mebibytes that have to be free on the disk with the state: each write makes it anew beside the old one and a copy. */
 const needed = 64;
@@ -25,10 +25,10 @@ export function backendFolder(url: string, root: string): string | undefined {
  * short the state and its copy, after five minutes in which it tries again.
  *
  * @param root the folder of Pulumi.yaml
- * @throws RunError that says where there is no room
+ * @throws Failure that says where there is no room
  */
 export function checkRoom(root: string): void {
-    const project: { backend?: { url?: string } } = parse(readFileSync(join(root, "Pulumi.yaml"), "utf8"));
+    const project = readYaml(readFileSync(join(root, "Pulumi.yaml"), "utf8")) as { backend?: { url?: string } };
     // Who took the line out has logged in to a backend elsewhere.
     const folder = backendFolder(process.env["PULUMI_BACKEND_URL"] ?? project.backend?.url ?? "", root);
     const place = folder === undefined ? undefined : [join(folder, ".pulumi"), folder].find(existsSync);
@@ -37,7 +37,7 @@ export function checkRoom(root: string): void {
     }
     const free = freeBytes(place) / 2 ** 20;
     if (free < needed) {
-        throw new RunError(
+        throw new Failure(
             `The disk with the state has ${free.toFixed(1)} MiB left, and writing the state takes up to ${needed}: ${place}\n` +
                 "Nothing was changed. Make room there, and run it again.",
         );

@@ -3,33 +3,42 @@ import { closest, distance } from "fastest-levenshtein";
 import { z } from "zod";
 import { shortened, visible } from "../lib/characters";
 import { hiddenKeys } from "./hidden-keys";
+import { looksSecret } from "./secrets";
 
-/** One mistake in the stack's config. */
+/** One mistake in something that a person wrote. */
 export interface Mistake {
-    /** Where, as `pulumi config set --path` takes it: `hearth:nfs.server`, `hearth:loadBalancer.addresses[0]`. */
-    readonly path: string;
-    /** What stands there, in words; never a secret's value. */
-    readonly found: string;
-    /** What is accepted there. */
-    readonly accepted: string;
+    /** Where, as keys. */
+    readonly keys: readonly PropertyKey[];
+    /** A sentence: what was expected there, what stands there (never a secret's value), what to do. */
+    readonly message: string;
+    /** The value has another type than the text that was meant, as YAML has it for an unquoted number. */
+    readonly unquoted?: boolean;
 }
 
-const namespace = "hearth";
-
-/** A text in quotes, short and without anything that a terminal would act on. */
-function quoted(text: string): string {
-    return visible(JSON.stringify(shortened(text)));
+/** How a document is told of. */
+export interface Described {
+    /** A path of keys, for a message. */
+    readonly path: (keys: readonly PropertyKey[]) => string;
+    /** Whether the values under a top-level key must not be printed. */
+    readonly isSecret?: (key: string) => boolean;
 }
 
-function formatPath(path: readonly PropertyKey[]): string {
-    const [first = "", ...rest] = path.map((part) =>
-        typeof part === "number"
-            ? `[${part}]`
-            : /^[\w-]{1,63}$/.test(String(part))
-              ? `.${String(part)}`
-              : `[${quoted(String(part))}]`,
-    );
-    return `${namespace}:${first.replace(/^\./, "")}${rest.join("")}`;
+/** The one form in which a wrong value is reported. */
+export function invalid(path: string, got: string, expected: string): string {
+    return `invalid ${path}: got ${got}, expected ${expected}`;
+}
+
+/** A text in quotes, short and without anything that a terminal would act on; of one that looks like a secret, nothing. */
+export function quoted(text: string): string {
+    return looksSecret(text) ? "a secret" : visible(JSON.stringify(shortened(text)));
+}
+
+/**
+ * Reports a mistake that is a sentence of its own, for instance of two settings that exclude each other, from a schema's
+ * check.
+ */
+export function refuse(issues: z.core.$ZodRawIssue[], path: readonly PropertyKey[], sentence: string): void {
+    issues.push({ code: "custom", input: undefined, path: [...path], message: sentence, params: { sentence: true } });
 }
 
 function valueAt(config: unknown, path: readonly PropertyKey[]): unknown {
@@ -39,87 +48,109 @@ function valueAt(config: unknown, path: readonly PropertyKey[]): unknown {
     );
 }
 
-/** What stands at a path, in words; `secret` says that its value must not be printed. */
+/** A value in words. */
 function describe(value: unknown, secret: boolean): string {
-    if (value === undefined) {
+    if (value === undefined || value === null) {
         return "nothing";
     }
     if (secret) {
         return "a secret";
     }
-    return typeof value === "string"
-        ? quoted(value)
-        : visible(
-              inspect(value, {
-                  depth: 1,
-                  maxArrayLength: 5,
-                  maxStringLength: 50,
-                  breakLength: Number.POSITIVE_INFINITY,
-              }),
-          );
+    if (typeof value === "string") {
+        return quoted(value);
+    }
+    const options = { depth: 1, maxArrayLength: 5, maxStringLength: 50, breakLength: Number.POSITIVE_INFINITY };
+    const text = inspect(value, options);
+    return typeof value === "object"
+        ? looksSecret(text)
+            ? "a secret"
+            : visible(shortened(text))
+        : `the ${typeof value} ${visible(text)}`;
 }
 
-/** The keys that are accepted beside a misspelt one. */
+/** The keys that are accepted beside a misspelled one. */
 function siblings(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
     let current: unknown = schema;
     const unwrap = () => {
-        while (current instanceof z.ZodDefault || current instanceof z.ZodOptional) {
+        while (
+            current instanceof z.ZodDefault ||
+            current instanceof z.ZodOptional ||
+            current instanceof z.ZodPrefault
+        ) {
             current = current.unwrap();
         }
     };
     for (const part of path) {
         unwrap();
-        current = current instanceof z.ZodObject ? current.shape[String(part)] : undefined;
+        if (current instanceof z.ZodTuple) {
+            current = current.def.items[Number(part)] ?? current.def.rest;
+        } else if (current instanceof z.ZodArray) {
+            current = current.element;
+        } else {
+            current = current instanceof z.ZodObject ? current.shape[String(part)] : undefined;
+        }
     }
     unwrap();
     return current instanceof z.ZodObject ? Object.keys(current.shape) : [];
 }
 
-function unknownKey(schema: z.ZodType, parent: readonly PropertyKey[], key: string): Mistake {
+function unknownKey(schema: z.ZodType, parent: readonly PropertyKey[], key: string, { path }: Described): Mistake {
     const keys = siblings(schema, parent);
     const guess = keys.length > 0 && key.length < 64 ? closest(key, keys) : undefined;
     const near = guess !== undefined && distance(key.toLowerCase(), guess.toLowerCase()) <= Math.max(2, key.length / 3);
-    return {
-        path: formatPath([...parent, key]),
-        found: "a key that is not known",
-        accepted: near ? `did you mean "${guess}"?` : keys.join(", "),
-    };
+    const known = keys.length > 0 ? `expected one of ${keys.join(", ")}` : "expected no such key";
+    const where = [...parent, key];
+    return { keys: where, message: `unknown ${path(where)}: ${near ? `did you mean "${guess}"?` : known}` };
 }
 
-const typeNames: Record<string, string> = { object: "a map", record: "a map", array: "a list", string: "a text" };
+const typeNames: Record<string, string> = {
+    object: "an object",
+    record: "an object",
+    array: "a list",
+    string: "a string",
+};
 
-function accepted(issue: z.core.$ZodIssue): string {
-    if (issue.code === "invalid_key") {
-        return issue.issues[0]?.message ?? issue.message;
-    }
+function expected(issue: z.core.$ZodIssue): string {
     // A message of the schema's own says more than the type.
-    return issue.code === "invalid_type" && issue.message.startsWith("Invalid input")
-        ? (typeNames[issue.expected] ?? issue.expected)
-        : issue.message;
+    if (!/^(Invalid (input|option|key)|Too (big|small))/.test(issue.message)) {
+        return issue.message;
+    }
+    switch (issue.code) {
+        case "invalid_key":
+            return issue.issues[0]?.message ?? issue.message;
+        case "invalid_type":
+            return typeNames[issue.expected] ?? issue.expected;
+        case "invalid_value":
+            return issue.values.map((value) => JSON.stringify(value)).join(" or ");
+        case "too_small":
+            return `at least ${issue.minimum}`;
+        case "too_big":
+            return `at most ${issue.maximum}`;
+        default:
+            return issue.message;
+    }
 }
 
-/**
- * Every mistake that `schema` finds in `config`, in the order of the schema.
- *
- * @param isSecret whether the value of a top-level key must not be printed
- */
-export function findMistakes(schema: z.ZodType, config: unknown, isSecret: (key: string) => boolean): Mistake[] {
-    const result = schema.safeParse(config);
-    const hidden = hiddenKeys(config).map((path) => ({
-        path: formatPath(path),
-        found: "a key that is not known",
-        accepted: "another name",
+/** Every mistake that `schema` finds in `document`, in the order of the schema. */
+export function findMistakes(schema: z.ZodType, document: unknown, described: Described): Mistake[] {
+    const { path, isSecret = () => false } = described;
+    const result = schema.safeParse(document);
+    const hidden = hiddenKeys(document).map((keys) => ({
+        keys,
+        message: `unknown ${path(keys)}: expected another name`,
     }));
-    const mistakes = (result.error?.issues ?? []).flatMap((issue) =>
-        issue.code === "unrecognized_keys"
-            ? issue.keys.map((key) => unknownKey(schema, issue.path, key))
-            : [
-                  {
-                      path: formatPath(issue.path),
-                      found: describe(valueAt(config, issue.path), isSecret(String(issue.path[0]))),
-                      accepted: accepted(issue),
-                  },
-              ],
-    );
+    const mistakes = (result.error?.issues ?? []).flatMap((issue): Mistake[] => {
+        if (issue.code === "unrecognized_keys") {
+            return issue.keys.map((key) => unknownKey(schema, issue.path, key, described));
+        }
+        if (issue.code === "custom" && issue.params?.["sentence"] === true) {
+            return [{ keys: issue.path, message: issue.message }];
+        }
+        const value = valueAt(document, issue.path);
+        const unquoted = ["number", "boolean"].includes(typeof value) && /string/.test(Object(issue).expected ?? "");
+        const got = describe(value, isSecret(String(issue.path[0])));
+        const form = `${expected(issue)}${unquoted ? " (a string: write it in quotes)" : ""}`;
+        return [{ keys: issue.path, message: invalid(path(issue.path), got, form), ...(unquoted && { unquoted }) }];
+    });
     return [...mistakes, ...hidden];
 }

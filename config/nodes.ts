@@ -2,23 +2,27 @@ import { isIPv4 } from "node:net";
 import { z } from "zod";
 import { isLine, isText } from "../lib/characters";
 import { dnsLabel } from "../lib/dns-label";
-import { httpUrl, isNoProperty, lineOf, urlOrPath } from "./text";
+import { hostKeyForm, hostKeyMistake, isPublicKey, privateKeyMistake, publicKeyForm } from "./ssh-keys";
+import { httpUrl, isNoProperty, lineOf, matching, urlOrPath } from "./text";
 
-const hostKeyText =
-    'the public host key, for instance "ssh-ed25519 AAAA…" (hack/host-keys prints it, with the fingerprint to compare)';
-
-/** A public key as OpenSSH writes it, with or without a comment. */
-const isPublicKey = (text: string) =>
-    isLine(text) && /^(ssh-ed25519|ecdsa-sha2-nistp(256|384|521)|ssh-rsa) [A-Za-z0-9+/]+=*( .*)?$/.test(text);
+/** A form that a function checks. @param mistake what is expected instead; undefined for a text that works */
+const checked = (form: string, mistake: (text: string) => string | undefined) =>
+    z.string(form).check(({ value, issues }) => {
+        const expected = mistake(value);
+        if (expected !== undefined) {
+            issues.push({ code: "custom", input: value, message: expected });
+        }
+    });
 
 /** A public host key as it stands in /etc/ssh/ssh_host_*_key.pub. */
-const hostKey = z.string({ error: hostKeyText }).refine(isPublicKey, hostKeyText);
+const hostKey = checked(hostKeyForm, hostKeyMistake);
 
 const ipv4Address = z.string().refine(isIPv4, "an IPv4 address");
 
-const serialNumber = z
-    .string()
-    .regex(/^\w[\w.-]{0,127}$/, "the disk's serial number, as `lsblk --nodeps --output NAME,SERIAL` shows it");
+const serialNumber = matching(
+    /^\w[\w.-]{0,127}$/,
+    "the disk's serial number, as `lsblk --nodeps --output NAME,SERIAL` shows it",
+);
 
 /** A data disk of a node. */
 const diskSchema = z.strictObject({
@@ -53,7 +57,7 @@ const unlockSchema = z.strictObject({
     interface: z.string().regex(/^\w[\w.-]{0,14}$/, 'the name of a network interface, for instance "enp1s0"'),
     /** Public keys that may unlock, and do nothing else. */
     keys: z
-        .array(z.string().refine(isPublicKey, 'a public key, for instance "ssh-ed25519 AAAA…"'))
+        .array(z.string(publicKeyForm).refine(isPublicKey, publicKeyForm))
         .min(1, "at least one public key: without one nobody can unlock over SSH"),
     /** Public host key of Dropbear, which is not sshd's; it is known when the node has been set up. */
     hostKey: hostKey.optional(),
@@ -143,12 +147,7 @@ export const nodesSchema = z
 /** How the nodes are reached. */
 export const sshSchema = z.strictObject({
     /** The private key that every node lets in, in OpenSSH's format, without a passphrase (as a secret). */
-    privateKey: z
-        .string()
-        .refine(
-            (text) => isText(text) && /^-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----\n/.test(text),
-            "a private key, whole, with its BEGIN and END lines",
-        ),
+    privateKey: checked("the private key that the nodes let in", privateKeyMistake),
 });
 
 /** How the nodes are reached, validated. */

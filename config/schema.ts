@@ -1,6 +1,17 @@
-import { BlockList, isIPv4 } from "node:net";
+import { isIPv4 } from "node:net";
 import { z } from "zod";
 import { dnsLabel } from "../lib/dns-label";
+import { refuse } from "./mistakes";
+import {
+    type AddressRange,
+    contains,
+    formatIPv4,
+    overlap,
+    parseRange,
+    specialNetwork,
+    specialNetworkOf,
+    wholeNetwork,
+} from "./networks";
 import {
     apiSchema,
     discardSchema,
@@ -11,72 +22,43 @@ import {
     sshSchema,
     storageSchema,
 } from "./nodes";
-import { absolutePath, httpUrl, isNoProperty, lineOf, textOf } from "./text";
+import { configPath } from "./secrets";
+import { absolutePath, httpUrl, isNoProperty, lineOf, matching, textOf } from "./text";
 
-const domainName = /^(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
+/** A DNS name of two labels or more; the last one of an address is a number. */
+const domainName = /^(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+(?!\d+$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 
-/** An IPv4 address as a number, so that two can be compared; NaN for anything else. */
-function ipv4(address: string): number {
-    return isIPv4(address) ? address.split(".").reduce((sum, octet) => sum * 256 + Number(octet), 0) : Number.NaN;
-}
+const addressRange = 'an IPv4 range as "192.168.1.240-192.168.1.250" or a CIDR as "192.168.1.240/28"';
 
-/** Whether MetalLB takes `text` as a range of addresses: `first-last` (inclusive) or a CIDR. */
-function isAddressRange(text: string): boolean {
-    const [network = "", prefix, ...rest] = text.split("/");
-    if (prefix !== undefined) {
-        return rest.length === 0 && isIPv4(network) && /^\d{1,2}$/.test(prefix) && Number(prefix) <= 32;
-    }
-    const [first = "", last = "", ...more] = text.split("-");
-    return more.length === 0 && ipv4(first) <= ipv4(last);
-}
-
-/** What Git takes as the name of a branch, of characters that need no escape in a URL or a command. */
-const branchName = z
-    .string()
-    .regex(
-        /^(?!.*(\.\.|\/\/|\/\.|\.lock(\/|$)))\w[\w./+-]{0,199}(?<![./])$/,
-        'the name of a branch: letters, digits, "_", "-", "+", "." and "/"',
-    );
-
-/** Whether a range that MetalLB takes has an IPv4 address in it. */
-function contains(range: string, address: string): boolean {
-    const list = new BlockList();
-    const [first = "", last = ""] = range.split(/[-/]/);
-    if (!isAddressRange(range) || !isIPv4(address)) {
-        return false; // Each is told of by itself.
-    }
-    if (range.includes("/")) {
-        list.addSubnet(first, Number(last));
-    } else {
-        list.addRange(first, last);
-    }
-    return list.check(address);
-}
+/**
+ * What Git takes as the name of a branch, of characters that need no escape in a URL or a command. Argo CD reads HEAD and
+ * seven hexadecimal digits or more as a commit.
+ */
+const branchName = matching(
+    /^(?!.*(\.\.|\/\/|\/\.|\.lock(\/|$)))(?!refs\/)(?!HEAD$)(?![0-9a-f]{7,64}$)\w[\w./+-]{0,199}(?<![./])$/,
+    'the name of a branch (not HEAD, a commit or a full ref): letters, digits, "_", "-", "+", "." and "/"',
+);
 
 /** A time to wait. */
-export const duration = z
-    .string()
+export const duration = matching(
     // Longer ones are more milliseconds than Node's timers count.
-    .regex(
-        /^[1-9]\d{0,4}s$|^[1-9]\d{0,3}m$|^[1-9]\d?h$/,
-        'a whole number of seconds, minutes or hours, for instance "10m"',
-    );
+    /^[1-9]\d{0,4}s$|^[1-9]\d{0,3}m$|^[1-9]\d?h$/,
+    'a whole number of seconds, minutes or hours, for instance "10m"',
+);
 
 /** Name of a chart. */
-export const chartName = z
-    .string()
-    .regex(dnsLabel, "the name of a folder under charts/")
-    .refine(isNoProperty, "another name");
+export const chartName = matching(dnsLabel, "the name of a folder under charts/").refine(isNoProperty, "another name");
 
 /** Key of a value in a Kubernetes Secret. */
-export const secretKey = z
-    .string()
-    .regex(/^[\w.-]{1,253}$/, 'the name of a secret: letters, digits, "_", "-" and "."')
-    .refine(isNoProperty, "another name");
+export const secretKey = matching(/^[\w.-]{1,253}$/, 'the name of a secret: letters, digits, "_", "-" and "."').refine(
+    isNoProperty,
+    "another name",
+);
 
 /** What settings that belong together have to say about each other; each is checked whatever else is wrong. */
 const clusterSchema = z.looseObject({
     kubeconfig: z.unknown().optional(),
+    context: z.unknown().optional(),
     nodes: z
         .array(
             z.looseObject({
@@ -90,36 +72,40 @@ const clusterSchema = z.looseObject({
     api: z.unknown().optional(),
     k3s: z.unknown().optional(),
     storage: z.unknown().optional(),
-    loadBalancer: z.unknown().optional(),
 });
 
-/** Checks that no node has an address that k3s takes for a pod or a Service. */
-function checkNetworks(nodes: readonly { readonly address?: unknown }[], k3s: unknown, refuse: Refuse): void {
+/** Networks of the pods and the Services, by their settings. */
+function clusterNetworks(k3s: unknown): Map<"clusterCidr" | "serviceCidr", { cidr: string; range: AddressRange }> {
     const { data } = k3sSchema
         .pick({ clusterCidr: true, serviceCidr: true })
         .strip()
         .safeParse(k3s ?? {});
-    if (data === undefined) {
-        return;
-    }
-    for (const key of ["clusterCidr", "serviceCidr"] as const) {
-        const inside = nodes.find(({ address }) => contains(data[key], String(address)));
+    return new Map(
+        (["clusterCidr", "serviceCidr"] as const).flatMap((key) => {
+            const range = data && parseRange(data[key]);
+            return range === undefined ? [] : [[key, { cidr: data?.[key] ?? "", range }]];
+        }),
+    );
+}
+
+/** Checks that no node has an address that k3s takes for a pod or a Service. */
+function checkNetworks(nodes: readonly { readonly address?: unknown }[], k3s: unknown, expect: Expect): void {
+    for (const [key, { cidr, range }] of clusterNetworks(k3s)) {
+        const inside = nodes.find(({ address }) => contains(range, String(address)));
         if (inside !== undefined) {
             const free = key === "clusterCidr" ? "10.52.0.0/16" : "10.53.0.0/16";
-            refuse(
+            expect(
                 `k3s.${key}`,
-                `a network apart from the nodes' own, for instance "${free}": ${inside.address} is in ${data[key]}`,
+                `a network apart from the nodes' own, for instance "${free}": ${inside.address} is in ${cidr}`,
             );
         }
     }
 }
 
 /** Adds a mistake at a key of the config. */
-type Refuse = (key: string, message: string) => void;
+type Expect = (key: string, message: string) => void;
 
 const virtualApi = z.looseObject({ address: z.string(), virtual: z.literal(true) });
-
-const addressRanges = z.looseObject({ addresses: z.array(z.string()) });
 
 /** Checks where the cluster comes from, and that what only some clusters need is there. */
 function checkCluster({ value, issues }: z.core.ParsePayload<unknown>): void {
@@ -127,38 +113,110 @@ function checkCluster({ value, issues }: z.core.ParsePayload<unknown>): void {
     if (data === undefined) {
         return; // The mistakes of the single values say enough.
     }
-    const { kubeconfig, nodes, ssh, api, k3s, storage, loadBalancer } = data;
-    const refuse: Refuse = (key, message) =>
+    const { kubeconfig, context, nodes, ssh, api, k3s, storage } = data;
+    const expect: Expect = (key, message) =>
         issues.push({ code: "custom", input: undefined, path: key.split("."), message });
     if (kubeconfig === undefined && nodes === undefined) {
-        refuse("kubeconfig", 'a path to the kubeconfig of a cluster that is there, or "nodes" to build one from');
+        expect("kubeconfig", 'the path of an existing cluster\'s kubeconfig, or "nodes" to build a cluster from');
     }
     if (nodes === undefined) {
         return;
     }
-    if (kubeconfig !== undefined) {
-        refuse("kubeconfig", 'nothing, as the cluster is built from "nodes" (or take "nodes" away to use this one)');
+    for (const [key, given] of Object.entries({ kubeconfig, context })) {
+        if (given !== undefined) {
+            refuse(issues, [key], `set either hearth:${key} or hearth:nodes, not both`);
+        }
     }
     if (ssh === undefined) {
-        refuse("ssh.privateKey", "the private key that the nodes let in, as a secret");
+        expect("ssh.privateKey", "the private key that the nodes let in, as a secret");
     }
-    checkNetworks(nodes, k3s, refuse);
+    checkNetworks(nodes, k3s, expect);
     if (api === undefined && nodes.filter(({ role }) => role === "server").length > 1) {
-        refuse(
+        expect(
             "api.address",
             "with several servers, an address that outlives each of them: a free one with hearth:api.virtual, or a name",
         );
     }
     const held = virtualApi.safeParse(api).data?.address;
     if (held !== undefined && (!isIPv4(held) || nodes.some(({ address }) => address === held))) {
-        refuse("api.address", "with hearth:api.virtual, a free IPv4 address in the network of the servers");
-    }
-    const given = addressRanges.safeParse(loadBalancer).data?.addresses ?? [];
-    if (held !== undefined && given.some((range) => contains(range, held))) {
-        refuse("api.address", "with hearth:api.virtual, an address outside hearth:loadBalancer.addresses");
+        expect("api.address", "with hearth:api.virtual, a free IPv4 address in the network of the servers");
     }
     if (storage === undefined && nodes.some(({ disks = [] }) => disks.length > 0)) {
-        refuse("storage.passphrase", "the passphrase of the data disks, as a secret");
+        expect("storage.passphrase", "the passphrase of the data disks, as a secret");
+    }
+}
+
+/** What has an address in the home. */
+const addressSchema = z.looseObject({
+    loadBalancer: z.looseObject({ addresses: z.array(z.unknown()) }).optional(),
+    nfs: z.looseObject({ server: z.unknown() }).optional(),
+    api: z.looseObject({ address: z.unknown() }).optional(),
+    nodes: z
+        .array(
+            z.looseObject({
+                address: z.unknown(),
+                unlock: z.looseObject({ address: z.unknown(), gateway: z.unknown() }).optional(),
+            }),
+        )
+        .optional(),
+});
+
+/** Checks that addresses are the home's own, and that MetalLB hands out none of them. */
+function checkAddresses({ value, issues }: z.core.ParsePayload<unknown>): void {
+    const parsed = Object.entries(addressSchema.shape).flatMap(([key, schema]) => {
+        const { data } = schema.safeParse(Object(value)[key]);
+        return data === undefined ? [] : [[key, data]];
+    });
+    const { loadBalancer, nfs, api, nodes = [] }: z.output<typeof addressSchema> = Object.fromEntries(parsed);
+    const clusterOwn = clusterNetworks(Object(value).k3s);
+    const expect = (path: readonly PropertyKey[], message: string) =>
+        issues.push({ code: "custom", input: undefined, path: [...path], message });
+    const taken: readonly (readonly [path: readonly PropertyKey[], address: unknown])[] = [
+        [["nfs", "server"], nfs?.server],
+        [["api", "address"], api?.address],
+        ...nodes.flatMap(
+            ({ address, unlock }, index) =>
+                [
+                    [["nodes", index, "address"], address],
+                    [["nodes", index, "unlock", "address"], String(unlock?.address).replace(/\/.*/, "")],
+                    [["nodes", index, "unlock", "gateway"], unlock?.gateway],
+                ] as const,
+        ),
+    ];
+    const known = taken.flatMap(([path, address]) =>
+        typeof address === "string" && isIPv4(address) ? [{ path, address }] : [],
+    );
+    for (const { path, address } of known) {
+        const network = specialNetworkOf(address);
+        if (network !== undefined) {
+            expect(path, `an address of the home, outside ${network}`);
+        }
+    }
+    const ranges = (loadBalancer?.addresses ?? []).map((given, index) => ({
+        path: ["loadBalancer", "addresses", index],
+        given: String(given),
+        range: parseRange(String(given)),
+    }));
+    for (const [index, { path, given, range }] of ranges.entries()) {
+        if (range === undefined) {
+            continue; // Refused by its own schema.
+        }
+        const own = [...clusterOwn.values()].find((each) => overlap(each.range, range));
+        const network = own ? `${own.cidr}, a network of the cluster's own` : specialNetwork(range);
+        const whole = wholeNetwork(range);
+        const other = ranges.slice(0, index).find((each) => each.range && overlap(each.range, range));
+        const host = known.find(({ address }) => contains(range, address));
+        if (network !== undefined) {
+            expect(path, `addresses of the home, outside ${network}`);
+        } else if (whole !== undefined) {
+            expect(path, `a part of the home's network that DHCP and hosts leave free, not all of ${whole}`);
+        } else if (given.includes("/") && !given.startsWith(`${formatIPv4(range.first)}/`)) {
+            expect(path, `a CIDR that begins with its first address, which is ${formatIPv4(range.first)}`);
+        } else if (host !== undefined) {
+            expect(path, `a range without ${host.address}, which is ${configPath(host.path)}`);
+        } else if (other !== undefined) {
+            expect(path, `ranges without an address in common: ${other.given} has some of these`);
+        }
     }
 }
 
@@ -174,37 +232,43 @@ function checkGitea({ value, issues }: z.core.ParsePayload<unknown>): void {
     if (data?.gitea === undefined) {
         return;
     }
-    const refuse = (key: string, message: string) =>
-        issues.push({ code: "custom", input: undefined, path: ["gitea", key], message });
     if (data.repository?.url !== undefined) {
         if (data.gitea["password"] === undefined) {
-            refuse(
-                "password",
-                "the password of an administrator of the Gitea that hearth:repository.url names, as a secret",
-            );
+            issues.push({
+                code: "custom",
+                input: undefined,
+                path: ["gitea", "password"],
+                message: "the password of an administrator of the Gitea that hearth:repository.url names, as a secret",
+            });
         }
         if (data.gitea["address"] !== undefined) {
-            refuse("address", "nothing, as hearth:repository.url says where the repository is");
+            refuse(issues, ["gitea", "address"], "set either hearth:repository.url or hearth:gitea.address, not both");
         }
         return;
     }
     for (const key of ["administrator", "password"].filter((each) => data.gitea?.[each] !== undefined)) {
-        refuse(key, "nothing, as the home's own Gitea has it generated (or name another one by hearth:repository.url)");
+        refuse(
+            issues,
+            ["gitea", key],
+            `set hearth:gitea.${key} with hearth:repository.url only: the home's own Gitea has it generated`,
+        );
     }
 }
 
 /**
- * Everything a stack configures, under the keys `hearth:<name>`. The message of each check says what is accepted: it
- * ends up after "accepted:" in the error that lists every mistake.
+ * Everything a stack configures, under the keys `hearth:<name>`. The message of each check says what is expected:
+ * it ends up after "expected" in the error that lists every mistake.
  */
 export const settingFields = z.strictObject({
     /** The home's DNS domain: every service is at <service>.<domain>. */
-    domain: z.string().regex(domainName, 'a lower-case DNS name, for instance "home.example.com"'),
+    domain: matching(domainName, 'a lower-case DNS name, for instance "home.example.com"'),
     /** The cluster's folder under clusters/. */
-    cluster: z.string().regex(dnsLabel, 'the name of a folder under clusters/, for instance "home"').default("home"),
+    cluster: matching(dnsLabel, 'the name of a folder under clusters/, for instance "home"').default("home"),
     /** An existing cluster: a path to a kubeconfig, relative to Pulumi.yaml, or the contents of one (as a secret). */
-    kubeconfig: textOf("a path to a kubeconfig, or the contents of one").optional(),
-    /** Machines to build the cluster from, in place of `kubeconfig`. */
+    kubeconfig: textOf("the path of a kubeconfig, or the contents of one").optional(),
+    /** The context of the kubeconfig that is this home's cluster; required when the kubeconfig has several. */
+    context: lineOf("the name of a context of the kubeconfig").optional(),
+    /** Hosts to build the cluster from, instead of `kubeconfig`. */
     nodes: nodesSchema.optional(),
     /** How the nodes are reached. */
     ssh: sshSchema.optional(),
@@ -236,10 +300,7 @@ export const settingFields = z.strictObject({
     gitea: z
         .strictObject({
             /** Name of an administrator; without it, hearth. */
-            administrator: z
-                .string()
-                .regex(/^[A-Za-z0-9][\w.-]{0,39}$/, "the name of an administrator of Gitea")
-                .optional(),
+            administrator: matching(/^[A-Za-z0-9][\w.-]{0,39}$/, "the name of an administrator of Gitea").optional(),
             /** Its password. */
             password: lineOf("the administrator's password, as a secret").optional(),
             /** Argo CD's webhook, as Gitea reaches it; without it, its Service. */
@@ -259,27 +320,20 @@ export const settingFields = z.strictObject({
     loadBalancer: z.strictObject({
         /** Ranges that MetalLB hands out from, each `first-last` or a CIDR; outside of what DHCP hands out. */
         addresses: z
-            .array(
-                z
-                    .string()
-                    .refine(
-                        isAddressRange,
-                        'an IPv4 range as "192.168.1.240-192.168.1.250" or a CIDR as "192.168.1.240/28"',
-                    ),
-            )
+            .array(z.string(addressRange).refine((text) => parseRange(text) !== undefined, addressRange))
             .min(1, "at least one range of addresses"),
     }),
     /** The export that holds media and everything large. */
     nfs: z.strictObject({
         /** Host name or address of the NFS server. */
-        server: z.string().regex(/^[A-Za-z0-9]([A-Za-z0-9.:-]{0,251}[A-Za-z0-9])?$/, "a host name or an IP address"),
+        server: matching(/^[A-Za-z0-9]([A-Za-z0-9.:-]{0,251}[A-Za-z0-9])?$/, "a host name or an IP address"),
         /** Absolute path of the export. */
         path: absolutePath,
     }),
     /** How long a tier may take from its first sync until all of its Applications are Synced and Healthy. */
     tierTimeout: duration.default("10m"),
     /** Secrets that a chart requires: chart name → key → value. What a chart needs stands in its secrets.yaml. */
-    secrets: z.record(chartName, z.record(secretKey, textOf("a value that is not empty"))).default({}),
+    secrets: z.record(chartName, z.record(secretKey, textOf("a string that is not empty"))).default({}),
     /**
      * When a generated secret was last replaced: chart name → key → a day. Another day than before makes a new value;
      * `npm run secrets -- rotate` writes it.
@@ -288,14 +342,9 @@ export const settingFields = z.strictObject({
 });
 
 /** The same, with what settings have to say about each other. */
-export const settingsSchema = settingFields.check(checkCluster).check(checkGitea);
+export const settingsSchema = settingFields.check(checkCluster).check(checkAddresses).check(checkGitea);
 
 type Given = z.output<typeof settingsSchema>;
-
-/** Settings that are secret, or hold one, whether or not the stack's file encrypts them. No message shows their values. */
-export const secretSettings: ReadonlySet<string> = new Set([
-    ...["gitea", "identity", "k3s", "kubeconfig", "registries", "secrets", "ssh", "storage"],
-]);
 
 /** The stack's configuration, validated. */
 export type Settings = Omit<Given, "gitea" | "repository"> & {

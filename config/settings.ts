@@ -1,8 +1,12 @@
-import { resolve } from "node:path";
+import { existsSync } from "node:fs";
 import * as pulumi from "@pulumi/pulumi";
-import { shellQuote } from "../lib/shell";
+import { z } from "zod";
+import { Failure } from "../lib/failure";
+import { isKubeconfigContents, KubeconfigError, kubeconfigPath, readKubeconfig } from "./kubeconfig";
 import { findMistakes } from "./mistakes";
-import { resolveSettings, type Settings, secretSettings, settingsSchema } from "./schema";
+import { resolveSettings, type Settings, settingFields, settingsSchema } from "./schema";
+import { configPath, secretSettings, setCommand } from "./secrets";
+import { plainSecrets, readStackFile, stackFileName } from "./stack-file";
 
 export type { Settings } from "./schema";
 
@@ -16,9 +20,18 @@ export interface RawConfig {
     readonly secretKeys: ReadonlySet<string>;
 }
 
+/** Whether a setting is a string: what looks like JSON in it is its text, for instance a kubeconfig. */
+function isText(key: string): boolean {
+    let field: unknown = Reflect.get(settingFields.shape, key);
+    while (field instanceof z.ZodOptional || field instanceof z.ZodDefault) {
+        field = field.unwrap();
+    }
+    return field instanceof z.ZodString;
+}
+
 /** Pulumi hands out structured values as JSON and plain ones as they are; only maps and lists are structured here. */
-function parseValue(text: string): unknown {
-    if (!/^\s*[[{]/.test(text)) {
+function parseValue(key: string, text: string): unknown {
+    if (isText(key) || !/^\s*[[{]/.test(text)) {
         return text;
     }
     try {
@@ -28,49 +41,114 @@ function parseValue(text: string): unknown {
     }
 }
 
+/** Describes a stack's config to {@link findMistakes}. */
+export const configDescribed = { path: configPath, isSecret: (key: string) => secretSettings.has(key) };
+
 /**
  * Validates a stack's config.
  *
- * @throws pulumi.RunError that lists every mistake: where, what was found, what is accepted
+ * @throws Failure that lists every mistake: where, what was found, what is expected
  */
 export function parseSettings(raw: RawConfig): Settings {
-    const config = Object.fromEntries(Object.entries(raw.values).map(([key, text]) => [key, parseValue(text)]));
-    const mistakes = findMistakes(settingsSchema, config, (key) => secretSettings.has(key) || raw.secretKeys.has(key));
-    if (mistakes.length > 0) {
+    const config = Object.fromEntries(Object.entries(raw.values).map(([key, text]) => [key, parseValue(key, text)]));
+    const isSecret = (key: string) => secretSettings.has(key) || raw.secretKeys.has(key);
+    const mistakes = findMistakes(settingsSchema, config, { path: configPath, isSecret });
+    const [first] = mistakes;
+    if (first !== undefined) {
         const count = mistakes.length === 1 ? "1 mistake" : `${mistakes.length} mistakes`;
-        throw new pulumi.RunError(
+        const value = first.unquoted ? "--type string <value>" : "<value>";
+        throw new Failure(
             [
-                `${count} in the config of stack ${raw.stack} (Pulumi.${raw.stack}.yaml):`,
-                ...mistakes.map(({ path, found, accepted }) => `  ${path}: found ${found}; accepted: ${accepted}`),
-                `Set a value with: pulumi config set --stack ${raw.stack} --path ${shellQuote(mistakes[0]?.path ?? "")} <value>`,
+                `${count} in the config of stack ${raw.stack} (${stackFileName(raw.stack)}):`,
+                ...mistakes.map(({ message }) => `  ${message}`),
+                `Set a value with: ${setCommand(raw.stack, first.keys, value)}`,
             ].join("\n"),
         );
     }
     return resolveSettings(settingsSchema.parse(config));
 }
 
-/** The SDK keeps the names of encrypted keys in its config map under this key. */
-const secretKeysKey = "PULUMI_CONFIG_SECRET_KEYS";
+/**
+ * Refuses secrets that the stack's file holds in plain text.
+ *
+ * @param config settings by name
+ * @param isEncrypted whether the value at a path of keys is encrypted
+ * @throws Failure with the command that encrypts each
+ */
+export function checkEncryption(
+    stack: string,
+    config: Readonly<Record<string, unknown>>,
+    isEncrypted: (path: readonly string[]) => boolean,
+): void {
+    const plain = plainSecrets(config, isEncrypted).filter(
+        (path) => path[0] !== "kubeconfig" || isKubeconfigContents(String(config["kubeconfig"])),
+    );
+    if (plain.length > 0) {
+        throw new Failure(
+            [
+                `Secrets in plain text in ${stackFileName(stack)}, which Git keeps for ever. Encrypt each with:`,
+                ...plain.map((path) => `  ${setCommand(stack, path)}`),
+                "One that was committed or pushed has to be replaced by another.",
+            ].join("\n"),
+        );
+    }
+}
+
+/** Whether Pulumi decrypted a value for this program, or a part of it. The SDK has this, and its types leave it out. */
+const isConfigSecret: (key: string) => boolean = Reflect.get(pulumi.runtime, "isConfigSecret");
+
+/**
+ * The paths of encrypted values as the stack's file has them, which tells the parts of a structured value apart; Pulumi
+ * itself only tells its top-level key.
+ */
+function encryptedPaths(stack: string, secretKeys: ReadonlySet<string>): (path: readonly string[]) => boolean {
+    const file = stackFileName(stack);
+    if (!existsSync(file)) {
+        return ([first = ""]) => secretKeys.has(first);
+    }
+    const { config, encrypted } = readStackFile(file);
+    const known = new Set(encrypted.map((path) => path.join("\n")));
+    return ([first = "", ...rest]) =>
+        secretKeys.has(first) &&
+        // Another file may have been named on the command line.
+        (!(`hearth:${first}` in config) || known.has([`hearth:${first}`, ...rest].join("\n")));
+}
+
+/**
+ * The kubeconfig as everything that asks the cluster takes it: an absolute path, or contents.
+ *
+ * @throws Failure when it cannot be used
+ */
+function resolveKubeconfig(given: string, context: string | undefined): string {
+    // A preview needs no cluster: the sandbox's, or the one of a checkout elsewhere, may not exist yet.
+    const isMissing = !isKubeconfigContents(given) && !existsSync(kubeconfigPath(given));
+    if (isMissing && pulumi.runtime.isDryRun()) {
+        return kubeconfigPath(given);
+    }
+    try {
+        return readKubeconfig(given, { context }).value;
+    } catch (error) {
+        throw error instanceof KubeconfigError ? new Failure(error.message) : error;
+    }
+}
 
 /**
  * The config of the stack that is running, validated before any resource is registered.
  *
- * @throws pulumi.RunError as {@link parseSettings}
+ * @throws Failure as {@link parseSettings}
  */
 export function loadSettings(): Settings {
     const prefix = `${pulumi.getProject()}:`;
     const unprefixed = (keys: string[]) =>
         keys.filter((key) => key.startsWith(prefix)).map((key) => key.slice(prefix.length));
     const all = pulumi.runtime.allConfig();
-    const encrypted: string[] = JSON.parse(pulumi.runtime.getConfig(secretKeysKey) ?? "[]");
-    const settings = parseSettings({
-        stack: pulumi.getStack(),
-        values: Object.fromEntries(unprefixed(Object.keys(all)).map((key) => [key, all[prefix + key] ?? ""])),
-        secretKeys: new Set(unprefixed(encrypted)),
-    });
-    // A path is relative to Pulumi.yaml, which is where the program runs; contents have more than one line.
-    const { kubeconfig } = settings;
-    return kubeconfig === undefined || kubeconfig.includes("\n")
-        ? settings
-        : { ...settings, kubeconfig: resolve(kubeconfig) };
+    const secretKeys = new Set(unprefixed(Object.keys(all).filter(isConfigSecret)));
+    const stack = pulumi.getStack();
+    const values = Object.fromEntries(unprefixed(Object.keys(all)).map((key) => [key, all[prefix + key] ?? ""]));
+    const settings = parseSettings({ stack, values, secretKeys });
+    const given = Object.fromEntries(Object.entries(values).map(([key, text]) => [key, parseValue(key, text)]));
+    checkEncryption(stack, given, encryptedPaths(stack, secretKeys));
+    // A path is relative to Pulumi.yaml, which is where the program runs.
+    const { kubeconfig, context } = settings;
+    return kubeconfig === undefined ? settings : { ...settings, kubeconfig: resolveKubeconfig(kubeconfig, context) };
 }

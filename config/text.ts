@@ -7,8 +7,8 @@ function isHttpUrl(text: string): boolean {
         return false;
     }
     const { username, password, pathname, search, hash } = new URL(text);
-    // A path with "..", for instance, is another one to who resolves it.
-    const asWritten = pathname === "/" || text.endsWith(pathname);
+    // A path with "..", for instance, is another one to who resolves it; a webhook is matched by the text.
+    const asWritten = pathname === "/" || (text.endsWith(pathname) && !pathname.endsWith("/"));
     return asWritten && [username, password, search, hash].every((part) => part === "");
 }
 
@@ -20,28 +20,30 @@ function isAbsolutePath(text: string): boolean {
 /** What every object of JavaScript has is found in each, whether somebody put it there or not. */
 export const isNoProperty = (name: string) => !(name in {});
 
-/** A text on one line; not empty. */
-export const lineOf = (what: string) =>
-    z.string().min(1, what).refine(isLine, `${what}, on one line of at most ${longest} characters`);
+/** A string of a form. @param form what is expected, in words */
+export const matching = (pattern: RegExp, form: string) => z.string(form).regex(pattern, form);
 
-/** A text of any number of lines; not empty. */
+/** A string on one line; not empty. */
+export const lineOf = (what: string) =>
+    z.string(what).min(1, what).refine(isLine, `${what}, on one line of at most ${longest} characters`);
+
+/** A string of any number of lines; not empty. */
 export const textOf = (what: string) =>
-    z.string().min(1, what).refine(isText, `${what}, of at most ${longest} characters and without a NUL`);
+    z.string(what).min(1, what).refine(isText, `${what}, of at most ${longest} characters and without a NUL`);
+
+const url = 'a URL that starts with "https://" or "http://", without an account, a query, spaces or a slash at its end';
 
 /** A URL of HTTP or HTTPS. */
-export const httpUrl = z
-    .string()
-    .refine(isHttpUrl, 'a URL that starts with "https://" or "http://", without an account, a query or spaces in it');
+export const httpUrl = z.string(url).refine(isHttpUrl, url);
+
+const path = 'an absolute path without spaces and "..", for instance "/export/media"';
 
 /** An absolute path. */
-export const absolutePath = z
-    .string()
-    .refine(isAbsolutePath, 'an absolute path without spaces and "..", for instance "/export/media"');
+export const absolutePath = z.string(path).refine(isAbsolutePath, path);
+
+const urlOrDirectory = "a URL without a slash at its end, or the absolute path of a directory on the nodes";
 
 /** A URL, or an absolute path. */
 export const urlOrPath = z
-    .string()
-    .refine(
-        (text) => isHttpUrl(text) || isAbsolutePath(text),
-        "a URL, or the absolute path of a directory on the nodes",
-    );
+    .string(urlOrDirectory)
+    .refine((text) => isHttpUrl(text) || isAbsolutePath(text), urlOrDirectory);

@@ -2,7 +2,6 @@ import { readdirSync } from "node:fs";
 import { closest, distance } from "fastest-levenshtein";
 import { type Application, readApplications } from "../components/applications";
 import { Failure } from "../lib/failure";
-import { orFailure } from "./or-failure";
 import { exitCodes } from "./verb";
 
 /** Names of the charts, for the shell's completion. */
@@ -20,7 +19,7 @@ export function chartNames(): string[] {
  * @throws Failure when there is none of this name, or when a manifest has mistakes
  */
 export function findApplication(root: string, cluster: string, name: string): Application {
-    const applications = orFailure(() => readApplications(root, cluster));
+    const applications = readApplications(root, cluster);
     const found = applications.find((each) => each.name === name);
     if (found) {
         return found;

@@ -1,6 +1,7 @@
 import type { Warning } from "../components/application-status";
 import { type ClusterFacts, readCluster } from "../components/cluster";
-import type { StackFile } from "../config/stack-file";
+import { configPath } from "../config/secrets";
+import { checkSize, configSize, type StackFile, stackFileName } from "../config/stack-file";
 import { describe, Failure } from "../lib/failure";
 import { freeBytes } from "../lib/free-bytes";
 import { cacheDirectory } from "../lib/paths";
@@ -117,12 +118,17 @@ export async function stackChecks({ name, file }: Stack): Promise<Finding[]> {
             return "opens the stack's secrets";
         },
     );
-    return passphrase.good ? [known, passphrase, await damageCheck(name, file)] : [known, passphrase];
+    const size = await check("config", "the program could not be started", () => {
+        const bytes = configSize(file.config);
+        checkSize(stackFileName(name), bytes);
+        return `${bytes} bytes`;
+    });
+    return passphrase.good ? [known, size, passphrase, await damageCheck(name, file)] : [known, size, passphrase];
 }
 
 /** Whether every encrypted value of the stack's file is whole. Pulumi itself only says that one of them is not. */
 async function damageCheck(stack: string, { encrypted }: StackFile): Promise<Finding> {
-    const formatted = encrypted.map(([first = "", ...rest]) => [first, ...rest].join("."));
+    const formatted = encrypted.map(([first = "", ...rest]) => configPath([first.replace(/^hearth:/, ""), ...rest]));
     const remedy =
         "take the line from an older commit, or set the secret again with `npx pulumi config set --secret --path`";
     return check("secrets", remedy, async () => {

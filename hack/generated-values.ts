@@ -1,5 +1,7 @@
 import { readApplications } from "../components/applications";
 import { readSecretDeclarations } from "../components/secret-declarations";
+import { configPath } from "../config/secrets";
+import { checkSize, configSize, readStackFile, stackFileName } from "../config/stack-file";
 import type { Kubectl } from "./kubectl";
 import { Vault } from "./new-stack/vault";
 import type { StackSecrets } from "./secret-list";
@@ -18,7 +20,7 @@ export interface GeneratedValue {
 /**
  * Every value that the charts of a home have generated; what the stack's file gives is none.
  *
- * @throws RunError that lists the mistakes in manifests and declarations
+ * @throws Failure that lists the mistakes in manifests and declarations
  */
 export function generatedValues(root: string, { settings, file }: Stack): GeneratedValue[] {
     const applications = readApplications(root, settings.cluster);
@@ -59,12 +61,14 @@ export async function keepValues(
     stack: string,
     values: readonly (GeneratedValue & { readonly value: string })[],
 ): Promise<void> {
+    const path = stackFileName(stack);
+    checkSize(path, configSize(readStackFile(path).config) + JSON.stringify(values).length);
     const vault = new Vault(stack, undefined);
     for (const { chart, key, rotated, value } of values) {
         await vault.set(["secrets", chart, key], value);
         if (rotated) {
             // What is given is not rotated.
-            await pulumi("config", "rm", "--path", `hearth:rotations.${chart}.${key}`, "--stack", stack);
+            await pulumi("config", "rm", "--path", configPath(["rotations", chart, key]), "--stack", stack);
         }
     }
 }

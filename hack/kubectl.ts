@@ -2,6 +2,12 @@ import { Failure } from "../lib/failure";
 import { tool } from "../toolchain/tools";
 import { capture } from "./capture";
 
+/** Seconds for an answer of the API server to anything that does not wait by itself. */
+const limit = 60;
+
+/** Commands with a limit of their own. */
+const waiting = ["rollout", "wait", "delete"];
+
 /** What kubectl says when nobody answers at the cluster's address, or somebody else does. */
 const unreachable = /Unable to connect to the server|The connection to the server .* was refused|no route to host/;
 
@@ -19,8 +25,10 @@ export class Kubectl {
      */
     async run(args: readonly string[], input?: string): Promise<string> {
         const failure = `kubectl ${args[0]} failed`;
+        const isLimited = waiting.includes(args[0] ?? "") || args.includes("--request-timeout");
+        const options = ["--kubeconfig", this.kubeconfig, ...(isLimited ? [] : [`--request-timeout=${limit}s`])];
         try {
-            return await capture(tool("kubectl"), ["--kubeconfig", this.kubeconfig, ...args], { input, failure });
+            return await capture(tool("kubectl"), [...options, ...args], { input, failure });
         } catch (error) {
             if (error instanceof Failure && unreachable.test(error.message)) {
                 throw new Failure(`${error.message}\nThe cluster does not answer: see \`hack/doctor\``);

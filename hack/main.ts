@@ -8,6 +8,10 @@ const [name = "", ...args] = process.argv.slice(2);
 
 runMain(`hack/${name}`, async () => {
     endGracefully();
+    // Whoever reads has seen enough, as `head` has.
+    process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+        process.exit(error.code === "EPIPE" ? exitCodes.done : exitCodes.failed);
+    });
     if (!isVerbName(name)) {
         const names = Object.keys(verbs).map((verb) => `hack/${verb}`);
         throw new Failure(`name a verb: ${names.join(", ")}`, exitCodes.usage);

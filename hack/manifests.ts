@@ -1,5 +1,7 @@
-import { parseAllDocuments } from "yaml";
+import { z } from "zod";
 import type { Application } from "../components/applications";
+import { readYamlStream, YamlError } from "../config/yaml";
+import { Failure } from "../lib/failure";
 
 /** An object of Kubernetes, as far as the verbs look into it. */
 export interface Manifest {
@@ -8,10 +10,18 @@ export interface Manifest {
     readonly metadata: {
         readonly name: string;
         readonly namespace?: string;
+        readonly uid?: string;
+        readonly finalizers?: readonly string[];
         readonly labels?: Readonly<Record<string, string>>;
-        readonly annotations?: Readonly<Record<string, string>>;
+        readonly annotations?: Readonly<Record<string, string>> | null;
     };
 }
+
+const schema = z.looseObject({
+    apiVersion: z.string(),
+    kind: z.string(),
+    metadata: z.looseObject({ name: z.string(), annotations: z.looseObject({}).nullish() }),
+});
 
 /**
  * kubectl's options for applying as Argo CD does: what the object no longer says goes from the cluster too, and the next
@@ -19,9 +29,34 @@ export interface Manifest {
  */
 export const asArgoCD = ["--server-side", "--force-conflicts", "--field-manager", "argocd-controller"];
 
-/** The objects in a stream of YAML documents. */
+/** The objects of a document, which may be a list of them. */
+export function objectsIn(document: unknown): Manifest[] {
+    const { kind, items } = Object(document);
+    return String(kind).endsWith("List") && Array.isArray(items) ? items.flatMap(objectsIn) : [document as Manifest];
+}
+
+/**
+ * The objects in a stream of YAML documents, with the values that the cluster reads.
+ *
+ * @throws Failure for what is not YAML, or no object of Kubernetes
+ */
 export function parseManifests(text: string): Manifest[] {
-    return parseAllDocuments(text).flatMap((document) => (document.toJS() as Manifest | null) ?? []);
+    try {
+        const objects = readYamlStream(text, { generated: true }).flatMap(objectsIn);
+        const wrong = objects.find((each) => !schema.safeParse(each).success);
+        if (wrong !== undefined) {
+            const { kind = "a document", metadata } = Object(wrong);
+            throw new Failure(
+                `the chart renders ${kind} ${metadata?.name ?? ""} without an apiVersion, a kind or a name`.replace(
+                    "  ",
+                    " ",
+                ),
+            );
+        }
+        return objects;
+    } catch (error) {
+        throw error instanceof YamlError ? new Failure(`the rendered chart: ${error.message}`) : error;
+    }
 }
 
 /** Objects as kubectl reads them from its standard input. */
@@ -30,8 +65,19 @@ export function asStream(manifests: readonly Manifest[]): string {
 }
 
 /** Whether Argo CD runs an object at a moment of its sync rather than keeping it: a hook of its own or of Helm. */
-export function isHook({ metadata: { annotations = {} } }: Manifest): boolean {
-    return "argocd.argoproj.io/hook" in annotations || "helm.sh/hook" in annotations;
+export function isHook({ metadata: { annotations } }: Manifest): boolean {
+    const all = annotations ?? {};
+    return "argocd.argoproj.io/hook" in all || "helm.sh/hook" in all;
+}
+
+/** Objects by the namespace to apply them in: a chart may leave it out, as Helm and Argo CD put theirs in its place. */
+export function byNamespace(manifests: readonly Manifest[], namespace: string): Map<string, Manifest[]> {
+    const groups = new Map<string, Manifest[]>();
+    for (const manifest of manifests) {
+        const key = manifest.metadata.namespace ?? namespace;
+        groups.set(key, [...(groups.get(key) ?? []), manifest]);
+    }
+    return groups;
 }
 
 /**

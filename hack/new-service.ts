@@ -1,7 +1,8 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
-import { isLine, shortened } from "../lib/characters";
+import { invalid, quoted } from "../config/mistakes";
+import { isLine } from "../lib/characters";
 import { Failure } from "../lib/failure";
 import { exitCodes } from "./verb";
 
@@ -66,7 +67,7 @@ export function readNewService(given: z.input<typeof schema>): NewService {
     if (error) {
         const mistakes = error.issues.map(({ path: [option = ""], message }) => {
             const found = given[option as keyof typeof given];
-            return `  ${String(option)} "${shortened(String(found))}": accepted: ${message}`;
+            return `  ${invalid(`--${String(option)}`, quoted(String(found)), message)}`;
         });
         throw new Failure(["nothing was written:", ...mistakes].join("\n"), exitCodes.usage);
     }

@@ -2,6 +2,18 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+/** A new folder: in memory where there is such a place, which `su` and cron may name without making it. */
+function privateDirectory(): string {
+    for (const parent of [process.env["XDG_RUNTIME_DIR"], tmpdir()]) {
+        try {
+            return mkdtempSync(join(parent || "/nowhere", "hearth-"));
+        } catch {
+            // The next one, or /tmp.
+        }
+    }
+    return mkdtempSync("/tmp/hearth-");
+}
+
 /**
  * Calls `use` with the path of a file that nobody else can read, and that is there for that long.
  *
@@ -12,7 +24,7 @@ export async function withPrivateFile<T>(
     contents: string,
     use: (path: string) => Promise<T>,
 ): Promise<T> {
-    const directory = mkdtempSync(join(process.env["XDG_RUNTIME_DIR"] ?? tmpdir(), "hearth-"));
+    const directory = privateDirectory();
     try {
         const path = join(directory, name);
         writeFileSync(path, contents, { mode: 0o600 });

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Application } from "../components/applications";
+import { type Application, valueFilePath } from "../components/applications";
 import { overriddenManifest } from "../components/overrides";
 import { tool } from "../toolchain/tools";
 import { capture } from "./capture";
@@ -35,15 +35,20 @@ export async function render(
             writeFileSync(values, JSON.stringify(valuesObject));
             const common = [
                 ...["--namespace", application.namespace, "--include-crds"],
-                ...valueFiles.flatMap((file) => ["--values", file.replace(/^\$\w+/, root)]),
+                ...valueFiles.flatMap((file) => [
+                    "--values",
+                    join(root, valueFilePath("path" in source ? source.path : "", file)),
+                ]),
                 ...["--values", values],
             ];
             const name = releaseName ?? application.name;
             if ("chart" in source) {
                 const { chart, repoURL, targetRevision } = source;
-                return helm("template", name, String(chart), "--repo", repoURL, "--version", targetRevision, ...common);
+                // Argo CD takes a registry of OCI charts without the scheme that Helm wants.
+                const from = /^https?:/.test(repoURL) ? [chart, "--repo", repoURL] : [`oci://${repoURL}/${chart}`];
+                return helm("template", name, ...from, "--version", targetRevision, ...common);
             }
-            return helm("template", name, join(root, String(source["path"])), ...common);
+            return helm("template", name, join(root, source.path), ...common);
         });
         return (await Promise.all(rendered)).join("");
     } finally {

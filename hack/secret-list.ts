@@ -1,5 +1,6 @@
-import { parseDocument, visit } from "yaml";
+import { visit } from "yaml";
 import type { SecretDeclarations } from "../components/secret-declarations";
+import { editableYaml } from "../config/yaml";
 
 /** One secret of the home: everything but its value. */
 export interface SecretRow {
@@ -42,7 +43,7 @@ export function listSecrets(declarations: SecretDeclarations, stack: StackSecret
 export function linesOf(text: string): Map<string, number> {
     const lines = new Map<string, number>();
     const lineAt = (offset: number) => text.slice(0, offset).split("\n").length - 1;
-    visit(parseDocument(text), {
+    visit(editableYaml(text), {
         Pair: (_, pair, ancestors) => {
             const keys = [...ancestors, pair].flatMap((each) =>
                 typeof each === "object" && each !== null && "key" in each ? [String(each.key)] : [],

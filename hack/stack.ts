@@ -1,8 +1,11 @@
 import { existsSync } from "node:fs";
-import { delimiter, relative, resolve } from "node:path";
+import { delimiter, resolve } from "node:path";
 import { type ClusterFacts, readCluster } from "../components/cluster";
+import { isKubeconfigContents, KubeconfigError, kubeconfigPath, readKubeconfig } from "../config/kubeconfig";
+import { findMistakes } from "../config/mistakes";
 import { resolveRepository, type Settings, settingFields } from "../config/schema";
-import { readStackFile, type StackFile } from "../config/stack-file";
+import { checkEncryption, configDescribed } from "../config/settings";
+import { readStackFile, type StackFile, stackFileName } from "../config/stack-file";
 import { Failure } from "../lib/failure";
 import { tool } from "../toolchain/tools";
 import { type CaptureOptions, capture } from "./capture";
@@ -20,7 +23,7 @@ export const stackOption = {
     },
 } as const;
 
-const schema = settingFields.pick({ cluster: true, domain: true, repository: true, charts: true });
+const schema = settingFields.pick({ cluster: true, domain: true, repository: true, charts: true, context: true });
 
 /** What the verbs take from a stack's config: nothing that is secret. */
 export type StackSettings = Pick<Settings, "cluster" | "domain" | "repository" | "charts">;
@@ -30,8 +33,10 @@ export interface Stack {
     readonly name: string;
     readonly file: StackFile;
     readonly settings: StackSettings;
-    /** The value of hearth:kubeconfig if it stands there in plain text. */
+    /** The path that hearth:kubeconfig names, if it is one in plain text. */
     readonly kubeconfigPath: string | undefined;
+    /** The context of the kubeconfig that is meant, if it has several. */
+    readonly context: string | undefined;
     /** Whether hearth:kubeconfig is there at all; without it, the program makes the cluster and knows its kubeconfig. */
     readonly hasKubeconfig: boolean;
 }
@@ -75,56 +80,84 @@ async function selectedStack(): Promise<string> {
     }
 }
 
+/** Value of a setting that stands encrypted in the stack's file, as Pulumi decrypts it. */
+async function decrypted(stack: string, key: string, value: unknown): Promise<unknown> {
+    const isEncrypted = typeof value === "object" && value !== null && "secure" in value;
+    return isEncrypted ? pulumi("config", "get", `hearth:${key}`, "--stack", stack) : value;
+}
+
 /**
- * Reads a stack's file.
+ * Reads a stack's file, with the checks of the program.
  *
  * @param given the stack's name; the selected one if undefined
  * @throws Failure when there is no such file, or when it does not say what the verbs need
  */
 export async function readStack(given: string | undefined): Promise<Stack> {
     const name = given ?? (await selectedStack());
-    const file = `Pulumi.${name}.yaml`;
+    const file = stackFileName(name);
     if (!existsSync(file)) {
-        throw new Failure(`${file} is not there; stacks here: ${stackNames().join(", ")}`, exitCodes.usage);
+        throw new Failure(`${file} does not exist; stacks here: ${stackNames().join(", ")}`, exitCodes.usage);
     }
     const contents = readStackFile(file);
-    const value = (key: string) => contents.config[`hearth:${key}`];
-    const picked = Object.fromEntries(Object.keys(schema.shape).map((key) => [key, value(key)]));
-    const { data, error } = schema.safeParse(picked);
+    const settings = Object.fromEntries(
+        Object.entries(contents.config).map(([key, value]) => [key.replace(/^hearth:/, ""), value]),
+    );
+    const encrypted = new Set(contents.encrypted.map((path) => path.join("\n")));
+    checkEncryption(name, settings, ([first = "", ...rest]) => encrypted.has([`hearth:${first}`, ...rest].join("\n")));
+    const keys = Object.keys(schema.shape);
+    const picked = Object.fromEntries(
+        await Promise.all(keys.map(async (key) => [key, await decrypted(name, key, settings[key])])),
+    );
+    const { data } = schema.safeParse(picked);
     if (!data) {
-        const mistakes = error.issues.map((issue) => `  hearth:${issue.path.join(".")}: accepted: ${issue.message}`);
+        const mistakes = findMistakes(schema, picked, configDescribed).map(({ message }) => `  ${message}`);
         throw new Failure([`Mistakes in ${file}:`, ...mistakes].join("\n"));
     }
-    const kubeconfig = value("kubeconfig");
+    const { context, ...stackSettings } = data;
+    const { kubeconfig } = settings;
     return {
         name,
         file: contents,
-        settings: { ...data, repository: resolveRepository(data) },
-        kubeconfigPath: typeof kubeconfig === "string" ? resolve(kubeconfig) : undefined,
+        settings: { ...stackSettings, repository: resolveRepository(stackSettings) },
+        kubeconfigPath:
+            typeof kubeconfig === "string" && !isKubeconfigContents(kubeconfig)
+                ? kubeconfigPath(kubeconfig)
+                : undefined,
+        context,
         hasKubeconfig: kubeconfig !== undefined,
     };
+}
+
+/** What hearth:kubeconfig is, or the kubeconfig of the cluster that the program built. */
+async function givenKubeconfig({ name, kubeconfigPath: path, hasKubeconfig }: Stack): Promise<string> {
+    if (path !== undefined) {
+        return path;
+    }
+    const given = hasKubeconfig
+        ? pulumi("config", "get", "hearth:kubeconfig", "--stack", name)
+        : pulumi("stack", "output", "kubeconfig", "--show-secrets", "--stack", name);
+    return `${await given}\n`;
 }
 
 /**
  * Calls `use` with the path of the stack's kubeconfig. One that is secret is in a file for that long, which nobody else
  * can read.
  *
- * @throws Failure when there is none yet
+ * @throws Failure when there is none yet, or when it cannot be used
  */
 export async function withKubeconfig<T>(stack: Stack, use: (path: string) => Promise<T>): Promise<T> {
-    if (stack.kubeconfigPath !== undefined) {
-        if (!existsSync(stack.kubeconfigPath)) {
-            throw new Failure(
-                `${relative(".", stack.kubeconfigPath)} is not there, which Pulumi.${stack.name}.yaml names as the kubeconfig: ` +
-                    (stack.name === "sandbox" ? "start the sandbox with `npm start`" : "put it there"),
-            );
+    const given = await givenKubeconfig(stack);
+    let value: string;
+    try {
+        ({ value } = readKubeconfig(given, { context: stack.context }));
+    } catch (error) {
+        if (error instanceof KubeconfigError) {
+            const isSandbox = stack.name === "sandbox" && stack.kubeconfigPath && !existsSync(stack.kubeconfigPath);
+            throw new Failure(`${error.message}${isSandbox ? ": start the sandbox with `npm start`" : ""}`);
         }
-        return use(stack.kubeconfigPath);
+        throw error;
     }
-    const contents = stack.hasKubeconfig
-        ? await pulumi("config", "get", "hearth:kubeconfig", "--stack", stack.name)
-        : await pulumi("stack", "output", "kubeconfig", "--show-secrets", "--stack", stack.name);
-    return withPrivateFile("kubeconfig", contents, use);
+    return isKubeconfigContents(value) ? withPrivateFile("kubeconfig", value, use) : use(value);
 }
 
 /** Facts about the stack's cluster; undefined while there is none that answers. */

@@ -1,7 +1,6 @@
-import { readFileSync } from "node:fs";
 import { setTimeout as pause } from "node:timers/promises";
-import { parse } from "yaml";
 import { type NodeSettings, nodeSchema } from "../config/nodes";
+import { readStackFile, stackFileName } from "../config/stack-file";
 import { Failure } from "../lib/failure";
 import { ssh } from "../lib/ssh";
 import { pulumi } from "./stack";
@@ -24,8 +23,9 @@ const schema = nodeSchema.pick({ name: true, address: true, port: true, user: tr
  * @throws Failure when there is none, or when it says too little for unlocking it
  */
 export function nodeToUnlock(stack: string, name: string, hostKeys: Readonly<Record<string, string>>): LockedNode {
-    const file = `Pulumi.${stack}.yaml`;
-    const nodes: readonly unknown[] = parse(readFileSync(file, "utf8"))?.config?.["hearth:nodes"] ?? [];
+    const file = stackFileName(stack);
+    const given = readStackFile(file).config["hearth:nodes"];
+    const nodes: readonly unknown[] = Array.isArray(given) ? given : [];
     const known = nodes.flatMap((each) => {
         const { success, data } = schema.strip().safeParse(each);
         return success ? [data] : [];

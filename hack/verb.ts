@@ -68,7 +68,9 @@ export function defineVerb<T>(definition: VerbDefinition<T>): Verb {
             .version(false)
             .alias("help", "h")
             .fail((message, error) => {
-                throw error ?? new Failure(`${message}\nSee hack/${name} --help`, exitCodes.usage);
+                throw (
+                    error ?? new Failure(`${message}\nTry 'hack/${name} --help' for more information.`, exitCodes.usage)
+                );
             })
             .parseAsync();
         return exitCode;

@@ -1,11 +1,14 @@
 import { visible } from "./characters";
 
 /**
- * Something that the user can put right. It is shown as its message alone, without a stack trace: what happened, where,
- * and what to do next.
+ * Something that the user can fix. It is shown as its message alone, without a stack trace: what happened, where, and what
+ * to do next.
  */
 export class Failure extends Error {
     override readonly name = "Failure";
+
+    /** By this, Pulumi knows an error that it shows in the same way (`RunError.isInstance`). */
+    readonly __pulumiRunError = true;
 
     /** @param exitCode of the command that ends with this failure */
     constructor(

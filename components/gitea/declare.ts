@@ -24,6 +24,9 @@ export interface Declaration {
     readonly limit: number;
 }
 
+/** Seconds for a push: of the whole history, over a line that may be slow. */
+export const pushLimit = 1_800;
+
 interface Team {
     readonly id: number;
     readonly name: string;
@@ -41,6 +44,12 @@ const teams = {
 
 async function declareOrganization(gitea: Gitea, name: string): Promise<void> {
     if (!(await gitea.find(`/orgs/${name}`))) {
+        if (await gitea.find(`/users/${name}`)) {
+            throw new GiteaError(
+                `invalid hearth:repository.url: got ${gitea.server}/${name}/…, expected an organization in front of the ` +
+                    `repository: ${name} is a user, and users have no teams. Name an organization; it is created if it does not exist`,
+            );
+        }
         await gitea.change("POST", "/orgs", { username: name, visibility: "private" });
     }
 }
@@ -121,12 +130,21 @@ async function declareWebhook(gitea: Gitea, { repository, webhook }: Declaration
     }
 }
 
-/** Pushes what this checkout has committed. */
+/**
+ * Pushes what this checkout has committed. Its pre-push hooks are for changes of a person's, which a commit that is there
+ * already is not.
+ *
+ * @throws GiteaError for a shallow clone, which Gitea refuses
+ */
 async function push({ server, reached = server, repository, administrator }: Declaration, ref: string): Promise<void> {
-    await git(
-        ["push", "--quiet", `${reached}/${repository.owner}/${repository.name}.git`, `HEAD:${ref}`],
-        administrator,
-    );
+    if ((await git(["rev-parse", "--is-shallow-repository"])) === "true") {
+        throw new GiteaError(
+            "This checkout is a shallow clone, of which no repository can be filled: git fetch --unshallow, then run `pulumi up` " +
+                "again",
+        );
+    }
+    const address = `${reached}/${repository.owner}/${repository.name}.git`;
+    await git(["push", "--quiet", "--no-verify", address, `HEAD:${ref}`], administrator, { limit: pushLimit });
 }
 
 /**
@@ -148,15 +166,28 @@ async function filled(gitea: Gitea, { owner, name }: Declaration["repository"], 
     }
 }
 
-/** @throws GiteaError when the repository is another one than the home's */
-async function checkContent(gitea: Gitea, { repository, contains, server }: Declaration): Promise<void> {
-    const { owner, name, branch } = repository;
-    if (!(await gitea.find(`/repos/${owner}/${name}/contents/${contains}?ref=${branch}`))) {
+/**
+ * Checks a repository that exists before anything in it is changed: somebody else's is not made private, nor pushed to.
+ *
+ * @returns whether it has the branch
+ * @throws GiteaError when the repository is another one than the home's
+ */
+async function checkContent(gitea: Gitea, { repository, contains, server }: Declaration): Promise<boolean> {
+    const { owner, name } = repository;
+    const path = `/repos/${owner}/${name}`;
+    const existing = await gitea.find<{ empty: boolean; default_branch: string }>(path);
+    if (existing === undefined || existing.empty) {
+        return false;
+    }
+    const hasBranch = (await gitea.find(`${path}/branches/${repository.branch}`)) !== undefined;
+    const branch = hasBranch ? repository.branch : existing.default_branch;
+    if (!(await gitea.find(`${path}/contents/${contains}?ref=${branch}`))) {
         throw new GiteaError(
             `The branch ${branch} of ${server}/${owner}/${name} has no ${contains}: it is not this home's repository. ` +
                 "Push the home's commits to it, or choose another one by hearth:repository.url.",
         );
     }
+    return hasBranch;
 }
 
 /**
@@ -172,19 +203,19 @@ export async function declare(declaration: Declaration): Promise<void> {
         limit,
         reached === undefined
             ? "hearth:gitea needs an administrator and its password:\n" +
-                  "  pulumi config set --secret --path hearth:gitea.password"
+                  "  pulumi config set --secret --path 'hearth:gitea.password'"
             : "It sets the password in the Secret gitops-secrets when it starts:\n" +
                   "  kubectl --namespace gitops rollout restart statefulset/gitea",
     );
+    const hasBranch = await checkContent(gitea, declaration);
     await declareOrganization(gitea, repository.owner);
     await declareRepository(gitea, repository);
     await declareReader(gitea, reader, (await declareTeams(gitea, repository)).readers);
     await declareWebhook(gitea, declaration);
-    if (!(await gitea.find(`/repos/${repository.owner}/${repository.name}/branches/${repository.branch}`))) {
+    if (!hasBranch) {
         await push(declaration, `refs/heads/${repository.branch}`);
         await filled(gitea, repository, limit);
     }
     await declareProtection(gitea, repository);
-    await checkContent(gitea, declaration);
     await push(declaration, declaration.seed);
 }

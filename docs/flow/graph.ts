@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from "node:crypto";
 import { readFileSync } from "node:fs";
 import * as pulumi from "@pulumi/pulumi";
 import type { RegisterResourceRequest } from "@pulumi/pulumi/proto/resource_pb";
@@ -28,12 +29,17 @@ interface Monitor {
     registerResource(request: RegisterResourceRequest, callback: Callback): unknown;
 }
 
+/** A key that opens nothing. */
+const { privateKey } = generateKeyPairSync("ed25519", {
+    privateKeyEncoding: { type: "pkcs8", format: "pem" },
+    publicKeyEncoding: { type: "spki", format: "pem" },
+});
+const hostKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGyONEg7JK2tiSg9YhWTxDk0Vf8SQPUTM2lnNMlAvRK/";
+
 /** A machine for the cluster, in place of the worked example's kubeconfig. Nothing is done to it. */
 const machines = {
-    "hearth:ssh": { privateKey: "-----BEGIN OPENSSH PRIVATE KEY-----\n" },
-    "hearth:nodes": [
-        { name: "node-1", address: "192.168.1.11", user: "root", hostKey: "ssh-ed25519 AAAA", role: "server" },
-    ],
+    "hearth:ssh": { privateKey },
+    "hearth:nodes": [{ name: "node-1", address: "192.168.1.11", user: "root", hostKey, role: "server" }],
 };
 
 /** Runs index.ts on Pulumi's mocks, from bare machines on, and notes what it registers. */
@@ -45,7 +51,7 @@ async function registrations(): Promise<Registration[]> {
         key,
         typeof value === "string" ? value : JSON.stringify(value),
     ]);
-    pulumi.runtime.setAllConfig(Object.fromEntries(texts));
+    pulumi.runtime.setAllConfig(Object.fromEntries(texts), ["hearth:secrets", "hearth:ssh"]);
     await pulumi.runtime.setMocks(
         { newResource: ({ name, inputs }) => ({ id: name, state: inputs }), call: () => ({}) },
         "hearth",

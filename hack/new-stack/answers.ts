@@ -1,12 +1,13 @@
-import { RunError } from "@pulumi/pulumi/errors";
-import { parseDocument } from "yaml";
 import { z } from "zod";
 import { checkGivenSecrets, type SecretDeclarations } from "../../components/secret-declarations";
-import { findMistakes, type Mistake } from "../../config/mistakes";
-import { secretSettings, settingsSchema } from "../../config/schema";
+import { findMistakes } from "../../config/mistakes";
+import { settingsSchema } from "../../config/schema";
+import { isSecretPath } from "../../config/secrets";
+import { configDescribed } from "../../config/settings";
+import { readYaml, YamlError } from "../../config/yaml";
 import { Failure } from "../../lib/failure";
 import { exitCodes } from "../verb";
-import type { Person } from "./person";
+import type { Asked, Person } from "./person";
 import { ciphertext, type StackFile, valueAt } from "./stack-file";
 import type { Vault } from "./vault";
 
@@ -20,8 +21,7 @@ export type Answers = z.output<typeof answersSchema>;
 /** Those of the secret settings that the interview keeps. No file has their texts as they are. */
 const asked = new Set(["kubeconfig", "secrets"]);
 
-const list = (mistakes: readonly Mistake[]) =>
-    mistakes.map(({ path, found, accepted }) => `  ${path}: found ${found}; accepted: ${accepted}`);
+const asJson = (value: unknown) => `${JSON.stringify(value, undefined, 2)}\n`;
 
 /**
  * Reads answers in the form of a stack's config: `hearth:domain: home.example.com` and so on, in YAML.
@@ -29,23 +29,28 @@ const list = (mistakes: readonly Mistake[]) =>
  * @throws Failure that repeats nothing of the text, which may be secret
  */
 export function readAnswers(text: string): Answers {
-    const document = parseDocument(text, { prettyErrors: false });
-    const [mistake] = document.errors;
-    if (mistake) {
-        const line = text.slice(0, mistake.pos[0]).split("\n").length;
-        throw new Failure(`line ${line} of the answers on standard input is not YAML`, exitCodes.usage);
+    let given: unknown;
+    try {
+        given = readYaml(text, { isSecret: isSecretPath }) ?? {};
+    } catch (error) {
+        throw error instanceof YamlError
+            ? new Failure(`the answers on standard input: ${error.message}`, exitCodes.usage)
+            : error;
     }
-    const given: unknown = document.toJSON() ?? {};
     const answers =
         typeof given === "object" && given !== null && !Array.isArray(given)
-            ? Object.fromEntries(Object.entries(given).map(([key, value]) => [key.replace(/^hearth:/, ""), value]))
+            ? Object.fromEntries(
+                  Object.entries(given)
+                      .map(([key, value]): [string, unknown] => [key.replace(/^hearth:/, ""), value])
+                      .map(([key, value]) => [
+                          key,
+                          key === "kubeconfig" && Object(value) === value ? asJson(value) : value,
+                      ]),
+              )
             : given;
-    const mistakes = findMistakes(answersSchema, answers, (key) => secretSettings.has(key));
+    const mistakes = findMistakes(answersSchema, answers, configDescribed).map(({ message }) => `  ${message}`);
     if (mistakes.length > 0) {
-        throw new Failure(
-            ["Mistakes in the answers on standard input:", ...list(mistakes)].join("\n"),
-            exitCodes.usage,
-        );
+        throw new Failure(["Mistakes in the answers on standard input:", ...mistakes].join("\n"), exitCodes.usage);
     }
     return answersSchema.parse(answers);
 }
@@ -80,15 +85,15 @@ export function checkConfig(
     stack: string,
 ): void {
     // What is encrypted was checked when it was given.
-    const mistakes = findMistakes(settingsSchema, config, (key) => secretSettings.has(key)).filter(
-        ({ path }) => valueAt(config, path.replace(/^hearth:/, "").split(".")) !== ciphertext,
+    const mistakes = findMistakes(settingsSchema, config, configDescribed).filter(
+        ({ keys }) => valueAt(config, keys) !== ciphertext,
     );
-    const lines = mistakes.length > 0 ? [heading, ...list(mistakes)] : [];
+    const lines = mistakes.length > 0 ? [heading, ...mistakes.map(({ message }) => `  ${message}`)] : [];
     const { data: secrets } = settingsSchema.shape.secrets.safeParse(config["secrets"]);
     try {
         checkGivenSecrets(withStandIns(declarations, secrets ?? {}), secrets ?? {}, stack);
     } catch (error) {
-        if (!RunError.isInstance(error)) {
+        if (!(error instanceof Failure)) {
             throw error;
         }
         lines.push(error.message);
@@ -109,8 +114,8 @@ export function merge(answers: Answers, config: Readonly<Record<string, unknown>
     };
 }
 
-function at(answers: Answers, title: string): string {
-    const found = valueAt(answers, title.replace(/^hearth:/, "").split("."));
+function at(answers: Answers, { title, path = title.replace(/^hearth:/, "").split(".") }: Asked): string {
+    const found = valueAt(answers, path);
     return Array.isArray(found) ? found.join(", ") : String(found ?? "");
 }
 
@@ -127,7 +132,7 @@ export async function keepSettings(
             }
         } else if (file.at(path) !== undefined) {
             return;
-        } else if (secretSettings.has(path[0] ?? "") && typeof value === "string") {
+        } else if (isSecretPath(path) && typeof value === "string") {
             await vault.set(path, value);
         } else {
             file.set(path, value);
@@ -138,13 +143,13 @@ export async function keepSettings(
     }
 }
 
-/** Answers that were checked, in place of somebody at a terminal. */
+/** Answers that were checked, instead of somebody at a terminal. */
 export function answering(answers: Answers, tell: (line: string) => void): Person {
-    const answer: Person["text"] = async ({ title, mistake }) => {
-        const found = at(answers, title);
-        const wrong = mistake?.(found);
+    const answer: Person["text"] = async (asked) => {
+        const found = at(answers, asked);
+        const wrong = asked.mistake?.(found);
         if (wrong !== undefined) {
-            throw new Failure(`${title}: ${wrong}`, exitCodes.usage);
+            throw new Failure(wrong.startsWith(asked.title) ? wrong : `${asked.title}: ${wrong}`, exitCodes.usage);
         }
         return found;
     };

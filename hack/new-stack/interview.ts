@@ -1,4 +1,5 @@
-import { readFileSync } from "node:fs";
+import { isKubeconfigContents, readKubeconfig } from "../../config/kubeconfig";
+import { configPath } from "../../config/secrets";
 import type { HostKey } from "../host-key";
 import { kubeconfigMistake } from "./kubeconfig";
 import { askNodes } from "./nodes";
@@ -18,7 +19,7 @@ export interface Interview {
     readonly askHostKey: (address: string) => Promise<HostKey>;
 }
 
-const title = (path: readonly string[]) => `hearth:${path.join(".")}`;
+const title = configPath;
 
 /** A cluster that is there, by its kubeconfig, or machines to build one from. */
 async function askCluster(interview: Interview, question: Setting): Promise<void> {
@@ -33,23 +34,31 @@ async function askCluster(interview: Interview, question: Setting): Promise<void
 }
 
 async function askKubeconfig({ person, file, vault }: Interview, question: Setting): Promise<void> {
+    const known = file.at(["context"]);
+    const context = typeof known === "string" ? known : undefined;
     const answer = await person.text({
         ...question,
         title: title(question.path),
         mistake: (given) =>
-            question.mistake(given) ?? (given.trim() === "" ? undefined : kubeconfigMistake(given.trimEnd())),
+            question.mistake(given) ?? (given.trim() === "" ? undefined : kubeconfigMistake(given, context)),
     });
     if (answer.trim() === "") {
         return;
     }
-    const contents = answer.includes("\n") ? answer : undefined;
+    const isContents = isKubeconfigContents(answer);
+    const { server, isLoopback } = readKubeconfig(answer, { context });
+    if (isLoopback) {
+        person.tell(
+            `Its server is ${server}, which is this machine: in a copy of k3s.yaml from a node, write the node's address.`,
+        );
+    }
     const keep =
-        contents !== undefined ||
+        isContents ||
         (await person.confirm(
             `Keep its contents in ${file.path}, encrypted, so that the home is built from any machine?`,
         ));
     if (keep) {
-        await vault.set(question.path, contents ?? readFileSync(answer.trim(), "utf8"));
+        await vault.set(question.path, readKubeconfig(answer, { context, flatten: true }).value);
     } else {
         file.set(question.path, answer.trim());
     }
@@ -73,7 +82,7 @@ async function askSetting(interview: Interview, question: Setting): Promise<void
 
 async function askSecret({ person, file, vault }: Interview, question: Question): Promise<void> {
     if (file.at(question.path) !== undefined) {
-        person.tell(`${title(question.path)} is there`);
+        person.tell(`${title(question.path)} is set`);
         return;
     }
     const explanation = question.optional

@@ -6,7 +6,7 @@ const reserved = ["home", "sandbox"];
 /** What is wrong with the name of a new stack, in words; undefined if it is accepted. */
 export function nameMistake(name: string): string | undefined {
     if (reserved.includes(name)) {
-        return `accepted: another name, Pulumi.${name}.yaml is part of the repository`;
+        return `expected another name, Pulumi.${name}.yaml is part of the repository`;
     }
-    return dnsLabel.test(name) ? undefined : "accepted: lower-case letters, digits and hyphens";
+    return dnsLabel.test(name) ? undefined : "expected lower-case letters, digits and hyphens";
 }

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { isIPv4 } from "node:net";
+import { homedir } from "node:os";
 import type { z } from "zod";
 import { apiSchema, nodeSchema, sshSchema } from "../../config/nodes";
 import { Failure } from "../../lib/failure";
@@ -15,7 +16,7 @@ const { name, address, user, role } = nodeSchema.shape;
 /** What is wrong with an answer, in the schema's words. */
 const mistakeBy = (schema: z.ZodType) => (answer: string) => {
     const issue = schema.safeParse(answer.trim()).error?.issues[0];
-    return issue && `accepted: ${issue.message}`;
+    return issue && `expected ${issue.message}`;
 };
 
 /** Asks for a line that a schema accepts. */
@@ -60,17 +61,22 @@ async function askPrivateKey({ person, vault }: Interview): Promise<void> {
     const { privateKey } = sshSchema.shape;
     const read = (path: string) => {
         try {
-            return readFileSync(path.trim(), "utf8");
+            return readFileSync(path.trim().replace(/^~(?=\/)/, homedir()), "utf8");
         } catch {
-            return "";
+            return undefined;
         }
     };
     const path = await person.text({
         title: "File with the private key that the machines let in",
         explanation: "Without a passphrase of its own: its contents are kept in the stack, encrypted.",
-        mistake: (answer) => mistakeBy(privateKey)(read(answer)) && "accepted: the path of a file with a private key",
+        mistake: (answer) => {
+            const contents = read(answer);
+            return contents === undefined
+                ? "expected the path of a file with a private key that this user may read"
+                : mistakeBy(privateKey)(contents);
+        },
     });
-    await vault.set(["ssh", "privateKey"], read(path));
+    await vault.set(["ssh", "privateKey"], read(path) ?? "");
 }
 
 /**

@@ -2,6 +2,8 @@
 export interface Asked {
     /** Names the answer: `hearth:nfs.server`. */
     readonly title: string;
+    /** Where the answer is among given ones, if not where the title says. */
+    readonly path?: readonly string[];
     readonly explanation: string;
     readonly example?: string;
     /** What is wrong with an answer, in words; undefined if it is accepted. */

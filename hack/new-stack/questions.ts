@@ -83,7 +83,7 @@ function setting(
                 return undefined;
             }
             const issue = schema.safeParse(value(answer)).error?.issues[0];
-            return issue && `accepted: ${issue.message}`;
+            return issue && `expected ${issue.message}`;
         },
     };
 }
@@ -141,7 +141,7 @@ export function secretQuestions(
                             ? secretMistake(declaration, answer)
                             : optional
                               ? undefined
-                              : "accepted: a value that is not empty",
+                              : "expected a string that is not empty",
                 };
             }),
     );

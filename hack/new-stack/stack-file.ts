@@ -1,19 +1,22 @@
 import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
-import { type Document, isMap, Pair, parseDocument, Scalar, YAMLMap } from "yaml";
+import { type Document, isMap, Pair, Scalar, YAMLMap } from "yaml";
+import { configSize, readStackFile, stackFileName } from "../../config/stack-file";
+import { editableYaml, YamlError } from "../../config/yaml";
 import { Failure } from "../../lib/failure";
 import { comments } from "./questions";
 
 /** @throws Failure with the line of the first mistake; nothing of the file's text is in it */
-function readYaml(path: string): Document {
-    const document = parseDocument(readFileSync(path, "utf8"), { prettyErrors: false });
-    const [mistake] = document.errors;
-    if (mistake) {
-        const line = readFileSync(path, "utf8").slice(0, mistake.pos[0]).split("\n").length;
-        throw new Failure(
-            `${path}, line ${line} is not YAML: put it right first (a merge that stopped leaves lines of <<<<<<< and >>>>>>>)`,
-        );
+function readDocument(path: string): Document {
+    try {
+        return editableYaml(existsSync(path) ? readFileSync(path, "utf8") : "", { isSecret: () => false });
+    } catch (error) {
+        if (error instanceof YamlError) {
+            throw new Failure(
+                `${path}: ${error.message} (a merge that stopped leaves lines of <<<<<<< and >>>>>>>); fix it first`,
+            );
+        }
+        throw error;
     }
-    return document;
 }
 
 /**
@@ -22,9 +25,9 @@ function readYaml(path: string): Document {
  * @throws Failure when the file is not there or has none
  */
 export function readConfigMap(path: string): YAMLMap {
-    const config = existsSync(path) ? readYaml(path).get("config") : undefined;
+    const config = readDocument(path).get("config");
     if (!isMap(config)) {
-        throw new Failure(`${path} has no settings to begin with: get it back with \`git checkout -- ${path}\``);
+        throw new Failure(`${path} has no settings to start from: restore it with \`git checkout -- ${path}\``);
     }
     return config;
 }
@@ -43,7 +46,7 @@ function withoutCiphertext(value: unknown): unknown {
 }
 
 /** What stands at a path of a config, or undefined. */
-export function valueAt(config: unknown, path: readonly string[]): unknown {
+export function valueAt(config: unknown, path: readonly PropertyKey[]): unknown {
     return path.reduce<unknown>(
         (value, part) => (typeof value === "object" && value !== null ? Reflect.get(value, part) : undefined),
         config,
@@ -59,7 +62,7 @@ export class StackFile {
         readonly stack: string,
         private readonly example: YAMLMap,
     ) {
-        this.path = `Pulumi.${stack}.yaml`;
+        this.path = stackFileName(stack);
     }
 
     /** How the file's values are encrypted: by a passphrase, by a key service, or not yet decided. */
@@ -73,13 +76,18 @@ export class StackFile {
 
     /** What the file has under `config`, by key without `hearth:`; for what is encrypted, a text that says so. */
     config(): Record<string, unknown> {
-        const config: unknown = this.read().toJSON()?.config ?? {};
+        const config = existsSync(this.path) ? readStackFile(this.path).config : {};
         return Object.fromEntries(
             Object.entries(withoutCiphertext(config) as object).map(([key, value]) => [
                 key.replace(/^hearth:/, ""),
                 value,
             ]),
         );
+    }
+
+    /** Bytes of its config, as {@link configSize} counts them. */
+    size(): number {
+        return existsSync(this.path) ? configSize(readStackFile(this.path).config) : 0;
     }
 
     /** What stands at a path below `hearth:`, as {@link config} shows it. */
@@ -131,6 +139,6 @@ export class StackFile {
     }
 
     private read(): Document {
-        return existsSync(this.path) ? readYaml(this.path) : parseDocument("");
+        return readDocument(this.path);
     }
 }

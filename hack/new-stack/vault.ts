@@ -1,6 +1,7 @@
 import { copyFileSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { configPath } from "../../config/secrets";
 import { tool } from "../../toolchain/tools";
 import { capture } from "../capture";
 
@@ -50,9 +51,8 @@ export class Vault {
 
     /** Encrypts a value into the stack's file, at a path below `hearth:`. */
     async set(path: readonly string[], value: string): Promise<void> {
-        const [first, ...rest] = path;
-        const key = [`hearth:${first}`, ...rest].join(".");
-        await this.pulumi(["config", "set", "--secret", "--raw", ...(rest.length > 0 ? ["--path"] : []), key], value);
+        const nested = path.length > 1 ? ["--path"] : [];
+        await this.pulumi(["config", "set", "--secret", "--raw", ...nested, configPath(path)], value);
     }
 
     private async pulumi(args: readonly string[], input: string): Promise<void> {

@@ -2,7 +2,10 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Application, readApplications } from "../../components/applications";
+import { splitYaml, YamlError } from "../../config/yaml";
+import { Failure } from "../../lib/failure";
 import { capture } from "../capture";
+import { objectsIn } from "../manifests";
 import { render } from "../render";
 import type { StackSettings } from "../stack";
 import type { Difference } from "./comment";
@@ -33,13 +36,22 @@ export async function mergeBase(repository: string, base: string, head: string):
     return (await capture("git", ["-C", repository, "merge-base", "--end-of-options", base, head], { failure })).trim();
 }
 
-/** Manifests without Secrets: what an upstream chart may put into one belongs on no page. */
-function withoutSecrets(manifests: string): string {
-    return manifests
-        .split(/^---$/m)
-        .filter((document) => !/^kind: Secret$/m.test(document))
-        .join("---");
+/** Manifests without Secrets, and without lists that hold one: what an upstream chart may put into one belongs on no page. */
+export function withoutSecrets(manifests: string): string {
+    try {
+        return splitYaml(manifests)
+            .filter(({ value }) => !hasSecret(value))
+            .map(({ text }) => text)
+            .join("");
+    } catch (error) {
+        // What cannot be read cannot be searched for Secrets either.
+        throw error instanceof YamlError ? new Failure(`the rendered chart: ${error.message}`) : error;
+    }
 }
+
+/** Whether a document is a Secret, or a list with one in it. */
+const hasSecret = (document: unknown) =>
+    [document, ...objectsIn(document)].some((each) => /^secret(list)?$/i.test(String(Object(each).kind)));
 
 async function manifestsOf(name: string, { root, applications }: Checkout, settings: StackSettings): Promise<string> {
     const application = applications.find((each) => each.name === name);
@@ -53,7 +65,7 @@ async function manifestsOf(name: string, { root, applications }: Checkout, setti
  * @param base the commit that the change starts from
  * @param head the commit that it ends with
  * @returns the Applications that it touches, by name
- * @throws Failure when a commit cannot be read, RunError when an Application manifest has mistakes
+ * @throws Failure when a commit cannot be read, or an Application manifest has mistakes
  */
 export async function differences(
     repository: string,

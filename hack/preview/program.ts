@@ -1,9 +1,12 @@
+import { generateKeyPairSync } from "node:crypto";
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
-import { parseDocument, stringify } from "yaml";
+import { stringify } from "yaml";
 import { z } from "zod";
-import { readStackFile } from "../../config/stack-file";
+import { configPath } from "../../config/secrets";
+import { readStackFile, stackFileName } from "../../config/stack-file";
+import { editableYaml } from "../../config/yaml";
 import { Failure } from "../../lib/failure";
 import { tool } from "../../toolchain/tools";
 import { type CaptureOptions, capture } from "../capture";
@@ -13,8 +16,19 @@ import { mergeBase, unifiedDiff } from "./differences";
 /** Stands for an encrypted value, so that a preview needs no passphrase: every check of the config takes it. */
 const placeholder = "0".repeat(32);
 
-/** The same for a private key. */
-const keyPlaceholder = `-----BEGIN PRIVATE KEY-----\n${placeholder}\n-----END PRIVATE KEY-----\n`;
+/** The same for a private key; one for both previews. */
+const keyPlaceholder = generateKeyPairSync("ed25519", {
+    privateKeyEncoding: { type: "pkcs8", format: "pem" },
+    publicKeyEncoding: { type: "spki", format: "pem" },
+}).privateKey;
+
+/** The same for a kubeconfig. */
+const kubeconfigPlaceholder = JSON.stringify({
+    "current-context": "preview",
+    contexts: [{ name: "preview", context: { cluster: "preview", user: "preview" } }],
+    clusters: [{ name: "preview", cluster: { server: "https://preview.invalid" } }],
+    users: [{ name: "preview", user: {} }],
+});
 
 /** How Pulumi writes a value in JSON that it does not know before `up`. */
 const unknownValue = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
@@ -34,17 +48,38 @@ const previewSchema = z.object({
 /** The inputs of each resource as YAML, by its type and name. */
 type Declared = ReadonlyMap<string, string>;
 
-/** Puts the placeholder in place of every encrypted value of a stack's file. */
-function withoutSecrets(file: string): void {
+/**
+ * Removes every encrypted value from a stack's file.
+ *
+ * @returns the placeholder of each, by its path
+ */
+function withoutSecrets(file: string): [path: string, placeholder: string][] {
     const { text, encrypted } = readStackFile(file);
-    const document = parseDocument(text);
-    for (const path of encrypted) {
-        document.setIn(["config", ...path], path.at(-1) === "privateKey" ? keyPlaceholder : placeholder);
+    const document = editableYaml(text);
+    const inMaps = encrypted.filter((path) => path.every((key) => typeof key === "string"));
+    for (const [first, ...rest] of encrypted) {
+        for (const key of [first, first.replace(/^hearth:/, "")].filter((each) => document.hasIn(["config", each]))) {
+            // What is in a list keeps its place there; nothing that is secret is.
+            if (rest.every((each) => typeof each === "string")) {
+                document.deleteIn(["config", key, ...rest]);
+            } else {
+                document.setIn(["config", key, ...rest], placeholder);
+            }
+        }
     }
     for (const key of ["encryptionsalt", "encryptedkey", "secretsprovider"]) {
         document.delete(key);
     }
     writeFileSync(file, document.toString());
+    return inMaps.map(([first, ...rest]) => {
+        const key = rest.at(-1) ?? first;
+        const values: Readonly<Record<string, string>> = {
+            privateKey: keyPlaceholder,
+            "hearth:kubeconfig": kubeconfigPlaceholder,
+            "hearth:context": "preview",
+        };
+        return [configPath([first.replace(/^hearth:/, ""), ...rest]), values[String(key)] ?? placeholder];
+    });
 }
 
 /** Type and name of a resource, without the stack and the components that it is in. */
@@ -59,7 +94,7 @@ const nameOf = (urn: string) => urn.split("::").slice(2).join(" ").split("$").at
  * @throws Failure with what Pulumi and the program said
  */
 async function declaredResources(root: string, state: string, stack: string): Promise<Declared> {
-    withoutSecrets(join(root, `Pulumi.${stack}.yaml`));
+    const placeholders = withoutSecrets(join(root, stackFileName(stack)));
     mkdirSync(state);
     const env = {
         ...process.env,
@@ -78,6 +113,10 @@ async function declaredResources(root: string, state: string, stack: string): Pr
             ...options,
         });
     await pulumi(["stack", "init"]);
+    if (placeholders.length > 0) {
+        const values = placeholders.flatMap(([path, value]) => ["--secret", `${path}=${value}`]);
+        await pulumi(["config", "set-all", "--path", ...values]);
+    }
     const head = (await capture("git", ["-C", root, "rev-parse", "HEAD"], { failure: "there is no commit" })).trim();
     // A program that fails is told of in the same JSON. The commit and the folder differ every time.
     const output = (await pulumi(["preview", "--json"], { accepted: (stdout) => stdout.startsWith("{") }))

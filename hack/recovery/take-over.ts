@@ -1,3 +1,4 @@
+import { stackFileName } from "../../config/stack-file";
 import { Failure } from "../../lib/failure";
 import { type GeneratedValue, keepValues, valuesInCluster } from "../generated-values";
 import type { Kubectl } from "../kubectl";
@@ -69,6 +70,8 @@ export async function takeOver(
     const found = await valuesInCluster(kubectl, values);
     await keepValues(stack, found);
     for (const { chart, key } of found) {
-        tell(`Secret ${chart}.${key} is not in the state: Pulumi.${stack}.yaml keeps the cluster's value, encrypted`);
+        tell(
+            `Secret ${chart}.${key} is not in the state: ${stackFileName(stack)} keeps the cluster's value, encrypted`,
+        );
     }
 }

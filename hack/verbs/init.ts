@@ -2,6 +2,7 @@ import { text as readAll } from "node:stream/consumers";
 import { readApplications } from "../../components/applications";
 import { readSecretDeclarations, type SecretDeclarations } from "../../components/secret-declarations";
 import { settingsSchema } from "../../config/schema";
+import { checkSize } from "../../config/stack-file";
 import { Failure } from "../../lib/failure";
 import { root } from "../../lib/root";
 import { interruptionSignal } from "../../lib/run";
@@ -15,7 +16,6 @@ import { secretQuestions, settingQuestions } from "../new-stack/questions";
 import { readConfigMap, StackFile } from "../new-stack/stack-file";
 import { terminal } from "../new-stack/terminal";
 import { Vault } from "../new-stack/vault";
-import { orFailure } from "../or-failure";
 import { defineVerb, exitCodes } from "../verb";
 
 const exampleFile = "Pulumi.home.yaml";
@@ -43,11 +43,11 @@ async function stackName(person: Person | undefined, given: string | undefined):
         return person.text({ title: "Name of the stack", explanation, example: "my-home", mistake: nameMistake });
     }
     if (given === undefined) {
-        throw new Failure("nobody is here to ask for the stack's name: hack/init <stack>", exitCodes.usage);
+        throw new Failure("stdin is not a terminal: name the stack, hack/init <stack>", exitCodes.usage);
     }
     const mistake = nameMistake(given);
     if (mistake !== undefined) {
-        throw new Failure(`name of the stack: found ${JSON.stringify(given)}; ${mistake}`, exitCodes.usage);
+        throw new Failure(`invalid name of the stack: got ${JSON.stringify(given)}, ${mistake}`, exitCodes.usage);
     }
     return given;
 }
@@ -57,12 +57,12 @@ async function newPassphrase(person: Person): Promise<string> {
         title: "A new passphrase",
         explanation:
             "It encrypts every secret of this home. Keep it where you keep your passwords: without it they are lost.",
-        mistake: (answer) => (answer.length < shortest ? `accepted: at least ${shortest} characters` : undefined),
+        mistake: (answer) => (answer.length < shortest ? `expected at least ${shortest} characters` : undefined),
     });
     await person.secret({
         title: "The same again",
         explanation: "",
-        mistake: (answer) => (answer === passphrase ? undefined : "accepted: the same passphrase"),
+        mistake: (answer) => (answer === passphrase ? undefined : "expected the same passphrase"),
     });
     return passphrase;
 }
@@ -98,8 +98,8 @@ async function openVault(person: Person | undefined, file: StackFile): Promise<V
 
 function readDeclarations(cluster: unknown): SecretDeclarations {
     const folder = settingsSchema.shape.cluster.parse(cluster);
-    const names = orFailure(() => readApplications(root, folder)).map((each) => each.name);
-    return orFailure(() => readSecretDeclarations(root, names));
+    const names = readApplications(root, folder).map((each) => each.name);
+    return readSecretDeclarations(root, names);
 }
 
 /** @throws Failure that lists everything that is missing or wrong, before anything is written */
@@ -107,11 +107,15 @@ function checkAnswers(file: StackFile, answers: Answers, declarations: SecretDec
     const config = merge(answers, file.config());
     checkConfig(`Mistakes in the answers for ${file.path}:`, config, declarations, file.stack);
     const { kubeconfig } = answers;
+    const context = typeof config["context"] === "string" ? config["context"] : undefined;
     const mistake =
-        file.at(["kubeconfig"]) === undefined && typeof kubeconfig === "string" && kubeconfigMistake(kubeconfig);
+        file.at(["kubeconfig"]) === undefined &&
+        typeof kubeconfig === "string" &&
+        kubeconfigMistake(kubeconfig, context);
     if (mistake) {
-        throw new Failure(`hearth:kubeconfig: ${mistake}`, exitCodes.usage);
+        throw new Failure(mistake, exitCodes.usage);
     }
+    checkSize(file.path, JSON.stringify(answers).length + file.size());
 }
 
 function nextSteps({ stack, path }: StackFile, declarations: SecretDeclarations): string {
@@ -160,6 +164,7 @@ export const verb = defineVerb({
             secrets: secretQuestions(declarations, answers.secrets),
             askHostKey,
         });
+        checkSize(file.path, file.size());
         checkConfig(
             `Left to set in ${file.path}, with \`pulumi config set\`:`,
             file.config(),

@@ -1,13 +1,13 @@
-import { existsSync, readFileSync } from "node:fs";
-import { parse } from "yaml";
 import { type Application, podSecurity } from "../../components/applications";
 import { podSecurityLabel } from "../../components/pod-security";
+import { readSecretDeclarations } from "../../components/secret-declarations";
+import { invalid, quoted } from "../../config/mistakes";
 import { duration } from "../../config/schema";
 import { Failure } from "../../lib/failure";
 import { root } from "../../lib/root";
 import { chartNames, findApplication } from "../application";
 import { Kubectl } from "../kubectl";
-import { asArgoCD, asStream, isHook, parseManifests, tracked } from "../manifests";
+import { asArgoCD, asStream, byNamespace, isHook, type Manifest, parseManifests, tracked } from "../manifests";
 import { render } from "../render";
 import { clusterFacts, readStack, stackOption, withKubeconfig } from "../stack";
 import { upSystem } from "../system";
@@ -31,7 +31,7 @@ async function ensureNamespace(kubectl: Kubectl, application: Application): Prom
 
 async function checkSecret(kubectl: Kubectl, { name, namespace }: Application): Promise<void> {
     const file = `charts/${name}/secrets.yaml`;
-    if (!existsSync(file) || Object.keys(parse(readFileSync(file, "utf8")).secrets).length === 0) {
+    if (Object.keys(readSecretDeclarations(root, [name])[name] ?? {}).length === 0) {
         return;
     }
     const secret = ["secret", `${name}-secrets`, "--namespace", namespace];
@@ -43,11 +43,26 @@ async function checkSecret(kubectl: Kubectl, { name, namespace }: Application): 
     }
 }
 
+/** Applies objects; definitions first, since their objects are unknown until the API server serves them. */
+async function apply(kubectl: Kubectl, manifests: readonly Manifest[], namespace: string): Promise<void> {
+    const isDefinition = ({ kind }: Manifest) => kind === "CustomResourceDefinition";
+    const definitions = manifests.filter(isDefinition);
+    const others = manifests.filter((each) => !isDefinition(each));
+    if (definitions.length > 0) {
+        const names = definitions.map(({ metadata }) => `customresourcedefinition/${metadata.name}`);
+        await kubectl.run(["apply", ...asArgoCD, "--filename", "-"], asStream(definitions));
+        await kubectl.run(["wait", "--for=condition=Established", "--timeout=60s", ...names]);
+    }
+    for (const [each, objects] of byNamespace(others, namespace)) {
+        await kubectl.run(["apply", ...asArgoCD, "--namespace", each, "--filename", "-"], asStream(objects));
+    }
+}
+
 /** Read before anything is applied: kubectl would refuse it after that. */
 function checkTimeout(text: string): void {
     const { error } = duration.safeParse(text);
     if (error) {
-        throw new Failure(`--timeout=${text}: accepted: ${error.issues[0]?.message}`, exitCodes.usage);
+        throw new Failure(invalid("--timeout", quoted(text), String(error.issues[0]?.message)), exitCodes.usage);
     }
 }
 
@@ -87,7 +102,7 @@ export const verb = defineVerb({
             const kubectl = new Kubectl(kubeconfig);
             await ensureNamespace(kubectl, application);
             await checkSecret(kubectl, application);
-            await kubectl.run(["apply", ...asArgoCD, "--filename", "-"], asStream(kept));
+            await apply(kubectl, kept, application.namespace);
             tell(`${kept.length} objects of charts/${chart} applied`);
             for (const { kind, metadata } of hooks) {
                 tell(`${kind} ${metadata.name} left out: it is a hook, which runs when Argo CD syncs`);

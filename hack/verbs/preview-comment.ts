@@ -1,6 +1,8 @@
+import { headCommit } from "../../components/git";
 import { Failure } from "../../lib/failure";
+
 import { root } from "../../lib/root";
-import { capture } from "../capture";
+
 import { previewComment } from "../preview/comment";
 import { differences } from "../preview/differences";
 import { putComment } from "../preview/gitea";
@@ -35,7 +37,7 @@ export const verb = defineVerb({
     examples: [["$0 origin/main", "print the comment"]],
     run: async ({ base, stack: given, post }) => {
         const { name: stack, settings } = await readStack(given);
-        const head = (await capture("git", ["rev-parse", "HEAD"], { failure: "this is no Git repository" })).trim();
+        const head = await headCommit(root);
         const [charts, program] = await Promise.all([
             differences(root, base, head, settings),
             programChange(root, base, head, stack),

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
-import { parse } from "yaml";
 import { readApplications } from "../../components/applications";
 import { backendFolder } from "../../config/backend";
+import { readYaml } from "../../config/yaml";
 import { root } from "../../lib/root";
 import { generatedValues } from "../generated-values";
 import { Kubectl } from "../kubectl";
@@ -13,10 +13,10 @@ import { makeMissingObjects } from "../recovery/missing-objects";
 import { findCluster } from "../recovery/nodes";
 import { exportState, type Recovery, recover } from "../recovery/recover";
 import { takeOver } from "../recovery/take-over";
-import { pulumi, pulumiWith, readStack, type Stack, stackOption } from "../stack";
+import { pulumi, pulumiWith, readStack, type Stack, stackOption, withKubeconfig } from "../stack";
 import { defineVerb, exitCodes } from "../verb";
 
-/** Calls `use` with the stack's cluster; not where nobody knows of one yet. */
+/** Calls `use` with the stack's cluster; not while it has no kubeconfig yet. */
 async function withCluster(
     stack: Stack,
     found: string | undefined,
@@ -26,13 +26,12 @@ async function withCluster(
     if (found !== undefined) {
         return withPrivateFile("kubeconfig", found, (path) => use(new Kubectl(path)));
     }
-    if (kubeconfigPath !== undefined) {
-        return existsSync(kubeconfigPath) ? use(new Kubectl(kubeconfigPath)) : undefined;
-    }
-    const contents = hasKubeconfig
-        ? await pulumi("config", "get", "hearth:kubeconfig", "--stack", name)
-        : await pulumi("stack", "output", "kubeconfig", "--show-secrets", "--stack", name).catch(() => "");
-    return contents === "" ? undefined : withPrivateFile("kubeconfig", contents, (path) => use(new Kubectl(path)));
+    const output = ["stack", "output", "kubeconfig", "--show-secrets", "--stack", name];
+    const isKnown =
+        kubeconfigPath === undefined
+            ? hasKubeconfig || (await pulumi(...output).catch(() => "")) !== ""
+            : existsSync(kubeconfigPath);
+    return isKnown ? withKubeconfig(stack, (path) => use(new Kubectl(path))) : undefined;
 }
 
 /** Names of the Helm releases that Argo CD keeps as Git says. */
@@ -66,7 +65,7 @@ export const verb = defineVerb({
         if (folder === undefined) {
             tell(`Locks are in ${url} and not looked at; \`npx pulumi cancel --stack ${stack}\` removes them all`);
         }
-        const project: string = parse(readFileSync("Pulumi.yaml", "utf8")).name;
+        const project = String(Object(readYaml(readFileSync("Pulumi.yaml", "utf8"))).name);
         const recovery: Recovery = {
             root,
             stack,

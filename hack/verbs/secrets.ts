@@ -1,6 +1,7 @@
-import { RunError } from "@pulumi/pulumi/errors";
 import { readApplications } from "../../components/applications";
 import { readSecretDeclarations, type SecretDeclarations } from "../../components/secret-declarations";
+import { configPath, setCommand } from "../../config/secrets";
+import { stackFileName } from "../../config/stack-file";
 import { Failure } from "../../lib/failure";
 import { root } from "../../lib/root";
 import { capture } from "../capture";
@@ -12,14 +13,10 @@ import { formatTable } from "../table";
 import { defineVerb, exitCodes } from "../verb";
 
 function declarationsOf({ settings }: Stack): SecretDeclarations {
-    try {
-        return readSecretDeclarations(
-            root,
-            readApplications(root, settings.cluster).map(({ name }) => name),
-        );
-    } catch (error) {
-        throw RunError.isInstance(error) ? new Failure(error.message) : error;
-    }
+    return readSecretDeclarations(
+        root,
+        readApplications(root, settings.cluster).map(({ name }) => name),
+    );
 }
 
 /** When each line of a file was last changed by a commit, by its number from 0: a day, or "not committed". */
@@ -55,7 +52,7 @@ async function generatedOn(stack: string): Promise<Map<string, string>> {
 }
 
 /** A key of the rows, given as chart.key, that can be rotated. */
-function rotatable(rows: readonly SecretRow[], name: string | undefined): SecretRow {
+function rotatable(stack: string, rows: readonly SecretRow[], name: string | undefined): SecretRow {
     const generated = rows.filter(({ from }) => from === "generated");
     const found = generated.find(({ chart, key }) => `${chart}.${key}` === name);
     if (found) {
@@ -66,7 +63,7 @@ function rotatable(rows: readonly SecretRow[], name: string | undefined): Secret
         row === undefined
             ? `there is no secret "${name ?? ""}"`
             : row.from === "config" || row.from === "missing"
-              ? `${name} is not generated: set it with \`npx pulumi config set --secret --path hearth:secrets.${name}\``
+              ? `${name} is not generated: set it with \`npx ${setCommand(stack, ["secrets", row.chart, row.key])}\``
               : `${name} is ${row.from}: rotate that one`;
     const names = generated.map(({ chart, key }) => `  ${chart}.${key}`);
     const hint = row === undefined ? ["", "These can be rotated:", ...names].join("\n") : "";
@@ -79,7 +76,9 @@ async function keep(stack: Stack): Promise<number> {
         valuesInCluster(new Kubectl(path), generatedValues(root, stack)),
     );
     await keepValues(stack.name, values);
-    process.stdout.write(`Pulumi.${stack.name}.yaml keeps ${values.length} generated values, encrypted: commit it\n`);
+    process.stdout.write(
+        `${stackFileName(stack.name)} keeps ${values.length} generated values, encrypted: commit it\n`,
+    );
     return exitCodes.done;
 }
 
@@ -112,7 +111,7 @@ export const verb = defineVerb({
     ],
     run: async ({ action, secret, stack: name, json }) => {
         const stack = await readStack(name);
-        const file = `Pulumi.${stack.name}.yaml`;
+        const file = stackFileName(stack.name);
         const { text, config } = stack.file;
         const stackSecrets = {
             secrets: config["hearth:secrets"],
@@ -123,9 +122,9 @@ export const verb = defineVerb({
         }
         const rows = listSecrets(declarationsOf(stack), stackSecrets);
         if (action === "rotate") {
-            const { chart, key } = rotatable(rows, secret);
+            const { chart, key } = rotatable(stack.name, rows, secret);
             const rotation = newRotation(stackSecrets.rotations?.[chart]?.[key]);
-            const path = `hearth:rotations.${chart}.${key}`;
+            const path = configPath(["rotations", chart, key]);
             await pulumi("config", "set", "--path", path, rotation, "--stack", stack.name);
             process.stdout.write(
                 `${file}: ${path} is ${rotation}. \`npx pulumi up\` makes the new value, and restarts what uses it.\n`,

@@ -8,7 +8,7 @@ import { tool } from "../../toolchain/tools";
 import { chartNames, findApplication } from "../application";
 import { capture } from "../capture";
 import { colors } from "../colors";
-import { asArgoCD, asStream, isHook, parseManifests, tracked } from "../manifests";
+import { asArgoCD, asStream, byNamespace, isHook, parseManifests, tracked } from "../manifests";
 import { page } from "../pager";
 import { render } from "../render";
 import { clusterFacts, readStack, type Stack, stackOption, withKubeconfig } from "../stack";
@@ -31,13 +31,19 @@ function highlightDifference(difference: string): string {
 
 async function differenceToCluster(application: Application, manifests: string, stack: Stack): Promise<string> {
     const kept = parseManifests(manifests).filter((each) => !isHook(each));
-    return withKubeconfig(stack, (kubeconfig) =>
-        capture(tool("kubectl"), ["--kubeconfig", kubeconfig, "diff", ...asArgoCD, "--filename", "-"], {
-            input: asStream(kept.map((each) => tracked(application, each))),
-            failure: "the cluster cannot be compared",
-            accepted: [1],
-        }),
-    );
+    return withKubeconfig(stack, async (kubeconfig) => {
+        const differences: string[] = [];
+        for (const [namespace, objects] of byNamespace(kept, application.namespace)) {
+            const args = ["--kubeconfig", kubeconfig, "diff", ...asArgoCD, "--namespace", namespace, "--filename", "-"];
+            const difference = await capture(tool("kubectl"), args, {
+                input: asStream(objects.map((each) => tracked(application, each))),
+                failure: "the cluster cannot be compared",
+                accepted: [1],
+            });
+            differences.push(difference);
+        }
+        return differences.join("");
+    });
 }
 
 /** The branch that Argo CD follows: as the remote repository has it, when that is known here. */

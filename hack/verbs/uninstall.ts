@@ -1,14 +1,18 @@
 import { createInterface } from "node:readline/promises";
+import { setTimeout } from "node:timers/promises";
 import type { Application } from "../../components/applications";
 import { Failure } from "../../lib/failure";
 import { root } from "../../lib/root";
 import { interruptionSignal, throwIfInterrupted } from "../../lib/run";
 import { chartNames, findApplication } from "../application";
 import { Kubectl } from "../kubectl";
-import { asStream, isHook, type Manifest, parseManifests } from "../manifests";
+import { asStream, byNamespace, isHook, type Manifest, objectsIn, parseManifests } from "../manifests";
 import { render } from "../render";
 import { readStack, type Stack, stackOption, withKubeconfig } from "../stack";
 import { defineVerb, exitCodes } from "../verb";
+
+/** Seconds until removed objects have to be gone; pods have 30 s to end. */
+const removalLimit = 120;
 
 /** An object that Argo CD keeps for an Application, as its status names it. */
 interface Resource {
@@ -36,7 +40,7 @@ function list(objects: readonly Manifest[]): string {
 
 async function confirmed(): Promise<boolean> {
     if (!process.stdin.isTTY) {
-        throw new Failure("nobody is here to ask: say --yes to remove it without a question", exitCodes.usage);
+        throw new Failure("stdin is not a terminal: pass --yes to skip the confirmation", exitCodes.usage);
     }
     // The terminal's own echo and Ctrl-C, which ends this command as it ends every other one.
     const terminal = createInterface({ input: process.stdin, output: process.stdout, terminal: false });
@@ -68,15 +72,56 @@ async function objectsOf(kubectl: Kubectl, application: Application, { settings 
 }
 
 /** Those of the objects that are in the cluster. */
-async function present(kubectl: Kubectl, objects: readonly Manifest[]): Promise<readonly Manifest[]> {
+async function present(
+    kubectl: Kubectl,
+    objects: readonly Manifest[],
+    namespace: string,
+): Promise<readonly Manifest[]> {
     if (objects.length === 0) {
         return [];
     }
-    const query = ["get", "--filename", "-", "--ignore-not-found", "--output", "json"];
-    const found = await kubectl.run(query, asStream(objects));
-    const parsed: Manifest & { readonly items?: readonly Manifest[] } =
-        found === "" ? { items: [] } : JSON.parse(found);
-    return parsed.items ?? [parsed];
+    const all: Manifest[] = [];
+    for (const [each, some] of byNamespace(objects, namespace)) {
+        const query = ["get", "--namespace", each, "--filename", "-", "--ignore-not-found", "--output", "json"];
+        const found = await kubectl.run(query, asStream(some));
+        all.push(...(found === "" ? [] : objectsIn(JSON.parse(found))));
+    }
+    return all;
+}
+
+/** An object in words: kind, name and namespace. */
+const nameOf = ({ kind, metadata: { name, namespace } }: Manifest) =>
+    `${kind} ${name}${namespace === undefined ? "" : ` in namespace ${namespace}`}`;
+
+/**
+ * Removes objects, and waits until they are gone.
+ *
+ * @throws Failure that names what holds those that stay
+ */
+async function remove(kubectl: Kubectl, objects: readonly Manifest[], namespace: string): Promise<void> {
+    for (const [each, some] of byNamespace(objects, namespace)) {
+        const options = ["--namespace", each, "--ignore-not-found", "--wait=false", "--filename", "-"];
+        await kubectl.run(["delete", ...options], asStream(some));
+    }
+    const end = Date.now() + removalLimit * 1_000;
+    for (;;) {
+        const left = await present(kubectl, objects, namespace);
+        const sameAsBefore = left.filter((each) => objects.some(({ metadata }) => metadata.uid === each.metadata.uid));
+        if (sameAsBefore.length === 0) {
+            return;
+        }
+        if (Date.now() > end) {
+            const held = sameAsBefore.map((each) => {
+                const finalizers = each.metadata.finalizers?.join(", ") ?? "no finalizer: its pods are still ending";
+                return `  ${nameOf(each)}: ${finalizers}`;
+            });
+            throw new Failure(
+                `not removed after ${removalLimit} s, each with the finalizers that hold it:\n${held.join("\n")}\n` +
+                    "The controller of a finalizer removes it: is that controller still running?",
+            );
+        }
+        await setTimeout(1_000, undefined, { signal: interruptionSignal }).catch(throwIfInterrupted);
+    }
 }
 
 /** `hack/uninstall` */
@@ -108,6 +153,7 @@ export const verb = defineVerb({
             const others = await present(
                 kubectl,
                 objects.filter((each) => !isKept(each)),
+                namespace,
             );
             const removed = [...others, ...(data ? volumes : [])];
             if (removed.length === 0) {
@@ -122,7 +168,7 @@ export const verb = defineVerb({
                 process.stdout.write("Nothing was removed.\n");
                 return exitCodes.failed;
             }
-            await kubectl.run(["delete", "--filename", "-", "--ignore-not-found"], asStream(removed));
+            await remove(kubectl, removed, namespace);
             const back = removed.some(isArgoCD)
                 ? `Argo CD is one of them: no commit comes to the cluster before \`hack/install ${chart}\`. `
                 : `Argo CD shows ${chart} OutOfSync and brings it back with the next commit that touches it; ` +

@@ -43,6 +43,13 @@ const mistakes: readonly [what: string, chart: string, values: object, key: stri
         "workloads.seerr.replicas:",
         "accepted: integer",
     ],
+    ...[1_048_576, -1_001_234_567_890, 18, true].map((value): (typeof mistakes)[number] => [
+        `kind 3: ${value} in an environment variable, which Helm would print in another way`,
+        "jellyfin",
+        { workloads: { seerr: { env: { UPLOAD: value } } } },
+        "workloads.seerr.env.UPLOAD:",
+        "numbers and booleans in quotes",
+    ]),
     [
         "a number for a text",
         "jellyfin",

@@ -68,9 +68,9 @@ describe("mistakes are told before anything is registered, without a stack trace
             const output = await preview();
             await home.restore();
             expect(output).toMatch(/3 mistakes in the config of stack sandbox/);
-            expect(output).toMatch(/hearth:domain: found nothing/);
-            expect(output).toMatch(/hearth:domian: .* did you mean "domain"\?/);
-            expect(output).toMatch(/hearth:nfs\.path: found "export"; accepted: an absolute path/);
+            expect(output).toMatch(/hearth:domain: got nothing/);
+            expect(output).toMatch(/hearth:domian: did you mean "domain"\?/);
+            expect(output).toMatch(/hearth:nfs\.path: got "export", expected an absolute path/);
         },
         limit,
     );
@@ -81,7 +81,9 @@ describe("mistakes are told before anything is registered, without a stack trace
             home.edit("clusters/home/apps/glance.yaml", (text) => text.replace('sync-wave: "3"', 'sync-wave: "7"'));
             const output = await preview();
             await home.restore();
-            expect(output).toMatch(/clusters\/home\/apps\/glance\.yaml: .*sync-wave: the tier: "1", "2" or "3"/);
+            expect(output).toMatch(
+                /clusters\/home\/apps\/glance\.yaml: .*sync-wave"\]: got "7", expected the tier: "1", "2" or "3"/,
+            );
         },
         limit,
     );
@@ -166,7 +168,7 @@ describe("a pull request's preview, on a runner that has neither cluster nor pas
             home.edit("Pulumi.sandbox.yaml", (text) => text.replace("path: /export", "path: export"));
             await home.commit("a mistake");
             expect(await preview()).toMatch(
-                /\*\*pulumi up\*\* would fail:[^*]*hearth:nfs\.path: found "export"; accepted: an absolute path/,
+                /\*\*pulumi up\*\* would fail:[^*]*hearth:nfs\.path: got "export", expected an absolute path/,
             );
         },
         limit,

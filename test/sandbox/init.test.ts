@@ -3,6 +3,7 @@ import { parse, stringify } from "yaml";
 import { readApplications } from "../../components/applications";
 import { readSecretDeclarations, type SecretDeclarations } from "../../components/secret-declarations";
 import { secretQuestions } from "../../hack/new-stack/questions";
+import { privateKey, publicKey } from "../unit/keys";
 import { Checkout } from "./checkout";
 
 // Several runs of Pulumi in each, in milliseconds.
@@ -108,8 +109,7 @@ test("answers on standard input become a stack: secrets encrypted, nothing else 
 
 test("machines with Debian take the place of a kubeconfig, and their private key is encrypted", async () => {
     const { "hearth:kubeconfig": _, ...rest } = answers;
-    const node = { name: "n1", address: "192.168.1.11", user: "root", role: "server", hostKey: "ssh-ed25519 AAAA" };
-    const privateKey = `-----BEGIN OPENSSH PRIVATE KEY-----\n${token}\n`;
+    const node = { name: "n1", address: "192.168.1.11", user: "root", role: "server", hostKey: publicKey };
     const { code, output } = await init({ ...rest, "hearth:nodes": [node], "hearth:ssh": { privateKey } });
 
     expect({ code, output }).toMatchObject({ code: 0, output: expect.stringContaining("is complete") });
@@ -117,7 +117,7 @@ test("machines with Debian take the place of a kubeconfig, and their private key
     expect(config["hearth:nodes"]).toEqual([node]);
     expect(config["hearth:ssh"]).toEqual({ privateKey: { secure: expect.any(String) } });
     expect(config).not.toHaveProperty("hearth:kubeconfig");
-    expect(checkout.filesWith(token)).toEqual([]);
+    expect(checkout.filesWith(privateKey.split("\n")[1] ?? "")).toEqual([]);
     expect(output).not.toContain("canary");
 });
 
@@ -132,9 +132,9 @@ test("everything that is wrong with the answers is said at once, nothing secret 
 
     expect(code).toBe(2);
     for (const expected of [
-        'hearth:domain: found "Haus"; accepted: a lower-case DNS name',
-        "hearth:kubeconfig: found nothing",
-        'hearth:nfss: found a key that is not known; accepted: did you mean "nfs"?',
+        'hearth:domain: got "Haus", expected a lower-case DNS name',
+        "hearth:kubeconfig: got nothing",
+        'unknown hearth:nfss: did you mean "nfs"?',
         "qbittorrent.vpn-addresses: Address that the VPN provider gave",
         "no chart asks for",
         "immich.api-key",
@@ -152,12 +152,12 @@ test("a person is asked, sees no secret, can stop and go on", async () => {
     await first.answer("A new passphrase", "short\r");
     await first.answer("at least 12 characters", `${passphrase}\r`);
     await first.answer("The same again", "not the same\r");
-    await first.answer("accepted: the same passphrase", `${passphrase}\r`);
+    await first.answer("expected the same passphrase", `${passphrase}\r`);
     await first.answer("every service is at <service>.<domain>", "");
     await first.answer("hearth:domain", "Haus\r");
-    await first.answer("accepted: a lower-case DNS name", "\x15haus.example.org\r");
+    await first.answer("expected a lower-case DNS name", "\x15haus.example.org\r");
     await first.answer("hearth:kubeconfig", "nowhere.yaml\r");
-    await first.answer("accepted: the path of a file", "\x15k.yaml\r");
+    await first.answer("does not exist", "\x15k.yaml\r");
     await first.answer("encrypted", "y");
     await first.answer("hearth:loadBalancer.addresses", "\x03");
     const interrupted = await first.end();
@@ -180,7 +180,7 @@ test("a person is asked, sees no secret, can stop and go on", async () => {
         } else {
             const [, chart, name] = path;
             await second.answer(title, "\r");
-            await second.answer("accepted: a value that is not empty", `${secrets[`${chart}.${name}`]}\r`);
+            await second.answer("expected a string that is not empty", `${secrets[`${chart}.${name}`]}\r`);
         }
     }
     const done = await second.end();

@@ -14,6 +14,7 @@ const manifest = (name: string, tier: string, extra: object[] = []) => ({
     spec: {
         project: "home",
         destination: { server: "https://kubernetes.default.svc", namespace: name },
+        syncPolicy: { automated: { prune: true } },
         sources: [
             {
                 repoURL: "https://git.home.arpa/hearth/hearth.git",
@@ -76,7 +77,7 @@ describe("reading the Applications of a cluster", () => {
         const withLevel = (name: string, level: string) => {
             const { spec, ...rest } = manifest(name, "1");
             const managedNamespaceMetadata = { labels: { "pod-security.kubernetes.io/enforce": level } };
-            return { ...rest, spec: { ...spec, syncPolicy: { managedNamespaceMetadata } } };
+            return { ...rest, spec: { ...spec, syncPolicy: { ...spec.syncPolicy, managedNamespaceMetadata } } };
         };
         add("a", manifest("a", "1"));
         add("b", withLevel("b", "baseline"));
@@ -84,12 +85,12 @@ describe("reading the Applications of a cluster", () => {
 
         add("c", withLevel("c", "strict"));
         expect(() => readApplications(root, "home")).toThrow(
-            /apps\/c\.yaml: .*enforce: the Pod Security level of its namespace: restricted, baseline, privileged/,
+            /apps\/c\.yaml: .*enforce"\]: got "strict", expected the Pod Security level of its namespace: restricted, baseline, privileged/,
         );
     });
 
     test("a cluster that has no folder", () => {
-        expect(() => readApplications(root, "cabin")).toThrow(/clusters\/cabin\/apps is not there/);
+        expect(() => readApplications(root, "cabin")).toThrow(/clusters\/cabin\/apps does not exist/);
     });
 
     test("every mistake of every file in one error", () => {
@@ -97,14 +98,14 @@ describe("reading the Applications of a cluster", () => {
         add("b", manifest("other", "1"), { chart: "other" });
         add("c", "kind: [");
         expect(() => readApplications(root, "home")).toThrow(
-            /apps\/a\.yaml: .*sync-wave: the tier: "1", "2" or "3"[\s\S]*apps\/b\.yaml: metadata\.name is "other"[\s\S]*apps\/c\.yaml: /,
+            /apps\/a\.yaml: .*sync-wave"\]: got "4", expected the tier: "1", "2" or "3"[\s\S]*apps\/b\.yaml: metadata\.name is "other"[\s\S]*apps\/c\.yaml: /,
         );
     });
 
     test("an Application whose chart is not there", () => {
         add("a", manifest("a", "1"));
         rmSync(join(root, "charts/a"), { recursive: true });
-        expect(() => readApplications(root, "home")).toThrow(/charts\/a\/Chart\.yaml is not there/);
+        expect(() => readApplications(root, "home")).toThrow(/charts\/a\/Chart\.yaml does not exist/);
     });
 });
 

@@ -112,7 +112,7 @@ describe("a home without a Git server", () => {
 
     test("is told that it needs gitops, or a URL, when it has taken it out", async () => {
         await expect(registerHome(["gitops"])).rejects.toThrow(
-            /hearth:repository.url: found nothing; accepted: the URL .*gitops, which is not in clusters\/home\/apps/,
+            /set hearth:repository.url: this cluster has no Application gitops in clusters\/home\/apps/,
         );
         await settled();
     });

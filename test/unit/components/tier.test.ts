@@ -27,6 +27,7 @@ const application = (name: string, tier: 1 | 2 | 3): Application => ({
         metadata: { name, namespace: "argocd", annotations: { "argocd.argoproj.io/sync-wave": `${tier}` } },
         spec: {
             destination: { namespace: name },
+            syncPolicy: { automated: {} },
             sources: [
                 {
                     repoURL: "literal",

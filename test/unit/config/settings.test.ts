@@ -1,4 +1,5 @@
 import { parseSettings } from "../../../config/settings";
+import { privateKey, publicKey } from "../keys";
 
 /** A config as a real home has it, the way Pulumi hands it out: plain texts, and JSON for structured values. */
 const good = {
@@ -42,7 +43,7 @@ describe("a config that is right", () => {
 
     test.each([
         ["a CIDR for the load balancer", { loadBalancer: '{"addresses":["192.168.1.240/28"]}' }],
-        ["several ranges", { loadBalancer: '{"addresses":["10.0.0.1-10.0.0.9","10.0.1.0/24"]}' }],
+        ["several ranges", { loadBalancer: '{"addresses":["10.0.0.1-10.0.0.9","10.0.1.16/28"]}' }],
         ["a mirror of the upstream charts", { charts: '{"repository":"http://127.0.0.1:8080"}' }],
         ["an NFS server by address", { nfs: '{"server":"192.168.1.5","path":"/tank"}' }],
         ["the contents of a kubeconfig", { kubeconfig: "apiVersion: v1\nkind: Config\n" }],
@@ -85,11 +86,15 @@ describe("where the repository is", () => {
             { repository: undefined, gitea: '{"password":"x"}' },
             /hearth:gitea.password/,
         ],
-        ["a Gitea without a password", { gitea: "{}" }, /hearth:gitea.password: found nothing; accepted: the password/],
+        [
+            "a Gitea without a password",
+            { gitea: "{}" },
+            /invalid hearth:gitea.password: got nothing, expected the password/,
+        ],
         [
             "the address of the home's own for another",
             { gitea: '{"password":"x","address":"http://10.0.0.1"}' },
-            /hearth:gitea.address: .*accepted: nothing, as hearth:repository.url says/,
+            /set either hearth:repository.url or hearth:gitea.address, not both/,
         ],
     ])("%s is a mistake", (_, changes, message) => {
         expect(errorOf(changes)).toMatch(message);
@@ -100,7 +105,7 @@ const machine = (name: string, last: number, role = "server") => ({
     name,
     address: `192.168.1.${last}`,
     user: "admin",
-    hostKey: "ssh-ed25519 AAAA",
+    hostKey: publicKey,
     role,
 });
 
@@ -108,7 +113,7 @@ const machine = (name: string, last: number, role = "server") => ({
 const built = (nodes: object[], changes: Record<string, string | undefined> = {}) => ({
     kubeconfig: undefined,
     nodes: JSON.stringify(nodes),
-    ssh: JSON.stringify({ privateKey: "-----BEGIN OPENSSH PRIVATE KEY-----\nx\n" }),
+    ssh: JSON.stringify({ privateKey }),
     ...changes,
 });
 
@@ -123,11 +128,11 @@ describe("nodes to build a cluster from", () => {
     });
 
     test.each([
-        ["neither a kubeconfig nor nodes", { kubeconfig: undefined }, /hearth:kubeconfig: found nothing; .*or "nodes"/],
+        ["neither a kubeconfig nor nodes", { kubeconfig: undefined }, /hearth:kubeconfig: got nothing, .*or "nodes"/],
         [
             "a kubeconfig and nodes",
             built([machine("a", 1)], { kubeconfig: "kubeconfig.yaml" }),
-            /hearth:kubeconfig: found a secret; accepted: nothing, as the cluster is built from "nodes"/,
+            /set either hearth:kubeconfig or hearth:nodes, not both/,
         ],
         ["no key", built([machine("a", 1)], { ssh: undefined }), /hearth:ssh.privateKey: .*the private key/],
         ["no node", built([]), /hearth:nodes: .*at least one node/],
@@ -140,12 +145,12 @@ describe("nodes to build a cluster from", () => {
         [
             "several servers without an address that outlives one",
             built([machine("a", 1), machine("b", 2), machine("c", 3)]),
-            /hearth:api.address: found nothing; accepted: with several servers, an address that outlives/,
+            /invalid hearth:api.address: got nothing, expected with several servers, an address that outlives/,
         ],
         [
             "a name for the servers to hold among themselves",
             built([machine("a", 1)], { api: '{"address":"api.home.arpa","virtual":true}' }),
-            /hearth:api.address: .*accepted: with hearth:api.virtual, a free IPv4 address in the network of the servers/,
+            /hearth:api.address: .*expected with hearth:api.virtual, a free IPv4 address in the network of the servers/,
         ],
         [
             "a node's own address for the servers to hold among themselves",
@@ -158,14 +163,14 @@ describe("nodes to build a cluster from", () => {
                 api: '{"address":"192.168.1.9","virtual":true}',
                 loadBalancer: '{"addresses":["10.0.0.1-10.0.0.9","192.168.1.8-192.168.1.20"]}',
             }),
-            /hearth:api.address: .*outside hearth:loadBalancer.addresses/,
+            /hearth:loadBalancer.addresses\[1\]: .*without 192.168.1.9, which is hearth:api.address/,
         ],
         ["a name twice", built([machine("a", 1), machine("a", 2, "agent")]), /"a" is there more than once/],
         ["an address twice", built([machine("a", 1), machine("b", 1, "agent")]), /192.168.1.1:22 is there more than/],
         [
             "no host key",
             built([{ ...machine("a", 1), hostKey: undefined }]),
-            /hearth:nodes\[0\].hostKey: found nothing; accepted: the public host key.*hack\/host-keys/,
+            /invalid hearth:nodes\[0\].hostKey: got nothing, expected the public host key.*hack\/host-keys/,
         ],
         [
             "three disks",
@@ -217,17 +222,21 @@ describe("what a script or kubectl could take for something else is refused", ()
 
 describe("a config that is wrong says where, what was found and what is accepted", () => {
     test.each([
-        ["a missing domain", { domain: undefined }, /hearth:domain: found nothing; accepted: a text/],
+        [
+            "a missing domain",
+            { domain: undefined },
+            /invalid hearth:domain: got nothing, expected a lower-case DNS name/,
+        ],
         [
             "an upper-case domain",
             { domain: "Home.Example" },
-            /hearth:domain: found "Home.Example"; accepted: a lower-case DNS name/,
+            /invalid hearth:domain: got "Home.Example", expected a lower-case DNS name/,
         ],
-        ["a domain without a dot", { domain: "home" }, /hearth:domain: found "home"/],
+        ["a domain without a dot", { domain: "home" }, /hearth:domain: got "home"/],
         [
             "a range that ends before it begins",
             { loadBalancer: '{"addresses":["10.0.0.9-10.0.0.1"]}' },
-            /hearth:loadBalancer.addresses\[0\]: found "10.0.0.9-10.0.0.1"; accepted: an IPv4 range/,
+            /invalid hearth:loadBalancer.addresses\[0\]: got "10.0.0.9-10.0.0.1", expected an IPv4 range/,
         ],
         [
             "an address that does not exist",
@@ -239,47 +248,43 @@ describe("a config that is wrong says where, what was found and what is accepted
         [
             "no range at all",
             { loadBalancer: '{"addresses":[]}' },
-            /hearth:loadBalancer.addresses: found \[\]; accepted: at least one range/,
+            /invalid hearth:loadBalancer.addresses: got \[\], expected at least one range/,
         ],
-        ["a text in place of a list", { loadBalancer: '{"addresses":"10.0.0.1-10.0.0.9"}' }, /accepted: a list/],
+        ["a text in place of a list", { loadBalancer: '{"addresses":"10.0.0.1-10.0.0.9"}' }, /expected a list/],
         [
             "a repository by SSH",
             { repository: '{"url":"git@example.com:home.git"}' },
-            /hearth:repository.url: found "git@example.com:home.git"; accepted: a URL/,
+            /invalid hearth:repository.url: got "git@example.com:home.git", expected a URL/,
         ],
         [
             "a relative NFS path",
             { nfs: '{"server":"nas","path":"export"}' },
-            /hearth:nfs.path: found "export"; accepted: an absolute path/,
+            /invalid hearth:nfs.path: got "export", expected an absolute path/,
         ],
-        ["a missing NFS server", { nfs: '{"path":"/export"}' }, /hearth:nfs.server: found nothing/],
-        [
-            "a misspelt key",
-            { domian: "x" },
-            /hearth:domian: found a key that is not known; accepted: did you mean "domain"\?/,
-        ],
+        ["a missing NFS server", { nfs: '{"path":"/export"}' }, /hearth:nfs.server: got nothing/],
+        ["a misspelt key", { domian: "x" }, /unknown hearth:domian: did you mean "domain"\?/],
         [
             "a misspelt nested key",
             { nfs: '{"server":"nas","path":"/e","pth":"/f"}' },
             /hearth:nfs.pth: .*did you mean "path"\?/,
         ],
-        [
-            "a key that is like none",
-            { wireguard: "x" },
-            /hearth:wireguard: found a key that is not known; accepted: domain, cluster,/,
-        ],
+        ["a key that is like none", { wireguard: "x" }, /unknown hearth:wireguard: expected one of domain, cluster,/],
         [
             "a time without a unit",
             { tierTimeout: "10" },
-            /hearth:tierTimeout: found "10"; accepted: a whole number of seconds/,
+            /invalid hearth:tierTimeout: got "10", expected a whole number of seconds/,
         ],
-        ["a text in place of a map", { nfs: "nas:/export" }, /hearth:nfs: found "nas:\/export"; accepted: a map/],
-        ["broken JSON", { nfs: '{"server":' }, /hearth:nfs: found .* accepted: a map/],
-        ["a cluster that is no folder name", { cluster: "../home" }, /hearth:cluster: found "..\/home"/],
+        [
+            "a text in place of a map",
+            { nfs: "nas:/export" },
+            /invalid hearth:nfs: got "nas:\/export", expected an object/,
+        ],
+        ["broken JSON", { nfs: '{"server":' }, /hearth:nfs: got .* expected an object/],
+        ["a cluster that is no folder name", { cluster: "../home" }, /hearth:cluster: got "..\/home"/],
         [
             "an empty secret",
             { secrets: '{"database":{"password":""}}' },
-            /hearth:secrets.database.password: found a secret; accepted: a value that is not empty/,
+            /invalid hearth:secrets.database.password: got a secret, expected a string that is not empty/,
         ],
     ])("%s", (_, changes, message) => {
         expect(errorOf(changes)).toMatch(message);

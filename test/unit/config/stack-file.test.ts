@@ -34,7 +34,7 @@ test.each([
         "config:\n<<<<<<< HEAD\n  a: 1\n=======\n  a: 2\n>>>>>>> branch\n",
         "line 2 is a merge conflict",
     ],
-    ["what is no YAML", "config:\n  a: [1\n  b: 2\n", "is no YAML"],
+    ["what is not YAML", "config:\n  a: [1\n  b: 2\n", ": line "],
 ])("says on which line there is %s", (_, text, expected) => {
     writeFileSync(file, text);
 

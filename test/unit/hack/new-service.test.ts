@@ -36,12 +36,12 @@ test.each([
     ["description", "2 wishes", "a sentence that begins with a letter"],
 ])("%s cannot be %j", (option, value, accepted) => {
     expect(() => readNewService({ ...wishlist, [option]: value })).toThrow(
-        new RegExp(`^nothing was written:\\n  ${option} ".*": accepted: .*${accepted}`),
+        new RegExp(`^nothing was written:\\n  invalid --${option}: got ".*", expected .*${accepted}`),
     );
 });
 
 test("every mistake is listed at once", () => {
     expect(() => readNewService({ ...wishlist, image: "a", port: -1, health: "" })).toThrow(
-        /image .*\n {2}port .*\n {2}health /,
+        /--image: .*\n {2}invalid --port: .*\n {2}invalid --health: /,
     );
 });

@@ -6,12 +6,13 @@ import type { Interview } from "../../../hack/new-stack/interview";
 import { askNodes } from "../../../hack/new-stack/nodes";
 import type { StackFile } from "../../../hack/new-stack/stack-file";
 import { Failure } from "../../../lib/failure";
+import { privateKey, publicKey } from "../keys";
 
 let folder: string;
 
 beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), "hearth-nodes-"));
-    writeFileSync(join(folder, "key"), "-----BEGIN OPENSSH PRIVATE KEY-----\nthe-key\n");
+    writeFileSync(join(folder, "key"), privateKey);
 });
 
 afterEach(() => {
@@ -59,7 +60,7 @@ async function answered(answers: readonly string[], { same = true, had = {} as R
             if (address.endsWith(".99")) {
                 throw new Failure(`${address} does not answer with a host key`);
             }
-            return { line: `ssh-ed25519 KEY${address.replaceAll(".", "")}`, fingerprint: `SHA256:of-${address}` };
+            return { line: `${publicKey} ${address}`, fingerprint: `SHA256:of-${address}` };
         },
     });
     expect(rest).toEqual([]);
@@ -76,10 +77,10 @@ test("nodes are kept as the program takes them, once their fingerprints were com
         "",
     ]);
     expect(nodesSchema.parse(kept["nodes"])).toMatchObject([
-        { name: "n1", address: "10.0.0.1", user: "root", role: "server", hostKey: "ssh-ed25519 KEY10001" },
-        { name: "n2", role: "agent", hostKey: "ssh-ed25519 KEY10002" },
+        { name: "n1", address: "10.0.0.1", user: "root", role: "server", hostKey: `${publicKey} 10.0.0.1` },
+        { name: "n2", role: "agent", hostKey: `${publicKey} 10.0.0.2` },
     ]);
-    expect(encrypted["ssh.privateKey"]).toContain("the-key");
+    expect(encrypted["ssh.privateKey"]).toBe(privateKey);
     expect(told).toContainEqual(expect.stringMatching(/console.*ssh_host_ed25519_key.*SHA256:of-10\.0\.0\.1/));
 });
 
@@ -98,11 +99,11 @@ test("what the program would refuse is asked again, in its words", async () => {
         ...["", "Node.1", "n1", "n1.local", "10.0.0.1", "root", "master", "server", ""],
     ]);
     expect(told).toEqual([
-        expect.stringContaining("accepted: the path of a file with a private key"),
-        expect.stringContaining("Name of the first node: accepted: a lower-case host name"),
-        expect.stringContaining("Name of the first node: accepted: a lower-case host name"),
-        "Address of n1: accepted: an IPv4 address",
-        'Role of n1: accepted: "server" or "agent"',
+        expect.stringContaining("expected the path of a file with a private key"),
+        expect.stringContaining("Name of the first node: expected a lower-case host name"),
+        expect.stringContaining("Name of the first node: expected a lower-case host name"),
+        "Address of n1: expected an IPv4 address",
+        'Role of n1: expected "server" or "agent"',
         expect.stringContaining("SHA256:of-10.0.0.1"),
     ]);
 });

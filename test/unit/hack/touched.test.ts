@@ -18,6 +18,7 @@ const application = (name: string, paths: string | undefined): Application => ({
         },
         spec: {
             destination: { namespace: name },
+            syncPolicy: { automated: {} },
             sources: [
                 {
                     repoURL: "https://git.home.arpa/home/hearth.git",

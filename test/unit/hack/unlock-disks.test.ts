@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { nodeToUnlock } from "../../../hack/unlock-disks";
+import { publicKey } from "../keys";
 
 const file = (pinned: string) => `
 config:
@@ -9,16 +10,16 @@ config:
     - name: nas
       address: 192.168.1.10
       user: admin
-      hostKey: ssh-ed25519 AAAA
+      hostKey: ${publicKey}
       role: server
       disks: []
       unlock:
         address: 192.168.1.20/24
         gateway: 192.168.1.1
         interface: eth0
-        keys: [ssh-ed25519 CCCC]
+        keys: ["${publicKey}"]
         ${pinned}
-    - { name: other, address: 192.168.1.11, user: root, hostKey: ssh-ed25519 AAAA, role: agent }
+    - { name: other, address: 192.168.1.11, user: root, hostKey: "${publicKey}", role: agent }
 `;
 
 const before = process.cwd();
@@ -26,7 +27,7 @@ let folder = "";
 beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), "hearth-test-"));
     process.chdir(folder);
-    writeFileSync("Pulumi.home.yaml", file("hostKey: ssh-ed25519 BBBB"));
+    writeFileSync("Pulumi.home.yaml", file(`hostKey: ${publicKey} BBBB`));
 });
 afterEach(() => {
     process.chdir(before);
@@ -39,8 +40,8 @@ test("the initramfs has an address and a host key of its own", () => {
         address: "192.168.1.10",
         port: 22,
         user: "admin",
-        hostKey: "ssh-ed25519 AAAA",
-        unlock: { address: "192.168.1.20", hostKey: "ssh-ed25519 BBBB" },
+        hostKey: publicKey,
+        unlock: { address: "192.168.1.20", hostKey: `${publicKey} BBBB` },
     });
 });
 

@@ -50,7 +50,7 @@ test.each(verbs)("hack/%s explains itself, and refuses an option that it does no
 
     await expect(call(name, "navidrome", "--stakc=sandbox")).rejects.toMatchObject({
         exitCode: 2,
-        message: expect.stringContaining(`See hack/${name} --help`),
+        message: expect.stringContaining(`Try 'hack/${name} --help'`),
     });
 });
 
@@ -64,7 +64,7 @@ test.concurrent("a verb that is started says what it does, and what it did not u
 
     expect(misspelt.status).toBe(2);
     expect(misspelt.stderr).toMatch(/^hack\/status: /);
-    expect(misspelt.stderr).toContain("See hack/status --help");
+    expect(misspelt.stderr).toContain("Try 'hack/status --help'");
     expect(misspelt.stderr).not.toMatch(/\n\s+at /);
 });
 
@@ -81,7 +81,9 @@ test.concurrent.each([{ CI: "true" }, { FORCE_COLOR: "1" }])(
 test.each(["abc", "5", "0m", "-1m"])("hack/install refuses --timeout=%s before it looks at anything", async (text) => {
     await expect(call("install", "navidrome", "--stack=nothing-such", `--timeout=${text}`)).rejects.toMatchObject({
         exitCode: 2,
-        message: expect.stringContaining(`--timeout=${text}: accepted: a whole number of seconds, minutes or hours`),
+        message: expect.stringContaining(
+            `invalid --timeout: got ${JSON.stringify(text)}, expected a whole number of seconds, minutes or hours`,
+        ),
     });
 });
 
@@ -125,7 +127,7 @@ test.concurrent.each([
 test.each([
     [["nothing-such", "--stack=sandbox"], "there is no Application"],
     [["navidrom", "--stack=sandbox"], 'did you mean "navidrome"?'],
-    [["navidrome", "--stack=elsewhere"], "Pulumi.elsewhere.yaml is not there; stacks here: "],
+    [["navidrome", "--stack=elsewhere"], "Pulumi.elsewhere.yaml does not exist; stacks here: "],
 ])("hack/template %j is refused in words", async (args, expected) => {
     await expect(call("template", ...args)).rejects.toMatchObject({
         exitCode: 2,

@@ -1,7 +1,7 @@
 import type { RawConfig } from "../../../config/settings";
+import { privateKey, publicKey } from "../keys";
 import type { Path } from "./values";
 
-const publicKey = "ssh-ed25519 AAAA";
 const disk = (serial: string) => ({ device: `/dev/disk/by-id/${serial}`, size: "4TB", serial, erase: serial });
 
 const common = {
@@ -19,7 +19,7 @@ const common = {
 
 /** Configs that have every setting between them. */
 export const configs = {
-    "a cluster that is there": { ...common, kubeconfig: "kubeconfig.yaml" },
+    "a cluster that is there": { ...common, kubeconfig: "kubeconfig.yaml", context: "home" },
     "its own Gitea": {
         ...common,
         kubeconfig: "kubeconfig.yaml",
@@ -49,7 +49,7 @@ export const configs = {
                 },
             },
         ],
-        ssh: { privateKey: "-----BEGIN OPENSSH PRIVATE KEY-----\nx\n-----END OPENSSH PRIVATE KEY-----\n" },
+        ssh: { privateKey },
         api: { address: "api.example.com", virtual: false },
         k3s: {
             source: "https://releases.example.com/k3s",

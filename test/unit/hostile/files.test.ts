@@ -1,9 +1,9 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { RunError } from "@pulumi/pulumi/errors";
 import { manifestSchema, readApplications } from "../../../components/applications";
 import { fileSchema, readSecretDeclarations } from "../../../components/secret-declarations";
+import { Failure } from "../../../lib/failure";
 import { hostileTexts, type Path, type Place, placesOf, valueAt, withText } from "./values";
 
 const manifest = {
@@ -11,12 +11,14 @@ const manifest = {
     kind: "Application",
     metadata: { name: "a", namespace: "argocd", annotations: { "argocd.argoproj.io/sync-wave": "2" } },
     spec: {
-        destination: { namespace: "a" },
+        destination: { namespace: "a", server: "https://kubernetes.default.svc", name: "in-cluster" },
         sources: [
             {
                 repoURL: "https://git.home.arpa/hearth/hearth.git",
                 targetRevision: "main",
                 path: "charts/a",
+                ref: "home",
+                name: "a",
                 helm: {
                     releaseName: "a",
                     valueFiles: ["values.yaml"],
@@ -27,10 +29,15 @@ const manifest = {
                 repoURL: "https://charts.example.com",
                 targetRevision: "1.2.3",
                 chart: "upstream",
-                helm: { releaseName: "a", valueFiles: ["$home/charts/a/upstream.yaml"] },
+                ref: "upstream",
+                name: "upstream",
+                helm: { releaseName: "a", valueFiles: ["$home/charts/a/upstream.yaml"], valuesObject: { a: 1 } },
             },
         ],
-        syncPolicy: { managedNamespaceMetadata: { labels: { "pod-security.kubernetes.io/enforce": "baseline" } } },
+        syncPolicy: {
+            automated: { enabled: true },
+            managedNamespaceMetadata: { labels: { "pod-security.kubernetes.io/enforce": "baseline" } },
+        },
     },
 };
 
@@ -60,7 +67,7 @@ function outcome<T>(reading: () => T): T | string {
     try {
         return reading();
     } catch (error) {
-        if (RunError.isInstance(error)) {
+        if (error instanceof Failure) {
             return error.message;
         }
         throw error;

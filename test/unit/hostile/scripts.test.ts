@@ -11,6 +11,7 @@ import { parseSettings } from "../../../config/settings";
 import { Nodes } from "../../../provision/nodes";
 import { scriptText } from "../../../provision/remote-script";
 import { byType, mockEngine, type Registered, settled } from "../components/mocks";
+import { publicKey } from "../keys";
 import { configs, namesOf, rawConfig } from "./configs";
 import { hostileTexts, placesOf, valueAt, withText } from "./values";
 
@@ -19,10 +20,9 @@ const places = placesOf(settingFields, namesOf).filter(({ path }) => valueAt(mac
 
 /** What a kind of text becomes where the settings ask for a certain beginning. */
 const beginnings: Readonly<Record<string, string>> = {
-    "ssh.privateKey": "-----BEGIN OPENSSH PRIVATE KEY-----\n",
-    "nodes.0.hostKey": "ssh-ed25519 AAAA ",
-    "nodes.0.unlock.keys.0": "ssh-ed25519 AAAA ",
-    "nodes.0.unlock.hostKey": "ssh-ed25519 AAAA ",
+    "nodes.0.hostKey": `${publicKey} `,
+    "nodes.0.unlock.keys.0": `${publicKey} `,
+    "nodes.0.unlock.hostKey": `${publicKey} `,
     "storage.passphrase": "of the data disks ",
     "k3s.source": "/srv/",
 };
@@ -101,7 +101,7 @@ const kinds = Object.entries(hostileTexts).filter(([, text]) => text.length < 1_
 
 test("every kind of text that the settings carry on is carried somewhere", () => {
     const everywhere = new Set(kinds.flatMap(([, text]) => settingsWith(text).carriers));
-    for (const name of ["ssh.privateKey", "nodes.0.unlock.keys.0", "storage.passphrase", "k3s.source"]) {
+    for (const name of ["nodes.0.unlock.keys.0", "storage.passphrase", "k3s.source"]) {
         expect([...everywhere]).toContain(name);
     }
 });

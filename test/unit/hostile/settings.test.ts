@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
-import { RunError } from "@pulumi/pulumi/errors";
 import { settingFields } from "../../../config/schema";
 import { parseSettings, type Settings } from "../../../config/settings";
+import { Failure } from "../../../lib/failure";
 import { configs, namesOf, rawConfig } from "./configs";
 import { hostileTexts, type Place, placesOf, valueAt, withText } from "./values";
 
@@ -14,7 +14,7 @@ function outcome(config: object): Settings | string {
     try {
         return parseSettings(rawConfig(config));
     } catch (error) {
-        if (RunError.isInstance(error)) {
+        if (error instanceof Failure) {
             return error.message;
         }
         throw error;
@@ -38,7 +38,9 @@ function flaw(place: Place, text: string): string | undefined {
         const given = place.part === "name" ? valueAt(configWith(place), place.path) : text;
         return isDeepStrictEqual(valueAt(result, path), given) ? undefined : "accepted, and changed";
     }
-    const told = result.startsWith("1 mistake") && result.includes(`\n  hearth:${place.path[0]}`);
+    const told =
+        result.startsWith("1 mistake") &&
+        new RegExp(`\n  (invalid |unknown |set either )?hearth:${place.path[0]}`).test(result);
     const readable = result.length < 2_000 && !/[^\n\P{Cc}]|[\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/u.test(result);
     return told && readable ? undefined : `refused with: ${result.slice(0, 200)}`;
 }

@@ -78,7 +78,7 @@ volumeMounts:
 {{- range $variable, $value := merge (dict) .env (dict "TZ" $root.Values.common.global.timezone) }}
 - name: {{ $variable }}
   {{- if not (kindIs "map" $value) }}
-  value: {{ tpl (toString $value) $root | quote }}
+  value: {{ tpl $value $root | quote }}
   {{- else if $value.secret }}
   valueFrom:
     secretKeyRef:

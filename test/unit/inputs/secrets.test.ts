@@ -1,0 +1,167 @@
+import fc from "fast-check";
+import { isSecretPath, setCommand } from "../../../config/secrets";
+import { checkEncryption, parseSettings } from "../../../config/settings";
+import { readYaml, YamlError } from "../../../config/yaml";
+import { readAnswers } from "../../../hack/new-stack/answers";
+import { withoutSecrets } from "../../../hack/preview/differences";
+import { configs, rawConfig } from "../hostile/configs";
+import { privateKey } from "../keys";
+
+const canary = "S3cr3tVpnKey";
+
+function messageOf(action: () => unknown): string | undefined {
+    try {
+        action();
+        return undefined;
+    } catch (error) {
+        return (error as Error).message;
+    }
+}
+
+const answer = (value: string) => `hearth:secrets:\n  qbittorrent:\n    vpn-private-key: ${value}`;
+
+describe("kind 1: a secret in plain text, on the screen or changed", () => {
+    test.each([
+        ["an alias (B01)", `*${canary}`],
+        ["a tag", `!${canary} x`],
+        ["an anchor", `&${canary} x`],
+        ["a comment after it", `x #${canary}`],
+        ["a second line", `x\n      ${canary}`],
+        ["spaces at its end", `${canary}  `],
+        ["a quote that is not closed", `"${canary}`],
+        ["a bracket that is not closed", `[${canary}`],
+        ["a special character", `@${canary}`],
+        ["a colon", `${canary}: x: y`],
+        ["a number for a text", "0123456"],
+        ["a word that is a boolean elsewhere", "on"],
+    ])("answers with %s are refused by their line, and repeat nothing", (_, value) => {
+        const message = messageOf(() => readAnswers(answer(value)));
+        expect(message).toMatch(/^the answers on standard input: line \d: /);
+        expect(message).not.toContain(canary);
+    });
+
+    test.each([`"${canary} #x"`, `'*${canary}'`, `${canary}#x`, `|-\n      ${canary}`])("%j is whole", (value) => {
+        expect(readAnswers(answer(value)).secrets["qbittorrent"]?.["vpn-private-key"]).toContain(canary);
+    });
+
+    test("an unquoted secret is carried whole, or refused without being repeated", () => {
+        const part = fc.oneof(
+            fc.constantFrom(
+                "#",
+                " #",
+                "!",
+                "&",
+                "*",
+                ": ",
+                "'",
+                '"',
+                "\\",
+                "[",
+                "{",
+                ",",
+                "%",
+                "@",
+                "`",
+                "|",
+                ">",
+                "0",
+                "~",
+            ),
+            fc.string({ minLength: 1, maxLength: 6, unit: fc.constantFrom(..."abcXYZ0123456789+/=-_. ") }),
+        );
+        const found = new Set<string>();
+        fc.assert(
+            fc.property(
+                fc.array(part, { minLength: 1, maxLength: 6 }).map((parts) => parts.join("")),
+                (value) => {
+                    let secret: unknown;
+                    try {
+                        secret = Object(
+                            readYaml(`secrets:\n  chart:\n    key: ${value}\n`, { isSecret: isSecretPath }),
+                        );
+                    } catch (error) {
+                        expect(error).toBeInstanceOf(YamlError);
+                        found.add(String(error));
+                        // Of short texts, the words themselves have some.
+                        return value.length < 12 || !String(error).includes(value);
+                    }
+                    const read = (secret as { secrets: { chart: { key: unknown } } }).secrets.chart.key;
+                    const isQuoted = /^\s*["'|>[{]/.test(value);
+                    return typeof read !== "string" || isQuoted || read === value.trimStart();
+                },
+            ),
+            { numRuns: 3_000 },
+        );
+        // The generator has come by the listed cases.
+        for (const words of ["loses a part", "not every reader", "not valid YAML"]) {
+            expect([...found].some((message) => message.includes(words))).toBe(true);
+        }
+    });
+
+    test.each([
+        "ssh.privateKey",
+        "storage.passphrase",
+        "gitea.password",
+        "kubeconfig",
+        "secrets.qbittorrent.vpn-private-key",
+    ])("the advice for %s encrypts it (B05)", (path) => {
+        const command = setCommand("home", path.split("."));
+        expect(command).toMatch(new RegExp(`^pulumi config set --stack home --secret --path 'hearth:${path}'`));
+        expect(command).not.toContain("<value>");
+    });
+
+    test("a mistake in a secret setting is answered with the command that encrypts it (B05)", () => {
+        const { ssh: _, ...others } = configs["machines to build one from"];
+        const message = messageOf(() => parseSettings(rawConfig({ ...others, ssh: { privateKey: canary } })));
+        expect(message).toMatch(/--secret --path 'hearth:ssh\.privateKey'/);
+        expect(message).not.toContain(canary);
+    });
+
+    const contents = `apiVersion: v1\nkind: Config\nusers: [{name: a, user: {client-key-data: ${canary}}}]\n`;
+    test.each<[string, object, string[]]>([
+        ["a kubeconfig", { kubeconfig: contents }, ["kubeconfig"]],
+        ["a kubeconfig as JSON", { kubeconfig: JSON.stringify({ users: [] }) }, ["kubeconfig"]],
+        ["a private key", { ssh: { privateKey } }, ["ssh.privateKey"]],
+        ["a passphrase", { storage: { passphrase: canary } }, ["storage.passphrase"]],
+        ["one secret of two", { secrets: { a: { b: canary, c: "encrypted" } } }, ["secrets.a.b"]],
+    ])("%s in plain text in the stack's file is refused, with the command", (_, config, paths) => {
+        const message = messageOf(() =>
+            checkEncryption("home", config as Record<string, unknown>, (path) => path.join(".") === "secrets.a.c"),
+        );
+        for (const path of paths) {
+            expect(message).toContain(`pulumi config set --stack home --secret --path 'hearth:${path}'`);
+        }
+        expect(message).not.toContain(canary);
+        expect(message).not.toContain("secrets.a.c");
+    });
+
+    test("the path of a kubeconfig is no secret", () => {
+        expect(messageOf(() => checkEncryption("home", { kubeconfig: "~/.kube/config" }, () => false))).toBeUndefined();
+    });
+
+    test("a private key in the wrong place is not repeated", () => {
+        const message = messageOf(() =>
+            parseSettings(rawConfig({ ...configs["a cluster that is there"], domain: privateKey })),
+        );
+        expect(message).toMatch(/invalid hearth:domain: got a secret, expected/);
+    });
+
+    const secret = (kind: string) => `apiVersion: v1\nkind: ${kind}\ndata: { x: ${canary} }\n`;
+    const other = "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: kept }\n";
+    test.each([
+        ["plain", `---\n${secret("Secret")}---\n${other}`],
+        ["with its kind in quotes (B03)", `---\n${secret('"Secret"')}---\n${other}`],
+        ["with a comment after its kind (B03)", `---\n${secret("Secret # x")}---\n${other}`],
+        ["in a list (B03)", `---\nkind: List\nitems:\n- kind: Secret\n  data: { x: ${canary} }\n---\n${other}`],
+        ["in a list of Secrets", `---\nkind: SecretList\nitems:\n- data: { x: ${canary} }\n---\n${other}`],
+        ["after a separator with a comment (B03)", `${other}--- # x\n${secret("Secret")}`],
+        ["with Windows line endings", `---\r\n${secret("Secret").replaceAll("\n", "\r\n")}---\r\n${other}`],
+        ["as JSON", `{"kind": "Secret", "data": {"x": "${canary}"}}\n---\n${other}`],
+        ["with its kind last", `data: { x: ${canary} }\nkind: Secret\n---\n${other}`],
+        ["with its kind behind a tag", `data: { x: ${canary} }\nkind: !!str Secret\n---\n${other}`],
+    ])("a Secret %s is in no comment of a preview", (_, manifests) => {
+        const shown = withoutSecrets(manifests);
+        expect(shown).not.toContain(canary);
+        expect(shown).toContain("name: kept");
+    });
+});

@@ -1,0 +1,141 @@
+import fc from "fast-check";
+import { contains, formatIPv4, ipv4, overlap, parseRange } from "../../../config/networks";
+import { parseSettings } from "../../../config/settings";
+import { configs, rawConfig } from "../hostile/configs";
+
+const existing = configs["a cluster that is there"];
+const built = configs["machines to build one from"];
+const nodes = (address: string) => [{ ...built.nodes[0], address }];
+
+function messageOf(config: object): string | undefined {
+    try {
+        parseSettings(rawConfig(config));
+        return undefined;
+    } catch (error) {
+        return (error as Error).message;
+    }
+}
+
+const pool = (...addresses: string[]) => ({ ...existing, loadBalancer: { addresses } });
+
+describe("kind 4: a value that is valid, and wrong for this home", () => {
+    test.each<[string, object, RegExp]>([
+        [
+            "a pool that is the whole LAN (B08)",
+            pool("192.168.1.240/24"),
+            /addresses\[0\]: .*not all of 192\.168\.1\.0\/24/,
+        ],
+        ["a pool of a whole /24", pool("10.0.1.0/24"), /not all of 10\.0\.1\.0\/24/],
+        ["a pool of all but the ends", pool("192.168.1.1-192.168.1.254"), /not all of/],
+        ["a pool of everything (B08)", pool("0.0.0.0/0"), /addresses of the home, outside/],
+        [
+            "a CIDR that begins within",
+            pool("192.168.1.200/28"),
+            /begins with its first address, which is 192\.168\.1\.192/,
+        ],
+        [
+            "ranges that overlap (B08)",
+            pool("192.168.1.10-192.168.1.20", "192.168.1.20-192.168.1.30"),
+            /addresses\[1\]: .*in common/,
+        ],
+        [
+            "a pool with a node in it (B08)",
+            { ...built, loadBalancer: { addresses: ["192.168.1.8-192.168.1.12"] } },
+            /without 192\.168\.1\.10, which is hearth:nodes\[0\]\.address/,
+        ],
+        [
+            "a pool with the gateway in it",
+            { ...built, loadBalancer: { addresses: ["192.168.1.1-192.168.1.3"] } },
+            /nodes\[0\]\.unlock\.gateway/,
+        ],
+        [
+            "a pool with the NFS server in it",
+            { ...pool("192.168.1.10-192.168.1.20"), nfs: { server: "192.168.1.15", path: "/e" } },
+            /hearth:nfs\.server/,
+        ],
+        ["a pool of loopback", pool("127.0.0.1-127.0.0.9"), /loopback/],
+        ["a pool of multicast", pool("224.0.0.0/28"), /multicast/],
+        ["a node in the pods' network (B09)", { ...built, nodes: nodes("10.42.0.10") }, /nodes\[0\]\.address: .*pods/],
+        ["a node in the Services' network (B09)", { ...built, nodes: nodes("10.43.255.1") }, /Services/],
+        ["a node at loopback", { ...built, nodes: nodes("127.0.0.1") }, /loopback/],
+        ["a domain that is an address", { ...existing, domain: "192.168.1.10" }, /hearth:domain: .*DNS name/],
+        [
+            "HEAD as revision (B44)",
+            { ...existing, repository: { ...existing.repository, revision: "HEAD" } },
+            /revision: .*a branch/,
+        ],
+        [
+            "a full ref (B44)",
+            { ...existing, repository: { ...existing.repository, revision: "refs/heads/main" } },
+            /a branch/,
+        ],
+        ["a commit (B44)", { ...existing, repository: { ...existing.repository, revision: "61e9540" } }, /a branch/],
+        [
+            "a URL with a slash at its end",
+            { ...existing, repository: { url: "https://git.example.com/home/hearth.git/" } },
+            /a slash at its end/,
+        ],
+        [
+            "a numeric serial (B10)",
+            {
+                ...built,
+                nodes: [
+                    { ...built.nodes[0], disks: built.nodes[0].disks.map((disk) => ({ ...disk, serial: 123456781 })) },
+                ],
+            },
+            /serial: got the number 123456781, expected .*in quotes[\s\S]*--type string <value>$/,
+        ],
+        [
+            "a dotted key (B11)",
+            { ...existing, secrets: { traefik: { "tls.crt": "" } } },
+            /--path 'hearth:secrets\.traefik\["tls\.crt"\]'/,
+        ],
+    ])("%s", (_, config, message) => {
+        expect(messageOf(config)).toMatch(message);
+    });
+
+    test.each(["192.168.1.240-192.168.1.250", "192.168.1.240/28", "192.168.1.7/32", "192.168.1.128/25"])(
+        "the pool %s is accepted",
+        (range) => expect(messageOf(pool(range))).toBeUndefined(),
+    );
+
+    const address = fc
+        .tuple(
+            fc.constantFrom("10.42.0", "10.43.1", "127.0.0", "192.168.1", "192.168.1", "192.168.2"),
+            fc.constantFrom(0, 1, 10, 16, 20, 64, 128, 192, 240, 254, 255),
+        )
+        .map((parts) => parts.join("."));
+    const range = fc.oneof(
+        fc.tuple(address, fc.constantFrom(0, 8, 24, 26, 28, 28, 32, 32)).map(([first, prefix]) => `${first}/${prefix}`),
+        fc
+            .tuple(address, fc.nat(400))
+            .map(([first, size]) => `${first}-${formatIPv4(Math.min(ipv4(first) + size, 2 ** 32 - 1))}`),
+    );
+
+    test("no pool that is accepted overlaps, takes a host's address, a whole network or one of the cluster's own", () => {
+        const refused = new Set<string>();
+        fc.assert(
+            fc.property(fc.array(range, { minLength: 1, maxLength: 3 }), address, (addresses, server) => {
+                const message = messageOf({ ...pool(...addresses), nfs: { server, path: "/export" } });
+                if (message !== undefined) {
+                    refused.add(
+                        /not all of|in common|begins with|outside 10\.4|without/.exec(message)?.[0] ?? "another",
+                    );
+                    return true;
+                }
+                const ranges = addresses.flatMap((each) => parseRange(each) ?? []);
+                const own = ["10.42.0.0/16", "10.43.0.0/16", "127.0.0.0/8"].flatMap((each) => parseRange(each) ?? []);
+                return (
+                    ranges.length === addresses.length &&
+                    ranges.every((each) => each.last - each.first < 500 && !contains(each, server)) &&
+                    ranges.every((each, index) => ranges.slice(index + 1).every((other) => !overlap(each, other))) &&
+                    ranges.every((each) => own.every((network) => !overlap(network, each)))
+                );
+            }),
+            { numRuns: 1_500 },
+        );
+        expect([...refused].sort()).toEqual(
+            expect.arrayContaining(["begins with", "in common", "not all of", "outside 10.4"]),
+        );
+    });
+});
