@@ -96,7 +96,7 @@ const noCommit: readonly (readonly [says: RegExp, what: string])[] = [
         "this folder is no Git repository, as an unpacked archive is none: clone the repository instead " +
             "(or: git init && git add --all && git commit)",
     ],
-    [/HEAD/, "this repository has no commit yet: git add --all && git commit"],
+    [/HEAD|single revision/, "this repository has no commit yet: git add --all && git commit"],
 ];
 
 /**

@@ -118,9 +118,11 @@ describe("kind 4: a value that is valid, and wrong for this home", () => {
             fc.property(fc.array(range, { minLength: 1, maxLength: 3 }), address, (addresses, server) => {
                 const message = messageOf({ ...pool(...addresses), nfs: { server, path: "/export" } });
                 if (message !== undefined) {
-                    refused.add(
-                        /not all of|in common|begins with|outside 10\.4|without/.exec(message)?.[0] ?? "another",
-                    );
+                    for (const words of ["not all of", "in common", "begins with", "outside 10.4", "without 1"]) {
+                        if (message.includes(words)) {
+                            refused.add(words);
+                        }
+                    }
                     return true;
                 }
                 const ranges = addresses.flatMap((each) => parseRange(each) ?? []);
@@ -135,7 +137,7 @@ describe("kind 4: a value that is valid, and wrong for this home", () => {
             { numRuns: 1_500 },
         );
         expect([...refused].sort()).toEqual(
-            expect.arrayContaining(["begins with", "in common", "not all of", "outside 10.4"]),
+            expect.arrayContaining(["begins with", "in common", "not all of", "outside 10.4", "without 1"]),
         );
     });
 });
