@@ -143,6 +143,12 @@ function anotherShape(document: unknown): string | undefined {
         : "unknown spec.source: expected spec.sources, a list that begins with the chart of this repository";
 }
 
+/** What Helm would read in another way than it looks, in a chart's values. */
+function valuesMistakes(path: string): string[] {
+    const { mistake } = existsSync(path) ? readYamlFile(path) : {};
+    return mistake === undefined || mistake === "empty" ? [] : [mistake];
+}
+
 /** What is wrong with a manifest beyond its schema. */
 function contradictions(file: string, { metadata, spec }: ApplicationManifest, charts: string): string[] {
     const { name } = metadata;
@@ -177,6 +183,7 @@ function contradictions(file: string, { metadata, spec }: ApplicationManifest, c
         ...(unknown === undefined
             ? []
             : [`unknown reference ${quoted(unknown)}: expected $${first.ref ?? "<ref>"}, the ref of spec.sources[0]`]),
+        ...valuesMistakes(join(charts, chart, "values.yaml")).map((each) => `charts/${chart}/values.yaml: ${each}`),
         ...overridden.map(
             (each) => `charts/${chart}/${each} changes this Application past its file: write it here instead`,
         ),

@@ -42,7 +42,8 @@ export class MetalLB extends pulumi.ComponentResource {
             apiVersion: "metallb.io/v1beta1",
             kind: "IPAddressPool",
             metadata: { name: "home", namespace: args.namespace },
-            spec: { addresses: args.addresses },
+            // .0 and .255 are the ends of most homes' networks: 192.168.1.240/28 has one of them.
+            spec: { addresses: args.addresses, avoidBuggyIPs: true },
         };
         // The release is ready before its webhook can be reached; a pool that comes too early is an error.
         const webhook = waitFor(

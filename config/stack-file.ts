@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { isMap, isScalar, isSeq, type Scalar, visit } from "yaml";
 import { Failure } from "../lib/failure";
 import { isSecretPath } from "./secrets";
-import { editableYaml, YamlError } from "./yaml";
+import { editableYaml, toValue, YamlError } from "./yaml";
 
 /** A stack's file: Pulumi.<stack>.yaml. */
 export interface StackFile {
@@ -55,7 +55,7 @@ export function readStackFile(path: string): StackFile {
                 }
             },
         });
-        const config: unknown = document.toJS()?.config ?? {};
+        const config: unknown = Object(toValue(document)).config ?? {};
         const entries = Object.entries(typeof config === "object" ? (config as object) : {});
         return { text, config: Object.fromEntries(entries.map(([key, value]) => [completed(key), value])), encrypted };
     } catch (error) {

@@ -7,7 +7,6 @@ import {
     parseAllDocuments,
     parseDocument,
     Scalar,
-    stringify,
     visit,
 } from "yaml";
 import { shortened, visible } from "../lib/characters";
@@ -43,6 +42,7 @@ const words: ReadonlyMap<string, Value> = new Map<string, Value>([
 
 const integers: readonly (readonly [pattern: RegExp, base: number])[] = [
     [/^[-+]?0[bB]([01]+)$/, 2],
+    [/^0b[-+]([01]+)$/, 2],
     [/^[-+]?0[oO]?([0-7]+)$/, 8],
     [/^[-+]?0[xX]([0-9a-fA-F]+)$/, 16],
     [/^[-+]?(0|[1-9][0-9]*)$/, 10],
@@ -58,11 +58,12 @@ export function clusterValue(text: string): Value {
     if (word !== undefined) {
         return word;
     }
-    const plain = /^[-+\d]/.test(text) ? text.replaceAll("_", "") : text;
+    const isSeparated = /^[-+\d]/.test(text) || (text.startsWith(".") && !/_(\D|$)|\D_/.test(text));
+    const plain = isSeparated ? text.replaceAll("_", "") : text;
     for (const [pattern, base] of integers) {
         const [, digits] = pattern.exec(plain) ?? [];
         if (digits !== undefined) {
-            return Number.parseInt(digits, base) * (plain.startsWith("-") ? -1 : 1);
+            return Number.parseInt(digits, base) * (/^-|^0b-/.test(plain) ? -1 : 1) + 0;
         }
     }
     // One that is too large for a float is a string there.
@@ -83,10 +84,9 @@ function isCommon(text: string, value: unknown): boolean {
 
 /** A string as one line of YAML that every reader has the same value for. */
 export function yamlString(text: string): string {
-    const written = stringify(text, { lineWidth: 0 }).trimEnd();
-    // YAML 1.1 has numbers to base 60, which go-yaml left out.
-    const isUnsafe = !isCommon(text, text) || /^[-+]?\d[\d_]*:/.test(text);
-    return written === text && isUnsafe ? JSON.stringify(text) : written;
+    // JSON is YAML.
+    const isSafe = /^\w[\w./@+-]*$/.test(text) && isCommon(text, text);
+    return isSafe ? text : JSON.stringify(text);
 }
 
 /** The words for what npm's yaml finds, by its code: its own messages repeat the text. */
@@ -215,7 +215,12 @@ function inspected(text: string, options: YamlOptions): Document.Parsed[] {
     }
 }
 
-function toValue(document: Document): unknown {
+/**
+ * The value of a document that was inspected.
+ *
+ * @throws YamlError
+ */
+export function toValue(document: Document): unknown {
     try {
         return document.toJS();
     } catch {

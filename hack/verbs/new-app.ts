@@ -1,6 +1,7 @@
-import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { isMap, isSeq, parseDocument, stringify } from "yaml";
+import { yamlString } from "../../config/yaml";
 import { Failure } from "../../lib/failure";
 import { root } from "../../lib/root";
 import { tool } from "../../toolchain/tools";
@@ -55,6 +56,24 @@ function connectionsWith({ name, port }: NewService): string {
     return `${[...lines, ...more].sort().join("\n")}\n`;
 }
 
+/** Writes every file of a new service, and renders it. */
+async function writeService(service: NewService, values: Readonly<Record<string, string>>): Promise<void> {
+    const { name } = service;
+    for (const file of readdirSync(join(templates, "chart"), { recursive: true, withFileTypes: true })) {
+        if (file.isFile()) {
+            const path = join(file.parentPath, file.name);
+            write(join("charts", name, path.slice(join(templates, "chart").length + 1)), fill(path, values));
+        }
+    }
+    mkdirSync(join("charts", name, "charts"));
+    symlinkSync("../../common", join("charts", name, "charts/common"));
+    write(`${cluster}/apps/${name}.yaml`, fill(join(templates, "application.yaml"), values));
+    write(`${cluster}/kustomization.yaml`, kustomizationWith(`apps/${name}.yaml`));
+    const text = await render(root, findApplication(root, defaults.cluster, name), defaults);
+    write(`${golden}/${name}.yaml`, `${text.trim().replace(/\n{1,9}---\n/g, "\n---\n")}\n`);
+    write(`${golden}/connections.txt`, connectionsWith(service));
+}
+
 /** `hack/new-app` */
 export const verb = defineVerb({
     parameters: "<name>",
@@ -85,7 +104,8 @@ export const verb = defineVerb({
         const service = readNewService({ ...given, name, host, title, description });
         const values = {
             name,
-            ...service.image,
+            repository: service.image.repository,
+            tag: yamlString(service.image.tag),
             port: `${service.port}`,
             health: inYaml(service.health),
             host,
@@ -93,20 +113,22 @@ export const verb = defineVerb({
             tier: `${service.tier}`,
             description: inYaml(service.description),
         };
+        const lists = [`${cluster}/kustomization.yaml`, `${golden}/connections.txt`];
+        const before = lists.map((path) => readFileSync(path, "utf8"));
         process.stdout.write("Written:\n");
-        for (const file of readdirSync(join(templates, "chart"), { recursive: true, withFileTypes: true })) {
-            if (file.isFile()) {
-                const path = join(file.parentPath, file.name);
-                write(join("charts", name, path.slice(join(templates, "chart").length + 1)), fill(path, values));
+        try {
+            await writeService(service, values);
+        } catch (error) {
+            // Everything is as it was: whoever fixes the mistake runs this again.
+            rmSync(join("charts", name), { recursive: true, force: true });
+            for (const path of [`${cluster}/apps/${name}.yaml`, `${golden}/${name}.yaml`]) {
+                rmSync(path, { force: true });
             }
+            for (const [index, path] of lists.entries()) {
+                writeFileSync(path, before[index] ?? "");
+            }
+            throw error;
         }
-        mkdirSync(join("charts", name, "charts"));
-        symlinkSync("../../common", join("charts", name, "charts/common"));
-        write(`${cluster}/apps/${name}.yaml`, fill(join(templates, "application.yaml"), values));
-        write(`${cluster}/kustomization.yaml`, kustomizationWith(`apps/${name}.yaml`));
-        const text = await render(root, findApplication(root, defaults.cluster, name), defaults);
-        write(`${golden}/${name}.yaml`, `${text.trim().replace(/\n{1,9}---\n/g, "\n---\n")}\n`);
-        write(`${golden}/connections.txt`, connectionsWith(service));
         process.stdout.write(
             [
                 "",

@@ -35,7 +35,7 @@ const elsewhere: Readonly<Record<string, string>> = {
     "npm ci": "the same",
     "npx pulumi stack init home": "the same",
     "npx pulumi config set --path hearth:repository.url": "another home's",
-    "npx pulumi config set --secret --path hearth:gitea.password": "the same",
+    "npx pulumi config set --secret --path 'hearth:gitea.password'": "the same",
     "kubectl port-forward --namespace gitops": "it goes on; the program goes this way in test/sandbox/gitea.test.ts",
 };
 

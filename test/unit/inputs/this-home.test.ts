@@ -55,8 +55,16 @@ describe("kind 4: a value that is valid, and wrong for this home", () => {
         ],
         ["a pool of loopback", pool("127.0.0.1-127.0.0.9"), /loopback/],
         ["a pool of multicast", pool("224.0.0.0/28"), /multicast/],
-        ["a node in the pods' network (B09)", { ...built, nodes: nodes("10.42.0.10") }, /nodes\[0\]\.address: .*pods/],
-        ["a node in the Services' network (B09)", { ...built, nodes: nodes("10.43.255.1") }, /Services/],
+        [
+            "a node in the pods' network (B09)",
+            { ...built, nodes: nodes("10.42.0.10") },
+            /k3s\.clusterCidr: .*10\.42\.0\.10 is in/,
+        ],
+        [
+            "a node in the Services' network (B09)",
+            { ...built, nodes: nodes("10.43.255.1") },
+            /k3s\.serviceCidr: .*10\.43\.255\.1 is in/,
+        ],
         ["a node at loopback", { ...built, nodes: nodes("127.0.0.1") }, /loopback/],
         ["a domain that is an address", { ...existing, domain: "192.168.1.10" }, /hearth:domain: .*DNS name/],
         [

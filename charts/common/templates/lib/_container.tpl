@@ -77,8 +77,11 @@ volumeMounts:
 {{- $root := .root -}}
 {{- range $variable, $value := merge (dict) .env (dict "TZ" $root.Values.common.global.timezone) }}
 - name: {{ $variable }}
-  {{- if not (kindIs "map" $value) }}
-  value: {{ tpl $value $root | quote }}
+  {{- if kindIs "float64" $value }}
+  {{- /* Helm has whole numbers as floats, and prints large ones with an exponent. */}}
+  value: {{ printf "%.0f" $value | quote }}
+  {{- else if not (kindIs "map" $value) }}
+  value: {{ tpl (toString $value) $root | quote }}
   {{- else if $value.secret }}
   valueFrom:
     secretKeyRef:
