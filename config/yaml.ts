@@ -85,7 +85,7 @@ function isCommon(text: string, value: unknown): boolean {
 /** A string as one line of YAML that every reader has the same value for. */
 export function yamlString(text: string): string {
     // JSON is YAML.
-    const isSafe = /^\w[\w./@+-]*$/.test(text) && isCommon(text, text);
+    const isSafe = /^[A-Za-z_][\w./@+-]*$/.test(text) && isCommon(text, text);
     return isSafe ? text : JSON.stringify(text);
 }
 

@@ -57,12 +57,12 @@ describe("kind 4: a value that is valid, and wrong for this home", () => {
         ["a pool of multicast", pool("224.0.0.0/28"), /multicast/],
         [
             "a node in the pods' network (B09)",
-            { ...built, nodes: nodes("10.42.0.10") },
+            { ...built, k3s: {}, nodes: nodes("10.42.0.10") },
             /k3s\.clusterCidr: .*10\.42\.0\.10 is in/,
         ],
         [
             "a node in the Services' network (B09)",
-            { ...built, nodes: nodes("10.43.255.1") },
+            { ...built, k3s: {}, nodes: nodes("10.43.255.1") },
             /k3s\.serviceCidr: .*10\.43\.255\.1 is in/,
         ],
         ["a node at loopback", { ...built, nodes: nodes("127.0.0.1") }, /loopback/],
