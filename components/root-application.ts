@@ -2,7 +2,7 @@ import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { Settings } from "../config/settings";
 import type { Application } from "./applications";
-import { explainedGate, gateAnnotation } from "./gate";
+import { explainedGate, gateAnnotations } from "./gate";
 import { kustomizePatches } from "./overrides";
 
 /** Arguments of {@link RootApplication}. */
@@ -45,7 +45,7 @@ export class RootApplication extends pulumi.ComponentResource {
                     // little to render at each commit.
                     annotations: pulumi
                         .output(args.revision)
-                        .apply((revision) => gateAnnotation(".status.sync.revision", revision)),
+                        .apply((revision) => gateAnnotations(".status.sync.revision", revision)),
                 },
                 spec: {
                     project: "root",

@@ -2,7 +2,7 @@ import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { Settings } from "../config/settings";
 import type { Application, Tier as TierNumber } from "./applications";
-import { explainedGate, gateAnnotation } from "./gate";
+import { explainedGate, gateAnnotations } from "./gate";
 import { overriddenManifest } from "./overrides";
 
 /** Arguments of {@link Tier}. */
@@ -50,7 +50,7 @@ export class Tier extends pulumi.ComponentResource {
                         ...manifest.metadata,
                         annotations: pulumi.output(args.revision).apply((revision) => ({
                             ...manifest.metadata.annotations,
-                            ...gateAnnotation(".status.sync.revisions[0]", revision),
+                            ...gateAnnotations(".status.sync.revisions[0]", revision),
                         })),
                     },
                 },

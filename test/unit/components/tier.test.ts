@@ -51,7 +51,9 @@ test("a tier registers its own Applications, gated on revision, sync and health"
     expect(found["garage"]?.["metadata"]).toMatchObject({
         annotations: {
             "argocd.argoproj.io/sync-wave": "2",
+            "hearth/revision": "c0ffee",
             "pulumi.com/waitFor": JSON.stringify([
+                "jsonpath={.metadata.annotations['hearth/revision']}=c0ffee",
                 "jsonpath={.status.sync.revisions[0]}=c0ffee",
                 "jsonpath={.status.sync.status}=Synced",
                 "jsonpath={.status.health.status}=Healthy",
