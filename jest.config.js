@@ -16,7 +16,9 @@ const suite = (name) => ({
 // Many tests start programs, on machines that may be busy: Jest's own limit of 5 s is for functions.
 module.exports = {
     testTimeout: 60_000,
-    projects: ["unit", "charts", "monitoring", "plugins", "workflows", "sandbox", "provision", "pods", "faults"].map(
-        suite,
-    ),
+    reporters: ["default", `${__dirname}/test/count-reporter.cjs`],
+    projects: [
+        ...["unit", "charts", "plugins", "sandbox"],
+        ...["docs", "faults", "monitoring", "pods", "programs", "provision", "workflows"],
+    ].map(suite),
 };

@@ -72,7 +72,7 @@ const ways: Readonly<Record<string, { readonly what: string; readonly deploy: (h
                 const { name, chart, namespace, values } = releaseOf(application);
                 const args = ["upgrade", "--install", name, chart, "--namespace", namespace, "--wait", "--values", "-"];
                 await withFile(home, stringify(values), (file) =>
-                    succeed(tool("helm"), [...args.slice(0, -1), file, "--kubeconfig", home.paths.kubeconfig], root),
+                    succeed(tool("helm3"), [...args.slice(0, -1), file, "--kubeconfig", home.paths.kubeconfig], root),
                 );
             }
         },
@@ -94,7 +94,7 @@ const ways: Readonly<Record<string, { readonly what: string; readonly deploy: (h
                 succeed(
                     builtPath("helmfile", helmfileTool),
                     [
-                        ...["--file", file, "--helm-binary", tool("helm"), "--kubeconfig", home.paths.kubeconfig],
+                        ...["--file", file, "--helm-binary", tool("helm3"), "--kubeconfig", home.paths.kubeconfig],
                         ...["sync", "--skip-deps", "--concurrency", String(concurrency)],
                     ],
                     root,
@@ -176,7 +176,7 @@ async function main(): Promise<number> {
     const chosen = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(ways);
     if (chosen.includes("helmfile") && !isBuilt("helmfile", helmfileTool)) {
         process.stderr.write("building helmfile …\n");
-        await build("helmfile", helmfileTool);
+        await build([["helmfile", helmfileTool]]);
     }
     const file = join(results, "bootstrap.json");
     const former: { measured: Measured[] } = existsSync(file)

@@ -58,7 +58,7 @@ function helmEnvironment(work: string): NodeJS.ProcessEnv {
 /** Downloads a chart from where upstream publishes it; false when that cannot be reached. */
 async function pull({ chart, repository, version }: UpstreamChart, work: string, destination: string) {
     const { exitCode } = await run(
-        tool("helm"),
+        tool("helm4"),
         ["pull", chart, "--repo", repository, "--version", version, "--destination", destination],
         { env: helmEnvironment(join(work, `helm-${chart}`)), timeout: pullLimit },
     );
@@ -82,9 +82,9 @@ async function make(work: string, destination: string): Promise<void> {
                     "check the network, and run it again",
             );
         }
-        await packageChart(tool("helm"), release, source, work, destination);
+        await packageChart(tool("helm4"), release, source, work, destination);
     }
-    const { exitCode, output } = await run(tool("helm"), ["repo", "index", destination]);
+    const { exitCode, output } = await run(tool("helm4"), ["repo", "index", destination]);
     if (exitCode !== 0) {
         throw new Failure(`the chart repository cannot be indexed: ${output.trim()}`);
     }

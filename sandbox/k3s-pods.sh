@@ -77,7 +77,7 @@ END
     while true; do
         if values=$(kubectl --namespace kube-system get helmchartconfig traefik --ignore-not-found \
             -o 'jsonpath={.spec.valuesContent}') && [[ $values != "$installed" ]] &&
-            "$tools/helm" --kubeconfig "$etc/k3s.yaml" upgrade --install traefik "$tools/charts/traefik" \
+            "$tools/helm3" --kubeconfig "$etc/k3s.yaml" upgrade --install traefik "$tools/charts/traefik" \
                 --namespace kube-system --values "$data/traefik.yaml" --values <(printf '%s\n' "$values") >/dev/null; then
             installed=$values
         fi

@@ -3,21 +3,27 @@ import { Failure } from "../lib/failure";
 import { withLock } from "../lib/lock";
 import { cacheDirectory } from "../lib/paths";
 import { throwIfInterrupted } from "../lib/run";
-import { build, checkDisk, isBuilt, takeFromPath } from "./go-build";
+import { build, buildGroups, checkDisk, deleteGoCaches, groupName, isBuilt, takeFromPath } from "./go-build";
 import { hasPostgresql, installPostgresql } from "./postgresql";
 import { Progress } from "./progress";
 import { downloadPulumi, hasPulumi, installBuiltPulumi, takePulumiFromPath } from "./pulumi-cli";
 import { hasOfficialPlugin, pluginProgram } from "./pulumi-plugins";
 import { hasRedis, installRedis } from "./redis";
-import { type GoTool, goTools, kubernetesPlugin, podTools, pulumiTools, testTools, toolVersion } from "./tools";
+import { type GoTool, goTools, kubernetesPlugin, podTools, pulumiTools, testTools, toolsFor } from "./tools";
 
-type NamedTools = Readonly<Record<string, GoTool>>;
+type Tools = readonly (readonly [name: string, tool: GoTool])[];
 
-const isMissing = ([name, tool]: [string, GoTool]) => !isBuilt(name, tool);
+const isMissing = ([name, tool]: Tools[number]) => !isBuilt(name, tool);
 
-/** @param forTests whether what only the tests need has to be there too */
-function isComplete(tools: NamedTools, forTests: boolean): boolean {
-    return hasPulumi() && hasRedis() && (!forTests || hasPostgresql()) && !Object.entries(tools).some(isMissing);
+/** What a command of package.json needs beside the sandbox. */
+export type Purpose = keyof typeof toolsFor;
+
+function needsPostgresql(purpose: Purpose | undefined): boolean {
+    return purpose === "programs" || purpose === "pods";
+}
+
+function isComplete(tools: Tools, purpose: Purpose | undefined): boolean {
+    return hasPulumi() && hasRedis() && (!needsPostgresql(purpose) || hasPostgresql()) && !tools.some(isMissing);
 }
 
 async function hasKubernetesPlugin(): Promise<boolean> {
@@ -25,14 +31,14 @@ async function hasKubernetesPlugin(): Promise<boolean> {
 }
 
 /** Builds, downloads or installs whatever is missing. */
-async function complete(tools: NamedTools, forTests: boolean): Promise<void> {
+async function complete(tools: Tools, purpose: Purpose | undefined): Promise<void> {
     if (!hasRedis()) {
         await new Progress(1).step("installing Redis", installRedis);
     }
-    if (forTests && !hasPostgresql()) {
+    if (needsPostgresql(purpose) && !hasPostgresql()) {
         await new Progress(1).step("installing PostgreSQL", installPostgresql);
     }
-    const wanted = Object.entries(tools);
+    const wanted = [...tools];
     const needsPulumi = !hasPulumi() && !(await takePulumiFromPath());
     if (needsPulumi && !(await new Progress(1).step("looking for Pulumi's own download", downloadPulumi))) {
         process.stderr.write("Pulumi's site cannot be reached from here: its CLI is built instead.\n");
@@ -41,23 +47,26 @@ async function complete(tools: NamedTools, forTests: boolean): Promise<void> {
     if (!(await hasOfficialPlugin("kubernetes"))) {
         wanted.push([pluginProgram("kubernetes"), kubernetesPlugin]);
     }
-    const missing: [string, GoTool][] = [];
+    const missing: Tools[number][] = [];
     for (const [name, tool] of wanted.filter(isMissing)) {
         throwIfInterrupted();
         if (!(await takeFromPath(name, tool))) {
             missing.push([name, tool]);
         }
     }
-    if (missing.length > 0) {
-        checkDisk(missing.length / (Object.keys(tools).length + Object.keys(pulumiTools).length));
+    const groups = buildGroups(missing);
+    if (groups.length > 0) {
+        checkDisk(missing.length / (Object.keys(goTools).length + Object.keys(pulumiTools).length));
         process.stderr.write(
-            `Building ${missing.length} tools once, into ${cacheDirectory}. All of them take 20 min.\n`,
+            `Building ${missing.length} tools once, into ${cacheDirectory}. Those of \`npm start\` take 20 min.\n`,
         );
     }
-    const progress = new Progress(missing.length);
-    for (const [name, tool] of missing) {
-        await progress.step(`building ${name} ${toolVersion(tool)}`, () => build(name, tool));
+    const progress = new Progress(groups.length);
+    for (const group of groups) {
+        const title = group.length === 1 ? groupName(group) : `${group.length} tools together`;
+        await progress.step(`building ${title}`, (advance) => build(group, advance));
     }
+    deleteGoCaches();
     if (needsPulumi && !hasPulumi()) {
         installBuiltPulumi();
     }
@@ -66,22 +75,19 @@ async function complete(tools: NamedTools, forTests: boolean): Promise<void> {
 /**
  * Builds, downloads or installs the tools that are missing.
  *
- * @param purpose `tests`: also the tools that only the tests need; `pods`: also those, and the programs of images
+ * @param purpose whose tools are needed beside the sandbox's
  */
-export async function completeTools(purpose?: "tests" | "pods"): Promise<void> {
-    const forTests = purpose !== undefined;
-    const tools: NamedTools = {
-        ...goTools,
-        ...(forTests ? testTools : {}),
-        ...(purpose === "pods" ? podTools : {}),
-    };
-    if (isComplete(tools, forTests) && (await hasKubernetesPlugin())) {
+export async function completeTools(purpose?: Purpose): Promise<void> {
+    const known: Readonly<Record<string, GoTool>> = { ...testTools, ...podTools };
+    const more: readonly string[] = purpose === undefined ? [] : toolsFor[purpose];
+    const tools = [...Object.entries(goTools), ...Object.entries(known).filter(([name]) => more.includes(name))];
+    if (isComplete(tools, purpose) && (await hasKubernetesPlugin())) {
         return;
     }
     const report = ({ pid }: { pid: number }) =>
         process.stderr.write(`Another set-up (process ${pid}) is building the tools; waiting for it.\n`);
-    await withLock(join(cacheDirectory, "lock"), report, () => complete(tools, forTests));
-    if (!isComplete(tools, forTests)) {
+    await withLock(join(cacheDirectory, "lock"), report, () => complete(tools, purpose));
+    if (!isComplete(tools, purpose)) {
         throw new Failure("a tool vanished while others were built: run `npm run setup` again");
     }
 }

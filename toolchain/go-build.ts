@@ -17,11 +17,31 @@ import { run } from "../lib/run";
 import { aptGetInstall } from "./apt-get";
 import { builtPath, compilerFlags, type GoTool, linkerFlags, toolVersion } from "./tools";
 
-/**
- * What a cold build of everything takes, in gigabytes: 9 in Go's build cache, 4 in its module cache, 1 for the tools.
- * `go clean -cache -modcache` gives back all but the last.
- */
+/** Gigabytes that building the sandbox's tools takes on a machine that has none: Go's caches, and the tools. */
 const coldBuildGigabytes = 14;
+
+/** Go's caches while tools are built. They are deleted when all are there. */
+const goCaches = join(cacheDirectory, "go");
+
+/** Deletes Go's caches, unless you have them elsewhere, by GOCACHE and GOMODCACHE. */
+export function deleteGoCaches(): void {
+    rmSync(goCaches, { recursive: true, force: true });
+}
+
+/** Go with nothing of yours but its caches, if you name any. */
+function goEnvironment(cgo = false): NodeJS.ProcessEnv {
+    return {
+        // Rarer garbage collections save the compiler a tenth of its time.
+        GOGC: "400",
+        GOCACHE: join(goCaches, "build"),
+        GOMODCACHE: join(goCaches, "modules"),
+        ...process.env,
+        CGO_ENABLED: cgo ? "1" : "0",
+        GOWORK: "off",
+        // Modules that can be deleted again.
+        GOFLAGS: "-modcacherw",
+    };
+}
 
 /** Whether the program at the path runs and is the pinned release. */
 export async function isPinnedRelease(path: string, tool: GoTool): Promise<boolean> {
@@ -92,8 +112,7 @@ function reason(output: string): string {
     return relevant.map((line) => line.trim()).join(" | ");
 }
 
-function explain(name: string, tool: GoTool, output: string): Failure {
-    const what = `${name} ${toolVersion(tool)} cannot be built`;
+function explain(what: string, output: string): Failure {
     if (/no space left on device/i.test(output)) {
         return new Failure(
             `${what}: the disk is full. Make room (all tools together take ${coldBuildGigabytes} GB), and run it again.`,
@@ -105,12 +124,12 @@ function explain(name: string, tool: GoTool, output: string): Failure {
     if (/SECURITY ERROR|checksum mismatch/.test(output)) {
         return new Failure(
             `${what}: what was downloaded is not what go.sum pins: ${reason(output)}. ` +
-                "Try `go clean -modcache` once; if it stays so, something on the way alters downloads.",
+                `Delete ${goCaches}, and run it again; if it stays so, something on the way alters downloads.`,
         );
     }
     if (/dial tcp|no such host|timeout|TLS handshake|connection re|: (4|5)\d\d [A-Z]|lookup disabled/.test(output)) {
         return new Failure(
-            `${what}: the Go module ${tool.module} cannot be had: ${reason(output)}. ` +
+            `${what}: a Go module cannot be had: ${reason(output)}. ` +
                 "Check the network and `go env GOPROXY`, and run it again: what is built is kept.",
         );
     }
@@ -128,46 +147,106 @@ async function ensureCompiler(name: string): Promise<void> {
     }
 }
 
+/** Tools that one `go build` makes: of one module, compiled in the same way. */
+export type BuildGroup = readonly (readonly [name: string, tool: GoTool])[];
+
+/** The groups that tools are built in. */
+export function buildGroups(tools: BuildGroup): BuildGroup[] {
+    const groups = new Map<string, [string, GoTool][]>();
+    for (const [name, tool] of tools) {
+        const key = JSON.stringify([tool.folder, tool.cgo, compilerFlags(tool)]);
+        groups.set(key, [...(groups.get(key) ?? []), [name, tool]]);
+    }
+    return [...groups.values()];
+}
+
+/** A group in a sentence. */
+export function groupName(group: BuildGroup): string {
+    const [[name, tool] = ["", undefined]] = group;
+    return group.length === 1 && tool ? `${name} ${toolVersion(tool)}` : group.map(([each]) => each).join(", ");
+}
+
+/** The name that Go gives to the program of a package. */
+function programName(importPath: string): string {
+    return basename(importPath.replace(/\/v\d+$/, ""));
+}
+
 /**
- * Builds a tool into the cache. It appears there whole or not at all.
+ * Builds tools into the cache. Each appears there whole or not at all.
  *
- * @throws Failure that says why it cannot be built
+ * @param advance called with the number of compiled packages
+ * @throws Failure that says why they cannot be built
  */
-export async function build(name: string, tool: GoTool): Promise<void> {
-    const path = builtPath(name, tool);
-    const directory = dirname(path);
-    mkdirSync(directory, { recursive: true });
+export async function build(group: BuildGroup, advance: (done: number, total: number) => void = () => {}) {
+    const [[, tool] = []] = group;
+    if (tool === undefined) {
+        return;
+    }
     if (tool.cgo) {
-        await ensureCompiler(name);
+        await ensureCompiler(groupName(group));
     }
-    const temporary = join(directory, `.${basename(path)}.${process.pid}.new`);
-    for (const leftover of readdirSync(directory).filter((entry) => entry.endsWith(".new"))) {
-        rmSync(join(directory, leftover), { force: true });
+    const cannot = `${groupName(group)} cannot be built`;
+    const cwd = join(root, "toolchain", tool.folder);
+    const env = goEnvironment(tool.cgo !== undefined);
+    const packages = group.map(([, each]) => each.package);
+    const toolsDirectory = join(cacheDirectory, "tools");
+    mkdirSync(toolsDirectory, { recursive: true });
+    for (const leftover of readdirSync(toolsDirectory).filter((entry) => entry.endsWith(".new"))) {
+        rmSync(join(toolsDirectory, leftover), { recursive: true, force: true });
     }
-    const embedded = join(directory, ".embedded");
+    const temporary = join(toolsDirectory, `.${tool.folder}.${process.pid}.new`);
+    const flags = ["-mod=readonly"];
     try {
-        const flags = ["-mod=readonly", "-trimpath", ...compilerFlags(tool), "-ldflags", linkerFlags(tool)];
         if (tool.embeds) {
-            flags.push("-overlay", writeOverlay(embedded, tool.folder, tool.embeds(await sourcesOf(name, tool))));
+            const files = tool.embeds(await sourcesOf(groupName(group), tool, env));
+            flags.push("-overlay", writeOverlay(join(temporary, "embedded"), tool.folder, files));
         }
-        const { exitCode, output } = await run("go", ["build", ...flags, "-o", temporary, tool.package], {
-            cwd: join(root, "toolchain", tool.folder),
-            // Go's view of nothing but the tool's own module.
-            env: { ...process.env, CGO_ENABLED: tool.cgo ? "1" : "0", GOWORK: "off", GOFLAGS: "" },
+        const listed = await run("go", ["list", ...flags, "-deps", ...packages], { cwd, env });
+        if (listed.exitCode !== 0) {
+            throw explain(cannot, listed.output);
+        }
+        // Among the packages, Go prints which modules it downloads.
+        const isPackage = (line: string) => /^[\w.~/+-]+$/.test(line);
+        const total = listed.output.split("\n").filter(isPackage).length;
+        let done = 0;
+        flags.push(
+            "-v",
+            "-trimpath",
+            ...compilerFlags(tool),
+            "-ldflags",
+            linkerFlags(...group.map(([, each]) => each)),
+        );
+        const programs = join(temporary, "programs");
+        const { exitCode, output } = await run("go", ["build", ...flags, "-o", `${programs}/`, ...packages], {
+            cwd,
+            env,
+            onOutput: (text) => {
+                done += text.split("\n").filter(isPackage).length;
+                advance(done, total);
+            },
         });
         if (exitCode !== 0) {
-            throw explain(name, tool, output);
-        }
-        if (!(await isPinnedRelease(temporary, tool))) {
-            throw new Failure(
-                `${name} was built but does not run as ${toolVersion(tool)}: run \`go clean -cache\` and then this again`,
+            throw explain(
+                cannot,
+                output
+                    .split("\n")
+                    .filter((line) => !isPackage(line))
+                    .join("\n"),
             );
         }
-        rmSync(path, { force: true });
-        renameSync(temporary, path);
+        for (const [name, each] of group) {
+            const program = join(programs, programName(each.package));
+            if (!(await isPinnedRelease(program, each))) {
+                throw new Failure(
+                    `${name} was built but does not run as ${toolVersion(each)}: delete ${goCaches}, and run it again`,
+                );
+            }
+            const path = builtPath(name, each);
+            mkdirSync(dirname(path), { recursive: true });
+            renameSync(program, path);
+        }
     } finally {
-        rmSync(temporary, { force: true });
-        rmSync(embedded, { recursive: true, force: true });
+        rmSync(temporary, { recursive: true, force: true });
     }
 }
 
@@ -191,15 +270,20 @@ function writeOverlay(directory: string, folder: string, files: Readonly<Record<
 /**
  * The folder of a tool's sources in Go's module cache, for a program that reads files of them.
  *
+ * @param env of Go, which names the cache
  * @throws Failure when it cannot be had
  */
-export async function sourcesOf(name: string, tool: GoTool): Promise<string> {
+export async function sourcesOf(
+    name: string,
+    tool: GoTool,
+    env: NodeJS.ProcessEnv = { ...process.env, GOWORK: "off", GOFLAGS: "" },
+): Promise<string> {
     const { exitCode, output } = await run("go", ["mod", "download", "-json", `${tool.module}@${toolVersion(tool)}`], {
         cwd: join(root, "toolchain", tool.folder),
-        env: { ...process.env, GOWORK: "off", GOFLAGS: "" },
+        env,
     });
     if (exitCode !== 0) {
-        throw explain(name, tool, output);
+        throw explain(`the sources of ${name} ${toolVersion(tool)} cannot be had`, output);
     }
     return JSON.parse(output).Dir;
 }

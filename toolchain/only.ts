@@ -1,18 +1,23 @@
 import { Failure, runMain } from "../lib/failure";
-import { build, isBuilt, takeFromPath } from "./go-build";
+import { build, buildGroups, deleteGoCaches, isBuilt, takeFromPath } from "./go-build";
 import { type GoTool, goTools } from "./tools";
 
 /** Builds the tools that are named on the command line, for a machine that needs no sandbox: a runner of workflows. */
 runMain("setup", async () => {
     const known: Readonly<Record<string, GoTool>> = goTools;
+    const missing: [string, GoTool][] = [];
     for (const name of process.argv.slice(2)) {
         const tool = known[name];
         if (tool === undefined) {
             throw new Failure(`there is no tool "${name}"; there are: ${Object.keys(known).join(", ")}`, 2);
         }
         if (!isBuilt(name, tool) && !(await takeFromPath(name, tool))) {
-            await build(name, tool);
+            missing.push([name, tool]);
         }
     }
+    for (const group of buildGroups(missing)) {
+        await build(group);
+    }
+    deleteGoCaches();
     return 0;
 });

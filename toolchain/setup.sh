@@ -1,8 +1,7 @@
 #!/bin/sh
-# Makes a fresh clone ready, before `npm start` and `npm test`: checks what must be there, installs the packages, builds
-# the tools; with --for-tests also those that only the tests need, with --for-pods also those of nodes
-# that run pods and of their images. Costs next to nothing when all of it is done. Needs
-# no package itself.
+# Prepares a fresh clone for `npm start` and `npm test`: checks prerequisites, installs packages and builds tools. Option
+# --for-<suite> adds the tools of a test suite (toolsFor in tools.ts). Returns at once when nothing is missing. Needs no
+# package itself.
 set -eu
 cd "$(dirname "$0")/.."
 

@@ -72,7 +72,7 @@ function prometheus(folder: string, module: string, command: string): GoTool {
 /** The Kubernetes release whose API both Helms assume when they render without a cluster. */
 const renderedFor = { major: "1", minor: "36" };
 
-/** The tools of every machine that runs the sandbox. Quick ones first: a mistake in the set-up shows early. */
+/** Tools of every machine that runs the sandbox. Quick ones first: a mistake in the set-up shows early. */
 export const goTools = {
     kustomize: {
         folder: "kustomize",
@@ -94,21 +94,7 @@ export const goTools = {
     kubectl: kubernetes("kubectl", "version", "--client"),
     kwok: kwok("kwok"),
     kwokctl: kwok("kwokctl"),
-    // Pulumi's side: the official kubernetes plugin embeds Helm 3.
-    helm: {
-        folder: "helm3",
-        module: "helm.sh/helm/v3",
-        package: "helm.sh/helm/v3/cmd/helm",
-        variables: (version) => ({
-            "helm.sh/helm/v3/internal/version.version": version,
-            "helm.sh/helm/v3/pkg/lint/rules.k8sVersionMajor": renderedFor.major,
-            "helm.sh/helm/v3/pkg/lint/rules.k8sVersionMinor": renderedFor.minor,
-            "helm.sh/helm/v3/pkg/chartutil.k8sVersionMajor": renderedFor.major,
-            "helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor": renderedFor.minor,
-        }),
-        versionArguments: ["version", "--short"],
-    },
-    // Argo CD's side: its repo server renders with Helm 4.
+    // The Helm that Argo CD's repo server renders with.
     helm4: {
         folder: "helm4",
         module: "helm.sh/helm/v4",
@@ -130,11 +116,25 @@ export const goTools = {
     },
 } satisfies Record<string, GoTool>;
 
-/** Tools that only the tests need: `npm test` builds them, `npm start` does not. */
+/** Tools that only tests need. */
 export const testTools = {
+    // The Helm that Pulumi's kubernetes plugin embeds.
+    helm3: {
+        folder: "helm3",
+        module: "helm.sh/helm/v3",
+        package: "helm.sh/helm/v3/cmd/helm",
+        variables: (version) => ({
+            "helm.sh/helm/v3/internal/version.version": version,
+            "helm.sh/helm/v3/pkg/lint/rules.k8sVersionMajor": renderedFor.major,
+            "helm.sh/helm/v3/pkg/lint/rules.k8sVersionMinor": renderedFor.minor,
+            "helm.sh/helm/v3/pkg/chartutil.k8sVersionMajor": renderedFor.major,
+            "helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor": renderedFor.minor,
+        }),
+        versionArguments: ["version", "--short"],
+    },
     // The programs of charts/monitoring, in the releases of its images.
     node_exporter: prometheus("node-exporter", "github.com/prometheus/node_exporter", ""),
-    // The last release whose module has all that a build needs: later ones embed pages that npm makes.
+    // charts/monitoring has a later release. From 0.32 on, the module lacks the pages that it embeds.
     alertmanager: prometheus("alertmanager", "github.com/prometheus/alertmanager", "alertmanager"),
     amtool: prometheus("alertmanager", "github.com/prometheus/alertmanager", "amtool"),
     "kube-state-metrics": {
@@ -211,7 +211,7 @@ export const testTools = {
         variables: (version) => ({ "main.version": version.slice(1) }),
         versionArguments: ["--version"],
     },
-    // The last release that can be had as a Go module: the next one's module states another path than its own.
+    // charts/gitops has a later release. That needs the module gitea.dev/actions-proto-go, which no module proxy serves.
     gitea: {
         folder: "gitea",
         module: "code.gitea.io/gitea",
@@ -351,6 +351,20 @@ export const kubernetesPlugin: GoTool = {
     },
 };
 
+/** Tools beyond the sandbox's that a command needs: `npm run setup -- --for-<name>` builds them. */
+export const toolsFor = {
+    tests: ["helm3", "netpolicy", "gitea"],
+    docs: ["gitea"],
+    faults: ["helm3", "gitea"],
+    programs: ["AdGuardHome", "gatus", "glance", "traefik"],
+    monitoring: [
+        ...["alertmanager", "amtool", "kube-state-metrics", "node_exporter", "prometheus", "promtool"],
+        ...["alloysyntax", "gatus"],
+    ],
+    workflows: ["act", "actionlint", "crane"],
+    pods: [...Object.keys(testTools), ...Object.keys(podTools)],
+} as const satisfies Readonly<Record<string, readonly string[]>>;
+
 /** Every tool that the toolchain provides. */
 export type ToolName =
     | keyof typeof goTools
@@ -381,9 +395,9 @@ export function compilerFlags(tool: GoTool): string[] {
     ];
 }
 
-/** Arguments for Go's linker. */
-export function linkerFlags(tool: GoTool): string {
-    const variables = Object.entries(tool.variables(toolVersion(tool)));
+/** Arguments for Go's linker, for tools that are built together: each takes the variables that it has. */
+export function linkerFlags(...tools: readonly GoTool[]): string {
+    const variables = tools.flatMap((tool) => Object.entries(tool.variables(toolVersion(tool))));
     return ["-s", "-w", ...variables.map(([name, value]) => `-X ${name}=${value}`)].join(" ");
 }
 

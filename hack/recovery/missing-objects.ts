@@ -46,7 +46,7 @@ export async function makeMissingObjects(
 ): Promise<void> {
     const { name, namespace } = release;
     const text = await capture(
-        tool("helm"),
+        tool("helm4"),
         ["get", "manifest", name, "--namespace", namespace, "--kubeconfig", kubectl.kubeconfig],
         { failure: `helm does not know what belongs to ${namespace}/${name}` },
     );

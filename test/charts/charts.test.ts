@@ -61,7 +61,7 @@ describe.each(charts)("chart %s", (chart) => {
         const byName = (manifests: Manifest[]) =>
             Object.fromEntries(manifests.map((each) => [`${each.kind} ${each.metadata.name}`, each]));
 
-        expect(byName(parseManifests(texts.get(`helm ${chart}`) ?? ""))).toEqual(byName(rendered(chart)));
+        expect(byName(parseManifests(texts.get(`helm3 ${chart}`) ?? ""))).toEqual(byName(rendered(chart)));
     });
 
     test("renders its golden file (UPDATE_GOLDEN=1 npx jest --selectProjects charts writes it)", () => {

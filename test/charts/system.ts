@@ -47,13 +47,13 @@ export async function renderSystem(): Promise<Manifest[]> {
             const source = inModule
                 ? join(modules.get(inModule.module) ?? "", inModule.folder)
                 : join("sandbox/charts", release.chart);
-            await packageChart(tool("helm"), release, source, join(directory, "work"), directory);
+            await packageChart(tool("helm3"), release, source, join(directory, "work"), directory);
         }
         const rendered: Manifest[] = [];
         for (const { name, namespace, chart, version, values } of Object.values(await releases())) {
             const given = join(directory, `${name}.json`);
             writeFileSync(given, JSON.stringify(values));
-            const { exitCode, output } = await run(tool("helm"), [
+            const { exitCode, output } = await run(tool("helm3"), [
                 ...[
                     "template",
                     String(name),

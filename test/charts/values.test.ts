@@ -265,7 +265,7 @@ describe("with values of real use", () => {
     );
 
     test("Jellyfin gets the node's GPU, and stays restricted", async () => {
-        const jellyfin = workloads(await workspace("helm").render("jellyfin", ...exampleOf("jellyfin"))).find(
+        const jellyfin = workloads(await workspace("helm3").render("jellyfin", ...exampleOf("jellyfin"))).find(
             ({ name }) => name === "jellyfin",
         );
         const [container] = jellyfin?.template.spec?.containers ?? [];
@@ -341,8 +341,8 @@ describe("with values of real use", () => {
     });
 
     test("a ConfigMap that changes restarts its pods, and no other", async () => {
-        const before = workloads(await workspace("helm").render("database"));
-        const after = workloads(await workspace("helm").render("database", "--set", "keepDumps=3"));
+        const before = workloads(await workspace("helm3").render("database"));
+        const after = workloads(await workspace("helm3").render("database", "--set", "keepDumps=3"));
         const changed = after.filter(({ name, template }) => {
             const old = before.find((each) => each.name === name);
             return JSON.stringify(old?.template) !== JSON.stringify(template);
@@ -353,7 +353,7 @@ describe("with values of real use", () => {
 
     test("a Job that does something else is another Job", async () => {
         const name = async (...values: string[]) =>
-            ofKind(await workspace("helm").render("database", ...values), "Job").map(({ metadata }) => metadata.name);
+            ofKind(await workspace("helm3").render("database", ...values), "Job").map(({ metadata }) => metadata.name);
 
         expect(await name("--set", "keepDumps=3")).toEqual(await name());
         expect(await name("--set-json", "databases.nextcloud={}")).not.toEqual(await name());

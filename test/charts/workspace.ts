@@ -29,7 +29,7 @@ export function exampleOf(chart: string): string[] {
 }
 
 /** Pulumi installs with Helm 3, Argo CD renders with Helm 4: every chart has to mean the same to both. */
-export const helms = ["helm", "helm4"] as const;
+export const helms = ["helm3", "helm4"] as const;
 
 /** One of the two Helms, by the toolchain's name. */
 export type Helm = (typeof helms)[number];

@@ -50,9 +50,9 @@ async function serveVersionsBefore(): Promise<void> {
             if (existsSync(template)) {
                 renameSync(template, join(source, "Chart.yaml"));
             }
-            await packageChart(tool("helm"), { ...release, version }, source, join(work, "package"), served);
+            await packageChart(tool("helm3"), { ...release, version }, source, join(work, "package"), served);
         }
-        execFileSync(tool("helm"), ["repo", "index", served]);
+        execFileSync(tool("helm3"), ["repo", "index", served]);
     } finally {
         rmSync(work, { recursive: true });
     }

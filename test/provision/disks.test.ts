@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { run } from "../../lib/run";
+import { linesOf } from "../docs/pages";
 import type { Outcome } from "../sandbox/home";
-import { linesOf } from "../sandbox/pages";
 import { type DiskConfig, DiskHome, mount, passphrase, passphraseWords } from "./disk-home";
 
 // Starts of machines whose processor is emulated, on a host that may be busy.

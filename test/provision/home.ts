@@ -48,7 +48,7 @@ const podPrograms: ToolName[] = [
     "kubelet",
     "kube-proxy",
     "pod-network",
-    "helm",
+    "helm3",
 ];
 const cniPlugins: ToolName[] = ["bridge", "host-local", "loopback", "portmap"];
 

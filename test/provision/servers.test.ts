@@ -1,6 +1,6 @@
 import type { Outcome } from "../../lib/run";
+import { linesOf } from "../docs/pages";
 import { until } from "../sandbox/home";
-import { linesOf } from "../sandbox/pages";
 import { type LiveNode, MachineHome } from "./home";
 
 // Machines that start, and a run over all of them, on a host that may be busy.

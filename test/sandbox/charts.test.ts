@@ -44,7 +44,7 @@ async function prepare(name: string, text: string, ...options: string[]): Promis
 async function upstream(chart: string, ...options: string[]): Promise<string> {
     const directory = join(home.root, ".sandbox/charts");
     const archive = readdirSync(directory).find((file) => file.startsWith(`${chart}-`) && file.endsWith(".tgz"));
-    const { exitCode, output } = await run(tool("helm"), [
+    const { exitCode, output } = await run(tool("helm4"), [
         "template",
         chart,
         join(directory, archive ?? `${chart}.tgz`),

@@ -1,4 +1,4 @@
-import { Home } from "./home";
+import { Home } from "../sandbox/home";
 import { linesOf } from "./pages";
 
 /** Two cores and a fresh cluster: minutes, in milliseconds. */

@@ -5,15 +5,15 @@ import { parse, stringify } from "yaml";
 import { ownProcesses } from "../../sandbox/own-processes";
 import { sandboxPaths } from "../../sandbox/paths";
 import { freePorts } from "../../sandbox/ports";
-import { adaptedPrometheus } from "../monitoring/adapted";
-import { argocdPorts } from "../monitoring/argocd-ports";
-import { filesOf, writeFiles } from "../monitoring/chart";
-import { Daemon } from "../monitoring/daemon";
-import { eventually } from "../monitoring/eventually";
-import { readExporters } from "../monitoring/metrics";
-import { Receiver } from "../monitoring/receiver";
-import { runAlertmanager } from "../monitoring/run-alertmanager";
-import { Home } from "./home";
+import { Home } from "../sandbox/home";
+import { adaptedPrometheus } from "./adapted";
+import { argocdPorts } from "./argocd-ports";
+import { filesOf, writeFiles } from "./chart";
+import { Daemon } from "./daemon";
+import { eventually } from "./eventually";
+import { readExporters } from "./metrics";
+import { Receiver } from "./receiver";
+import { runAlertmanager } from "./run-alertmanager";
 
 /** Two cores and a fresh cluster: minutes, in milliseconds. */
 const limit = 10 * 60_000;
@@ -253,7 +253,7 @@ test(
         const names = new Set(await ask<string[]>("label/__name__/values"));
         // Some have no series yet, and are announced.
         const metadata = await ask<Record<string, unknown>>("metadata");
-        const running = Object.entries(exporters).filter(([, { test: where }]) => where === "sandbox/monitoring");
+        const running = Object.entries(exporters).filter(([, { test: where }]) => where === "monitoring/sandbox");
 
         expect(running.length).toBeGreaterThan(4);
         for (const [exporter, { metrics }] of running) {

@@ -4,12 +4,12 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { stringify } from "yaml";
-import { makeKey, sign } from "../../../sandbox/controllers/x509";
-import { freePort } from "../../../sandbox/ports";
-import { tool } from "../../../toolchain/tools";
-import { missingIn } from "../../monitoring/metrics";
-import { configFile, type Manifest, ofKind } from "../manifest";
-import { charts, inParallel, Workspace } from "../workspace";
+import { makeKey, sign } from "../../sandbox/controllers/x509";
+import { freePort } from "../../sandbox/ports";
+import { tool } from "../../toolchain/tools";
+import { configFile, type Manifest, ofKind } from "../charts/manifest";
+import { charts, inParallel, Workspace } from "../charts/workspace";
+import { missingIn } from "../monitoring/metrics";
 import { Program, runToEnd } from "./program";
 
 const annotation = "gatus.home-operations.com/endpoint";

@@ -3,10 +3,10 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse } from "yaml";
-import { freePorts } from "../../../sandbox/ports";
-import { tool } from "../../../toolchain/tools";
-import { configFile } from "../manifest";
-import { exampleOf, Workspace } from "../workspace";
+import { freePorts } from "../../sandbox/ports";
+import { tool } from "../../toolchain/tools";
+import { configFile } from "../charts/manifest";
+import { exampleOf, Workspace } from "../charts/workspace";
 import { Program, runToEnd } from "./program";
 
 const hash = "$2y$05$JD9gmyIDvNzZa7Ll0G2PvOzcEfyvDG5wDBeoSGHcT.J9vUvBnYlZa";
@@ -63,7 +63,7 @@ test("AdGuard Home knows every key of it: what it writes back says the same", as
 });
 
 test("the first start writes the password's hash, and a later one leaves the file alone", () => {
-    const chart = join(__dirname, "../../../charts/adguard/config");
+    const chart = join(__dirname, "../../charts/adguard/config");
     const [conf, seed, bin] = ["conf", "seed", "bin"].map((name) => join(directory, name)) as [string, string, string];
     for (const each of [conf, seed, bin]) {
         mkdirSync(each);

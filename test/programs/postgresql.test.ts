@@ -12,10 +12,10 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { freePort } from "../../../sandbox/ports";
-import { postgresqlDirectory } from "../../../toolchain/postgresql";
-import { configFile, containers, type Manifest, ofKind, workloads } from "../manifest";
-import { Workspace } from "../workspace";
+import { freePort } from "../../sandbox/ports";
+import { postgresqlDirectory } from "../../toolchain/postgresql";
+import { configFile, containers, type Manifest, ofKind, workloads } from "../charts/manifest";
+import { Workspace } from "../charts/workspace";
 import { Program, runToEnd } from "./program";
 
 /** PostgreSQL refuses to run as root. */
@@ -259,7 +259,7 @@ describe("PostgreSQL", () => {
             code: 0,
         });
 
-        const page = readFileSync(join(__dirname, "../../../docs/restore.md"), "utf8");
+        const page = readFileSync(join(__dirname, "../../docs/restore.md"), "utf8");
         const [name = "", ...args] = JSON.parse(/"value": (\["pg_restore".*?\])/.exec(page)?.[1] ?? "[]");
         const inHere = args.map((each: string) => each.replace(/^\/dumps\/[^/]+/, join(folder("dumps"), day)));
         expect(await client(name, inHere, "postgres", passwords.superuser)).toHaveEndedWith(0);

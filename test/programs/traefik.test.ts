@@ -5,12 +5,12 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { connect } from "node:tls";
-import { makeKey, sign } from "../../../sandbox/controllers/x509";
-import { freePorts } from "../../../sandbox/ports";
-import { tool } from "../../../toolchain/tools";
-import { missingIn } from "../../monitoring/metrics";
-import { configFile } from "../manifest";
-import { Workspace } from "../workspace";
+import { makeKey, sign } from "../../sandbox/controllers/x509";
+import { freePorts } from "../../sandbox/ports";
+import { tool } from "../../toolchain/tools";
+import { configFile } from "../charts/manifest";
+import { Workspace } from "../charts/workspace";
+import { missingIn } from "../monitoring/metrics";
 import { Program, runToEnd } from "./program";
 
 /** Plugins by their module, with the package that Traefik expects in it. Traefik downloads them; a test cannot. */

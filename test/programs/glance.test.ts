@@ -3,10 +3,10 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { freePort } from "../../../sandbox/ports";
-import { tool } from "../../../toolchain/tools";
-import { configFile, type Manifest, ofKind } from "../manifest";
-import { charts, inParallel, Workspace } from "../workspace";
+import { freePort } from "../../sandbox/ports";
+import { tool } from "../../toolchain/tools";
+import { configFile, type Manifest, ofKind } from "../charts/manifest";
+import { charts, inParallel, Workspace } from "../charts/workspace";
 import { Program, runToEnd } from "./program";
 
 const directory = mkdtempSync(join(tmpdir(), "hearth-glance-"));

@@ -2,9 +2,9 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { tool } from "../../../toolchain/tools";
-import { containers } from "../manifest";
-import { charts, inParallel, Workspace } from "../workspace";
+import { tool } from "../../toolchain/tools";
+import { containers } from "../charts/manifest";
+import { charts, inParallel, Workspace } from "../charts/workspace";
 import { Program, runToEnd } from "./program";
 
 const isValkey = (image: string | undefined) => image?.includes("/valkey/") ?? false;
