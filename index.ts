@@ -16,6 +16,7 @@ import "./config/process";
 import { loadSettings } from "./config/settings";
 import { root } from "./lib/root";
 import { Nodes } from "./provision/nodes";
+import { homeRegistries } from "./provision/registries";
 
 const settings = loadSettings();
 const applications = readApplications(root, settings.cluster);
@@ -34,7 +35,7 @@ const nodes =
               ssh,
               ...(settings.api ? { api: settings.api } : {}),
               k3s: settings.k3s,
-              registries: settings.registries,
+              registries: homeRegistries(settings),
               discard: settings.discard,
               ...(settings.identity ? { identity: settings.identity } : {}),
               ...(settings.storage ? { storage: settings.storage } : {}),

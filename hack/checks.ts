@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import type { Warning } from "../components/application-status";
 import { type ClusterFacts, readCluster } from "../components/cluster";
 import { configPath } from "../config/secrets";
@@ -9,6 +10,7 @@ import { engines } from "../package.json";
 import { pulumiVersion } from "../toolchain/pulumi-version";
 import { goTools, pulumiTools, type ToolName, tool } from "../toolchain/tools";
 import { capture } from "./capture";
+import { certificateExpiry } from "./certificate";
 import { Kubectl } from "./kubectl";
 import { pulumi, type Stack, withKubeconfig } from "./stack";
 
@@ -219,8 +221,12 @@ export async function clusterChecks(stack: Stack): Promise<Finding[]> {
             return `answers, ${JSON.parse(version).gitVersion}`;
         }),
     );
+    const certificate = await check("certificate", "run `npx pulumi up`, or `hack/recover` first if that fails", () =>
+        withKubeconfig(stack, async (path) => certificateExpiry(readFileSync(path, "utf8"), new Date())),
+    );
     if (!reachable.good) {
-        return [reachable];
+        // An expired certificate is why nobody answers; a kubeconfig that cannot be read is reported already.
+        return certificate.found.includes("valid until") ? [certificate, reachable] : [reachable];
     }
     return withKubeconfig(stack, async (path) => {
         const kubectl = new Kubectl(path);
@@ -253,6 +259,6 @@ export async function clusterChecks(stack: Stack): Promise<Finding[]> {
             const note = `Renovate pins an image at its first run. By tag alone run:\n  ${unpinned.join("\n  ")}`;
             return { what: "images", good: true, found, ...(unpinned.length > 0 ? { note } : {}) };
         };
-        return [reachable, ...(await Promise.all([clock, balancer, nfs, images()]))];
+        return [reachable, certificate, ...(await Promise.all([clock, balancer, nfs, images()]))];
     });
 }

@@ -12,6 +12,7 @@ export const verbs = {
     install: (): Loaded => require("./verbs/install"),
     "new-app": (): Loaded => require("./verbs/new-app"),
     "preview-comment": (): Loaded => require("./verbs/preview-comment"),
+    reboot: (): Loaded => require("./verbs/reboot"),
     recover: (): Loaded => require("./verbs/recover"),
     secrets: (): Loaded => require("./verbs/secrets"),
     status: (): Loaded => require("./verbs/status"),

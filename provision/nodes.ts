@@ -3,6 +3,7 @@ import * as random from "@pulumi/random";
 import type { ApiSettings, Identity, K3sSettings, NodeSettings, RegistrySettings, SshSettings } from "../config/nodes";
 import { auditPolicyText, k3sConfig, podSecurityText, registrationConfig } from "./k3s-config";
 import { k3sRelease } from "./k3s-release";
+import { findClaimsThatLeave } from "./leaving";
 import { firstServer, planSteps, type Step, type StepKind } from "./plan";
 import { preflight } from "./preflight";
 import { registriesText, registryAuthorities } from "./registries";
@@ -216,6 +217,18 @@ export class Nodes extends pulumi.ComponentResource {
                 ...(step.node.offline ? { ignoreChanges: ["*"] } : {}),
             });
             done.set(step.name, resource);
+        }
+
+        if (pulumi.runtime.isDryRun()) {
+            const kept = nodes.map((node) => node.name);
+            credential(2).apply(async (kubeconfig) => {
+                const claims = await findClaimsThatLeave(kubeconfig, kept);
+                if (claims.length > 0) {
+                    const text =
+                        "nodes leave that have volumes on their disks. A run refuses while there is data in one of them that";
+                    pulumi.log.warn(`${text} hearth:discard does not name:\n  ${claims.join("\n  ")}`, this);
+                }
+            });
         }
 
         const members = [...done.values()].map(({ urn }) => urn);

@@ -1,5 +1,22 @@
 import { stringify } from "yaml";
 import type { RegistrySettings } from "../config/nodes";
+import type { Settings } from "../config/schema";
+
+/**
+ * Registries of a home: its settings, and the home's own Gitea with the account that its chart makes for nodes. Its
+ * password has to be in the stack's config, since nodes come before anything that is generated: `npm run secrets -- keep`
+ * writes it there.
+ */
+export function homeRegistries({
+    domain,
+    ownGitea,
+    registries,
+    secrets,
+}: Pick<Settings, "domain" | "ownGitea" | "registries" | "secrets">): RegistrySettings {
+    const password = secrets["gitops"]?.["registry-password"];
+    const gitea = { [`git.${domain}`]: { mirrors: [], rewrite: {}, username: "nodes", password } };
+    return { ...(ownGitea && password !== undefined ? gitea : {}), ...registries };
+}
 
 /** Folder of the certificate authorities on a node. */
 const folder = "/etc/rancher/k3s/registries";

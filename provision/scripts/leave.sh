@@ -89,7 +89,7 @@ drain() {
 
 delete() {
     if ! has_k3s; then
-        say "no k3s here: nothing to take out"
+        say "there is no k3s here any more. If the cluster still has the node $node, run: hack/forget-node $node"
         return
     fi
     prove "$node stays in the cluster"

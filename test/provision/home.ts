@@ -90,7 +90,7 @@ export class MachineHome {
         const home = new MachineHome(runPods);
         await home.prepare();
         await home.addMachines(...names);
-        home.current = await Stack.create(home.network, { privateKey: readFileSync(home.key, "utf8") });
+        home.current = await Stack.create(home.network, { "ssh.privateKey": readFileSync(home.key, "utf8") });
         return home;
     }
 
@@ -170,7 +170,7 @@ export class MachineHome {
     async startOver(): Promise<void> {
         await Promise.all(this.machines.map((machine) => machine.reinstall()));
         this.current?.remove();
-        this.current = await Stack.create(this.network, { privateKey: readFileSync(this.key, "utf8") });
+        this.current = await Stack.create(this.network, { "ssh.privateKey": readFileSync(this.key, "utf8") });
     }
 
     /** The machine of that name. */
@@ -206,6 +206,7 @@ export class MachineHome {
             readonly source?: string;
             readonly release?: { version: string; sha256: string };
             readonly registries?: Readonly<Record<string, { readonly mirrors: readonly string[] }>>;
+            readonly discard?: readonly string[];
         } = {},
     ): void {
         this.stack.configure({

@@ -11,7 +11,7 @@ const api = config.getObject<{ address: string; virtual: boolean }>("api");
 /** The cluster's administrator. */
 export const { kubeconfig } = new Nodes("nodes", {
     nodes: nodesSchema.parse(config.requireObject("nodes")),
-    ssh: { privateKey: config.require("privateKey") },
+    ssh: config.requireObject<{ privateKey: string }>("ssh"),
     k3s: k3sSchema.parse({ source: config.require("source"), ...config.getObject<object>("k3s") }),
     registries: registriesSchema.parse(config.getObject("registries") ?? {}),
     discard: config.getObject<string[]>("discard") ?? [],

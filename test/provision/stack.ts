@@ -34,7 +34,7 @@ export class Stack {
     static async create(network: Network, secrets: Readonly<Record<string, string>>): Promise<Stack> {
         const stack = new Stack(network);
         const copied = [
-            ...["components", "config", "hack", "lib", "provision", "sandbox", "toolchain"],
+            ...["charts", "clusters", "components", "config", "hack", "lib", "provision", "sandbox", "toolchain"],
             ...["Pulumi.yaml", "package.json", "package-lock.json", "program.cjs", "test/provision/program.ts"],
         ];
         for (const each of copied) {
@@ -45,7 +45,7 @@ export class Stack {
         mkdirSync(join(stack.folder, ".state"));
         await stack.pulumi("stack", "init", "test");
         for (const [key, value] of Object.entries(secrets)) {
-            const child = spawn(...stack.command(["config", "set", "--secret", key, "--stack", "test"]));
+            const child = spawn(...stack.command(["config", "set", "--secret", "--path", key, "--stack", "test"]));
             child.stdin?.end(value);
             const exitCode = await new Promise((done) => child.once("close", done));
             if (exitCode !== 0) {
@@ -125,6 +125,16 @@ export class Stack {
         const scripts = urns.filter((urn) => urn.includes("command:remote:Command::"));
         writeFileSync(file, JSON.stringify(withoutResources(state, scripts)));
         await succeed("stack", "import", "--file", file);
+    }
+
+    /** Loses the state, as somebody does whose disk fails; the config stays, and an empty stack of the same name. */
+    async loseState(): Promise<void> {
+        rmSync(join(this.folder, ".state"), { recursive: true });
+        mkdirSync(join(this.folder, ".state"));
+        const { exitCode, output } = await this.pulumi("stack", "init", "test");
+        if (exitCode !== 0) {
+            throw new Error(output);
+        }
     }
 
     /** Removes it, and nothing from the machines; a run that a failed test left ends. */

@@ -1,8 +1,19 @@
 import { parse } from "yaml";
 import { registriesSchema } from "../../../config/nodes";
-import { registriesText, registryAuthorities } from "../../../provision/registries";
+import { homeRegistries, registriesText, registryAuthorities } from "../../../provision/registries";
 
 const ca = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+
+test("nodes log in at the home's own Gitea, once its password is in the config", () => {
+    const home = { domain: "home.example.com", ownGitea: true, registries: {}, secrets: {} };
+    expect(homeRegistries(home)).toEqual({});
+    const secrets = { gitops: { "registry-password": "secret" } };
+    expect(parse(registriesText(homeRegistries({ ...home, secrets })))).toEqual({
+        mirrors: { "git.home.example.com": {} },
+        configs: { "git.home.example.com": { auth: { username: "nodes", password: "secret" } } },
+    });
+    expect(homeRegistries({ ...home, secrets, ownGitea: false })).toEqual({});
+});
 
 test("a home without registries has no file for them", () => {
     expect(registriesText({})).toBe("");

@@ -1,0 +1,99 @@
+import { setTimeout as pause } from "node:timers/promises";
+import { z } from "zod";
+import { nodeSchema } from "../../config/nodes";
+import { Failure } from "../../lib/failure";
+import { ssh } from "../../lib/ssh";
+import { Kubectl } from "../kubectl";
+import { pulumi, readStack, stackOption, withKubeconfig } from "../stack";
+import { hostKeysInState, nodeToUnlock, storagePassphrase, unlockDisks } from "../unlock-disks";
+import { defineVerb, exitCodes } from "../verb";
+
+/** Seconds that a node may take from its restart until it is Ready. */
+const limit = 900;
+
+interface Node {
+    readonly metadata: { readonly name: string };
+    readonly status?: { readonly conditions?: readonly { readonly type: string; readonly status: string }[] };
+}
+
+const isReady = ({ status }: Node) =>
+    status?.conditions?.some(({ type, status: value }) => type === "Ready" && value === "True") ?? false;
+
+/** Asks every few seconds until there is an answer. */
+async function until(what: string, ask: () => Promise<boolean>): Promise<void> {
+    const end = Date.now() + limit * 1_000;
+    while (!(await ask())) {
+        if (Date.now() > end) {
+            throw new Failure(`${what}: not within ${limit} seconds. Look at the node's console; it stays cordoned`);
+        }
+        await pause(3_000);
+    }
+}
+
+/** `hack/reboot` */
+export const verb = defineVerb({
+    parameters: "<node>",
+    describe: "Drains a node, restarts it, opens its data disks, and uncordons it",
+    options: (parser) =>
+        parser
+            .positional("node", { type: "string", demandOption: true, describe: "The node's name in the config" })
+            .options(stackOption),
+    examples: [["$0 nas", "Restarts the node nas, for instance after an update of its kernel"]],
+    run: async ({ node: name, stack: given }) => {
+        const stack = await readStack(given);
+        const nodes = z.array(nodeSchema).safeParse(stack.file.config["hearth:nodes"] ?? []).data ?? [];
+        const node = nodes.find((each) => each.name === name);
+        if (node === undefined) {
+            const names = nodes.map((each) => each.name).join(", ") || "none";
+            throw new Failure(`Pulumi.${stack.name}.yaml has no node ${name}; nodes there: ${names}`, exitCodes.usage);
+        }
+        const tell = (line: string) => process.stdout.write(`${line}\n`);
+        const privateKey = await pulumi("config", "get", "--path", "hearth:ssh.privateKey", "--stack", stack.name);
+        const startOf = async () => {
+            const bootId = ["cat", "/proc/sys/kernel/random/boot_id"];
+            const { code, stdout } = await ssh(node, bootId, { privateKey, input: "", timeout: 30_000 });
+            return code === 0 ? stdout.trim() : "";
+        };
+        const before = await startOf();
+        if (before === "") {
+            throw new Failure(`${name} does not answer at ${node.address}: see whether it is on`);
+        }
+        await withKubeconfig(stack, async (path) => {
+            const kubectl = new Kubectl(path);
+            const others = (await kubectl.list<Node>("nodes")).filter(({ metadata }) => metadata.name !== name);
+            await kubectl.run(["cordon", name]);
+            if (others.length > 0) {
+                tell(`draining ${name}`);
+                const options = ["--ignore-daemonsets", "--delete-emptydir-data", "--timeout=300s"];
+                await kubectl.run(["drain", name, ...options]).catch(async (error: unknown) => {
+                    await kubectl.run(["uncordon", name]);
+                    throw error;
+                });
+            }
+            tell(`restarting ${name}`);
+            // The session ends with the system that it is on.
+            await ssh(node, ["sudo", "-n", "systemctl", "reboot"], { privateKey, input: "", timeout: 30_000 });
+            if (node.unlock !== undefined) {
+                const locked = nodeToUnlock(stack.name, name, await hostKeysInState(stack.name));
+                const passphrase = await storagePassphrase(stack.name);
+                await until(`${name} waits for its passphrase`, () =>
+                    unlockDisks(locked, passphrase).then(
+                        () => true,
+                        () => false,
+                    ),
+                );
+                tell(`the disks of ${name} are open`);
+            }
+            await until(`${name} has started`, async () => !["", before].includes(await startOf()));
+            await until(`${name} is Ready`, async () =>
+                kubectl.list<Node>("nodes").then(
+                    (live) => live.some((each) => each.metadata.name === name && isReady(each)),
+                    () => false,
+                ),
+            );
+            await kubectl.run(["uncordon", name]);
+        });
+        tell(`${name} is Ready`);
+        return exitCodes.done;
+    },
+});

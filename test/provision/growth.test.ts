@@ -1,0 +1,174 @@
+import { setTimeout as pause } from "node:timers/promises";
+import type { Outcome } from "../../lib/run";
+import { MachineHome, type NodeConfig } from "./home";
+
+// Runs over several machines, on a host that may be busy.
+jest.setTimeout(600_000);
+
+let home: MachineHome;
+
+beforeAll(async () => {
+    home = await MachineHome.create("s1", "s2", "s3");
+});
+
+afterAll(async () => {
+    await home?.remove();
+});
+
+/** Output of something that must succeed. */
+async function printed(outcome: Promise<Outcome>): Promise<string> {
+    const { exitCode, output } = await outcome;
+    if (exitCode !== 0) {
+        throw new Error(output);
+    }
+    return output;
+}
+
+const up = () => printed(home.stack.up());
+
+/** The nodes of these names, as the config has them. */
+const nodesNamed = (...names: string[]): NodeConfig[] =>
+    names.flatMap((name) => home.nodes().filter((node) => node.name === name));
+
+/** Objects that something keeps writing into the cluster, at a server's own address, until it is stopped. */
+class Writer {
+    private readonly acknowledged: string[] = [];
+    private stopped = false;
+    private readonly ended: Promise<void>;
+
+    constructor() {
+        this.ended = this.write();
+    }
+
+    private async write(): Promise<void> {
+        for (let number = 0; !this.stopped; number++) {
+            const name = `write-${number}`;
+            const { exitCode } = await home
+                .machine("s1")
+                .run(`k3s kubectl --request-timeout=5s create configmap ${name}`);
+            if (exitCode === 0) {
+                this.acknowledged.push(name);
+            }
+            await pause(200);
+        }
+    }
+
+    /** Ends it; the writes that were acknowledged, and those of them that the cluster has lost. */
+    async stop(): Promise<{ readonly acknowledged: number; readonly lost: string[] }> {
+        this.stopped = true;
+        await this.ended;
+        const { output } = await home.machine("s1").run("k3s kubectl get configmaps -o name");
+        const kept = new Set(output.split("\n"));
+        const lost = this.acknowledged.filter((name) => !kept.has(`configmap/${name}`));
+        return { acknowledged: this.acknowledged.length, lost };
+    }
+}
+
+describe("a home with one server", () => {
+    let writer: Writer;
+
+    test("is a cluster", async () => {
+        home.configure(nodesNamed("s1"));
+        await up();
+        writer = new Writer();
+    });
+
+    test("gets two more, and an address of the API that its certificate did not have", async () => {
+        home.api = { address: "10.77.0.9", virtual: true };
+        home.configure(nodesNamed("s1", "s2", "s3"));
+        await up();
+        expect([...(await home.liveNodes()).keys()].sort()).toEqual(["s1", "s2", "s3"]);
+    });
+
+    test("does not change when its entries are in another order", async () => {
+        home.configure(nodesNamed("s3", "s1", "s2"));
+        expect(await up()).not.toMatch(/changed:|cordoned/);
+    });
+
+    test("gets another address of the API, one server after the other", async () => {
+        home.api = { address: "10.77.0.8", virtual: true };
+        home.configure(nodesNamed("s1", "s2", "s3"));
+        const output = await up();
+        const turns = output.match(/\[\w+\] node\/\w+ uncordoned/g) ?? [];
+        expect([...new Set(turns)]).toEqual(["s1", "s2", "s3"].map((name) => `[${name}] node/${name} uncordoned`));
+        expect(await home.stack.output("kubeconfig")).toContain("https://10.77.0.8:6443");
+    });
+
+    test("has one server again: each leaves etcd before it stops, and no acknowledged write is lost", async () => {
+        home.configure(nodesNamed("s1"));
+        const output = await up();
+        for (const name of ["s2", "s3"]) {
+            const [left, uninstalled] = [
+                `[${name}] changed: ${name} is out of etcd`,
+                `[${name}] changed: k3s is uninstalled`,
+            ];
+            expect(output).toContain(uninstalled);
+            expect(output.indexOf(left)).toBeLessThan(output.indexOf(uninstalled));
+        }
+        expect([...(await home.liveNodes()).keys()]).toEqual(["s1"]);
+        const { acknowledged, lost } = await writer.stop();
+        expect(lost).toEqual([]);
+        expect(acknowledged).toBeGreaterThan(20);
+    });
+});
+
+describe("a node", () => {
+    test("that is called something else in the config is refused, and goes on when it is called as before", async () => {
+        const before = await home.machine("s1").fingerprint();
+        home.configure(nodesNamed("s1").map((node) => ({ ...node, name: "box" })));
+        const renamed = await home.stack.up();
+        expect(renamed.exitCode).not.toBe(0);
+        expect(renamed.output.replace(/\s+/g, " ")).toMatch(/box fatal this machine is the node s1 call it s1/);
+
+        home.configure(nodesNamed("s1"));
+        await up();
+        expect(await home.machine("s1").fingerprint()).toBe(before);
+    });
+
+    test("of another address is refused when it is a server, which etcd knows by its address", async () => {
+        await home.machine("s1").run("ip address add 10.77.0.99/24 dev eth0");
+        home.configure(nodesNamed("s1").map((node) => ({ ...node, address: "10.77.0.99" })));
+        const { exitCode, output } = await home.stack.up();
+        await home.machine("s1").run("ip address delete 10.77.0.99/24 dev eth0");
+        home.configure(nodesNamed("s1"));
+
+        expect(exitCode).not.toBe(0);
+        expect(output.replace(/\s+/g, " ")).toMatch(
+            /s1 fatal its address was 10\.77\.0\.11, .* give it 10\.77\.0\.11 again/,
+        );
+    });
+
+    test("with data of a claim is not removed, and is when the claim is given up", async () => {
+        home.configure(nodesNamed("s1").concat(nodesNamed("s2").map((node) => ({ ...node, role: "agent" }))));
+        await up();
+        const folder = "/var/lib/rancher/k3s/storage/pvc-1-2_media_jellyfin-config";
+        await home.machine("s2").run(`mkdir -p ${folder} && echo films > ${folder}/library.db`);
+        home.configure(nodesNamed("s1"));
+        const { exitCode, output } = await home.stack.up();
+        expect(exitCode).not.toBe(0);
+        expect(output).toMatch(/it has the only copy of the data of these claims:[^]*- media\/jellyfin-config/);
+        expect(home.machine("s2").has(`${folder}/library.db`)).toBe(true);
+        expect((await home.liveNodes()).get("s2")?.spec.unschedulable ?? false).toBe(false);
+
+        const both = nodesNamed("s1").concat(nodesNamed("s2").map((node) => ({ ...node, role: "agent" })));
+        home.configure(both, undefined, { discard: ["media/jellyfin-config"] });
+        await up();
+        home.configure(nodesNamed("s1"), undefined, { discard: ["media/jellyfin-config"] });
+        expect(await up()).toContain("deletes with s2: the data of media/jellyfin-config");
+        expect([...(await home.liveNodes()).keys()]).toEqual(["s1"]);
+    });
+
+    test("keeps its cluster when the state is lost, by hack/recover", async () => {
+        const before = await home.machine("s1").fingerprint();
+        await home.stack.loseState();
+        home.configure(nodesNamed("s1"));
+        const refused = await home.stack.up();
+        expect(refused.exitCode).not.toBe(0);
+        expect(refused.output.replace(/\s+/g, " ")).toMatch(/k3s of another cluster is here .*hack\/recover/);
+
+        expect(await printed(home.stack.hack("recover"))).toContain("keeps its id and tokens, encrypted");
+        expect(await up()).not.toContain("changed:");
+        expect(await home.machine("s1").fingerprint()).toBe(before);
+        expect([...(await home.liveNodes()).keys()]).toEqual(["s1"]);
+    });
+});
