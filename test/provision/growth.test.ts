@@ -146,7 +146,7 @@ describe("a node", () => {
         home.configure(nodesNamed("s1"));
         const { exitCode, output } = await home.stack.up();
         expect(exitCode).not.toBe(0);
-        expect(output).toMatch(/it has the only copy of the data of these claims:[^]*- media\/jellyfin-config/);
+        expect(output).toMatch(/it has the only copy of the data of these claims:[\s\S]*- media\/jellyfin-config/);
         expect(home.machine("s2").has(`${folder}/library.db`)).toBe(true);
         expect((await home.liveNodes()).get("s2")?.spec.unschedulable ?? false).toBe(false);
 

@@ -1,9 +1,10 @@
 import { parse } from "yaml";
 import { k3sSchema, nodeSchema } from "../../../config/nodes";
 import { type K3sMembership, k3sConfig, registrationConfig } from "../../../provision/k3s-config";
+import { publicKey } from "../keys";
 
 const node = (role: "server" | "agent") =>
-    nodeSchema.parse({ name: "a", address: "10.0.0.1", user: "root", hostKey: "ssh-ed25519 AAAA", role });
+    nodeSchema.parse({ name: "a", address: "10.0.0.1", user: "root", hostKey: publicKey, role });
 
 const membership = (settings: object = {}, more: Partial<K3sMembership> = {}): K3sMembership => ({
     ...{ api: "10.0.0.9", token: "own", agentToken: "agents", settings: k3sSchema.parse(settings) },

@@ -2,6 +2,7 @@ import { type ApiSettings, k3sSchema, nodesSchema } from "../../../config/nodes"
 import { Nodes, renewalPeriod } from "../../../provision/nodes";
 import { planSteps } from "../../../provision/plan";
 import { mockEngine, type Registered, settled } from "../components/mocks";
+import { publicKey } from "../keys";
 
 const privateKey = "-----BEGIN OPENSSH PRIVATE KEY-----\nthe-private-key\n";
 
@@ -12,14 +13,14 @@ const machine = (name: string, role: "server" | "agent", last: number) => ({
     role,
     address: `10.0.0.${last}`,
     user: "admin",
-    hostKey: "ssh-ed25519 AAAA",
+    hostKey: publicKey,
 });
 
 const three = [machine("a", "server", 1), machine("b", "server", 2), machine("c", "server", 3)];
 const mixed = [machine("w1", "agent", 4), machine("a", "server", 1), machine("w2", "agent", 5)];
 
 const disks = ["A", "B", "C", "D"].map((serial) => ({ device: `/dev/disk/by-id/${serial}`, size: "4TB", serial }));
-const unlock = { address: "10.0.0.4/24", gateway: "10.0.0.254", interface: "eth0", keys: ["ssh-ed25519 AAAA"] };
+const unlock = { address: "10.0.0.4/24", gateway: "10.0.0.254", interface: "eth0", keys: [publicKey] };
 
 async function register(nodes: object[], api?: ApiSettings): Promise<Registered[]> {
     const registered = await mockEngine();
@@ -146,6 +147,6 @@ test("the key, the tokens and the kubeconfig are secrets wherever they go", asyn
 
 test("a connection checks the node's host key", async () => {
     for (const { inputs } of scripts(await register(mixed))) {
-        expect(JSON.stringify(inputs["connection"])).toContain("ssh-ed25519 AAAA");
+        expect(JSON.stringify(inputs["connection"])).toContain(publicKey);
     }
 });
