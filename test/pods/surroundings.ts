@@ -1,27 +1,15 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
 import type { Network } from "../provision/machines/network";
-import { address, ports } from "./addresses";
+import { address, port } from "./addresses";
 
 /** Value of hearth:registries that leads to the images made here. */
-export const registries = Object.fromEntries(
-    ["docker.io", "docker.gitea.com", "ecr-public.aws.com", "ghcr.io", "quay.io", "registry.k8s.io"].map((each) => [
-        each,
-        { mirrors: [`http://${address}:${ports.images}`] },
-    ]),
-);
+export const registries = { "docker.io": { mirrors: [`http://${address}:${port}`] } };
 
-/**
- * Starts what a home reaches beyond its nodes, in a test's network.
- *
- * @param root a home whose repository and charts are served beside the images
- */
-export async function serve(network: Network, root?: string): Promise<ChildProcess> {
+/** Starts serving the images that k3s needs, in a test's network. */
+export async function serve(network: Network): Promise<ChildProcess> {
     const script = join(__dirname, "serve.ts");
-    const [program, args] = network.command(
-        process.execPath,
-        ...["--import", "tsx", script, ...(root === undefined ? [] : [root])],
-    );
+    const [program, args] = network.command(process.execPath, "--import", "tsx", script);
     const child = spawn(program, args, { stdio: ["ignore", "pipe", "inherit"], cwd: join(__dirname, "../..") });
     await new Promise<void>((resolve, reject) => {
         child.stdout.on("data", (chunk: Buffer) => chunk.toString().includes("serving") && resolve());

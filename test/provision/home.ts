@@ -5,7 +5,6 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import type { ApiSettings } from "../../config/nodes";
 import { type Outcome, run } from "../../lib/run";
-import { shellQuote } from "../../lib/shell";
 import { downloadChartModules } from "../../sandbox/charts/go-module-charts";
 import { podTools, type ToolName, testTools, tool, toolVersion } from "../../toolchain/tools";
 import { debianRoot, packageCache } from "./machines/debian";
@@ -55,6 +54,9 @@ const cniPlugins: ToolName[] = ["bridge", "host-local", "loopback", "portmap"];
 /** What k3s has in its binary beyond {@link podPrograms}. */
 const podPackages = ["containerd", "ipset", "runc"];
 
+/** Where the machines find the releases of k3s. */
+const source = "/opt/k3s";
+
 /** Where the machines find the packages that they were made of, for one that lacks some. */
 export const packages = "/opt/packages";
 
@@ -65,8 +67,6 @@ export const packages = "/opt/packages";
 export class MachineHome {
     readonly network = new Network();
     readonly machines: Machine[] = [];
-    /** Where the machines find the releases of k3s. */
-    readonly source = "/opt/k3s";
     /** Goes with the home. */
     readonly folder = mkdtempSync(join(tmpdir(), "hearth-machines-"));
     /** How the API is reached; by default at the first server's address. */
@@ -152,7 +152,7 @@ export class MachineHome {
         const root = await debianRoot(this.runPods ? podPackages : []);
         const publicKey = readFileSync(`${this.key}.pub`, "utf8");
         const mounts = {
-            [this.source]: join(this.folder, "k3s"),
+            [source]: join(this.folder, "k3s"),
             "/opt/tools": join(this.folder, "tools"),
             [packages]: packageCache,
         };
@@ -213,7 +213,7 @@ export class MachineHome {
             domain: "home.arpa",
             repository: { url: "http://git.home.arpa/hearth.git" },
             nodes,
-            source: this.source,
+            source,
             release: this.release(version),
             ...(this.api === undefined ? {} : { api: this.api }),
             ...changes,
@@ -238,15 +238,6 @@ export class MachineHome {
         const kubeconfig = join(this.folder, "kubeconfig");
         writeFileSync(kubeconfig, await this.stack.output("kubeconfig"), { mode: 0o600 });
         return run(...this.network.command(tool("kubectl"), "--kubeconfig", kubeconfig, ...args));
-    }
-
-    /** `kubectl` on the first server, as its root. */
-    async administer(...args: string[]): Promise<Outcome> {
-        const [server] = this.machines;
-        if (server === undefined) {
-            throw new Error("the home has no machines");
-        }
-        return server.run(["k3s", "kubectl", ...args].map(shellQuote).join(" "));
     }
 
     /** Applies an object. */
