@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import { RunError } from "@pulumi/pulumi/errors";
+import { Failure } from "../lib/failure";
 import { type Instance, loadClient, loadKubeConfig } from "./waits/cluster";
 
 /** Parts of a cluster that the program and the charts have to know, as its API server lists them. */
@@ -96,11 +96,11 @@ export async function readCluster(kubeconfig: string): Promise<ClusterFacts | un
 /**
  * What stands in the way of this program in a cluster that it did not build.
  *
- * @throws RunError
+ * @throws Failure
  */
 export function checkCluster({ serviceLb }: Pick<ClusterFacts, "serviceLb">): void {
     if (serviceLb.length > 0) {
-        throw new RunError(
+        throw new Failure(
             `ServiceLB of k3s serves ${serviceLb.join(", ")} in this cluster. It and MetalLB would compete for every ` +
                 "Service of type LoadBalancer. Turn it off on each server, then run this again:\n" +
                 "  echo 'disable: [servicelb]' | sudo tee /etc/rancher/k3s/config.yaml.d/servicelb.yaml\n" +

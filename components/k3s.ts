@@ -1,7 +1,7 @@
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { RunError } from "@pulumi/pulumi/errors";
-import { parse, stringify } from "yaml";
+import { readYaml, toYaml, YamlError } from "../config/yaml";
+import { Failure } from "../lib/failure";
 
 /** Arguments of {@link K3s}. */
 export interface K3sArgs {
@@ -36,15 +36,15 @@ function merged(into: unknown, from: unknown): unknown {
  * Values for k3s' Traefik: those that exist, with the home's over them.
  *
  * @param existing YAML of the HelmChartConfig, empty without one
- * @throws RunError when that is not valid YAML
+ * @throws Failure when that is not valid YAML
  */
 export function traefikValues(existing: string): string {
     try {
-        return stringify(merged(parse(existing) ?? {}, needed));
+        return toYaml(merged(readYaml(existing, { generated: true }) ?? {}, needed));
     } catch (error) {
-        throw new RunError(
-            `HelmChartConfig traefik in kube-system: valuesContent is not valid YAML: ${Object(error).message}`,
-        );
+        throw error instanceof YamlError
+            ? new Failure(`HelmChartConfig traefik in kube-system: valuesContent is not valid YAML: ${error.message}`)
+            : error;
     }
 }
 

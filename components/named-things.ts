@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { parse } from "yaml";
+import { readYaml } from "../config/yaml";
 import type { Application } from "./applications";
 import type { ClusterFacts } from "./cluster";
 
@@ -75,7 +75,7 @@ export function missingNames(
 export function missingIn(root: string, { name, manifest }: Application, facts: ClusterFacts): string[] {
     const file = `charts/${name}/values.yaml`;
     return [
-        ...missingNames(file, parse(readFileSync(join(root, file), "utf8"), { merge: true }), facts),
+        ...missingNames(file, readYaml(readFileSync(join(root, file), "utf8")), facts),
         ...missingNames(`Application ${name}`, manifest.spec.sources[0].helm.valuesObject, facts),
     ];
 }

@@ -1,14 +1,4 @@
-import {
-    type Document,
-    isAlias,
-    isMap,
-    isScalar,
-    type Node,
-    parseAllDocuments,
-    parseDocument,
-    Scalar,
-    visit,
-} from "yaml";
+import { Document, isAlias, isMap, isScalar, type Node, parseAllDocuments, parseDocument, Scalar, visit } from "yaml";
 import { shortened, visible } from "../lib/characters";
 
 /** Text that cannot be read as YAML. The message begins with the line. */
@@ -87,6 +77,20 @@ export function yamlString(text: string): string {
     // JSON is YAML.
     const isSafe = /^[A-Za-z_][\w./@+-]*$/.test(text) && isCommon(text, text);
     return isSafe ? text : JSON.stringify(text);
+}
+
+/** A value as YAML that every reader has the same value for: strings that one takes for something else are in quotes. */
+export function toYaml(value: unknown): string {
+    const document = new Document(value);
+    visit(document, {
+        Scalar: (_, scalar) => {
+            const { value: text } = scalar;
+            if (typeof text === "string" && (!isCommon(text, text) || /^[-+]?\d[\d_]*:/.test(text))) {
+                scalar.type = Scalar.QUOTE_DOUBLE;
+            }
+        },
+    });
+    return document.toString();
 }
 
 /** The words for what npm's yaml finds, by its code: its own messages repeat the text. */

@@ -1,5 +1,5 @@
 import { X509Certificate } from "node:crypto";
-import { parse } from "yaml";
+import { readYaml } from "../config/yaml";
 import { Failure } from "../lib/failure";
 
 /** Days before the end of a certificate when it counts as not renewed: `pulumi up` reads it anew each month. */
@@ -12,7 +12,8 @@ const soon = 30;
  * @throws Failure when that is soon
  */
 export function certificateExpiry(kubeconfig: string, now: Date): string {
-    const users: readonly { readonly user?: Record<string, unknown> }[] = parse(kubeconfig)?.users ?? [];
+    const users: readonly { readonly user?: Record<string, unknown> }[] =
+        Object(readYaml(kubeconfig, { isSecret: () => false })).users ?? [];
     const data = users[0]?.user?.["client-certificate-data"];
     if (typeof data !== "string") {
         return "the kubeconfig has no certificate that expires";

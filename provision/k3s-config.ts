@@ -1,5 +1,5 @@
-import { stringify } from "yaml";
 import type { K3sSettings, NodeSettings } from "../config/nodes";
+import { toYaml } from "../config/yaml";
 
 /** Part of the cluster's facts that a node's configuration of k3s names. */
 export interface K3sMembership {
@@ -62,10 +62,10 @@ const podSecurity = {
 };
 
 /** Text of the audit policy, /etc/rancher/k3s/audit-policy.yaml. */
-export const auditPolicyText = stringify(auditPolicy);
+export const auditPolicyText = toYaml(auditPolicy);
 
 /** Text of the admission configuration, /etc/rancher/k3s/pod-security.yaml. */
-export const podSecurityText = stringify(podSecurity);
+export const podSecurityText = toYaml(podSecurity);
 
 /** Appends the values of a home's own argument to ours where both are lists; any other value of ours stays. */
 function merged(ours: Readonly<Record<string, unknown>>, own: K3sSettings["server"]): Record<string, unknown> {
@@ -86,7 +86,7 @@ export function registrationConfig({ role, taints }: NodeSettings, { joins, toke
         ...(role === "server" ? { token, ...join } : {}),
         ...(taints.length > 0 ? { "node-taint": taints } : {}),
     };
-    return Object.keys(lines).length > 0 ? stringify(lines) : "";
+    return Object.keys(lines).length > 0 ? toYaml(lines) : "";
 }
 
 /** Lines for snapshots of the datastore; on the server's own disk, and in a bucket where the home has one. */
@@ -112,7 +112,7 @@ function snapshotConfig({ schedule, retention, s3 }: K3sSettings["snapshots"]): 
 export function k3sConfig(node: NodeSettings, { api, token, agentToken, settings }: K3sMembership): string {
     const common = { "node-name": node.name, "node-ip": node.address, "protect-kernel-defaults": true };
     if (node.role === "agent") {
-        return stringify(merged({ ...common, token, server: `https://${api}:6443` }, settings.agent));
+        return toYaml(merged({ ...common, token, server: `https://${api}:6443` }, settings.agent));
     }
     const server = {
         ...common,
@@ -138,5 +138,5 @@ export function k3sConfig(node: NodeSettings, { api, token, agentToken, settings
         "kube-controller-manager-arg": ["terminated-pod-gc-threshold=100"],
         "kubelet-arg": ["streaming-connection-idle-timeout=5m"],
     };
-    return stringify(merged(server, settings.server));
+    return toYaml(merged(server, settings.server));
 }

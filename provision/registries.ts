@@ -1,6 +1,6 @@
-import { stringify } from "yaml";
 import type { RegistrySettings } from "../config/nodes";
 import type { Settings } from "../config/schema";
+import { toYaml } from "../config/yaml";
 
 /**
  * Registries of a home: its settings, and the home's own Gitea with the account that its chart makes for nodes. Its
@@ -41,7 +41,7 @@ export function registriesText(registries: RegistrySettings): string {
     });
     return mirrors.length === 0
         ? ""
-        : stringify({
+        : toYaml({
               mirrors: Object.fromEntries(mirrors),
               ...(configs.length > 0 ? { configs: Object.fromEntries(configs) } : {}),
           });

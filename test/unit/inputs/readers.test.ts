@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { parse } from "yaml";
-import { clusterValue, readYaml, readYamlStream, YamlError, yamlString } from "../../../config/yaml";
+import { clusterValue, readYaml, readYamlStream, toYaml, YamlError, yamlString } from "../../../config/yaml";
 
 /** What people write without quotes; what the cluster reads; whether all readers agree. */
 const table: readonly (readonly [text: string, cluster: unknown, agreed: boolean])[] = [
@@ -91,5 +91,14 @@ test("kind 3: a string that is written is read again as the same string by the c
             return parse(`a: ${written}\n`).a === text && (/^["'|>]/.test(written) || clusterValue(written) === text);
         }),
         { numRuns: 3_000 },
+    );
+});
+
+test("kind 3: a structure that is written is read again as the same by this program, which refuses what readers disagree about", () => {
+    fc.assert(
+        fc.property(fc.dictionary(fc.oneof(scalars, fc.constantFrom("a", "b")), fc.array(scalars)), (value) => {
+            expect(readYaml(toYaml({ kept: value }))).toEqual({ kept: value });
+        }),
+        { numRuns: 1_000 },
     );
 });

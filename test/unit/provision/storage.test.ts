@@ -2,8 +2,9 @@ import * as pulumi from "@pulumi/pulumi";
 import { Storage } from "../../../provision/storage";
 import { Unlock } from "../../../provision/unlock";
 import { mockEngine, type Registered, settled } from "../components/mocks";
+import { publicKey } from "../keys";
 
-const node = { name: "nas", address: "192.168.1.10", port: 22, user: "root", hostKey: "ssh-ed25519 AAAA" };
+const node = { name: "nas", address: "192.168.1.10", port: 22, user: "root", hostKey: publicKey };
 const disks = ["A", "B", "C", "D"].map((serial) => ({
     device: `/dev/disk/by-id/ata-${serial}`,
     size: "4TB",
