@@ -59,8 +59,7 @@ export function explainedGate(
         {
             kubeconfig,
             limit: seconds(settings.tierTimeout),
-            again: forcedBack,
-            input: pulumi.output({ applications, where, revision, uids }),
+            input: pulumi.output({ applications, where, revision, uids, forcedBack }),
         },
         opts,
     );

@@ -8,8 +8,6 @@ export interface WaitArgs {
     readonly kubeconfig: pulumi.Input<string>;
     /** Seconds until the wait gives up. */
     readonly limit: number;
-    /** Not told to the wait; another value makes the next run wait again. */
-    readonly again?: pulumi.Input<string | undefined>;
     /** What else the wait is told, as JSON; a change of it makes the next run wait again. */
     readonly input: pulumi.Input<object>;
 }
@@ -23,7 +21,7 @@ export interface WaitArgs {
 export function waitFor(
     name: string,
     wait: WaitName,
-    { kubeconfig, limit, again, input }: WaitArgs,
+    { kubeconfig, limit, input }: WaitArgs,
     opts: pulumi.CustomResourceOptions,
 ): command.local.Command {
     // A little more than the wait's own limit, so that it is the wait which tells what is wrong.
@@ -39,11 +37,6 @@ export function waitFor(
                     .all([kubeconfig, input])
                     .apply(([path, told]) => JSON.stringify({ kubeconfig: path, limit, ...told })),
             ),
-            ...(again !== undefined && {
-                environment: pulumi
-                    .output(again)
-                    .apply((value): Record<string, string> => (value === undefined ? {} : { HEARTH_AGAIN: value })),
-            }),
             logging: command.local.Logging.None,
         },
         { ...opts, customTimeouts: { create: timeout, update: timeout } },
