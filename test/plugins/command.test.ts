@@ -38,6 +38,11 @@ describe("a command on this machine", () => {
         expect(shown.sort()).toEqual(["a", "b", "oops"]);
     });
 
+    test("has variables of its own beside the plugin's", async () => {
+        const { outs } = await provider.create(local, { create: 'echo "$A $HOME"', environment: { A: "x" } });
+        expect(outs["stdout"]).toBe(`x ${process.env["HOME"]}`);
+    });
+
     test.each([
         ["none", []],
         ["stdout", ["out"]],

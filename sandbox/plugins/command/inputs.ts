@@ -8,6 +8,7 @@ import type { SchemaOf } from "../properties";
 export const localInputs = z.strictObject({
     create: z.string(),
     stdin: z.string().optional(),
+    environment: z.record(z.string(), z.string()).optional(),
     logging: z.enum(LocalLogging).optional(),
     triggers: z.array(z.unknown()).optional(),
 } satisfies SchemaOf<local.CommandArgs>);

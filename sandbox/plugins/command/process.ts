@@ -14,6 +14,8 @@ export interface Outcome {
 /** Options of {@link runProcess}. */
 export interface ProcessOptions {
     readonly input?: string;
+    /** Variables beside those of this process. */
+    readonly environment?: Readonly<Record<string, string>>;
     /** Kills the process. */
     readonly signal?: AbortSignal;
     /** Takes each line as it is printed. */
@@ -29,7 +31,10 @@ export interface ProcessOptions {
  */
 export function runProcess(program: string, args: readonly string[], options: ProcessOptions = {}): Promise<Outcome> {
     return new Promise((resolve, reject) => {
-        const child = spawn(program, args, { stdio: ["pipe", "pipe", "pipe"] });
+        const child = spawn(program, args, {
+            stdio: ["pipe", "pipe", "pipe"],
+            env: { ...process.env, ...options.environment },
+        });
         const printed: { readonly stream: "stdout" | "stderr"; readonly chunk: Buffer }[] = [];
         for (const stream of ["stdout", "stderr"] as const) {
             child[stream].on("data", (chunk: Buffer) => printed.push({ stream, chunk }));

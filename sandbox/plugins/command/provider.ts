@@ -70,7 +70,7 @@ export class CommandProvider implements Provider {
                   ...options,
                   onRetry: (line) => this.#showStatus(urn, line),
               })
-            : runProcess("/bin/sh", ["-c", script], options));
+            : runProcess("/bin/sh", ["-c", script], { ...options, environment: values.environment ?? {} }));
         if (outcome.code !== 0) {
             const reason = "connection" in values ? `Process exited with status ${outcome.code}` : end(outcome);
             throw new Error(`${reason}: running ${JSON.stringify(script)}:\n${outcome.output}`);
