@@ -5,7 +5,7 @@ import { z } from "zod";
 import type { SchemaOf } from "../properties";
 
 /** Arguments of local.Command that this repository's program sets. */
-export const localInputs = z.strictObject({
+const localInputs = z.strictObject({
     create: z.string(),
     stdin: z.string().optional(),
     environment: z.record(z.string(), z.string()).optional(),
@@ -14,7 +14,7 @@ export const localInputs = z.strictObject({
 } satisfies SchemaOf<local.CommandArgs>);
 
 /** Arguments of remote.Command that this repository's program sets. */
-export const remoteInputs = z.strictObject({
+const remoteInputs = z.strictObject({
     connection: z.strictObject({
         host: z.string(),
         port: z.number(),
@@ -31,6 +31,9 @@ export const remoteInputs = z.strictObject({
     // The previous output would be an environment variable, which sshd accepts only where it is configured to.
     addPreviousOutputInEnv: z.literal(false),
 } satisfies SchemaOf<remote.CommandArgs>);
+
+/** Inputs by the type of the resource. */
+export const commandSchemas = { "command:local:Command": localInputs, "command:remote:Command": remoteInputs } as const;
 
 /** How to reach a host by SSH. */
 export type Connection = z.infer<typeof remoteInputs>["connection"];

@@ -2,18 +2,18 @@ import { randomBytes } from "node:crypto";
 import type { CheckResult, CreateResult, Provider, UpdateResult } from "@pulumi/pulumi/provider";
 import type { ShowStatus } from "../engine";
 import { check, hasSecrets, type Properties, parseUrn, reveal, secret } from "../properties";
-import { localInputs, remoteInputs } from "./inputs";
+import { commandSchemas } from "./inputs";
 import { type Outcome, type ProcessOptions, runProcess } from "./process";
 import { runOverSsh } from "./ssh";
 
-const schemas = { "command:local:Command": localInputs, "command:remote:Command": remoteInputs } as const;
+type Type = keyof typeof commandSchemas;
 
-function schemaOf(urn: string): (typeof schemas)[keyof typeof schemas] {
+function schemaOf(urn: string): (typeof commandSchemas)[Type] {
     const { type } = parseUrn(urn);
-    if (!(type in schemas)) {
+    if (!(type in commandSchemas)) {
         throw new Error(`the stand-in for Pulumi's command plugin has no ${type}`);
     }
-    return schemas[type as keyof typeof schemas];
+    return commandSchemas[type as Type];
 }
 
 /** The part of Pulumi's command plugin that this repository's program calls. */

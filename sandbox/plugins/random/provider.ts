@@ -8,7 +8,8 @@ import { check, type Properties, parseUrn, reveal, type SchemaOf, secret } from 
 const length = z.int().min(1);
 const keepers = z.record(z.string(), z.string()).optional();
 
-const schemas = {
+/** Inputs by the type of the resource. */
+export const randomSchemas = {
     "random:index/randomPassword:RandomPassword": z.strictObject({
         length,
         special: z.boolean().optional(),
@@ -20,7 +21,7 @@ const schemas = {
     } satisfies SchemaOf<random.RandomBytesArgs>),
     "random:index/randomId:RandomId": z.strictObject({ byteLength: length } satisfies SchemaOf<random.RandomIdArgs>),
 } as const;
-type Type = keyof typeof schemas;
+type Type = keyof typeof randomSchemas;
 
 /** Defaults that the official plugin keeps in a password's state. Without them it would replace the password. */
 const passwordDefaults = {
@@ -45,7 +46,7 @@ function password(characters: number, special: boolean): string {
 
 function typeOf(urn: string): Type {
     const { type } = parseUrn(urn);
-    if (!(type in schemas)) {
+    if (!(type in randomSchemas)) {
         throw new Error(`the stand-in for Pulumi's random plugin has no ${type}`);
     }
     return type as Type;
@@ -60,12 +61,12 @@ export class RandomProvider implements Provider {
     }
 
     async check(urn: string, _olds: Properties, news: Properties): Promise<CheckResult> {
-        return check(schemas[typeOf(urn)], news);
+        return check(randomSchemas[typeOf(urn)], news);
     }
 
     async diff(_id: string, urn: string, olds: Properties, news: Properties): Promise<DiffResult> {
         const [before, after] = [reveal(olds), { ...passwordDefaults, ...reveal(news) }];
-        const replaces = Object.keys(schemas[typeOf(urn)].shape).filter(
+        const replaces = Object.keys(randomSchemas[typeOf(urn)].shape).filter(
             (name) => JSON.stringify(before[name]) !== JSON.stringify(after[name as keyof typeof after]),
         );
         return { changes: replaces.length > 0, replaces };
@@ -76,18 +77,18 @@ export class RandomProvider implements Provider {
         const type = typeOf(urn);
         switch (type) {
             case "random:index/randomPassword:RandomPassword": {
-                const { length, special = true } = schemas[type].parse(values);
+                const { length, special = true } = randomSchemas[type].parse(values);
                 const result = password(length, special);
                 const generated = { result: secret(result), bcryptHash: secret(hashSync(result, 10)) };
                 return { id: "none", outs: { ...passwordDefaults, ...inputs, ...generated } };
             }
             case "random:index/randomBytes:RandomBytes": {
-                const bytes = randomBytes(schemas[type].parse(values).length);
+                const bytes = randomBytes(randomSchemas[type].parse(values).length);
                 const generated = { base64: secret(bytes.toString("base64")), hex: secret(bytes.toString("hex")) };
                 return { id: "none", outs: { ...inputs, ...generated } };
             }
             case "random:index/randomId:RandomId": {
-                const bytes = randomBytes(schemas[type].parse(values).byteLength);
+                const bytes = randomBytes(randomSchemas[type].parse(values).byteLength);
                 const hex = bytes.toString("hex");
                 const generated = {
                     b64Std: bytes.toString("base64"),

@@ -1,5 +1,8 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { RegisterResourceRequest } from "@pulumi/pulumi/proto/resource_pb";
+import { commandSchemas } from "../../../sandbox/plugins/command/inputs";
+import { check } from "../../../sandbox/plugins/properties";
+import { randomSchemas } from "../../../sandbox/plugins/random/provider";
 
 // The SDK takes ten stack traces for each resource, and Jest looks up each line of them in a source map: half of the time.
 const mapped = Error.prepareStackTrace;
@@ -39,6 +42,21 @@ const generated: Readonly<Record<string, (value: string) => object>> = {
     "command:remote:Command": (stdout) => ({ stdout }),
 };
 
+const standIns: Readonly<Record<string, Parameters<typeof check>[0]>> = { ...commandSchemas, ...randomSchemas };
+
+/** @throws Error when a stand-in of Pulumi's plugins refuses a resource of its package */
+function checkByStandIn(request: RegisterResourceRequest): void {
+    const type = request.getType();
+    const inputs = request.getObject()?.toJavaScript() ?? {};
+    if (/^(command|random):/.test(type)) {
+        const schema = standIns[type];
+        const failures = schema ? check(schema, inputs).failures : [{ property: "type", reason: "is unknown" }];
+        for (const { property, reason } of failures ?? []) {
+            throw new Error(`the stand-in refuses ${type} ${request.getName()}: ${property} ${reason}`);
+        }
+    }
+}
+
 /**
  * Puts Pulumi's mocks in place of the engine, and records what they do not show: parents and dependencies.
  *
@@ -62,6 +80,7 @@ export async function mockEngine(): Promise<Registered[]> {
     const monitor = pulumi.runtime.getMonitor() as unknown as Monitor;
     const register = monitor.registerResource.bind(monitor);
     monitor.registerResource = (request, callback) => {
+        checkByStandIn(request);
         const after = registered.map(({ name }) => name);
         return register(request, (error, response) => {
             registered.push({
