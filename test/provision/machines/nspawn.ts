@@ -301,9 +301,6 @@ export class Machine {
         const ended = new Promise((resolve) => child.once("close", resolve));
         process.kill(leader, "SIGKILL");
         await ended;
-        if (this.args.containers && hasFirstVersion) {
-            await run("find", ["/sys/fs/cgroup", "-path", `*/${this.controlGroup}*`, "-type", "d", "-delete"]);
-        }
         this.args.network.detach(this.name);
         this.child = undefined;
     }
@@ -311,6 +308,9 @@ export class Machine {
     /** Switches the machine off and removes all that was made for it. */
     async remove(): Promise<void> {
         await this.powerOff();
+        if (this.args.containers && hasFirstVersion) {
+            await run("find", ["/sys/fs/cgroup", "-path", `*/${this.controlGroup}*`, "-type", "d", "-delete"]);
+        }
         execFileSync("umount", ["--recursive", this.root]);
         rmSync(this.folder, { recursive: true });
     }
