@@ -269,6 +269,8 @@ const system: readonly Recipe[] = [
                 layers: [
                     ...layers,
                     [
+                        ...(await busybox()),
+                        script("argocd-cp.sh", "/bin/cp"),
                         ...accounts(["argocd", 999, 999, "/home/argocd"]),
                         { path: "/home/argocd", mode: 0o775, owner: [999, 0] },
                         { path: "/app/config/ssh/ssh_known_hosts", text: "" },

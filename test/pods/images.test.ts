@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
+import { findOnPath } from "../../lib/paths";
 import { run } from "../../lib/run";
 import type { Closeable } from "../../sandbox/http-server";
 import { makeImages, versionLabel } from "../../sandbox/images/make";
@@ -8,6 +9,7 @@ import { type Recipe, recipes } from "../../sandbox/images/recipes";
 import { serveImages } from "../../sandbox/images/registry";
 import { aptGetInstall } from "../../toolchain/apt-get";
 import { type Manifest, type Workload, workloads } from "../charts/manifest";
+import { renderSystem } from "../charts/system";
 import { charts, parseManifests } from "../charts/workspace";
 import { account, Pod, PulledImages } from "./pod";
 
@@ -83,14 +85,16 @@ const used = [...rendered.values()].flatMap((each) =>
 
 const wanted = process.env["HEARTH_IMAGES"];
 const chosen = recipes.filter(
-    (each) => wanted === undefined || each.repositories.some((name) => name.includes(wanted)),
+    (each) => wanted === undefined || each.repositories.some((name) => new RegExp(wanted).test(name)),
 );
 
 let registry: (Closeable & { port: number }) | undefined;
 let images: PulledImages;
 
 beforeAll(async () => {
-    await aptGetInstall("runc", "It runs the containers of this suite.", ["runc"]);
+    if (!findOnPath("runc")) {
+        await aptGetInstall("runc", "It runs the containers of this suite.", ["runc"]);
+    }
     registry = await serveImages(await makeImages(chosen), "127.0.0.1");
     images = new PulledImages(`localhost:${registry.port}`);
 }, 600_000);
@@ -192,6 +196,26 @@ describe("a workload starts under its own security context", () => {
             try {
                 await pod.start(without);
                 await firstUse[`${chart}/${workload.name}`]?.(pod);
+            } finally {
+                await pod.stop();
+            }
+        },
+        400_000,
+    );
+});
+
+describe("a workload of a system release starts under its own security context", () => {
+    it.each([
+        ["argocd-redis", { "argocd-redis": { auth: password } }],
+        ["argocd-repo-server", { "argocd-redis": { auth: password } }],
+    ])(
+        "%s",
+        async (name, secrets: Record<string, Record<string, string>>) => {
+            const manifests = await renderSystem();
+            const workload = workloads(manifests).find((each) => each.name === name) as Workload;
+            const pod = new Pod(images, manifests, workload, (secretName) => secrets[secretName] ?? {});
+            try {
+                await pod.start();
             } finally {
                 await pod.stop();
             }

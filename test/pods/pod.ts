@@ -469,16 +469,17 @@ export class Pod {
             const { output } = await within("curl", ...quiet, "--write-out", "%{http_code}", ...headers, url);
             return /^[23]\d\d$/.test(output.trim()) ? undefined : `GET ${url}: ${output.trim()}`;
         }
-        if (probe?.tcpSocket) {
-            const to = `/dev/tcp/${address}/${port(probe.tcpSocket.port)}`;
+        if (probe?.tcpSocket || !probe) {
+            // A container without a probe is ready when it runs; here it has to listen, too.
+            const to = `/dev/tcp/${address}/${probe ? port(probe.tcpSocket?.port) : container.ports?.[0]?.containerPort}`;
             const { exitCode, output } = await within("bash", "-c", `exec 3<>${to}`);
             return exitCode === 0 ? undefined : output.trim();
         }
-        if (probe?.exec) {
+        if (probe.exec) {
             const args = ["exec", `${this.#id}-${container.name}`, ...(probe.exec.command ?? [])];
             const { exitCode, output } = await run("runc", args);
             return exitCode === 0 ? undefined : output.trim();
         }
-        return "it has no probe";
+        return "its probe is of a kind that is not simulated";
     }
 }
