@@ -318,7 +318,7 @@ export class Pod {
             const { secretKeyRef, configMapKeyRef, fieldRef } = valueFrom ?? {};
             if (secretKeyRef) {
                 all[name] = this.secret(secretKeyRef.name ?? "", secretKeyRef.key)[secretKeyRef.key] ?? "";
-            } else if (configMapKeyRef) {
+            } else if (configMapKeyRef && !configMapKeyRef.optional) {
                 all[name] = configFile(this.manifests, configMapKeyRef.name ?? "", configMapKeyRef.key);
             } else if (fieldRef) {
                 all[name] = fields[fieldRef.fieldPath] ?? "";
