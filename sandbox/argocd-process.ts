@@ -5,31 +5,27 @@ import { tool } from "../toolchain/tools";
 import type { KubeApi } from "./kube-api";
 import { link, ownTool } from "./links";
 import type { SandboxPaths } from "./paths";
+import { emptyDirectories, expand, type Pod, resolveEnvironment, writePodKubeconfig } from "./pod";
+import type { PodProgram } from "./pod-processes";
+import { freePorts } from "./ports";
 import type { ProcessSpec } from "./supervisor";
-import { emptyDirectories, expand, resolveEnvironment, type Workload } from "./workload";
 
-/** The workloads of Argo CD that run as real processes, by their label app.kubernetes.io/name, in starting order. */
-export const argocdComponents = [
-    "argocd-redis",
-    "argocd-repo-server",
-    "argocd-application-controller",
-    "argocd-server",
-] as const;
+/** The components of Argo CD that run as processes, by their label app.kubernetes.io/name, in starting order. */
+const components = ["argocd-redis", "argocd-repo-server", "argocd-application-controller", "argocd-server"] as const;
 
-/** One of Argo CD's workloads. */
-export type ArgocdComponent = (typeof argocdComponents)[number];
+type ArgocdComponent = (typeof components)[number];
 
-/** Free ports of loopback that take the place of the Services' addresses. */
-export type ArgocdPorts = Record<
+/** Free ports of loopback, instead of the Services' addresses. */
+type ArgocdPorts = Record<
     "redis" | "repoServer" | "repoServerMetrics" | "controllerMetrics" | "server" | "serverMetrics",
     number
 >;
 
 /** What differs from the pod: addresses, and where the API server is. Later flags win over the chart's. */
-function adaptation(component: ArgocdComponent, paths: SandboxPaths, ports: ArgocdPorts): string[] {
+function adaptation(component: ArgocdComponent, kubeconfig: string, ports: ArgocdPorts): string[] {
     const redis = ["--redis", `127.0.0.1:${ports.redis}`];
     const repoServer = ["--repo-server", `127.0.0.1:${ports.repoServer}`, "--repo-server-plaintext"];
-    const cluster = ["--kubeconfig", paths.kubeconfig, "--namespace", "argocd"];
+    const cluster = ["--kubeconfig", kubeconfig, "--namespace", "argocd"];
     const listen = ["--address", "127.0.0.1", "--metrics-address", "127.0.0.1"];
     switch (component) {
         case "argocd-redis":
@@ -82,52 +78,49 @@ function baseEnvironment(paths: SandboxPaths, home: string, temporary: string): 
         ),
         HOME: home,
         TMPDIR: temporary,
-        KUBECONFIG: paths.kubeconfig,
         ARGOCD_FAKE_IN_CLUSTER: "true",
         ARGOCD_GPG_ENABLED: "false",
     };
 }
 
-/**
- * How to run a workload of Argo CD as a process: arguments and environment of its own pod, with other addresses.
- *
- * @throws MissingReference when a ConfigMap or Secret that it needs is not there yet
- */
-export async function argocdProcess(
+async function prepare(
     component: ArgocdComponent,
-    workload: Workload,
+    pod: Pod,
     paths: SandboxPaths,
     ports: ArgocdPorts,
     api: KubeApi,
 ): Promise<ProcessSpec> {
-    const container = workload.spec.template.spec.containers[0];
+    const { metadata, spec } = pod;
+    const [container] = spec.containers;
     if (!container) {
-        throw new Error(`${component} has no container`);
+        throw new Error(`pod ${metadata.name} has no container`);
     }
     const directory = join(paths.argocd, component);
-    const folders = [...emptyDirectories(workload, container)].map(
+    const folders = [...emptyDirectories(spec, container)].map(
         ([mountPath, volume]) => [mountPath, join(directory, volume)] as const,
     );
     const onDisk = (path: string) => {
         const mount = folders.find(([mountPath]) => path === mountPath || path.startsWith(`${mountPath}/`));
         return mount ? mount[1] + path.slice(mount[0].length) : path;
     };
-    const inPod = await resolveEnvironment(api, workload, container);
+    const inPod = await resolveEnvironment(api, metadata, container);
     const env = Object.fromEntries(Object.entries(inPod).map(([name, value]) => [name, onDisk(value)]));
     const home = join(directory, "home");
     const temporary = join(directory, "tmp");
     for (const folder of [home, temporary, ...folders.map(([, folder]) => folder)]) {
         mkdirSync(folder, { recursive: true });
     }
+    const kubeconfig = writePodKubeconfig(paths, pod, directory);
     const redis = component === "argocd-redis";
     // The image's entry point names the program in the first argument; Redis' image knows its own.
     const args = [...(container.command ?? []), ...(container.args ?? [])].slice(redis ? 0 : 1);
     return {
         program: redis ? ownTool(paths, "redis-server", component) : ownTool(paths, "argocd", component),
-        args: [...args.map((each) => expand(each, env)), ...adaptation(component, paths, ports)],
+        args: [...args.map((each) => expand(each, env)), ...adaptation(component, kubeconfig, ports)],
         env: {
             ...baseEnvironment(paths, home, temporary),
             ...env,
+            KUBECONFIG: kubeconfig,
             ARGOCD_PLUGINSOCKFILEPATH: join(directory, "plugins"),
             // Not the one in /tmp that another sandbox has too.
             ARGOCD_ASK_PASS_SOCK: join(paths.argocd, "ask-pass.sock"),
@@ -135,4 +128,34 @@ export async function argocdProcess(
         cwd: directory,
         logFile: join(paths.logs, `${component}.log`),
     };
+}
+
+/**
+ * Argo CD's components, from the pods of its chart.
+ *
+ * @param serverPort of its API server, if it is known elsewhere; a free one otherwise
+ * @param log takes a line
+ */
+export async function argocdPrograms(
+    paths: SandboxPaths,
+    api: KubeApi,
+    serverPort: number | undefined,
+    log: (line: string) => void,
+): Promise<PodProgram[]> {
+    const free = await freePorts(
+        "redis",
+        "repoServer",
+        "repoServerMetrics",
+        "controllerMetrics",
+        "server",
+        "serverMetrics",
+    );
+    const ports = { ...free, server: serverPort ?? free.server };
+    log(`argocd: the API server is on http://127.0.0.1:${ports.server} when it runs`);
+    return components.map((component) => ({
+        name: component,
+        namespace: "argocd",
+        labels: { "app.kubernetes.io/name": component },
+        prepare: (pod) => prepare(component, pod, paths, ports, api),
+    }));
 }

@@ -6,6 +6,7 @@ import { Failure } from "../lib/failure";
 import { root } from "../lib/root";
 import { run } from "../lib/run";
 import { tool } from "../toolchain/tools";
+import { writeEgressConfig } from "./egress";
 import { writeFileAtomically } from "./files";
 import { kubeApi } from "./kube-api";
 import { clusterDirectory, clusterName, portOptions, writeKubeconfig, writeKwokConfig } from "./kwok-config";
@@ -149,18 +150,20 @@ async function checkPorts(paths: SandboxPaths): Promise<void> {
 async function create(paths: SandboxPaths, settings: SandboxSettings): Promise<void> {
     // What they hold is thrown away: nothing is gained by asking first.
     await endProcesses(paths, () => true, 0);
-    for (const leftover of [paths.kwok, paths.kubeconfig, paths.argocd]) {
+    for (const leftover of [paths.kwok, paths.kubeconfig, paths.argocd, paths.operators]) {
         rmSync(leftover, { recursive: true, force: true });
     }
     // Before there is a cluster: a state that describes another one must never meet it.
     removeStackState(paths.root);
     const kubeconfig = join(paths.directory, "kwok.kubeconfig");
+    const { egress, ...ports } = await freePorts("egress", ...portOptions);
+    writeEgressConfig(paths, egress);
     await kwokctl(
         paths,
         "create",
         "cluster",
         "--config",
-        writeKwokConfig(paths, settings, await freePorts(...portOptions)),
+        writeKwokConfig(paths, settings, ports),
         "--kubeconfig",
         kubeconfig,
         "--wait",
@@ -180,7 +183,7 @@ async function create(paths: SandboxPaths, settings: SandboxSettings): Promise<v
  */
 export async function startCluster(projectRoot: string, settings: SandboxSettings): Promise<ClusterStart> {
     const paths = sandboxPaths(projectRoot);
-    const complete = [paths.clusterMarker, paths.kubeconfig, clusterDirectory(paths)].every(existsSync);
+    const complete = [paths.clusterMarker, paths.kubeconfig, paths.egress, clusterDirectory(paths)].every(existsSync);
     if (!complete) {
         rmSync(paths.clusterMarker, { force: true });
         await create(paths, settings);

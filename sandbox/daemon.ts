@@ -1,13 +1,17 @@
 import { describe } from "../lib/failure";
-import { startArgoCD } from "./argocd";
+import { argocdPrograms } from "./argocd-process";
 import { prepareCharts, serveChartRepository } from "./chart-repository";
 import { startControllers } from "./controllers/index";
 import type { DaemonHealth, DaemonMessage } from "./daemon-control";
+import { serveEgress } from "./egress";
 import { serveRepository } from "./git-server";
 import { startGitea } from "./gitea";
 import { followGitea } from "./gitea-pod";
 import type { Closeable } from "./http-server";
+import { kubeApi } from "./kube-api";
+import { operatorPrograms } from "./operators";
 import { sandboxPaths } from "./paths";
+import { PodProcesses } from "./pod-processes";
 import { readSandboxSettings } from "./settings";
 
 /** Milliseconds for everything to end in peace. */
@@ -53,11 +57,14 @@ async function main(root: string, fingerprint: string): Promise<void> {
         }
         await prepareCharts(paths.charts);
         parts.push(await serveChartRepository(settings.chartsPort, paths.charts, health));
-        const { KubeConfig } = await import("@kubernetes/client-node");
-        const kubeConfig = new KubeConfig();
-        kubeConfig.loadFromFile(paths.kubeconfig);
-        parts.push(await startControllers(kubeConfig, log));
-        parts.push(await startArgoCD(paths, settings.argocdPort, log));
+        parts.push(await startControllers(paths.kubeconfig, log));
+        const api = kubeApi(paths.kubeconfig);
+        const programs = [
+            ...(await operatorPrograms(paths, api)),
+            ...(await argocdPrograms(paths, api, settings.argocdPort, log)),
+        ];
+        const processes = new PodProcesses(programs, api, log);
+        parts.push(processes, await serveEgress(paths, (address, port) => processes.portOf(address, port)));
     } catch (error) {
         log(describe(error));
         tell({ failure: describe(error) });

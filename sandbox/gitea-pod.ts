@@ -7,16 +7,35 @@ import type { Closeable } from "./http-server";
 import { type KubeApi, kubeApi } from "./kube-api";
 import { ownTool } from "./links";
 import type { SandboxPaths } from "./paths";
+import { type PodMetadata, type PodSpec, resolveEnvironment } from "./pod";
 import { isFree } from "./ports";
 import { repeat } from "./repeat";
 import { portInUse } from "./settings";
 import { type ProcessSpec, Supervisor } from "./supervisor";
-import { isRolledOut, resolveEnvironment, type Workload } from "./workload";
 
 /** Milliseconds between looks at the cluster. */
 const interval = 500;
 
 const namespace = "gitops";
+
+/** A StatefulSet, as far as it is read here. */
+interface Workload {
+    readonly metadata: { readonly name: string; readonly namespace: string; readonly generation?: number };
+    readonly spec: {
+        readonly replicas?: number;
+        readonly template: { readonly metadata?: Pick<PodMetadata, "labels">; readonly spec: PodSpec };
+    };
+    readonly status?: { readonly observedGeneration?: number; readonly readyReplicas?: number };
+}
+
+/** Tells whether a kubelet would have the workload's containers running by now. */
+function isRolledOut({ metadata, spec, status }: Workload): boolean {
+    return (
+        (spec.replicas ?? 1) > 0 &&
+        (status?.readyReplicas ?? 0) > 0 &&
+        status?.observedGeneration === metadata.generation
+    );
+}
 
 /** Gitea as it runs now. */
 interface Running {
@@ -86,11 +105,13 @@ class GiteaPod {
         // It has all from the environment, as in a new pod; what a value is taken away from falls back to its default.
         writeFileSync(config, "", { mode: 0o600 });
         const adapted = adaptation(directory, this.port, await sourcesOf("gitea", testTools.gitea));
+        const { name, namespace } = workload.metadata;
+        const identity = { ...workload.spec.template.metadata, name: `${name}-0`, namespace };
         const environment = async (of: typeof container) => ({
             PATH: `${directory}:${process.env["PATH"]}`,
             HOME: directory,
             USER: process.env["USER"] ?? "root",
-            ...(await resolveEnvironment(this.api, workload, of)),
+            ...(await resolveEnvironment(this.api, identity, of)),
             ...adapted,
         });
         const program = ownTool(this.paths, "gitea");

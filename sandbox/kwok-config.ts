@@ -69,6 +69,9 @@ export function writeKwokConfig(
                     "advertise-address": "10.20.0.11",
                     // Where the kubelets' stand-in listens.
                     "kubelet-preferred-address-types": "InternalDNS",
+                    // Nothing here routes to a Service's address: the API server asks for its endpoints.
+                    "egress-selector-config-file": paths.egress,
+                    "enable-aggregator-routing": "true",
                 }),
             },
             {

@@ -27,6 +27,10 @@ export interface SandboxPaths {
     readonly charts: string;
     /** What Argo CD's processes have in place of their pods' emptyDir volumes. */
     readonly argocd: string;
+    /** Folders of the operators' processes. */
+    readonly operators: string;
+    /** The API server's egress configuration. */
+    readonly egress: string;
     /** Written when the cluster is complete; without it, it is made anew. */
     readonly clusterMarker: string;
     /** Held by the command that starts or stops the sandbox. */
@@ -51,6 +55,8 @@ export function sandboxPaths(projectRoot: string): SandboxPaths {
         gitea: join(directory, "gitea"),
         charts: join(directory, "charts"),
         argocd: join(directory, "argocd"),
+        operators: join(directory, "operators"),
+        egress: join(directory, "egress.yaml"),
         clusterMarker: join(directory, "cluster.json"),
         lock: join(directory, "lock"),
         running: join(directory, "pulumi.json"),

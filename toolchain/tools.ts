@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Failure } from "../lib/failure";
 import { cacheDirectory, findOnPath, isExecutable } from "../lib/paths";
@@ -27,7 +27,7 @@ export interface GoTool {
     /** Build tags, of a program without. */
     readonly tags?: readonly string[];
     /**
-     * Files that the program embeds and its module does not have, by their name beside main.go.
+     * Files that the program embeds or is compiled with, and its folder does not have, by their name beside main.go.
      *
      * @param sources the module's folder
      */
@@ -113,6 +113,29 @@ export const goTools = {
         package: "github.com/argoproj/argo-cd/v3/cmd",
         variables: (version) => ({ "github.com/argoproj/argo-cd/v3/common.version": version.slice(1) }),
         versionArguments: ["version", "--client", "--short"],
+    },
+    "metallb-controller": {
+        folder: "metallb",
+        module: "go.universe.tf/metallb",
+        package: "go.universe.tf/metallb/hearth",
+        variables: () => ({}),
+        unoptimized: true,
+        // Upstream's own package, as main.go expects it.
+        embeds: (sources) =>
+            Object.fromEntries(
+                ["main.go", "service.go"].map((name) => [
+                    `upstream-${name}`,
+                    readFileSync(join(sources, "controller", name), "utf8"),
+                ]),
+            ),
+    },
+    // Controller, webhook and CA injector, by its first argument.
+    "cert-manager": {
+        folder: "cert-manager",
+        module: "github.com/cert-manager/cert-manager",
+        package: "github.com/cert-manager/cert-manager/hearth",
+        variables: (version) => ({ "github.com/cert-manager/cert-manager/pkg/util.AppVersion": version }),
+        unoptimized: true,
     },
 } satisfies Record<string, GoTool>;
 
@@ -407,11 +430,13 @@ export function linkerFlags(...tools: readonly GoTool[]): string {
  */
 export function builtPath(name: string, tool: GoTool): string {
     const hash = createHash("sha256");
-    // main.go, where the program is ours.
-    for (const file of ["go.mod", "go.sum", "main.go"].map((each) => join(root, "toolchain", tool.folder, each))) {
-        if (existsSync(file)) {
-            hash.update(readFileSync(file));
-        }
+    const folder = join(root, "toolchain", tool.folder);
+    // The sources of a program that is ours, too.
+    const files = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((each) =>
+        /(^|\/)go\.(mod|sum)$|\.go$/.test(each),
+    );
+    for (const file of files.sort()) {
+        hash.update(readFileSync(join(folder, file)));
     }
     hash.update(
         JSON.stringify([tool.package, linkerFlags(tool), process.platform, process.arch, ...compilerFlags(tool)]),

@@ -1,153 +1,74 @@
-import { setMaxListeners } from "node:events";
-import { type Api, isRefusal, type KubeObject, type Resource } from "./api";
-import type { V1CustomResourceDefinition, Watch } from "./kubernetes-types";
-import { resources } from "./resources";
-import { reflect, Store } from "./store";
+import { setTimeout as delay } from "node:timers/promises";
+import type { Client, KubeConfig } from "./kubernetes-types";
 
-/** What is wrong, or was done, for `kubectl describe`. */
-export interface Note {
-    readonly type: "Normal" | "Warning";
-    /** One word, as the real controller writes it. */
-    readonly reason: string;
-    readonly message: string;
-    /** Whose event it is. */
-    readonly component: string;
+/** Milliseconds until a lost connection to the API server is opened again. */
+const reconnect = 1_000;
+
+/** A list of objects that follows the API server. */
+export interface Followed<T> {
+    list(): readonly T[];
 }
 
-/** The cluster as the controllers see it: copies of what they read, and writes that the copies take up at once. */
+/** The cluster as the controllers see it: copies of what they read, and the API for what they write. */
 export class Cluster {
-    readonly #stores = new Map<string, Store<KubeObject>>();
-    readonly #abort = new AbortController();
-    readonly #reflectors: Promise<void>[] = [];
-    readonly #definitions = new Store<V1CustomResourceDefinition>(resources.definitions);
-    /** The last note on each object, so that passes that find the same say it once. */
-    readonly #noted = new Map<string, string>();
-    #events = 0;
-    #complaint: string | undefined;
+    readonly core: InstanceType<Client["CoreV1Api"]>;
+    readonly apps: InstanceType<Client["AppsV1Api"]>;
+    readonly networking: InstanceType<Client["NetworkingV1Api"]>;
+    readonly storage: InstanceType<Client["StorageV1Api"]>;
+    /** Option of a patch that it is a JSON merge patch. */
+    readonly mergePatch: ReturnType<Client["setHeaderOptions"]>;
+    readonly #stops: (() => Promise<void>)[] = [];
+    #closed = false;
 
+    /** @param onChange called after each change of a followed object */
     constructor(
-        readonly api: Api,
-        readonly watch: Watch,
-        readonly log: (line: string) => void,
+        readonly client: Client,
+        readonly config: KubeConfig,
+        readonly onChange: () => void,
     ) {
-        // One listener for each resource is no leak.
-        setMaxListeners(0, this.#abort.signal);
-        this.#follow(this.#definitions);
-    }
-
-    #follow<T extends KubeObject>(store: Store<T>): void {
-        const definitions: Store<KubeObject> = this.#definitions as unknown as Store<KubeObject>;
-        // Every resource says the same when the API server is away: once is enough.
-        const complain = (text?: string) => {
-            if (text !== undefined && text !== this.#complaint) {
-                this.log(`API server: ${text}`);
-            }
-            this.#complaint = text;
-        };
-        this.#reflectors.push(reflect(this.api, this.watch, store, definitions, complain, this.#abort.signal));
-    }
-
-    /** The copy of a resource's objects, which follows the API server from the first call on. */
-    store<T extends KubeObject>(resource: Resource<T>): Store<T> {
-        const key = `${resource.apiVersion}/${resource.plural}`;
-        const existing = this.#stores.get(key);
-        if (existing) {
-            return existing as unknown as Store<T>;
-        }
-        const store = new Store(resource);
-        this.#stores.set(key, store as unknown as Store<KubeObject>);
-        this.#follow(store);
-        return store;
+        this.core = config.makeApiClient(client.CoreV1Api);
+        this.apps = config.makeApiClient(client.AppsV1Api);
+        this.networking = config.makeApiClient(client.NetworkingV1Api);
+        this.storage = config.makeApiClient(client.StorageV1Api);
+        this.mergePatch = client.setHeaderOptions("Content-Type", client.PatchStrategy.MergePatch);
     }
 
     /**
-     * Creates an object; one that is there already stays as it is.
+     * Follows the objects of a kind.
      *
-     * @returns whether it was created
+     * @param path of the list in the API
+     * @param list lists them
      */
-    async create<T extends KubeObject>(resource: Resource<T>, object: T): Promise<boolean> {
-        try {
-            this.store(resource).put(await this.api.create(resource, object));
-            return true;
-        } catch (error) {
-            if (isRefusal(error, 409)) {
-                return false;
+    async follow<T extends object>(path: string, list: () => Promise<{ items: T[] }>): Promise<Followed<T>> {
+        const informer = this.client.makeInformer<T>(this.config, path, list);
+        informer.on("change", this.onChange);
+        informer.on("error", async () => {
+            await delay(reconnect);
+            if (!this.#closed) {
+                await informer.start();
             }
-            throw error;
-        }
-    }
-
-    /** Changes an object, or its status, by a merge patch. One that is gone is no mistake. */
-    async patch<T extends KubeObject>(
-        resource: Resource<T>,
-        object: KubeObject,
-        patch: object,
-        subresource?: "status",
-    ): Promise<void> {
-        try {
-            this.store(resource).put(await this.api.patch(resource, object, patch, subresource));
-        } catch (error) {
-            if (!isRefusal(error, 404)) {
-                throw error;
-            }
-        }
-    }
-
-    /** Creates or changes an object by server-side apply. */
-    async apply<T extends KubeObject>(resource: Resource<T>, object: KubeObject): Promise<void> {
-        this.store(resource).put(await this.api.apply(resource, object));
-    }
-
-    /** Deletes an object. One that is gone, or is another by now, is no mistake. */
-    async delete(resource: Resource, object: KubeObject): Promise<void> {
-        try {
-            await this.api.delete(resource, object);
-        } catch (error) {
-            if (!isRefusal(error, 404, 409)) {
-                throw error;
-            }
-        }
-    }
-
-    /** Writes an event about an object, unless the last one said the same. */
-    async note(object: KubeObject, { type, reason, message, component }: Note): Promise<void> {
-        const { name = "", namespace, uid = "", resourceVersion } = object.metadata ?? {};
-        const said = `${reason} ${message}`;
-        if (this.#noted.get(uid) === said) {
-            return;
-        }
-        this.#noted.set(uid, said);
-        const time = new Date().toISOString();
-        const { apiVersion, kind } = object;
-        const event = {
-            metadata: {
-                name: `${name}.${Date.now().toString(16)}${(this.#events++).toString(16)}`,
-                namespace: namespace ?? "default",
-            },
-            involvedObject: { apiVersion, kind, name, namespace, uid, resourceVersion },
-            type,
-            reason,
-            message,
-            count: 1,
-            firstTimestamp: time,
-            lastTimestamp: time,
-            source: { component },
-        };
-        try {
-            await this.api.create(resources.events, event);
-        } catch (error) {
-            this.#noted.delete(uid);
-            // A namespace that is being deleted takes no more events.
-            if (!isRefusal(error, 403, 404)) {
-                throw error;
-            }
-        }
+        });
+        this.#stops.push(() => informer.stop());
+        await informer.start();
+        return informer;
     }
 
     /** Ends all watches. */
     async close(): Promise<void> {
-        this.#abort.abort();
-        await Promise.all(this.#reflectors);
-        this.api.close();
+        this.#closed = true;
+        await Promise.all(this.#stops.map((stop) => stop()));
+    }
+}
+
+/** Another writer changed, created or deleted the object first: the next pass sees it. */
+const isStale = (error: unknown) => [404, 409].includes(Object(error).code);
+
+/** Waits for all steps. One that fails stops none of the others; its error is thrown at the end. */
+export async function allOf(steps: readonly Promise<unknown>[]): Promise<void> {
+    const outcomes = await Promise.allSettled(steps);
+    for (const outcome of outcomes) {
+        if (outcome.status === "rejected" && !isStale(outcome.reason)) {
+            throw outcome.reason;
+        }
     }
 }

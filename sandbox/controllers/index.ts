@@ -1,41 +1,43 @@
 import type { Closeable } from "../http-server";
-import { Api } from "./api";
-import { certificates } from "./certificates";
-import { Cluster } from "./cluster";
-import { ingressShim } from "./ingress-shim";
+import { repeat } from "../repeat";
+import { allOf, Cluster } from "./cluster";
 import { ingresses } from "./ingresses";
-import type { KubeConfig } from "./kubernetes-types";
-import { loadBalancers } from "./load-balancers";
-import { runController } from "./loop";
 import { volumes } from "./volumes";
-import { serveWebhooks } from "./webhook-server";
-import { webhooks } from "./webhooks";
+
+/** Milliseconds in which changes are gathered for one pass. */
+const interval = 50;
 
 /**
- * Starts what stands in for the controllers whose pods run nothing here: each sets what the real one would, from the
- * objects that the real one reads, and only while the real one's pods are ready.
+ * Starts the stand-ins for the CSI driver, k3s' local-path provisioner and Traefik, whose pods run nothing here: each
+ * sets what the real one would, from the same objects, and only while its pods are ready.
  *
  * @param log takes a line
  */
-export async function startControllers(kubeConfig: KubeConfig, log: (line: string) => void): Promise<Closeable> {
-    const { Watch } = await import("@kubernetes/client-node");
-    const cluster = new Cluster(await Api.connect(kubeConfig), new Watch(kubeConfig), log);
-    const server = await serveWebhooks(cluster);
-    const controllers = [
-        webhooks(cluster, server),
-        volumes(cluster),
-        loadBalancers(cluster),
-        ingresses(cluster),
-        certificates(cluster),
-        ingressShim(cluster),
-    ];
-    const running = controllers.map((controller) => runController(controller, log));
-    // Webhooks still ask at the address of the last start until this one's first pass.
-    await Promise.all(running.map(({ settled }) => settled));
+export async function startControllers(kubeconfig: string, log: (line: string) => void): Promise<Closeable> {
+    const client = await import("@kubernetes/client-node");
+    const config = new client.KubeConfig();
+    config.loadFromFile(kubeconfig);
+    let changed = true;
+    const cluster = new Cluster(client, config, () => {
+        changed = true;
+    });
+    const passes = await Promise.all([volumes(cluster), ingresses(cluster)]);
+    const pass = async () => {
+        if (!changed) {
+            return;
+        }
+        changed = false;
+        try {
+            await allOf(passes.map((each) => each()));
+        } catch (error) {
+            changed = true;
+            throw error;
+        }
+    };
+    const loop = repeat(interval, "controllers", pass, log);
     return {
         close: async () => {
-            await Promise.all(running.map((each) => each.close()));
-            await server.close();
+            await loop.close();
             await cluster.close();
         },
     };

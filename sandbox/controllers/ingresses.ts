@@ -1,14 +1,11 @@
-import type { Cluster } from "./cluster";
+import { allOf, type Cluster } from "./cluster";
 import type { V1Ingress, V1IngressClass } from "./kubernetes-types";
-import { findAvailable } from "./labels";
-import { type Controller, forEach } from "./loop";
-import { resources } from "./resources";
 
 /** Where k3s runs its ingress controller, and what the IngressClass calls it. */
-const traefik = { namespace: "kube-system", service: "traefik", controller: "traefik.io/ingress-controller" };
+const traefik = { namespace: "kube-system", name: "traefik", controller: "traefik.io/ingress-controller" };
 
 /**
- * Whether Traefik serves an Ingress. The API server writes the default class into an Ingress that names none.
+ * Tells whether Traefik serves an Ingress. The API server writes the default class into an Ingress that names none.
  *
  * @param classes all IngressClasses
  */
@@ -18,31 +15,33 @@ export function isServed({ metadata, spec }: V1Ingress, classes: readonly V1Ingr
 }
 
 /** Writes Traefik's own address into the status of the Ingresses that it serves. */
-export function ingresses(cluster: Cluster): Controller {
-    const objects = cluster.store(resources.ingresses);
-    const classes = cluster.store(resources.ingressClasses);
-    const services = cluster.store(resources.services);
-    const deployments = cluster.store(resources.deployments);
-    return {
-        name: "ingresses",
-        reads: [objects, classes, services, deployments],
-        pass: async () => {
-            if (!findAvailable(deployments.list(), { "app.kubernetes.io/name": "traefik" })) {
-                return undefined;
-            }
-            const published = services.get(traefik.namespace, traefik.service)?.status?.loadBalancer?.ingress ?? [];
-            const addresses = published.map(({ ip, hostname }) => (ip ? { ip } : { hostname }));
-            await forEach(objects.list(), async (ingress) => {
-                if (!isServed(ingress, classes.list())) {
-                    return;
-                }
-                const written = ingress.status?.loadBalancer?.ingress ?? [];
-                if (JSON.stringify(written) !== JSON.stringify(addresses)) {
-                    const status = { loadBalancer: { ingress: addresses.length > 0 ? addresses : null } };
-                    await cluster.patch(resources.ingresses, ingress, { status }, "status");
-                }
-            });
-            return undefined;
-        },
+export async function ingresses(cluster: Cluster): Promise<() => Promise<void>> {
+    const { apps, core, networking } = cluster;
+    const networkingPath = "/apis/networking.k8s.io/v1";
+    const [objects, classes, services, deployments] = await Promise.all([
+        cluster.follow(`${networkingPath}/ingresses`, () => networking.listIngressForAllNamespaces()),
+        cluster.follow(`${networkingPath}/ingressclasses`, () => networking.listIngressClass()),
+        cluster.follow("/api/v1/services", () => core.listServiceForAllNamespaces()),
+        cluster.follow("/apis/apps/v1/deployments", () => apps.listDeploymentForAllNamespaces()),
+    ]);
+    const isTraefik = ({ metadata }: { metadata?: { namespace?: string; name?: string } }) =>
+        metadata?.namespace === traefik.namespace && metadata.name === traefik.name;
+    return async () => {
+        if (!deployments.list().find(isTraefik)?.status?.availableReplicas) {
+            return;
+        }
+        const published = services.list().find(isTraefik)?.status?.loadBalancer?.ingress ?? [];
+        const addresses = published.map(({ ip, hostname }) => (ip ? { ip } : { hostname }));
+        const stale = objects
+            .list()
+            .filter((each) => isServed(each, classes.list()))
+            .filter(({ status }) => JSON.stringify(status?.loadBalancer?.ingress ?? []) !== JSON.stringify(addresses));
+        await allOf(
+            stale.map(({ metadata }) => {
+                const { name = "", namespace = "" } = metadata ?? {};
+                const body = { status: { loadBalancer: { ingress: addresses.length > 0 ? addresses : null } } };
+                return networking.patchNamespacedIngressStatus({ name, namespace, body }, cluster.mergePatch);
+            }),
+        );
     };
 }

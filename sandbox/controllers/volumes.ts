@@ -1,64 +1,83 @@
-import type { Cluster } from "./cluster";
+import { allOf, type Cluster } from "./cluster";
 import type { V1PersistentVolumeClaim } from "./kubernetes-types";
-import { type Controller, forEach, inOrder } from "./loop";
 import { isDisposable, provision, Refused, type Surroundings, wantedExpansion } from "./provisioning";
-import { resources } from "./resources";
 
-/** Makes, enlarges and deletes the volumes that local-path and the NFS driver would; the real controllers bind them. */
-export function volumes(cluster: Cluster): Controller {
-    const claims = cluster.store(resources.claims);
-    const objects = cluster.store(resources.volumes);
-    const classes = cluster.store(resources.storageClasses);
-    const drivers = cluster.store(resources.csiDrivers);
-    const pods = cluster.store(resources.pods);
-    const nodes = cluster.store(resources.nodes);
+/** Creates, enlarges and deletes the volumes that local-path and the NFS driver would; the real controllers bind them. */
+export async function volumes(cluster: Cluster): Promise<() => Promise<void>> {
+    const { core, storage } = cluster;
+    const [claims, objects, classes, drivers, pods, nodes] = await Promise.all([
+        cluster.follow("/api/v1/persistentvolumeclaims", () => core.listPersistentVolumeClaimForAllNamespaces()),
+        cluster.follow("/api/v1/persistentvolumes", () => core.listPersistentVolume()),
+        cluster.follow("/apis/storage.k8s.io/v1/storageclasses", () => storage.listStorageClass()),
+        cluster.follow("/apis/storage.k8s.io/v1/csidrivers", () => storage.listCSIDriver()),
+        cluster.follow("/api/v1/pods", () => core.listPodForAllNamespaces()),
+        cluster.follow("/api/v1/nodes", () => core.listNode()),
+    ]);
+
+    /** Reports a refusal once per claim, where `kubectl describe` shows it. */
+    const refuse = async ({ metadata, spec }: V1PersistentVolumeClaim, reason: string): Promise<void> => {
+        const { name = "", namespace = "", uid } = metadata ?? {};
+        const lastTimestamp = new Date();
+        await core.createNamespacedEvent({
+            namespace,
+            body: {
+                metadata: { name: `${name}.${uid}` },
+                involvedObject: { apiVersion: "v1", kind: "PersistentVolumeClaim", name, namespace, uid },
+                type: "Warning",
+                reason: "ProvisioningFailed",
+                message: `failed to provision volume with StorageClass "${spec?.storageClassName}": ${reason}`,
+                firstTimestamp: lastTimestamp,
+                lastTimestamp,
+                source: { component: metadata?.annotations?.["volume.kubernetes.io/storage-provisioner"] },
+            },
+        });
+    };
 
     const supply = async (claim: V1PersistentVolumeClaim, surroundings: Surroundings): Promise<void> => {
-        const component = claim.metadata?.annotations?.["volume.kubernetes.io/storage-provisioner"] ?? "provisioner";
         try {
-            const volume = provision(claim, surroundings);
-            if (!volume || objects.get("", volume.metadata?.name ?? "")) {
-                return;
-            }
-            if (await cluster.create(resources.volumes, volume)) {
-                const message = `Successfully provisioned volume ${volume.metadata?.name}`;
-                await cluster.note(claim, { type: "Normal", reason: "ProvisioningSucceeded", message, component });
+            const body = provision(claim, surroundings);
+            if (body && !objects.list().some(({ metadata }) => metadata?.name === body.metadata?.name)) {
+                await core.createPersistentVolume({ body });
             }
         } catch (error) {
             if (!(error instanceof Refused)) {
                 throw error;
             }
-            const message = `failed to provision volume with StorageClass "${claim.spec?.storageClassName}": ${error.message}`;
-            await cluster.note(claim, { type: "Warning", reason: "ProvisioningFailed", message, component });
+            await refuse(claim, error.message);
         }
     };
 
     const enlarge = async (claim: V1PersistentVolumeClaim, surroundings: Surroundings): Promise<void> => {
-        const volume = objects.get("", claim.spec?.volumeName ?? "");
-        const storage = wantedExpansion(claim, volume, surroundings);
-        if (volume && storage) {
-            await cluster.patch(resources.volumes, volume, { spec: { capacity: { storage } } });
-            await cluster.patch(resources.claims, claim, { status: { capacity: { storage } } }, "status");
+        const { name = "", namespace = "" } = claim.metadata ?? {};
+        const volume = claim.spec?.volumeName ?? "";
+        const held = objects.list().find(({ metadata }) => metadata?.name === volume);
+        const storage = wantedExpansion(claim, held, surroundings);
+        if (storage) {
+            const capacity = { storage };
+            await core.patchPersistentVolume({ name: volume, body: { spec: { capacity } } }, cluster.mergePatch);
+            const body = { status: { capacity } };
+            await core.patchNamespacedPersistentVolumeClaimStatus({ name, namespace, body }, cluster.mergePatch);
         }
     };
 
-    return {
-        name: "volumes",
-        reads: [claims, objects, classes, drivers, pods, nodes],
-        pass: async () => {
-            const surroundings: Surroundings = {
-                classes: classes.list(),
-                drivers: drivers.list(),
-                pods: pods.list(),
-                nodes: nodes.list(),
-            };
-            const disposable = objects.list().filter((volume) => isDisposable(volume, surroundings));
-            await inOrder(
-                () => forEach(claims.list(), (claim) => supply(claim, surroundings)),
-                () => forEach(claims.list(), (claim) => enlarge(claim, surroundings)),
-                () => forEach(disposable, (volume) => cluster.delete(resources.volumes, volume)),
-            );
-            return undefined;
-        },
+    return async () => {
+        const surroundings: Surroundings = {
+            classes: classes.list(),
+            drivers: drivers.list(),
+            pods: pods.list(),
+            nodes: nodes.list(),
+        };
+        await allOf([
+            ...claims.list().flatMap((claim) => [supply(claim, surroundings), enlarge(claim, surroundings)]),
+            ...objects
+                .list()
+                .filter((volume) => isDisposable(volume, surroundings))
+                .map(({ metadata }) =>
+                    core.deletePersistentVolume({
+                        name: metadata?.name ?? "",
+                        body: { preconditions: { uid: metadata?.uid } },
+                    }),
+                ),
+        ]);
     };
 }

@@ -1,6 +1,6 @@
 import { createServer } from "node:https";
 import type { AddressInfo } from "node:net";
-import { makeKey, sign } from "../../sandbox/controllers/x509";
+import { keyPairs } from "../key-pairs";
 import type { Home } from "../sandbox/home";
 import { until } from "../sandbox/home";
 import { secretValues } from "../sandbox/killed-run";
@@ -162,9 +162,8 @@ fault(
 
 /** A webhook of everybody's address pools that answers 500 until the function that it returns is called. */
 async function brokenWebhook(): Promise<() => Promise<void>> {
-    const key = await makeKey();
-    const cert = await sign({ ipAddresses: ["127.0.0.1"], isCA: true, duration: 86_400_000 }, key);
-    const server = createServer({ key, cert }, (_, response) => response.writeHead(500).end("out of order"));
+    const [pair] = keyPairs;
+    const server = createServer(pair, (_, response) => response.writeHead(500).end("out of order"));
     await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
     home.write(
         ".sandbox/webhook.json",
@@ -177,7 +176,7 @@ async function brokenWebhook(): Promise<() => Promise<void>> {
                     name: "broken.hearth.test",
                     clientConfig: {
                         url: `https://127.0.0.1:${(server.address() as AddressInfo).port}/`,
-                        caBundle: Buffer.from(cert).toString("base64"),
+                        caBundle: Buffer.from(pair.cert).toString("base64"),
                     },
                     rules: [
                         {

@@ -4,11 +4,11 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { stringify } from "yaml";
-import { makeKey, sign } from "../../sandbox/controllers/x509";
 import { freePort } from "../../sandbox/ports";
 import { tool } from "../../toolchain/tools";
 import { configFile, type Manifest, ofKind } from "../charts/manifest";
 import { charts, inParallel, Workspace } from "../charts/workspace";
+import { keyPairs } from "../key-pairs";
 import { missingIn } from "../monitoring/metrics";
 import { Program, runToEnd } from "./program";
 
@@ -73,9 +73,7 @@ test("Gatus reads its configuration, and a check of every Ingress from what its 
 });
 
 test("Gatus tells the metrics that alerts and dashboards ask of it, of a service with a certificate", async () => {
-    const key = await makeKey({ algorithm: "ECDSA" });
-    const cert = await sign({ dnsNames: ["localhost"], duration: 3_600_000 }, key);
-    const service = createServer({ key, cert }, (_, response) => response.end());
+    const service = createServer(keyPairs[0], (_, response) => response.end());
     await new Promise<void>((resolve) => service.listen(0, "127.0.0.1", resolve));
     const endpoint = {
         name: "service",

@@ -5,11 +5,11 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { connect } from "node:tls";
-import { makeKey, sign } from "../../sandbox/controllers/x509";
 import { freePorts } from "../../sandbox/ports";
 import { tool } from "../../toolchain/tools";
 import { configFile } from "../charts/manifest";
 import { Workspace } from "../charts/workspace";
+import { type KeyPair, keyPairs } from "../key-pairs";
 import { missingIn } from "../monitoring/metrics";
 import { Program, runToEnd } from "./program";
 
@@ -97,14 +97,8 @@ function writeVolume(version: number, files: Readonly<Record<string, string>>): 
     rmSync(join(edge, `..${version - 1}`), { recursive: true, force: true });
 }
 
-/** A certificate for every name of the home, with its key. */
-async function certificate(): Promise<Record<"tls.crt" | "tls.key", string>> {
-    const key = await makeKey({ algorithm: "ECDSA" });
-    return {
-        "tls.key": key,
-        "tls.crt": await sign({ dnsNames: ["home.arpa", "*.home.arpa"], duration: 3_600_000 }, key),
-    };
-}
+/** A certificate as a Secret holds it. */
+const tls = ({ cert, key }: KeyPair) => ({ "tls.crt": cert, "tls.key": key });
 
 /** The serial number of the certificate that is served for a name. */
 function served(servername: string): Promise<string> {
@@ -203,7 +197,7 @@ describe("Traefik at the edge", () => {
         dynamic = files.dynamic
             .replace("http://pangolin:3002", await serve("page"))
             .replace("http://pangolin:3000", await serve("api"));
-        writeVolume(1, { "dynamic.yaml": dynamic, ...(await certificate()) });
+        writeVolume(1, { "dynamic.yaml": dynamic, ...tls(keyPairs[0]) });
         const fixed = files.fixed
             .replace("http://pangolin:3001", await serve("configuration", resource))
             .replace("  plugins:\n", "  localPlugins:\n")
@@ -263,7 +257,7 @@ describe("Traefik at the edge", () => {
 
     test("serves a renewed certificate without a restart", async () => {
         const before = await served("films.home.arpa");
-        writeVolume(2, { "dynamic.yaml": dynamic, ...(await certificate()) });
+        writeVolume(2, { "dynamic.yaml": dynamic, ...tls(keyPairs[1]) });
         await traefik.until(async () => (await served("films.home.arpa")) !== before);
 
         expect((await asked("films.home.arpa", "/")).server).toBe("site");

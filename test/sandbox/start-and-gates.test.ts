@@ -1,3 +1,4 @@
+import { X509Certificate } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { permissionsTable } from "../charts/permission";
@@ -188,6 +189,78 @@ describe("a home that is up", () => {
             expect(await asOwner("PATCH", "applications/glance", patch)).toMatchObject({ status: 403 });
             const project = { project: { metadata: { name: "open" } } };
             expect(await asOwner("POST", "projects", project)).toMatchObject({ status: 403 });
+        },
+        limit,
+    );
+
+    test(
+        "MetalLB has given each Service an address of the stack's range, and Traefik's is that of each Ingress",
+        async () => {
+            type Balanced = {
+                metadata: { name: string };
+                spec: { type?: string };
+                status: { loadBalancer?: { ingress?: { ip: string }[] } };
+            };
+            const addressesOf = ({ status }: Balanced) => status.loadBalancer?.ingress?.map(({ ip }) => ip) ?? [];
+            const { items: services } = await home.get<{ items: Balanced[] }>("services", "--all-namespaces");
+            const balanced = services.filter(({ spec }) => spec.type === "LoadBalancer");
+            expect(balanced.map(({ metadata }) => metadata.name)).toEqual(
+                expect.arrayContaining(["adguard-lan", "traefik"]),
+            );
+            for (const each of balanced) {
+                expect(addressesOf(each)).toEqual([expect.stringMatching(/^10\.20\.0\.2(0\d|1\d|2\d|3\d|4\d|50)$/)]);
+            }
+            const traefik = balanced.find(({ metadata }) => metadata.name === "traefik");
+            const { items: ingresses } = await home.get<{ items: Balanced[] }>("ingresses", "--all-namespaces");
+            expect(ingresses.length).toBeGreaterThan(0);
+            for (const each of ingresses) {
+                expect(addressesOf(each)).toEqual(traefik && addressesOf(traefik));
+            }
+        },
+        limit,
+    );
+
+    test(
+        "cert-manager has signed every certificate with the home's own CA",
+        async () => {
+            const authority = new X509Certificate(await home.secret("internal-ca", "tls.crt", "cert-manager"));
+            type Certificate = { metadata: { namespace: string }; spec: { secretName: string; dnsNames?: string[] } };
+            const { items } = await home.get<{ items: Certificate[] }>("certificates", "--all-namespaces");
+            expect(items.length).toBeGreaterThan(2);
+            for (const { metadata, spec } of items) {
+                const issued = new X509Certificate(await home.secret(spec.secretName, "tls.crt", metadata.namespace));
+                expect(issued.verify(authority.publicKey)).toBe(true);
+                for (const name of spec.dnsNames ?? []) {
+                    expect(issued.subjectAltName).toContain(`DNS:${name}`);
+                }
+            }
+        },
+        limit,
+    );
+
+    test.each([
+        [
+            "MetalLB",
+            {
+                apiVersion: "metallb.io/v1beta1",
+                kind: "IPAddressPool",
+                metadata: { name: "second", namespace: "metallb-system" },
+                spec: { addresses: ["10.20.0.240-10.20.0.245"] },
+            },
+            "overlaps with already defined CIDR",
+        ],
+        [
+            "cert-manager",
+            { apiVersion: "cert-manager.io/v1", kind: "ClusterIssuer", metadata: { name: "none" }, spec: {} },
+            "at least one issuer must be configured",
+        ],
+    ])(
+        "the webhook of %s refuses a mistake, and says which",
+        async (_, object, reason) => {
+            home.write(".sandbox/mistake.json", JSON.stringify(object));
+            const { output } = await home.kubectl("create", "--filename", join(home.root, ".sandbox/mistake.json"));
+            expect(output).toMatch(/admission webhook "\S+" denied the request/);
+            expect(output).toContain(reason);
         },
         limit,
     );

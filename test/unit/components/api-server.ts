@@ -4,7 +4,7 @@ import { createServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
 import { stringify } from "yaml";
-import { makeKey, sign } from "../../../sandbox/controllers/x509";
+import { keyPairs } from "../../key-pairs";
 
 /** An API server of a test's own, on loopback. */
 export interface ApiServer {
@@ -28,11 +28,9 @@ export function kubeconfigOf(cluster: object): string {
 
 /** @param authority whose certificate the kubeconfig has: the server's own, or another */
 export async function serveApi(authority: "own" | "another", listener: RequestListener): Promise<ApiServer> {
-    const key = await makeKey();
-    const certificate = { ipAddresses: ["127.0.0.1"], isCA: true, duration: 86_400_000 };
-    const own = await sign(certificate, key);
-    const trusted = authority === "own" ? own : await sign(certificate, await makeKey());
-    const server = createServer({ key, cert: own }, listener);
+    const [own, another] = keyPairs;
+    const trusted = authority === "own" ? own.cert : another.cert;
+    const server = createServer(own, listener);
     await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
     const kubeconfig = kubeconfigOf({
         server: `https://127.0.0.1:${(server.address() as AddressInfo).port}`,

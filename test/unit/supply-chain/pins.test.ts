@@ -35,6 +35,11 @@ test("every Go program has a go.sum", () => {
     ).toEqual([]);
 });
 
+test("the sandbox's operators are those of the charts that `pulumi up` installs", () => {
+    expect(toolVersion(goTools["metallb-controller"])).toBe(`v${releases.metallb.version}`);
+    expect(toolVersion(goTools["cert-manager"])).toBe(releases.certManager.version);
+});
+
 test("no Go program is built from modules under the AGPL", () => {
     // https://github.com/grafana/loki/blob/main/LICENSING.md; the same for Grafana, Tempo, Mimir, Pyroscope, k6 and MinIO.
     const modules = otherComponents().flatMap(({ name, purl }) => (purl.startsWith("pkg:golang/") ? [name] : []));
