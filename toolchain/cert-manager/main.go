@@ -129,8 +129,10 @@ func parse(flags *pflag.FlagSet, args []string) error {
 // The defaults are those of internal/apis/config/controller/v1alpha1, which imports what is left out here.
 func runControllers(ctx context.Context, flags *pflag.FlagSet, args []string) error {
 	settings := controller.ContextOptions{
-		Kubeconfig:    os.Getenv("KUBECONFIG"),
-		IssuerOptions: controller.IssuerOptions{ClusterIssuerAmbientCredentials: true},
+		Kubeconfig: os.Getenv("KUBECONFIG"),
+		// No limit, as with an API server that has priority and fairness, which kwok turns off.
+		KubernetesAPIQPS: -1,
+		IssuerOptions:    controller.IssuerOptions{ClusterIssuerAmbientCredentials: true},
 		IngressShimOptions: controller.IngressShimOptions{
 			DefaultIssuerKind:                 "Issuer",
 			DefaultIssuerGroup:                "cert-manager.io",
