@@ -201,8 +201,8 @@ function checkAddresses({ value, issues }: z.core.ParsePayload<unknown>): void {
         if (range === undefined) {
             continue; // Refused by its own schema.
         }
-        const own = [...clusterOwn.values()].find((each) => overlap(each.range, range));
-        const network = own ? `${own.cidr}, a network of the cluster's own` : specialNetwork(range);
+        const own = [...clusterOwn].find(([, each]) => overlap(each.range, range));
+        const network = own ? `${own[1].cidr}, which is hearth:k3s.${own[0]}` : specialNetwork(range);
         const whole = wholeNetwork(range);
         const other = ranges.slice(0, index).find((each) => each.range && overlap(each.range, range));
         const host = known.find(({ address }) => contains(range, address));

@@ -28,6 +28,11 @@ export function isSecretPath(path: readonly PropertyKey[]): boolean {
     );
 }
 
+/** Whether an unquoted text at a path of keys is a secret: an unquoted hearth:kubeconfig is a path. */
+export function isSecretText(path: readonly PropertyKey[]): boolean {
+    return path.length > 1 && isSecretPath(path);
+}
+
 /** Whether a text holds a private key or a kubeconfig's credentials, wherever somebody put it. */
 export function looksSecret(text: string): boolean {
     return /PRIVATE KEY|PuTTY-User-Key-File|client-key-data|AGE-SECRET-KEY-|"?(token|password)"?\s*:/.test(text);

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { isMap, isScalar, isSeq, type Scalar, visit } from "yaml";
 import { Failure } from "../lib/failure";
-import { isSecretPath } from "./secrets";
+import { isSecretPath, isSecretText } from "./secrets";
 import { editableYaml, toValue, YamlError } from "./yaml";
 
 /** A stack's file: Pulumi.<stack>.yaml. */
@@ -37,7 +37,7 @@ export function readStackFile(path: string): StackFile {
     }
     try {
         const document = editableYaml(text, {
-            isSecret: ([first, ...path]) => first === "config" && isSecretPath(path),
+            isSecret: ([first, ...path]) => first === "config" && isSecretText(path),
         });
         const encrypted: [string, ...(string | number)[]][] = [];
         visit(document, {

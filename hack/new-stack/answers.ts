@@ -2,7 +2,7 @@ import { z } from "zod";
 import { checkGivenSecrets, type SecretDeclarations } from "../../components/secret-declarations";
 import { findMistakes } from "../../config/mistakes";
 import { settingsSchema } from "../../config/schema";
-import { isSecretPath } from "../../config/secrets";
+import { isSecretPath, isSecretText } from "../../config/secrets";
 import { configDescribed } from "../../config/settings";
 import { readYaml, YamlError } from "../../config/yaml";
 import { Failure } from "../../lib/failure";
@@ -31,7 +31,7 @@ const asJson = (value: unknown) => `${JSON.stringify(value, undefined, 2)}\n`;
 export function readAnswers(text: string): Answers {
     let given: unknown;
     try {
-        given = readYaml(text, { isSecret: isSecretPath }) ?? {};
+        given = readYaml(text, { isSecret: isSecretText }) ?? {};
     } catch (error) {
         throw error instanceof YamlError
             ? new Failure(`the answers on standard input: ${error.message}`, exitCodes.usage)

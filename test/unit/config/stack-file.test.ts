@@ -28,6 +28,15 @@ test("finds every encrypted value, however deep", () => {
     });
 });
 
+test.each(["kubeconfig.yaml # from node-1", "kubeconfig.yaml  ", "&path kubeconfig.yaml"])(
+    "the path of a kubeconfig may be written as %j",
+    (written) => {
+        writeFileSync(file, `config:\n  hearth:kubeconfig: ${written}\n`);
+
+        expect(readStackFile(file).config).toEqual({ "hearth:kubeconfig": "kubeconfig.yaml" });
+    },
+);
+
 test.each([
     [
         "a merge conflict",
