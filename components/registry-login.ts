@@ -30,9 +30,10 @@ export interface RegistryLoginArgs {
  */
 export function pullingNamespaces(root: string, applications: readonly Application[], domain: string): string[] {
     const registry = new RegExp(`\\brepository: *["']?git\\.${domain.replaceAll(".", "\\.")}/`);
-    return applications
-        .filter(({ name }) => registry.test(readFileSync(join(root, "charts", name, "values.yaml"), "utf8")))
-        .map(({ namespace }) => namespace);
+    const pulling = applications.filter(({ name }) =>
+        registry.test(readFileSync(join(root, "charts", name, "values.yaml"), "utf8")),
+    );
+    return [...new Set(pulling.map(({ namespace }) => namespace))];
 }
 
 /**

@@ -2,11 +2,11 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Application } from "../../../components/applications";
-import { RegistryLogin } from "../../../components/registry-login";
+import { pullingNamespaces, RegistryLogin } from "../../../components/registry-login";
 import { byType, mockEngine, settled } from "./mocks";
 
 const root = mkdtempSync(join(tmpdir(), "hearth-registry-"));
-const application = (name: string) => ({ name, namespace: name }) as Application;
+const application = (name: string, namespace = name) => ({ name, namespace }) as Application;
 
 function chart(name: string, repository: string): void {
     mkdirSync(join(root, "charts", name), { recursive: true });
@@ -38,4 +38,12 @@ test("a namespace that runs an image of the home gets a login for the home's reg
     expect(JSON.parse(Buffer.from(value[".dockerconfigjson"] ?? "", "base64").toString())).toEqual({
         auths: { "git.home.example.com": { auth: Buffer.from("nodes:secret").toString("base64") } },
     });
+});
+
+test("two services in one namespace share its login", () => {
+    chart("page", "git.home.example.com/family/page");
+    chart("blog", "git.home.example.com/family/blog");
+    const applications = [application("page", "family"), application("blog", "family")];
+
+    expect(pullingNamespaces(root, applications, "home.example.com")).toEqual(["family"]);
 });
