@@ -22,13 +22,14 @@ const keyPlaceholder = generateKeyPairSync("ed25519", {
     publicKeyEncoding: { type: "spki", format: "pem" },
 }).privateKey;
 
-/** The same for a kubeconfig. */
-const kubeconfigPlaceholder = JSON.stringify({
-    "current-context": "preview",
-    contexts: [{ name: "preview", context: { cluster: "preview", user: "preview" } }],
-    clusters: [{ name: "preview", cluster: { server: "https://preview.invalid" } }],
-    users: [{ name: "preview", user: {} }],
-});
+/** The same for a kubeconfig with one context. */
+const kubeconfigPlaceholder = (context: string) =>
+    JSON.stringify({
+        "current-context": context,
+        contexts: [{ name: context, context: { cluster: "preview", user: "preview" } }],
+        clusters: [{ name: "preview", cluster: { server: "https://preview.invalid" } }],
+        users: [{ name: "preview", user: {} }],
+    });
 
 /** How Pulumi writes a value in JSON that it does not know before `up`. */
 const unknownValue = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
@@ -54,7 +55,8 @@ type Declared = ReadonlyMap<string, string>;
  * @returns the placeholder of each, by its path
  */
 function withoutSecrets(file: string): [path: string, placeholder: string][] {
-    const { text, encrypted } = readStackFile(file);
+    const { text, config, encrypted } = readStackFile(file);
+    const context = config["hearth:context"];
     const document = editableYaml(text);
     const inMaps = encrypted.filter((path) => path.every((key) => typeof key === "string"));
     for (const [first, ...rest] of encrypted) {
@@ -75,7 +77,7 @@ function withoutSecrets(file: string): [path: string, placeholder: string][] {
         const key = rest.at(-1) ?? first;
         const values: Readonly<Record<string, string>> = {
             privateKey: keyPlaceholder,
-            "hearth:kubeconfig": kubeconfigPlaceholder,
+            "hearth:kubeconfig": kubeconfigPlaceholder(typeof context === "string" ? context : "preview"),
             "hearth:context": "preview",
         };
         return [configPath([first.replace(/^hearth:/, ""), ...rest]), values[String(key)] ?? placeholder];
