@@ -2,7 +2,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { z } from "zod";
 import { nodeSchema } from "../../config/nodes";
 import { Failure } from "../../lib/failure";
-import { ssh } from "../../lib/ssh";
+import { asRoot, ssh } from "../../lib/ssh";
 import { Kubectl } from "../kubectl";
 import { pulumi, readStack, stackOption, withKubeconfig } from "../stack";
 import { hostKeysInState, nodeToUnlock, storagePassphrase, unlockDisks } from "../unlock-disks";
@@ -72,7 +72,13 @@ export const verb = defineVerb({
             }
             tell(`restarting ${name}`);
             // The session ends with the system that it is on.
-            await ssh(node, ["sudo", "-n", "systemctl", "reboot"], { privateKey, input: "", timeout: 30_000 });
+            const input = "systemctl reboot\n";
+            const { code, stderr } = await ssh(node, [asRoot("reboot")], { privateKey, input, timeout: 30_000 });
+            // A signal of the shutdown may end the session first.
+            if (code !== null && code > 0 && code < 128) {
+                await kubectl.run(["uncordon", name]);
+                throw new Failure(`${name} does not restart, and is uncordoned: ${stderr.trim()}`);
+            }
             if (node.unlock !== undefined) {
                 const locked = nodeToUnlock(stack.name, name, await hostKeysInState(stack.name));
                 const passphrase = await storagePassphrase(stack.name);
