@@ -136,6 +136,7 @@ export class Nodes extends pulumi.ComponentResource {
                 pod_security: podSecurityText,
             };
         };
+        const discard = (args.discard ?? []).join("\n");
         const identityInput = (node: NodeSettings) => ({ cluster, machine: resultOf("baseline", node) });
 
         const inputs: Record<Exclude<StepKind, "storage" | "unlock">, (node: NodeSettings) => ScriptInput> = {
@@ -159,10 +160,12 @@ export class Nodes extends pulumi.ComponentResource {
                 ...identityInput(node),
                 ...{ virtual: api, address: node.address, servers: servers.join(" ") },
             }),
-            "k3s-join": (node) => ({ ...k3sInput(node), step: "join" }),
+            "k3s-join": (node) => ({ ...k3sInput(node), step: "join", discard }),
             "k3s-converge": (node) => ({
                 ...k3sInput(node),
                 step: "converge",
+                // Read by the delete, which only the join has.
+                discard: "",
                 // A server asks its own API server: its certificate may not have the API's address yet.
                 ...(node.role === "agent" ? { kubeconfig: credential(2) } : {}),
             }),
@@ -172,7 +175,7 @@ export class Nodes extends pulumi.ComponentResource {
                 ...identityInput(node),
                 ...{ role: node.role, address: node.address, servers: servers.join(" ") },
                 kubeconfig: credential(2),
-                discard: (args.discard ?? []).join("\n"),
+                discard,
             }),
             member: ({ name: member, labels, taints }) => ({
                 ...{ member, version, taints: taints.join("\n") },

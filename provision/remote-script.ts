@@ -26,8 +26,8 @@ function asRoot(action: "create" | "delete", minutes: number): string {
 /** Libraries beside lib.sh, by script. */
 const libraries: Readonly<Record<string, readonly string[]>> = {
     "api-address": ["identity"],
-    k3s: ["identity"],
-    leave: ["identity"],
+    k3s: ["identity", "claims"],
+    leave: ["identity", "claims"],
     preflight: ["identity", "disks"],
     storage: ["disks"],
 };

@@ -3,8 +3,8 @@
 # config (step=converge), or uninstalls it (delete).
 # Input: step; cluster and machine (see identity.sh); version; role, server or agent; address of this node; config,
 # audit_policy, pod_security and registries, texts of k3s's files; registry_authorities, lines of a file's name and its text
-# in base64; registration, lines of config.yaml that need no restart; source and images (see fetch_images); kubeconfig of
-# the administrator, for an agent's converge.
+# in base64; registration, lines of config.yaml that need no restart; source and images (see fetch_images); discard (see
+# claims.sh); kubeconfig of the administrator, for an agent's converge.
 : "${node:?}" "${step:?}" "${cluster:?}" "${machine?}" "${version:?}" "${role:?}" "${address:?}" "${config:?}"
 : "${audit_policy:?}" "${pod_security:?}" "${registration?}" "${registries?}" "${registry_authorities?}" "${images?}" "${source:?}"
 
@@ -289,8 +289,16 @@ uninstall() {
         return
     fi
     prove "k3s stays on it"
+    # leave.sh did so, too, which may be days ago: the run in which it did may have ended there.
+    check_claims
     write_mark # Of a mark of an older version, the node's name is in a file that is deleted.
-    systemctl disable --now "$unit.service" hearth-renew.timer 2>/dev/null || true
+    # Each by itself: systemctl stops none of several units when one of them does not exist.
+    systemctl --quiet disable --now hearth-renew.timer 2>/dev/null || true
+    if [[ -e $unit_file ]]; then
+        systemctl --quiet disable --now "$unit.service" ||
+            die "nothing was deleted on $node, because $unit.service does not stop: see journalctl -u $unit there, and run" \
+                "\`pulumi up\` again"
+    fi
     local path name
     pkill -9 -f "^$data/data/[^/]*/bin/containerd-shim" || true
     # Containers go on without their shims.
@@ -310,7 +318,8 @@ uninstall() {
     done
     # The mark last: a run that is cut short can still prove what this machine is.
     rm -rf --one-file-system "$etc" "$data" /var/lib/kubelet /var/lib/cni /run/k3s /run/flannel "$lib"
-    rm -f "$unit_file" /etc/systemd/system/hearth-renew.{service,timer} /usr/local/lib/hearth/renew-certificates /run/systemd/system/k3s.service.d/hearth-leaving.conf /usr/local/bin/{k3s,kubectl,crictl,ctr} "$mark"
+    rm -f "$unit_file" /etc/systemd/system/hearth-renew.{service,timer} /usr/local/lib/hearth/renew-certificates \
+        /run/systemd/system/k3s.service.d/hearth-leaving.conf /usr/local/bin/{k3s,kubectl,crictl,ctr} "$mark"
     systemctl daemon-reload
     changed "k3s is uninstalled"
 }

@@ -1,38 +1,8 @@
 # shellcheck shell=bash
 # Takes a node out of the cluster before k3s is uninstalled (delete). Its create has nothing to do.
 # Input: cluster and machine (see identity.sh); role, server or agent; address of this node; servers, addresses of all
-# servers; kubeconfig of the administrator; discard, claims whose data may be deleted, one `namespace/name` a line.
-: "${cluster:?}" "${machine?}" "${role:?}" "${address:?}" "${servers:?}" "${kubeconfig:?}" "${discard?}"
-
-storage=/var/lib/rancher/k3s/storage
-
-# Claims with data on this node's disk, one `namespace/name` a line. local-path names a volume's directory after them:
-# pvc-UID_NAMESPACE_NAME. So the list needs no API server, and has volumes that the API has forgotten.
-claims_with_data() {
-    local folder name
-    for folder in "$storage"/pvc-*_*_*; do
-        if [[ -d $folder && -n $(find "$folder" -mindepth 1 ! -name lost+found -print -quit) ]]; then
-            name=${folder##*/}
-            name=${name#*_}
-            printf '%s/%s\n' "${name%%_*}" "${name#*_}"
-        fi
-    done
-}
-
-# Everything that the node has on its disk, and a refusal unless each is given up.
-check_claims() {
-    local claim kept=""
-    while read -r claim; do
-        if grep -qxF -- "$claim" <<<"$discard"; then
-            say "deletes with $node: the data of $claim"
-        else
-            kept+=$'\n'"  - $claim"
-        fi
-    done < <(claims_with_data)
-    [[ -z $kept ]] || die "$node was not changed: it has the only copy of the data of these claims:$kept"$'\n'"Move or copy" \
-        "what you want to keep. To give the rest up, put the node back into hearth:nodes, list these lines under" \
-        "hearth:discard, run \`pulumi up\`, and take the node out again"
-}
+# servers; kubeconfig of the administrator; discard (see claims.sh).
+: "${cluster:?}" "${machine?}" "${role:?}" "${address:?}" "${servers:?}" "${kubeconfig:?}"
 
 # A server that left etcd would join it anew if k3s started again by itself.
 fence_file=/run/systemd/system/k3s.service.d/hearth-leaving.conf
@@ -68,7 +38,8 @@ leave_etcd() {
         die "etcd did not let $node go, and it stays a server: see whether the other servers are Ready, and run \`pulumi up\` again"
     fi
     changed "$node is out of etcd"
-    systemctl stop k3s.service
+    # Disabled, too: the fence does not outlast a reboot.
+    systemctl --quiet disable --now k3s.service
 }
 
 # The other servers first: this one stops.

@@ -73,12 +73,16 @@ describe("a machine proves that it is a node", () => {
     });
 });
 
+/** Input of k3s.sh. */
+const k3s = {
+    ...{ step: "join", cluster: "c1", machine: "", version: "v1", role: "agent", address: "10.0.0.1", config: "x" },
+    ...{ audit_policy: "x", pod_security: "x", registration: "", registries: "", registry_authorities: "" },
+    ...{ images: "", source: "/opt", discard: "" },
+};
+
 describe("claims on a node's disk", () => {
-    const variables = {
-        ...{ cluster: "c1", machine: "", role: "agent", address: "10.0.0.1", servers: "10.0.0.1", kubeconfig: "x" },
-    };
     const check = (discard: string) =>
-        run(["identity", "leave"], { ...variables, discard }, "check_claims; result left");
+        run(["claims"], { discard }, "check_claims; result left");
 
     test("with data keep their node, and are listed", () => {
         write("var/lib/rancher/k3s/storage/pvc-1-2_media_jellyfin-config/library.db", "films");
@@ -98,19 +102,25 @@ describe("claims on a node's disk", () => {
         expect(stdout).toBe("left");
         expect(stderr).toContain("deletes with a1: the data of media/jellyfin-config");
     });
+
+    test("with data that came after the node left keep its k3s", () => {
+        write("etc/machine-id", "0123\n");
+        write("etc/rancher/hearth-cluster", "c1\na1\n0123\n");
+        write("var/lib/rancher/k3s/storage/pvc-1-2_media_jellyfin-config/library.db", "films");
+        // The first thing that it would do; nothing after it may happen on the host of this test.
+        const uninstall = "systemctl() { result stopped; exit 0; }; uninstall";
+        const { stdout, stderr, status } = run(["identity", "claims", "k3s"], k3s, uninstall);
+        expect({ stdout, status }).toEqual({ stdout: "", status: 1 });
+        expect(stderr).toContain("[a1]   - media/jellyfin-config\n");
+    });
 });
 
 describe("name servers of pods", () => {
-    const k3s = {
-        ...{ step: "join", cluster: "c1", machine: "", version: "v1", role: "agent", address: "10.0.0.1", config: "x" },
-        ...{ audit_policy: "x", pod_security: "x", registration: "", registries: "", registry_authorities: "" },
-        ...{ images: "", source: "/opt" },
-    };
     const made = (files: Readonly<Record<string, string>>) => {
         for (const [path, text] of Object.entries(files)) {
             write(path, text);
         }
-        return run(["identity", "k3s"], k3s, 'result "$(resolv_conf)"').stdout;
+        return run(["identity", "claims", "k3s"], k3s, 'result "$(resolv_conf)"').stdout;
     };
 
     test("are the host's own where k3s takes them", () => {
