@@ -81,8 +81,7 @@ const k3s = {
 };
 
 describe("claims on a node's disk", () => {
-    const check = (discard: string) =>
-        run(["claims"], { discard }, "check_claims; result left");
+    const check = (discard: string) => run(["claims"], { discard }, "check_claims; result left");
 
     test("with data keep their node, and are listed", () => {
         write("var/lib/rancher/k3s/storage/pvc-1-2_media_jellyfin-config/library.db", "films");
