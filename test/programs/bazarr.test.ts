@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse } from "yaml";
 
-const script = join(__dirname, "../../../charts/arr/config/bazarr/api-key.sh");
+const script = join(__dirname, "../../charts/arr/config/bazarr/api-key.sh");
 const directory = mkdtempSync(join(tmpdir(), "hearth-bazarr-"));
 const file = join(directory, "config/config.yaml");
 

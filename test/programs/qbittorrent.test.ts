@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 
-const script = join(__dirname, "../../../charts/qbittorrent/config/login.py");
+const script = join(__dirname, "../../charts/qbittorrent/config/login.py");
 const directory = mkdtempSync(join(tmpdir(), "hearth-qbittorrent-"));
 const file = join(directory, "qBittorrent/qBittorrent.conf");
 
