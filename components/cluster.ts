@@ -1,3 +1,4 @@
+import { setTimeout as pause } from "node:timers/promises";
 import * as pulumi from "@pulumi/pulumi";
 import { Failure } from "../lib/failure";
 import { type Instance, loadClient, loadKubeConfig } from "./waits/cluster";
@@ -19,6 +20,9 @@ export interface ClusterFacts {
 
 /** Milliseconds until an API server that does not answer counts as unreachable. */
 const patience = 5_000;
+
+/** Milliseconds in which an update asks again: a server that the same run restarts is away for less. */
+const updatePatience = 60_000;
 
 /** Label of the DaemonSets that ServiceLB creates: https://docs.k3s.io/networking/networking-services#service-load-balancer */
 const serviceLbLabel = "svccontroller.k3s.cattle.io/svcname";
@@ -94,7 +98,7 @@ export async function readCluster(kubeconfig: string): Promise<ClusterFacts | un
 }
 
 /**
- * What stands in the way of this program in a cluster that it did not build.
+ * Refuses a cluster in which something competes with this program.
  *
  * @throws Failure
  */
@@ -127,7 +131,13 @@ export function askCluster(
     warnings: (facts: ClusterFacts) => readonly string[],
 ): Cluster {
     const asked = kubeconfig.apply(async (given) => {
-        const facts = await readCluster(given);
+        const end = Date.now() + (pulumi.runtime.isDryRun() ? 0 : updatePatience);
+        let facts = await readCluster(given);
+        // Without its facts, an update would put its own values for Traefik in the place of those that exist.
+        while (!facts && Date.now() < end) {
+            await pause(2_000);
+            facts = await readCluster(given);
+        }
         if (facts) {
             checkCluster(facts);
             await Promise.all(warnings(facts).map((warning) => pulumi.log.warn(warning)));

@@ -1,5 +1,7 @@
-import { checkCluster, readCluster } from "../../../components/cluster";
+import * as pulumi from "@pulumi/pulumi";
+import { askCluster, checkCluster, readCluster } from "../../../components/cluster";
 import { type ApiServer, kubeconfigOf, serveApi } from "./api-server";
+import { mockEngine } from "./mocks";
 
 /** A k3s as somebody set it up: two nodes, a GPU, a board of an architecture that no image exists for, ServiceLB. */
 const objects: Readonly<Record<string, object>> = {
@@ -77,4 +79,19 @@ test("a cluster whose ServiceLB is on is refused before anything is changed, wit
         /ServiceLB of k3s serves kube-system\/traefik[\s\S]*disable: \[servicelb\]/,
     );
     expect(() => checkCluster({ serviceLb: [] })).not.toThrow();
+});
+
+test("an update waits for an API server that restarts, so that the values of its Traefik are known", async () => {
+    await mockEngine();
+    let answers = 0;
+    const restarting = await serveApi("own", ({ url = "" }, response) => {
+        const found = answers++ < 4 ? undefined : objects[new URL(url, "https://localhost").pathname];
+        response.writeHead(found ? 200 : 503, { "content-type": "application/json" });
+        response.end(JSON.stringify(found ? { ...found, items: [] } : { kind: "Status", code: 503 }));
+    });
+    const { facts } = askCluster(pulumi.output(restarting.kubeconfig), () => []);
+    const values = await new Promise((resolve) => facts.apply((known) => resolve(known?.traefikValues)));
+    restarting.close();
+
+    expect(values).toBe("logs: {}\n");
 });
