@@ -33,9 +33,11 @@ export function isSecretText(path: readonly PropertyKey[]): boolean {
     return path.length > 1 && isSecretPath(path);
 }
 
-/** Whether a text holds a private key or a kubeconfig's credentials, wherever somebody put it. */
+/** Whether a text holds a private key, the password in a URL or a kubeconfig's credentials, wherever somebody put it. */
 export function looksSecret(text: string): boolean {
-    return /PRIVATE KEY|PuTTY-User-Key-File|client-key-data|AGE-SECRET-KEY-|"?(token|password)"?\s*:/.test(text);
+    return /PRIVATE KEY|PuTTY-User-Key-File|client-key-data|AGE-SECRET-KEY-|"?(token|password)"?\s*:|:\/\/[^/\s]+@/.test(
+        text,
+    );
 }
 
 /** A path of keys as Pulumi and jq write it: `secrets.traefik["tls.crt"][0]`. */

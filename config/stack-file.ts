@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { isMap, isScalar, isSeq, type Scalar, visit } from "yaml";
 import { Failure } from "../lib/failure";
 import { isSecretPath, isSecretText } from "./secrets";
@@ -27,6 +27,9 @@ const completed = (key: string) => (key.includes(":") ? key.replace(/^hearth:con
  * @throws Failure that names the line of a merge conflict, or of what is not valid YAML
  */
 export function readStackFile(path: string): StackFile {
+    if (!statSync(path).isFile()) {
+        throw new Failure(`${path} is not a file`);
+    }
     const text = readFileSync(path, "utf8");
     const conflict = text.split("\n").findIndex((line) => /^(<{7}|={7}|>{7})( |$)/.test(line));
     if (conflict >= 0) {

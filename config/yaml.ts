@@ -129,9 +129,13 @@ class Inspection {
             this.refuse(error.pos[0], problems[error.code] ?? "not valid YAML");
         }
         visit(this.document, {
-            Alias: (_, alias) => {
-                if (alias.resolve(this.document) === undefined) {
+            Alias: (_, alias, ancestors) => {
+                const resolved = alias.resolve(this.document);
+                if (resolved === undefined) {
                     this.refuse(alias.range?.[0], special);
+                }
+                if (ancestors.includes(resolved)) {
+                    this.refuse(alias.range?.[0], "an alias of something that it is in");
                 }
             },
             Node: (_, node) => {
@@ -182,7 +186,8 @@ class Inspection {
     /** An unquoted secret is all that follows its key in the line. */
     private checkWhole(key: Scalar, value: Node, isFlow: boolean): void {
         const isPlain = isScalar(value) && value.type === Scalar.PLAIN;
-        if (!isAlias(value) && !isPlain) {
+        const isMarked = isScalar(value) && (value.anchor !== undefined || value.tag !== undefined);
+        if (!isAlias(value) && !isPlain && !isMarked) {
             return;
         }
         const from = key.range?.[1] ?? 0;

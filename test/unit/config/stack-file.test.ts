@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readStackFile } from "../../../config/stack-file";
@@ -49,4 +49,16 @@ test.each([
 
     expect(() => readStackFile(file)).toThrow(expected);
     expect(() => readStackFile(file)).toThrow(file);
+});
+
+test("a map that contains itself is refused by its line", () => {
+    writeFileSync(file, "config: &all\n  hearth:domain: home.arpa\n  other: *all\n");
+
+    expect(() => readStackFile(file)).toThrow(/line 3: an alias of something that it is in/);
+});
+
+test("a folder of the file's name is reported", () => {
+    mkdirSync(file);
+
+    expect(() => readStackFile(file)).toThrow(`${file} is not a file`);
 });

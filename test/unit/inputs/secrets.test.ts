@@ -25,6 +25,8 @@ describe("kind 1: a secret in plain text, on the screen or changed", () => {
         ["an alias (B01)", `*${canary}`],
         ["a tag", `!${canary} x`],
         ["an anchor", `&${canary} x`],
+        ["an anchor before an empty block", "&: >"],
+        ["a tag before an empty block", `!!str >`],
         ["a comment after it", `x #${canary}`],
         ["a second line", `x\n      ${canary}`],
         ["spaces at its end", `${canary}  `],
@@ -133,6 +135,16 @@ describe("kind 1: a secret in plain text, on the screen or changed", () => {
         }
         expect(message).not.toContain(canary);
         expect(message).not.toContain("secrets.a.c");
+    });
+
+    test("the password in a URL is not repeated", () => {
+        const config = {
+            ...configs["a cluster that is there"],
+            repository: { url: `https://u:${canary}@git.example.com/a.git` },
+        };
+        const message = messageOf(() => parseSettings(rawConfig(config)));
+        expect(message).toMatch(/invalid hearth:repository\.url: got a secret, expected .*without an account/);
+        expect(message).not.toContain(canary);
     });
 
     test("the path of a kubeconfig is no secret", () => {
