@@ -170,6 +170,7 @@ export type ApiSettings = z.output<typeof apiSchema>;
 /** Arguments of k3s that the program sets itself. */
 const ownArguments = new Set([
     ...["agent-token", "cluster-cidr", "cluster-init", "cluster-reset", "config", "data-dir", "datastore-endpoint"],
+    "etcd-s3-secret-key",
     ...["embedded-registry", "node-ip", "node-label", "node-name", "node-taint", "protect-kernel-defaults"],
     ...["secrets-encryption", "server", "service-cidr", "token", "write-kubeconfig", "write-kubeconfig-mode"],
 ]);

@@ -88,9 +88,14 @@ function clusterNetworks(k3s: unknown): Map<"clusterCidr" | "serviceCidr", { cid
     );
 }
 
-/** Checks that no node has an address that k3s takes for a pod or a Service. */
+/** Checks that no address is one of a pod, a Service and a node at once. */
 function checkNetworks(nodes: readonly { readonly address?: unknown }[], k3s: unknown, expect: Expect): void {
-    for (const [key, { cidr, range }] of clusterNetworks(k3s)) {
+    const networks = clusterNetworks(k3s);
+    const [pods, services] = [networks.get("clusterCidr"), networks.get("serviceCidr")];
+    if (pods && services && overlap(pods.range, services.range)) {
+        expect("k3s.serviceCidr", `a network apart from the pods': ${services.cidr} and ${pods.cidr} overlap`);
+    }
+    for (const [key, { cidr, range }] of networks) {
         const inside = nodes.find(({ address }) => contains(range, String(address)));
         if (inside !== undefined) {
             const free = key === "clusterCidr" ? "10.52.0.0/16" : "10.53.0.0/16";
