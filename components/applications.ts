@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 import { z } from "zod";
 import { quoted } from "../config/mistakes";
@@ -159,7 +159,10 @@ function contradictions(file: string, { metadata, spec }: ApplicationManifest, c
         .flatMap((each) => each.helm?.valueFiles ?? [])
         .filter((each) => each.startsWith("$"));
     const unknown = references.find((each) => each.slice(1).split("/")[0] !== first.ref);
-    const overridden = existsSync(join(charts, chart))
+    const absent = spec.sources
+        .flatMap((each) => (each.helm?.valueFiles ?? []).map((path) => valueFilePath(first.path, path)))
+        .filter((path) => !existsSync(join(charts, "..", path)));
+    const overridden = existsSync(join(charts, chart, "Chart.yaml"))
         ? readdirSync(join(charts, chart)).filter((each) => /^\.argocd-source.*\.yaml$/.test(each))
         : [];
     return [
@@ -183,6 +186,7 @@ function contradictions(file: string, { metadata, spec }: ApplicationManifest, c
         ...(unknown === undefined
             ? []
             : [`unknown reference ${quoted(unknown)}: expected $${first.ref ?? "<ref>"}, the ref of spec.sources[0]`]),
+        ...absent.map((path) => `unknown value file ${path}: expected the path of a file that exists`),
         ...valuesMistakes(join(charts, chart, "values.yaml")).map((each) => `charts/${chart}/values.yaml: ${each}`),
         ...overridden.map(
             (each) => `charts/${chart}/${each} changes this Application past its file: write it here instead`,
@@ -283,7 +287,7 @@ export function chartRepositories(applications: readonly Application[]): string[
  */
 export function readApplications(root: string, cluster: string): Application[] {
     const directory = join(root, "clusters", cluster, "apps");
-    if (!existsSync(directory)) {
+    if (statSync(directory, { throwIfNoEntry: false })?.isDirectory() !== true) {
         throw new Failure(
             `clusters/${cluster}/apps does not exist: hearth:cluster must name a folder under clusters/ of this checkout`,
         );

@@ -9,7 +9,11 @@ const largest = 1024 * 1024;
 
 /** The file's one document, or why it has none. */
 export function readYamlFile(path: string): { readonly document?: unknown; readonly mistake?: string } {
-    if (statSync(path).size > largest) {
+    const file = statSync(path, { throwIfNoEntry: false });
+    if (file?.isFile() !== true) {
+        return { mistake: "not a file" };
+    }
+    if (file.size > largest) {
         return { mistake: "larger than 1 MiB" };
     }
     try {

@@ -48,6 +48,9 @@ beforeEach(() => {
     mkdirSync(join(root, "clusters/home/apps"), { recursive: true });
     mkdirSync(join(root, "charts/a"), { recursive: true });
     writeFileSync(join(root, "charts/a/Chart.yaml"), "name: a\n");
+    for (const file of ["values.yaml", "upstream.yaml"]) {
+        writeFileSync(join(root, "charts/a", file), "{}\n");
+    }
 });
 
 afterEach(() => rmSync(root, { recursive: true }));

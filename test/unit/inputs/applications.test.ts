@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { stringify } from "yaml";
@@ -34,6 +34,9 @@ beforeEach(() => {
     mkdirSync(join(root, "clusters/home/apps"), { recursive: true });
     mkdirSync(join(root, "charts/a"), { recursive: true });
     writeFileSync(join(root, "charts/a/Chart.yaml"), "name: a\n");
+    for (const file of ["values.yaml", "x.yaml"]) {
+        writeFileSync(join(root, "charts/a", file), "{}\n");
+    }
 });
 
 afterEach(() => rmSync(root, { recursive: true }));
@@ -197,5 +200,47 @@ describe("kind 5: Applications as people write them", () => {
         expect(() => readSecretDeclarations(root, ["a"])).toThrow(
             /charts\/a\/secrets\.yaml: (invalid secrets: got nothing, expected|empty)/,
         );
+    });
+});
+
+describe("kind 5: what stands where a file or a folder is expected", () => {
+    test.each<[string, () => void, RegExp]>([
+        [
+            "a folder for an Application",
+            () => mkdirSync(join(root, "clusters/home/apps/d.yaml")),
+            /d\.yaml: not a file/,
+        ],
+        [
+            "a link to nothing",
+            () => symlinkSync("/nowhere", join(root, "clusters/home/apps/e.yaml")),
+            /e\.yaml: not a file/,
+        ],
+        [
+            "a folder for a chart's values",
+            () => {
+                rmSync(join(root, "charts/a/values.yaml"));
+                mkdirSync(join(root, "charts/a/values.yaml"));
+            },
+            /charts\/a\/values\.yaml: not a file/,
+        ],
+        [
+            "a file for a chart",
+            () => {
+                rmSync(join(root, "charts/a"), { recursive: true });
+                writeFileSync(join(root, "charts/a"), "");
+            },
+            /charts\/a\/Chart\.yaml does not exist/,
+        ],
+    ])("%s is reported", (_, change, message) => {
+        change();
+        expect(() => read(good)).toThrow(message);
+    });
+
+    test("a value file that does not exist is reported", () => {
+        expect(() => read(withHelm({ valueFiles: ["absent.yaml"] }))).toThrow(
+            /unknown value file charts\/a\/absent\.yaml/,
+        );
+        writeFileSync(join(root, "charts/a/absent.yaml"), "a: 1\n");
+        expect(read(withHelm({ valueFiles: ["absent.yaml"] }))).toHaveLength(1);
     });
 });
