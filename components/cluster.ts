@@ -22,7 +22,7 @@ export interface ClusterFacts {
 const patience = 5_000;
 
 /** Milliseconds in which an update asks again: a server that the same run restarts is away for less. */
-const updatePatience = 60_000;
+const updatePatience = 30_000;
 
 /** Label of the DaemonSets that ServiceLB creates: https://docs.k3s.io/networking/networking-services#service-load-balancer */
 const serviceLbLabel = "svccontroller.k3s.cattle.io/svcname";
