@@ -114,6 +114,17 @@ describe("claims on a node's disk", () => {
     });
 });
 
+test("a node whose k3s does not stop keeps its data", () => {
+    write("etc/machine-id", "0123\n");
+    write("etc/rancher/hearth-cluster", "c1\na1\n0123\n");
+    write("etc/systemd/system/k3s-agent.service", "");
+    // What comes after the stop; nothing of it may happen on the host of this test.
+    const uninstall = "systemctl() { return 1; }; pkill() { result deleting; exit 0; }; uninstall";
+    const { stdout, stderr, status } = run(["identity", "claims", "k3s"], k3s, uninstall);
+    expect({ stdout, status }).toEqual({ stdout: "", status: 1 });
+    expect(stderr).toContain("nothing was deleted on a1, because k3s-agent.service does not stop");
+});
+
 describe("name servers of pods", () => {
     const made = (files: Readonly<Record<string, string>>) => {
         for (const [path, text] of Object.entries(files)) {
