@@ -35,6 +35,9 @@ export class Tier extends pulumi.ComponentResource {
         super("hearth:components:Tier", name, { tier: args.tier }, opts);
         const { settings, tier } = args;
         const applications = args.applications.filter((each) => each.tier === tier);
+        // Pulumi does a limited number of things at a time, and an Application that is late keeps its place. So no Application
+        // is registered before the inputs of the gate are known, which has Argo CD refresh them.
+        const revision = pulumi.unsecret(pulumi.all([args.revision, args.forcedBack])).apply(([known]) => known);
         // No child repeats what the tier depends on, since each waits for its parent: N Applications that name N others
         // would be N² lines of the state, which Pulumi writes whole after each step.
         const resources = applications.map((application) => {
@@ -48,9 +51,9 @@ export class Tier extends pulumi.ComponentResource {
                         .apply((architectures) => overriddenManifest(application, settings, architectures).spec),
                     metadata: {
                         ...manifest.metadata,
-                        annotations: pulumi.output(args.revision).apply((revision) => ({
+                        annotations: revision.apply((known) => ({
                             ...manifest.metadata.annotations,
-                            ...gateAnnotations(".status.sync.revisions[0]", revision),
+                            ...gateAnnotations(".status.sync.revisions[0]", known),
                         })),
                     },
                 },
@@ -66,7 +69,7 @@ export class Tier extends pulumi.ComponentResource {
             {
                 applications: applications.map((each) => each.name),
                 where: `tier ${tier}`,
-                revision: args.revision,
+                revision,
                 forcedBack: args.forcedBack,
                 kubeconfig: args.kubeconfig,
                 settings,

@@ -90,13 +90,15 @@ test("a command beside them says why one is late; it learns of the cluster on st
 });
 
 // Pulumi does a number of things at a time, by default four for each processor, and an Application that is late keeps its
-// place. The gate has Argo CD look at Git, and says what is wrong. It is asked for as soon as its few inputs are known,
-// which those of an Application, with their depth, are later; with `--parallel 1` in the order of the program.
+// place. The gate has Argo CD refresh them, and reports what is wrong.
 test("the gate is asked for before the Applications of this home: late ones, however many, do not keep it away", async () => {
     const registered = await mockEngine();
     const applications = readApplications(resolve(__dirname, "../../.."), "home");
     const own = applications.filter(({ tier }) => tier === 3).map(({ name }) => name);
-    new Tier("tier-3", { tier: 3, applications, settings, kubeconfig: "/dev/null", revision: "c0ffee" });
+    // The API server takes its time to say whether the branch was put back.
+    const forcedBack = new Promise<undefined>((resolve) => setTimeout(resolve, 50));
+    new Tier("tier-3", { tier: 3, applications, settings, kubeconfig: "/dev/null", revision: "c0ffee", forcedBack });
+    await forcedBack;
     await settled();
 
     expect(registered.map(({ name }) => name)).toEqual(["tier-3", "tier-3-gate", ...own]);
