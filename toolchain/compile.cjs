@@ -100,6 +100,8 @@ function compile() {
 
 /** Compiles what has changed and loads a program. */
 function load(name) {
+    // Packages' use of what Node deprecates is no news for who runs a verb.
+    process.noDeprecation = true;
     // In this folder, where nobody else writes.
     enableCompileCache(join(root, "node_modules/.cache/node"));
     compile();

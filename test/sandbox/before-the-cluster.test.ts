@@ -1,7 +1,9 @@
+import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { prepareCharts, serveChartRepository } from "../../sandbox/chart-repository";
 import type { Closeable } from "../../sandbox/http-server";
 import { readSandboxSettings } from "../../sandbox/settings";
+import { kubeconfigOf } from "../unit/components/api-server";
 import { Home } from "./home";
 
 /** Milliseconds; nothing here waits for a cluster. */
@@ -37,9 +39,23 @@ describe("before there is a cluster", () => {
     );
 
     test(
-        "an up says that the cluster cannot be reached, and starts nothing",
+        "an up without a kubeconfig says so, and starts nothing",
         async () => {
             const { code, output } = await home.pulumi("up", "--yes", "--skip-preview");
+            expect(code).not.toBe(0);
+            expect(output).toMatch(/hearth:kubeconfig: the file \S+ does not exist/);
+            expect((await home.state()).filter(({ type }) => type.startsWith("kubernetes:"))).toEqual([]);
+        },
+        limit,
+    );
+
+    test(
+        "an up says that the cluster cannot be reached, and starts nothing",
+        async () => {
+            const kubeconfig = join(home.root, ".sandbox/kubeconfig");
+            writeFileSync(kubeconfig, kubeconfigOf({ server: "https://127.0.0.1:1" }));
+            const { code, output } = await home.pulumi("up", "--yes", "--skip-preview");
+            rmSync(kubeconfig);
             expect(code).not.toBe(0);
             expect(output).toMatch(/configured Kubernetes cluster is unreachable/);
             expect((await home.state()).filter(({ type }) => type.startsWith("kubernetes:"))).toEqual([]);
