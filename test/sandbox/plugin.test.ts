@@ -7,8 +7,8 @@ let home: Home;
 
 beforeAll(async () => {
     home = await Home.create();
-    home.keepApplications("glance");
-    await home.commit("one service");
+    home.keepApplications("cert-manager", "qbittorrent");
+    await home.commit("two services");
     await home.startCluster();
 }, limit);
 
