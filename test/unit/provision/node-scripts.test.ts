@@ -107,7 +107,7 @@ describe("claims on a node's disk", () => {
         write("etc/rancher/hearth-cluster", "c1\na1\n0123\n");
         write("var/lib/rancher/k3s/storage/pvc-1-2_media_jellyfin-config/library.db", "films");
         // The first thing that it would do; nothing after it may happen on the host of this test.
-        const uninstall = "systemctl() { result stopped; exit 0; }; uninstall";
+        const uninstall = "systemctl() { result stopped; kill -KILL $$; }; uninstall";
         const { stdout, stderr, status } = run(["identity", "claims", "k3s"], k3s, uninstall);
         expect({ stdout, status }).toEqual({ stdout: "", status: 1 });
         expect(stderr).toContain("[a1]   - media/jellyfin-config\n");
@@ -119,7 +119,7 @@ test("a node whose k3s does not stop keeps its data", () => {
     write("etc/rancher/hearth-cluster", "c1\na1\n0123\n");
     write("etc/systemd/system/k3s-agent.service", "");
     // What comes after the stop; nothing of it may happen on the host of this test.
-    const uninstall = "systemctl() { return 1; }; pkill() { result deleting; exit 0; }; uninstall";
+    const uninstall = "systemctl() { return 1; }; pkill() { result deleting; kill -KILL $$; }; uninstall";
     const { stdout, stderr, status } = run(["identity", "claims", "k3s"], k3s, uninstall);
     expect({ stdout, status }).toEqual({ stdout: "", status: 1 });
     expect(stderr).toContain("nothing was deleted on a1, because k3s-agent.service does not stop");
