@@ -13,8 +13,6 @@ export interface TierArgs {
     readonly applications: readonly Application[];
     /** Full hash of the commit that every Application has to be on. */
     readonly revision: pulumi.Input<string>;
-    /** Makes the wait begin again: {@link GitSource.forcedBack}. */
-    readonly forcedBack?: pulumi.Input<string | undefined>;
     /** The cluster: path to a kubeconfig, or the contents of one. */
     readonly kubeconfig: pulumi.Input<string>;
     /** The stack's configuration. */
@@ -36,8 +34,8 @@ export class Tier extends pulumi.ComponentResource {
         const { settings, tier } = args;
         const applications = args.applications.filter((each) => each.tier === tier);
         // Pulumi does a limited number of things at a time, and an Application that is late keeps its place. So no Application
-        // is registered before the inputs of the gate are known, which has Argo CD refresh them.
-        const revision = pulumi.unsecret(pulumi.all([args.revision, args.forcedBack])).apply(([known]) => known);
+        // is registered before the gate, which has Argo CD refresh them: they wait for more than it does.
+        const revision = pulumi.all([args.revision, args.architectures]).apply(([known]) => known);
         // No child repeats what the tier depends on, since each waits for its parent: N Applications that name N others
         // would be N² lines of the state, which Pulumi writes whole after each step.
         const resources = applications.map((application) => {
@@ -69,8 +67,7 @@ export class Tier extends pulumi.ComponentResource {
             {
                 applications: applications.map((each) => each.name),
                 where: `tier ${tier}`,
-                revision,
-                forcedBack: args.forcedBack,
+                revision: args.revision,
                 kubeconfig: args.kubeconfig,
                 settings,
             },

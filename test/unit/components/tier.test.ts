@@ -95,10 +95,7 @@ test("the gate is asked for before the Applications of this home: late ones, how
     const registered = await mockEngine();
     const applications = readApplications(resolve(__dirname, "../../.."), "home");
     const own = applications.filter(({ tier }) => tier === 3).map(({ name }) => name);
-    // The API server takes its time to say whether the branch was put back.
-    const forcedBack = new Promise<undefined>((resolve) => setTimeout(resolve, 50, undefined));
-    new Tier("tier-3", { tier: 3, applications, settings, kubeconfig: "/dev/null", revision: "c0ffee", forcedBack });
-    await forcedBack;
+    new Tier("tier-3", { tier: 3, applications, settings, kubeconfig: "/dev/null", revision: "c0ffee" });
     await settled();
 
     expect(registered.map(({ name }) => name)).toEqual(["tier-3", "tier-3-gate", ...own]);
