@@ -1,3 +1,4 @@
+import { setTimeout } from "node:timers/promises";
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { Settings } from "../config/settings";
@@ -34,8 +35,12 @@ export class Tier extends pulumi.ComponentResource {
         const { settings, tier } = args;
         const applications = args.applications.filter((each) => each.tier === tier);
         // Pulumi does a limited number of things at a time, and an Application that is late keeps its place. So no Application
-        // is registered before the gate, which has Argo CD refresh them: they wait for more than it does.
-        const revision = pulumi.all([args.revision, args.architectures]).apply(([known]) => known);
+        // is registered before the gate, which has Argo CD refresh them. Pulumi compares resources in parallel, so that the
+        // order of registration alone does not hold: the gate gets a second to start.
+        const revision = pulumi.all([args.revision, args.architectures]).apply(async ([known]) => {
+            await setTimeout(pulumi.runtime.isDryRun() ? 0 : 1_000);
+            return known;
+        });
         // No child repeats what the tier depends on, since each waits for its parent: N Applications that name N others
         // would be N² lines of the state, which Pulumi writes whole after each step.
         const resources = applications.map((application) => {
