@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { chartName, secretKey } from "../config/schema";
-import { removeCommand, setCommand } from "../config/secrets";
+import { dottedPath, removeCommand, setCommand } from "../config/secrets";
 import { Failure } from "../lib/failure";
 import { mistakesIn, readYamlFile } from "./yaml-file";
 
@@ -93,6 +93,9 @@ export function readSecretDeclarations(root: string, charts: readonly string[]):
     return declarations;
 }
 
+/** Name of a secret in a message: its chart and its key, which a secret may stand in by mistake. */
+const nameOf = (chart: string, key: string) => dottedPath(["secrets", chart, key]).replace(/^secrets\./, "");
+
 /**
  * Compares what charts require with what the stack's config gives.
  *
@@ -119,7 +122,7 @@ export function checkGivenSecrets(
                 const declaration = declarations[chart]?.[key];
                 return declaration === undefined || "from" in declaration;
             })
-            .flatMap((key) => [`  ${chart}.${key}`, `    ${removeCommand(stack, ["secrets", chart, key])}`]),
+            .flatMap((key) => [`  ${nameOf(chart, key)}`, `    ${removeCommand(stack, ["secrets", chart, key])}`]),
     );
     const refused = Object.entries(given).flatMap(([chart, keys]) =>
         Object.entries(keys).flatMap(([key, value]) => {
@@ -160,7 +163,7 @@ export function checkRotations(
                 const declaration = declarations[chart]?.[key];
                 return !(declaration && "generate" in declaration) || given[chart]?.[key] !== undefined;
             })
-            .flatMap((key) => [`  ${chart}.${key}`, `    ${removeCommand(stack, ["rotations", chart, key])}`]),
+            .flatMap((key) => [`  ${nameOf(chart, key)}`, `    ${removeCommand(stack, ["rotations", chart, key])}`]),
     );
     if (wrong.length > 0) {
         throw new Failure(

@@ -3,7 +3,7 @@ import { closest, distance } from "fastest-levenshtein";
 import { z } from "zod";
 import { shortened, visible } from "../lib/characters";
 import { hiddenKeys } from "./hidden-keys";
-import { looksSecret } from "./secrets";
+import { looksSecret, secrecyOf } from "./secrets";
 
 /** One mistake in something that a person wrote. */
 export interface Mistake {
@@ -19,9 +19,16 @@ export interface Mistake {
 export interface Described {
     /** A path of keys, for a message. */
     readonly path: (keys: readonly PropertyKey[]) => string;
-    /** Whether the values under a top-level key must not be printed. */
-    readonly isSecret?: (key: string) => boolean;
+    /** Paths of values that must not be printed, by their keys; "*" stands for any key. */
+    readonly secrets?: readonly (readonly PropertyKey[])[];
 }
+
+const typeNames: Record<string, string> = {
+    object: "an object",
+    record: "an object",
+    array: "a list",
+    string: "a string",
+};
 
 /** The one form in which a wrong value is reported. */
 export function invalid(path: string, got: string, expected: string): string {
@@ -48,13 +55,16 @@ function valueAt(config: unknown, path: readonly PropertyKey[]): unknown {
     );
 }
 
-/** A value in words. */
-function describe(value: unknown, secret: boolean): string {
+/** A value in words. One that should hold a secret may be it, so only its type is told. */
+function describe(value: unknown, secrecy: ReturnType<typeof secrecyOf>): string {
     if (value === undefined || value === null) {
         return "nothing";
     }
-    if (secret) {
+    if (secrecy === "secret") {
         return "a secret";
+    }
+    if (secrecy === "holds one") {
+        return typeNames[Array.isArray(value) ? "array" : typeof value] ?? `a ${typeof value}`;
     }
     if (typeof value === "string") {
         return quoted(value);
@@ -103,13 +113,6 @@ function unknownKey(schema: z.ZodType, parent: readonly PropertyKey[], key: stri
     return { keys: where, message: `unknown ${path(where)}: ${near ? `did you mean "${guess}"?` : known}` };
 }
 
-const typeNames: Record<string, string> = {
-    object: "an object",
-    record: "an object",
-    array: "a list",
-    string: "a string",
-};
-
 function expected(issue: z.core.$ZodIssue): string {
     // A message of the schema's own says more than the type.
     if (!/^(Invalid (input|option|key)|Too (big|small))/.test(issue.message)) {
@@ -133,7 +136,7 @@ function expected(issue: z.core.$ZodIssue): string {
 
 /** Every mistake that `schema` finds in `document`, in the order of the schema. */
 export function findMistakes(schema: z.ZodType, document: unknown, described: Described): Mistake[] {
-    const { path, isSecret = () => false } = described;
+    const { path, secrets = [] } = described;
     const result = schema.safeParse(document);
     const hidden = hiddenKeys(document).map((keys) => ({
         keys,
@@ -148,7 +151,7 @@ export function findMistakes(schema: z.ZodType, document: unknown, described: De
         }
         const value = valueAt(document, issue.path);
         const unquoted = ["number", "boolean"].includes(typeof value) && /string/.test(Object(issue).expected ?? "");
-        const got = describe(value, isSecret(String(issue.path[0])));
+        const got = describe(value, secrecyOf(issue.path, secrets));
         const form = `${expected(issue)}${unquoted ? " (a string: write it in quotes)" : ""}`;
         return [{ keys: issue.path, message: invalid(path(issue.path), got, form), ...(unquoted && { unquoted }) }];
     });

@@ -4,8 +4,8 @@ import { shellQuote } from "../lib/shell";
 /** The project's namespace in a stack's config. */
 const namespace = "hearth";
 
-/** Where a stack's config holds secrets; "*" stands for any key. */
-const secretPaths: readonly (readonly string[])[] = [
+/** Paths of the secrets in a stack's config, by their keys; "*" stands for any key. */
+export const secretPaths: readonly (readonly string[])[] = [
     ["gitea", "password"],
     ["identity", "agentToken"],
     ["identity", "serverToken"],
@@ -17,15 +17,28 @@ const secretPaths: readonly (readonly string[])[] = [
     ["storage", "passphrase"],
 ];
 
-/** Settings that are secret, or hold one. No message shows their values, encrypted or not. */
-export const secretSettings: ReadonlySet<string> = new Set(secretPaths.map(([first = ""]) => first));
+/** A path as strings, without the project's namespace at its first key. */
+const plainKeys = (path: readonly PropertyKey[]) =>
+    path.map((key, index) => (index === 0 ? String(key).replace(/^hearth:/, "") : String(key)));
+
+/** Relation of a value to the secrets of a document: one of them or a part of it, something that holds one, or neither. */
+export function secrecyOf(
+    path: readonly PropertyKey[],
+    secrets: readonly (readonly PropertyKey[])[],
+): "secret" | "holds one" | undefined {
+    const keys = plainKeys(path);
+    const related = secrets.filter((each) =>
+        each.slice(0, keys.length).every((key, index) => key === "*" || String(key) === keys[index]),
+    );
+    if (related.length === 0) {
+        return undefined;
+    }
+    return related.some((each) => each.length <= keys.length) ? "secret" : "holds one";
+}
 
 /** Whether the value at a path of keys is a secret; the first key may have the project's namespace. */
 export function isSecretPath(path: readonly PropertyKey[]): boolean {
-    const keys = path.map((key, index) => (index === 0 ? String(key).replace(/^hearth:/, "") : String(key)));
-    return secretPaths.some(
-        (each) => each.length === keys.length && each.every((key, index) => key === "*" || key === keys[index]),
-    );
+    return secretPaths.some((each) => each.length === path.length && secrecyOf(path, [each]) === "secret");
 }
 
 /** Whether an unquoted text at a path of keys is a secret: an unquoted hearth:kubeconfig is a path. */
@@ -40,14 +53,40 @@ export function looksSecret(text: string): boolean {
     );
 }
 
-/** A path of keys as Pulumi and jq write it: `secrets.traefik["tls.crt"][0]`. */
+/** Letters, digits and separators as names of secrets have them, and as passwords and keys rarely do. */
+const keyName = /^(?=.{1,40}$)\d{0,3}[A-Za-z]+\d{0,5}([._-](\d{0,3}[A-Za-z]+\d{0,5}|\d{1,3}))*$/;
+
+/** Text of random characters: letters of both cases and digits, or many hexadecimal digits. */
+const random = /^(?=.*\d)(?=.*[a-z])(?=.*[A-Z])[\w+/=-]{10,}$|^[0-9a-fA-F]{24,}$/;
+
+/**
+ * Whether a key of a path looks like a secret that somebody wrote where its name belongs. Among secrets, that is every key
+ * without the form of a name.
+ */
+function looksLikeSecretKey(path: readonly PropertyKey[], index: number): boolean {
+    const key = String(path[index]);
+    const [first, ...above] = plainKeys(path.slice(0, index));
+    // Rotations have the names of secrets; registries are host names.
+    const isAmongSecrets =
+        first === "rotations" ||
+        (first !== undefined && first !== "registries" && secrecyOf([first, ...above], secretPaths) !== undefined);
+    return looksSecret(key) || random.test(key) || (isAmongSecrets && !keyName.test(key));
+}
+
+/** Whether every key of a path can be shown. */
+const isShown = (path: readonly PropertyKey[]) =>
+    path.every((part, index) => typeof part === "number" || !looksLikeSecretKey(path, index));
+
+/** A path of keys as Pulumi and jq write it: `secrets.traefik["tls.crt"][0]`. A key that looks like a secret is left out. */
 export function dottedPath(path: readonly PropertyKey[]): string {
-    const parts = path.map((part) =>
-        typeof part === "number"
-            ? `[${part}]`
-            : /^[\w-]{1,63}$/.test(String(part))
-              ? `.${String(part)}`
-              : `[${visible(JSON.stringify(shortened(String(part))))}]`,
+    const parts = path.map((part, index) =>
+        typeof part !== "number" && looksLikeSecretKey(path, index)
+            ? ".<a key that looks like a secret>"
+            : typeof part === "number"
+              ? `[${part}]`
+              : /^[\w-]{1,63}$/.test(String(part))
+                ? `.${String(part)}`
+                : `[${visible(JSON.stringify(shortened(String(part))))}]`,
     );
     return parts.join("").replace(/^\./, "");
 }
@@ -57,12 +96,19 @@ export function configPath(path: readonly PropertyKey[]): string {
     return `${namespace}:${dottedPath(path)}`;
 }
 
+/** Advice where a command would repeat a key that looks like a secret. */
+const byHand = (stack: string) =>
+    `remove that key from the file of stack ${stack}, which has it in plain text, and replace the secret`;
+
 /**
  * The command that sets a value of a stack's config. A secret is read from standard input, never from an argument.
  *
  * @param value a value that is not secret; a placeholder if left out
  */
 export function setCommand(stack: string, path: readonly PropertyKey[], value = "<value>"): string {
+    if (!isShown(path)) {
+        return byHand(stack);
+    }
     const command = `pulumi config set --stack ${stack}`;
     const quoted = shellQuote(configPath(path));
     if (!isSecretPath(path)) {
@@ -74,5 +120,8 @@ export function setCommand(stack: string, path: readonly PropertyKey[], value = 
 
 /** The command that removes a value of a stack's config. */
 export function removeCommand(stack: string, path: readonly PropertyKey[]): string {
+    if (!isShown(path)) {
+        return byHand(stack);
+    }
     return `pulumi config rm --stack ${stack} --path ${shellQuote(configPath(path))}`;
 }

@@ -5,7 +5,7 @@ import { Failure } from "../lib/failure";
 import { isKubeconfigContents, KubeconfigError, kubeconfigPath, readKubeconfig } from "./kubeconfig";
 import { findMistakes } from "./mistakes";
 import { resolveSettings, type Settings, settingFields, settingsSchema } from "./schema";
-import { configPath, secretSettings, setCommand } from "./secrets";
+import { configPath, secrecyOf, secretPaths, setCommand } from "./secrets";
 import { plainSecrets, readStackFile, stackFileName } from "./stack-file";
 
 export type { Settings } from "./schema";
@@ -18,6 +18,8 @@ export interface RawConfig {
     readonly values: Readonly<Record<string, string>>;
     /** Keys of which at least a part is encrypted, beside those that are secret anyway. */
     readonly secretKeys: ReadonlySet<string>;
+    /** Paths of the encrypted values, where the stack's file tells them; all that is under `secretKeys` by default. */
+    readonly encrypted?: readonly (readonly PropertyKey[])[];
 }
 
 /** Whether a setting is a string: what looks like JSON in it is its text, for instance a kubeconfig. */
@@ -42,7 +44,7 @@ function parseValue(key: string, text: string): unknown {
 }
 
 /** Describes a stack's config to {@link findMistakes}. */
-export const configDescribed = { path: configPath, isSecret: (key: string) => secretSettings.has(key) };
+export const configDescribed = { path: configPath, secrets: secretPaths };
 
 /**
  * Validates a stack's config.
@@ -51,8 +53,11 @@ export const configDescribed = { path: configPath, isSecret: (key: string) => se
  */
 export function parseSettings(raw: RawConfig): Settings {
     const config = Object.fromEntries(Object.entries(raw.values).map(([key, text]) => [key, parseValue(key, text)]));
-    const isSecret = (key: string) => secretSettings.has(key) || raw.secretKeys.has(key);
-    const mistakes = findMistakes(settingsSchema, config, { path: configPath, isSecret });
+    const encrypted = raw.encrypted ?? [...raw.secretKeys].map((key) => [key]);
+    const mistakes = findMistakes(settingsSchema, config, {
+        path: configPath,
+        secrets: [...secretPaths, ...encrypted],
+    });
     const [first] = mistakes;
     if (first !== undefined) {
         const count = mistakes.length === 1 ? "1 mistake" : `${mistakes.length} mistakes`;
@@ -101,17 +106,15 @@ const isConfigSecret: (key: string) => boolean = Reflect.get(pulumi.runtime, "is
  * The paths of encrypted values as the stack's file has them, which tells the parts of a structured value apart; Pulumi
  * itself only tells its top-level key.
  */
-function encryptedPaths(stack: string, secretKeys: ReadonlySet<string>): (path: readonly string[]) => boolean {
+function encryptedPaths(stack: string, secretKeys: ReadonlySet<string>): PropertyKey[][] {
     const file = stackFileName(stack);
-    if (!existsSync(file)) {
-        return ([first = ""]) => secretKeys.has(first);
-    }
-    const { config, encrypted } = readStackFile(file);
-    const known = new Set(encrypted.map((path) => path.join("\n")));
-    return ([first = "", ...rest]) =>
-        secretKeys.has(first) &&
+    const { config, encrypted } = existsSync(file) ? readStackFile(file) : { config: {}, encrypted: [] };
+    return [...secretKeys].flatMap((key) =>
         // Another file may have been named on the command line.
-        (!(`hearth:${first}` in config) || known.has([`hearth:${first}`, ...rest].join("\n")));
+        `hearth:${key}` in config
+            ? encrypted.filter(([first]) => first === `hearth:${key}`).map(([, ...rest]) => [key, ...rest])
+            : [[key]],
+    );
 }
 
 /**
@@ -145,9 +148,10 @@ export function loadSettings(): Settings {
     const secretKeys = new Set(unprefixed(Object.keys(all).filter(isConfigSecret)));
     const stack = pulumi.getStack();
     const values = Object.fromEntries(unprefixed(Object.keys(all)).map((key) => [key, all[prefix + key] ?? ""]));
-    const settings = parseSettings({ stack, values, secretKeys });
+    const encrypted = encryptedPaths(stack, secretKeys);
+    const settings = parseSettings({ stack, values, secretKeys, encrypted });
     const given = Object.fromEntries(Object.entries(values).map(([key, text]) => [key, parseValue(key, text)]));
-    checkEncryption(stack, given, encryptedPaths(stack, secretKeys));
+    checkEncryption(stack, given, (path) => secrecyOf(path, encrypted) === "secret");
     // A path is relative to Pulumi.yaml, which is where the program runs.
     const { kubeconfig, context } = settings;
     return kubeconfig === undefined ? settings : { ...settings, kubeconfig: resolveKubeconfig(kubeconfig, context) };

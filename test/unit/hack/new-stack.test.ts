@@ -118,7 +118,7 @@ test("answers that cannot be read are refused without being repeated", () => {
         /^the answers on standard input: line \d+: /,
     );
     expect(() => readAnswers("hearth:secrets:\n  media: canary\n")).toThrow(
-        "invalid hearth:secrets.media: got a secret, expected an object",
+        "invalid hearth:secrets.media: got a string, expected an object",
     );
     expect(() => readAnswers("canary")).toThrow("expected an object");
     expect(readAnswers("")).toEqual({ secrets: {} });

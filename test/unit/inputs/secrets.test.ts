@@ -1,5 +1,6 @@
 import fc from "fast-check";
-import { isSecretPath, setCommand } from "../../../config/secrets";
+import { checkGivenSecrets, checkRotations } from "../../../components/secret-declarations";
+import { dottedPath, isSecretPath, setCommand } from "../../../config/secrets";
 import { checkEncryption, parseSettings } from "../../../config/settings";
 import { readYaml, YamlError } from "../../../config/yaml";
 import { readAnswers } from "../../../hack/new-stack/answers";
@@ -144,6 +145,90 @@ describe("kind 1: a secret in plain text, on the screen or changed", () => {
         };
         const message = messageOf(() => parseSettings(rawConfig(config)));
         expect(message).toMatch(/invalid hearth:repository\.url: got a secret, expected .*without an account/);
+        expect(message).not.toContain(canary);
+    });
+
+    const keys = [canary, "aGVsbG8gd29ybGQsIGhlbGxvIHdvcmxkLCBoZWxsbyE=", "c0ffee".repeat(6), "correct horse battery"];
+    const existing = configs["a cluster that is there"];
+    test.each(
+        keys.flatMap(
+            (key) =>
+                [
+                    [
+                        "of a chart",
+                        key,
+                        () => parseSettings(rawConfig({ ...existing, secrets: { qbittorrent: { [key]: 5 } } })),
+                    ],
+                    [
+                        "in the place of a chart",
+                        key,
+                        () => parseSettings(rawConfig({ ...existing, secrets: { [key]: "x" } })),
+                    ],
+                    [
+                        "beside a passphrase",
+                        key,
+                        () => parseSettings(rawConfig({ ...existing, storage: { [key]: "x" } })),
+                    ],
+                    ["beside a private key", key, () => parseSettings(rawConfig({ ...existing, ssh: { [key]: "x" } }))],
+                    [
+                        "that no chart asks for",
+                        key,
+                        () => checkGivenSecrets({ qbittorrent: {} }, { qbittorrent: { [key]: "x" } }, "home"),
+                    ],
+                    [
+                        "that rotates",
+                        key,
+                        () => checkRotations({}, {}, { qbittorrent: { [key]: "2026-11-23" } }, "home"),
+                    ],
+                    [
+                        "in plain text",
+                        key,
+                        () => checkEncryption("home", { secrets: { qbittorrent: { [key]: "x" } } }, () => false),
+                    ],
+                ] as const,
+        ),
+    )("a secret as the name of a setting %s is not repeated (%s)", (_, key, read) => {
+        const message = messageOf(read);
+        expect(message).toMatch(/<a key that looks like a secret>|remove that key from the file of stack home/);
+        expect(message).not.toContain(key);
+    });
+
+    test.each(["vpn-private-key", "tls.crt", "id_ed25519", "PrivateKey", "s3", "2fa-token"])(
+        "the name %s of a secret that no chart asks for is repeated, with the command that removes it",
+        (key) => {
+            const message = messageOf(() => checkGivenSecrets({}, { x: { [key]: "x" } }, "home"));
+            expect(message).toContain(
+                `pulumi config rm --stack home --path 'hearth:${dottedPath(["secrets", "x", key])}'`,
+            );
+            expect(message).toContain(key);
+        },
+    );
+
+    const machines = configs["machines to build one from"];
+    const k3s = (change: object) => ({ ...machines, k3s: { ...machines.k3s, ...change } });
+    const registry = (change: object) => ({ ...machines, registries: { "docker.io": change } });
+    test.each<[string, object, RegExp]>([
+        ["a network of pods", k3s({ clusterCidr: "10.52.0.0" }), /k3s\.clusterCidr: got "10\.52\.0\.0", expected/],
+        ["a switch", k3s({ embeddedRegistry: "on" }), /k3s\.embeddedRegistry: got "on", expected/],
+        ["a bucket's region", k3s({ snapshots: { s3: { region: 5 } } }), /s3\.region: got the number 5, expected/],
+        ["a mirror", registry({ mirrors: ["mirror.example.com"] }), /mirrors\[0\]: got "mirror\.example\.com"/],
+        ["a port", { ...machines, gitea: { administrator: "a b" } }, /gitea\.administrator: got "a b", expected/],
+    ])("%s beside a secret is told by its value", (_, config, message) => {
+        // Pulumi tells of the whole setting that something in it is encrypted; the stack's file, what.
+        const encrypted = [["k3s", "snapshots", "s3", "secretKey"]];
+        expect(messageOf(() => parseSettings({ ...rawConfig(config), encrypted }))).toMatch(message);
+    });
+
+    test.each<[string, object, string]>([
+        ["a bucket's key", k3s({ snapshots: { s3: { secretKey: { canary } } } }), "secretKey: got a secret"],
+        ["a registry's password", registry({ password: [canary] }), "password: got a secret"],
+        ["the password in the place of its registry", registry(canary as never), '"docker.io"]: got a string'],
+        ["a passphrase in the place of its setting", { ...machines, storage: canary }, "storage: got a string"],
+        ["a list of secrets", { ...machines, secrets: [canary] }, "secrets: got a list"],
+        ["a domain that somebody encrypted", { ...machines, domain: canary }, "domain: got a secret"],
+    ])("%s is not repeated", (_, config, found) => {
+        const message = messageOf(() => parseSettings({ ...rawConfig(config), encrypted: [["domain"]] }));
+        expect(message).toContain(`${found}, expected`);
         expect(message).not.toContain(canary);
     });
 
