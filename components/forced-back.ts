@@ -1,35 +1,46 @@
-import { randomUUID } from "node:crypto";
 import { type ApplicationStatus, revisionOf } from "./application-status";
-import { type KubernetesObject, loadClient, loadKubeConfig } from "./waits/cluster";
+import { applicationResource, type KubernetesObject, loadClient, loadKubeConfig } from "./waits/cluster";
 
 interface Application extends KubernetesObject {
     readonly status?: ApplicationStatus;
 }
 
+/** Annotation that keeps the value of {@link forcedBack} on the Applications, so that the next run has the same one. */
+export const forcedBackAnnotation = "hearth/forced-back";
+
 /** Milliseconds for the API server to answer; a cluster that does not has nothing to wait for yet. */
 const limit = 10_000;
 
 /**
- * Whether Argo CD has left the commit that the last run waited for: a branch that was put back to it by a forced push
- * changes none of this program's inputs, while the Applications are still on the commit in between.
+ * Value that changes when Argo CD has left the commit that the last run waited for: a branch that a forced push put back
+ * to it changes none of this program's inputs, while the Applications are still on the commit in between.
  *
  * @param kubeconfig a path, or contents
  * @param revision full hash of the commit that every Application has to be on
- * @returns a value that makes the gates wait again; undefined when there is no need, or no cluster to ask
+ * @returns undefined when no branch was ever put back, or no cluster answers
  */
 export async function forcedBack(kubeconfig: string, revision: string): Promise<string | undefined> {
     try {
         const client = await loadClient();
         const api = loadKubeConfig(client, kubeconfig).makeApiClient(client.CustomObjectsApi);
-        const resource = { group: "argoproj.io", version: "v1alpha1", namespace: "argocd", plural: "applications" };
         const listed: { items: Application[] } = await Promise.race([
-            api.listNamespacedCustomObject(resource),
+            api.listNamespacedCustomObject(applicationResource),
             new Promise<never>((_, reject) => setTimeout(reject, limit).unref()),
         ]);
-        return listed.items.some((each) => isForcedBack(each, revision)) ? randomUUID() : undefined;
+        return lastForcedBack(listed.items, revision, new Date());
     } catch {
         return undefined;
     }
+}
+
+/** Time at which a branch was last put back: now, or as an earlier run noted it on the Applications. */
+export function lastForcedBack(applications: readonly Application[], revision: string, now: Date): string | undefined {
+    return applications.some((each) => isForcedBack(each, revision))
+        ? now.toISOString()
+        : applications
+              .flatMap(({ metadata }) => metadata?.annotations?.[forcedBackAnnotation] ?? [])
+              .sort()
+              .at(-1);
 }
 
 /** Whether the last run waited for this commit, and the Application has been compared to another one since. */

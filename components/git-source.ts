@@ -93,7 +93,7 @@ export class GitSource extends pulumi.ComponentResource {
     /** Full hash of the commit that every Application has to be on. */
     readonly revision: pulumi.Output<string>;
 
-    /** Another value makes the gate of the root Application wait again, as {@link forcedBack} has it. */
+    /** Another value makes the gates wait again, as {@link forcedBack} has it. */
     readonly forcedBack: pulumi.Output<string | undefined>;
 
     constructor(name: string, args: GitSourceArgs, opts?: pulumi.ComponentResourceOptions) {

@@ -1,10 +1,13 @@
-import { setTimeout } from "node:timers/promises";
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { Settings } from "../config/settings";
 import type { Application, Tier as TierNumber } from "./applications";
 import { explainedGate, gateAnnotations } from "./gate";
 import { overriddenManifest } from "./overrides";
+import { waitFor } from "./wait";
+
+/** Seconds in which the API server takes a refresh of every Application. */
+const refreshLimit = 60;
 
 /** Arguments of {@link Tier}. */
 export interface TierArgs {
@@ -14,6 +17,8 @@ export interface TierArgs {
     readonly applications: readonly Application[];
     /** Full hash of the commit that every Application has to be on. */
     readonly revision: pulumi.Input<string>;
+    /** Makes the wait begin again: {@link GitSource.forcedBack}. */
+    readonly forcedBack?: pulumi.Input<string | undefined>;
     /** The cluster: path to a kubeconfig, or the contents of one. */
     readonly kubeconfig: pulumi.Input<string>;
     /** The stack's configuration. */
@@ -34,13 +39,23 @@ export class Tier extends pulumi.ComponentResource {
         super("hearth:components:Tier", name, { tier: args.tier }, opts);
         const { settings, tier } = args;
         const applications = args.applications.filter((each) => each.tier === tier);
-        // Pulumi does a limited number of things at a time, and an Application that is late keeps its place. So no Application
-        // is registered before the gate, which has Argo CD refresh them. Pulumi compares resources in parallel, so that the
-        // order of registration alone does not hold: the gate gets a second to start.
-        const revision = pulumi.all([args.revision, args.architectures]).apply(async ([known]) => {
-            await setTimeout(pulumi.runtime.isDryRun() ? 0 : 1_000);
-            return known;
-        });
+        const names = applications.map((each) => each.name);
+        // Pulumi runs a limited number of steps at a time, and an Application that waits for its revision holds its place:
+        // all of them may wait before the gate, which has Argo CD refresh them, can start. So they are refreshed first.
+        const refresh = waitFor(
+            `${name}-refresh`,
+            "refresh",
+            {
+                kubeconfig: args.kubeconfig,
+                limit: refreshLimit,
+                input: pulumi.output({
+                    applications: names,
+                    revision: args.revision,
+                    forcedBack: args.forcedBack,
+                }),
+            },
+            { parent: this },
+        );
         // No child repeats what the tier depends on, since each waits for its parent: N Applications that name N others
         // would be N² lines of the state, which Pulumi writes whole after each step.
         const resources = applications.map((application) => {
@@ -54,14 +69,15 @@ export class Tier extends pulumi.ComponentResource {
                         .apply((architectures) => overriddenManifest(application, settings, architectures).spec),
                     metadata: {
                         ...manifest.metadata,
-                        annotations: revision.apply((known) => ({
+                        annotations: pulumi.output(args.revision).apply((revision) => ({
                             ...manifest.metadata.annotations,
-                            ...gateAnnotations(".status.sync.revisions[0]", known),
+                            ...gateAnnotations(".status.sync.revisions[0]", revision),
                         })),
                     },
                 },
                 {
                     parent: this,
+                    dependsOn: refresh,
                     customTimeouts: { create: settings.tierTimeout, update: settings.tierTimeout },
                 },
             );
@@ -70,9 +86,10 @@ export class Tier extends pulumi.ComponentResource {
         explainedGate(
             `${name}-gate`,
             {
-                applications: applications.map((each) => each.name),
+                applications: names,
                 where: `tier ${tier}`,
                 revision: args.revision,
+                forcedBack: args.forcedBack,
                 kubeconfig: args.kubeconfig,
                 settings,
             },

@@ -7,9 +7,11 @@ import {
     loadClient,
     loadKubeConfig,
     readInput,
+    applicationResource as resource,
     type WaitInput,
 } from "./cluster";
 import { type Application, isPassedOver } from "./passed-over";
+import { refreshAnnotation } from "./refresh";
 
 /** What this wait is told. */
 interface Input extends WaitInput {
@@ -35,7 +37,6 @@ export async function waitForApplications(): Promise<void> {
     const client = loadClient();
     const config = loadKubeConfig(client, kubeconfig);
     const api = config.makeApiClient(client.CustomObjectsApi);
-    const resource = { group: "argoproj.io", version: "v1alpha1", namespace: "argocd", plural: "applications" };
     const path = `/apis/${resource.group}/${resource.version}/namespaces/${resource.namespace}/${resource.plural}`;
     const informer = client.makeInformer<Application>(config, path, () => api.listNamespacedCustomObject(resource));
 
@@ -49,7 +50,7 @@ export async function waitForApplications(): Promise<void> {
     const refreshed = new Set<string>();
     const refresh = async (name: string) => {
         refreshed.add(name);
-        await patch(name, { metadata: { annotations: { "argocd.argoproj.io/refresh": "normal" } } });
+        await patch(name, { metadata: { annotations: { [refreshAnnotation]: "normal" } } });
     };
 
     /** As `argocd app sync` does it, unless the object has changed meanwhile; once, whatever comes of it. */

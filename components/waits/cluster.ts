@@ -14,6 +14,14 @@ export type Instance<Name extends keyof Client> = Client[Name] extends abstract 
 /** What every object of a cluster has. */
 export type KubernetesObject = Parameters<Instance<"KubernetesObjectApi">["create"]>[0];
 
+/** Argo CD's Applications, as the client names resources. */
+export const applicationResource = {
+    group: "argoproj.io",
+    version: "v1alpha1",
+    namespace: "argocd",
+    plural: "applications",
+};
+
 /** Loads the client, which toolchain/compile.cjs makes one file of. */
 export function loadClient(): Client {
     return require(join(root, "dist/kubernetes-client.cjs"));

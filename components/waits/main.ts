@@ -1,6 +1,7 @@
 import { waitForApplications } from "./applications";
 import { failWith } from "./cluster";
 import { handOverObjects } from "./hand-over";
+import { refreshApplications } from "./refresh";
 import { restartSecretUsers } from "./secret-users";
 import { waitForWebhook } from "./webhook";
 
@@ -8,6 +9,7 @@ import { waitForWebhook } from "./webhook";
 const waits = {
     applications: [waitForApplications, "The Applications cannot be watched"],
     "hand-over": [handOverObjects, "Gitea's objects cannot be handed over to Argo CD"],
+    refresh: [refreshApplications, "The Applications cannot be refreshed"],
     "secret-users": [restartSecretUsers, "The pods that use changed secrets cannot be restarted"],
     webhook: [waitForWebhook, "The webhook cannot be asked"],
 } as const satisfies Record<string, readonly [() => Promise<void>, string]>;

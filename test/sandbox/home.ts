@@ -277,6 +277,12 @@ export class Home {
         await this.git("push", "--quiet", this.url, "main");
     }
 
+    /** Puts the branch back to a commit, here and where its Argo CD looks. */
+    async forcePush(commit: string): Promise<void> {
+        await this.git("reset", "--quiet", "--hard", commit);
+        await this.git("push", "--quiet", "--force", this.url, "main");
+    }
+
     /** Makes where its Argo CD looks the remote `origin`, as in a checkout that was cloned from there. */
     async addOrigin(): Promise<void> {
         await this.git("remote", "add", "origin", this.url);

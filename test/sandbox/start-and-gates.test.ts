@@ -1,10 +1,11 @@
 import { X509Certificate } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { revisionOf } from "../../components/application-status";
 import { permissionsTable } from "../charts/permission";
 import { argocdPorts } from "../monitoring/argocd-ports";
 import { granted } from "./granted";
-import { Home, isReady, type LiveApplication, type StateResource } from "./home";
+import { Home, isReady, type LiveApplication, type StateResource, until } from "./home";
 
 /** Two cores, a fresh cluster and every Application: minutes, in milliseconds. */
 const limit = 15 * 60_000;
@@ -287,6 +288,34 @@ describe("a change to an Application that is Synced and Healthy", () => {
             expect([...applications.values()].filter((each) => !isReady(each, revision))).toEqual([]);
             const configMap = await home.get<{ data: object }>("--namespace=glance", "configmap/marker");
             expect(configMap.data).toEqual({ marker: "first" });
+        },
+        limit,
+    );
+});
+
+describe("a branch that a forced push puts back", () => {
+    test(
+        "`pulumi up` waits until every Application is back on that commit; the next one changes nothing",
+        async () => {
+            const configMap = marker("undone").replace("name: marker", "name: undone");
+            home.write("charts/glance/templates/undone.yaml", configMap);
+            const undone = await home.commit("glance: a marker that is undone");
+            await home.push();
+            const refresh = "argocd.argoproj.io/refresh=normal";
+            await home.kubectl("--namespace=argocd", "annotate", "application/glance", refresh);
+            await until("glance is compared to the new commit", 60_000, async () => {
+                const seen = (await home.applications()).get("glance")?.status;
+                return revisionOf(seen) === undone;
+            });
+            await home.forcePush(revision);
+
+            const { code, output } = await home.pulumi("up", "--yes", "--skip-preview", "--parallel", "4");
+            expect({ code, output }).toHaveEndedWith(0);
+            expect(output).toMatch(/tier-3-gate/);
+            const applications = await home.applications();
+            expect([...applications.values()].filter((each) => !isReady(each, revision))).toEqual([]);
+            expect((await home.kubectl("--namespace=glance", "get", "configmap/undone")).code).not.toBe(0);
+            expect(await home.pulumi("preview", "--expect-no-changes")).toHaveEndedWith(0);
         },
         limit,
     );

@@ -65,7 +65,7 @@ test("a tier registers its own Applications, gated on revision, sync and health"
     });
 });
 
-test("a command beside them says why one is late; it learns of the cluster on standard input alone", async () => {
+test("commands beside them refresh them and say why one is late; they learn of the cluster on standard input alone", async () => {
     const registered = await mockEngine();
     new Tier("tier-2", {
         tier: 2,
@@ -73,32 +73,60 @@ test("a command beside them says why one is late; it learns of the cluster on st
         settings,
         kubeconfig: "/dev/null",
         revision: "c0ffee",
+        forcedBack: Promise.resolve("2026-11-30T12:00:00.000Z"),
     });
     await settled();
 
-    const gate = byType(registered, "command:local:Command")["tier-2-gate"];
-    expect(gate).toMatchObject({ create: expect.stringContaining("wait.cjs applications"), logging: "none" });
-    expect(Object.keys(gate ?? {}).sort()).toEqual(["create", "logging", "stdin"]);
-    const stdin = gate?.["stdin"] as { value: string };
-    expect(JSON.parse(stdin.value)).toEqual({
+    const commands = byType(registered, "command:local:Command");
+    const told = {
         kubeconfig: "/dev/null",
-        limit: 180,
         applications: ["garage"],
-        where: "tier 2",
         revision: "c0ffee",
-    });
+        forcedBack: "2026-11-30T12:00:00.000Z",
+    };
+    for (const [name, wait, input] of [
+        ["tier-2-refresh", "refresh", { ...told, limit: 60 }],
+        ["tier-2-gate", "applications", { ...told, limit: 180, where: "tier 2" }],
+    ] as const) {
+        const { create, logging, stdin, ...others } = commands[name] ?? {};
+        expect({ create, logging, others }).toEqual({
+            create: expect.stringMatching(`wait.cjs ${wait}$`),
+            logging: "none",
+            others: {},
+        });
+        expect(JSON.parse((stdin as { value: string }).value)).toEqual(input);
+    }
 });
 
-// Pulumi does a number of things at a time, by default four for each processor, and an Application that is late keeps its
-// place. The gate has Argo CD refresh them, and reports what is wrong.
-test("the gate is asked for before the Applications of this home: late ones, however many, do not keep it away", async () => {
+// Pulumi runs a number of steps at a time, by default four for each processor, and an Application that waits for its revision
+// holds its place.
+test("Argo CD refreshes a tier before any of its Applications waits: late ones, however many, do not keep the gate away", async () => {
     const registered = await mockEngine();
     const applications = readApplications(resolve(__dirname, "../../.."), "home");
     const own = applications.filter(({ tier }) => tier === 3).map(({ name }) => name);
     new Tier("tier-3", { tier: 3, applications, settings, kubeconfig: "/dev/null", revision: "c0ffee" });
     await settled();
 
-    expect(registered.map(({ name }) => name)).toEqual(["tier-3", "tier-3-gate", ...own]);
+    expect(registered.map(({ name }) => name)).toEqual(["tier-3", "tier-3-refresh", "tier-3-gate", ...own]);
+    const refresh = registered.find(({ name }) => name === "tier-3-refresh");
+    for (const { name, dependencies } of registered.filter((each) => own.includes(each.name))) {
+        expect({ name, dependencies }).toEqual({ name, dependencies: expect.arrayContaining([refresh?.urn]) });
+    }
+});
+
+test("a branch that a forced push put back makes refresh and gate of a tier run again, and no Application", async () => {
+    const inputs = async (forcedBack?: string) => {
+        const registered = await mockEngine();
+        const applications = [application("garage", 2)];
+        const args = { tier: 2, applications, settings, kubeconfig: "/dev/null", revision: "c0ffee" } as const;
+        new Tier("tier-2", { ...args, ...(forcedBack && { forcedBack }) });
+        await settled();
+        return Object.fromEntries(registered.map((each) => [each.name, JSON.stringify(each.inputs)]));
+    };
+    const [before, after] = [await inputs(), await inputs("2026-11-30T12:00:00.000Z")];
+
+    const changed = Object.keys(before).filter((name) => before[name] !== after[name]);
+    expect(changed.sort()).toEqual(["tier-2-gate", "tier-2-refresh"]);
 });
 
 test("no Application of a tier is made before every one of the tier before is there", async () => {
@@ -117,8 +145,10 @@ test("no Application of a tier is made before every one of the tier before is th
     await settled();
 
     for (const tier of tiers) {
-        const own = registered.filter(({ name }) => [...namesOf(tier), `tier-${tier}-gate`].includes(name));
-        expect(own).toHaveLength(4);
+        const own = registered.filter(({ name }) =>
+            [...namesOf(tier), `tier-${tier}-gate`, `tier-${tier}-refresh`].includes(name),
+        );
+        expect(own).toHaveLength(5);
         for (const { after } of own) {
             expect(after).toEqual(expect.arrayContaining(tiers.filter((each) => each < tier).flatMap(namesOf)));
         }

@@ -4,7 +4,7 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { isForcedBack } from "../../../components/forced-back";
+import { forcedBackAnnotation, isForcedBack, lastForcedBack } from "../../../components/forced-back";
 import { git, headCommit } from "../../../components/git";
 import { declare } from "../../../components/gitea/declare";
 
@@ -83,6 +83,19 @@ describe("kind 6: Git as people have it", () => {
         ["that Argo CD has not compared yet", application(revisions.a), false],
     ])("an Application %s", (_, found, expected) => {
         expect(isForcedBack(found, revisions.a)).toBe(expected);
+    });
+
+    test("the run after a forced push back finds what that one noted, and changes nothing", () => {
+        const [early, late] = [new Date("2026-11-01T00:00:00Z"), new Date("2026-11-30T00:00:00Z")];
+        const [put, there] = [application(revisions.a, revisions.b), application(revisions.a, revisions.a)];
+        const noted = (time: Date) => ({
+            ...there,
+            metadata: { annotations: { ...there.metadata.annotations, [forcedBackAnnotation]: time.toISOString() } },
+        });
+
+        expect(lastForcedBack([there], revisions.a, late)).toBeUndefined();
+        expect(lastForcedBack([noted(early), put], revisions.a, late)).toBe(late.toISOString());
+        expect(lastForcedBack([noted(late), there, noted(early)], revisions.a, new Date())).toBe(late.toISOString());
     });
 });
 
