@@ -12,6 +12,7 @@ import { SecretUsers } from "./components/secret-users";
 import { Secrets } from "./components/secrets";
 import { System } from "./components/system";
 import { Tier } from "./components/tier";
+import { testWebhook } from "./components/webhook-delivery";
 import "./config/process";
 import { loadSettings } from "./config/settings";
 import { root } from "./lib/root";
@@ -105,9 +106,10 @@ const gitea = settings.ownGitea
       )
     : undefined;
 const { url, revision: branch } = settings.repository;
+const access = gitea?.access ?? giteaElsewhere(settings);
 const gitSource = new GitSource(
     "git-source",
-    { url, branch, cluster: settings.cluster, kubeconfig: cluster, gitea: gitea?.access ?? giteaElsewhere(settings) },
+    { url, branch, cluster: settings.cluster, kubeconfig: cluster, gitea: access },
     { provider, dependsOn: gitea ?? system },
 );
 
@@ -117,4 +119,7 @@ const tier1 = new Tier("tier-1", { tier: 1, ...common }, { provider, dependsOn: 
 const tier2 = new Tier("tier-2", { tier: 2, ...common }, { provider, dependsOn: tier1 });
 const tier3 = new Tier("tier-3", { tier: 3, ...common }, { provider, dependsOn: tier2 });
 const uids = pulumi.all([tier1.uids, tier2.uids, tier3.uids]).apply((tiers) => tiers.flat());
-new RootApplication("root", { ...common, uids }, { provider, dependsOn: tier3 });
+const { ready } = new RootApplication("root", { ...common, uids }, { provider, dependsOn: tier3 });
+if (access) {
+    testWebhook({ url, branch, gitea: access, kubeconfig: cluster, after: ready });
+}

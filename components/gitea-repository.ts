@@ -87,7 +87,7 @@ export class GiteaRepository extends pulumi.ComponentResource {
 }
 
 /** Takes the URL of a repository apart: https://git.example.com/home/hearth.git. */
-function locate(url: string): { server: string; owner: string; repository: string } {
+export function locate(url: string): { server: string; owner: string; repository: string } {
     const { origin, pathname } = new URL(url);
     const parts = pathname
         .replace(/\.git$/, "")

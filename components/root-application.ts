@@ -28,6 +28,9 @@ export interface RootApplicationArgs {
  * stack's values where the manifests carry literal defaults, as the tiers do.
  */
 export class RootApplication extends pulumi.ComponentResource {
+    /** Known once the root Application is Synced and Healthy. */
+    readonly ready: pulumi.Output<string>;
+
     constructor(name: string, args: RootApplicationArgs, opts?: pulumi.ComponentResourceOptions) {
         super("hearth:components:RootApplication", name, {}, opts);
         const { applications, settings } = args;
@@ -76,7 +79,7 @@ export class RootApplication extends pulumi.ComponentResource {
                 customTimeouts: { create: settings.tierTimeout, update: settings.tierTimeout },
             },
         );
-        explainedGate(
+        const gate = explainedGate(
             `${name}-gate`,
             {
                 applications: ["root"],
@@ -89,6 +92,7 @@ export class RootApplication extends pulumi.ComponentResource {
             },
             { parent: this },
         );
+        this.ready = gate.id;
         this.registerOutputs({});
     }
 }

@@ -149,7 +149,25 @@ test("Argo CD's account makes nothing of its own", async () => {
 test(
     "another run changes nothing",
     async () => {
-        expect(await start()).toMatch(/Resources:\s+\d+ unchanged/);
+        const printed = await start();
+        expect(printed).toMatch(/Resources:\s+\d+ unchanged/);
+        expect(printed).not.toContain("does not reach Argo CD");
+    },
+    limit,
+);
+
+test(
+    "a webhook that leads nowhere is reported by the run that declares it, and the home is up all the same",
+    async () => {
+        const nowhere = gitea.webhook.replace("/api/webhook", "/nowhere");
+        const change = (from: string, to: string) =>
+            home.edit("Pulumi.sandbox.yaml", (text) => text.replace(`webhook: ${from}\n`, `webhook: ${to}\n`));
+        change(gitea.webhook, nowhere);
+        const printed = await start();
+        change(nowhere, gitea.webhook);
+        expect(printed).toContain(`Gitea was to send a test to ${nowhere}`);
+        expect(printed).toContain("does not reach Argo CD");
+        expect(await start()).not.toContain("does not reach Argo CD");
     },
     limit,
 );
