@@ -1,5 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
 import * as pulumi from "@pulumi/pulumi";
+import { readKubeconfig } from "../config/kubeconfig";
 import { Failure } from "../lib/failure";
 import { type Instance, loadClient, loadKubeConfig } from "./waits/cluster";
 
@@ -98,6 +99,25 @@ export async function readCluster(kubeconfig: string): Promise<ClusterFacts | un
 }
 
 /**
+ * A sentence about a kubeconfig that leads to this machine, where no API server answers: k3s writes 127.0.0.1 into its own,
+ * and k3d and kind into theirs.
+ *
+ * @param kubeconfig path to a kubeconfig, or the contents of one
+ * @returns undefined for any other
+ */
+export function loopbackMistake(kubeconfig: string): string | undefined {
+    try {
+        const { server, isLoopback } = readKubeconfig(kubeconfig);
+        return isLoopback
+            ? `The API server of hearth:kubeconfig does not answer: ${server} is an address of this machine. If the cluster runs on ` +
+                  "another one, write its address in the kubeconfig in place of that (k3s' certificate has the node's)."
+            : undefined;
+    } catch {
+        return undefined; // Of a preview, or refused elsewhere.
+    }
+}
+
+/**
  * Refuses a cluster in which something competes with this program.
  *
  * @throws Failure
@@ -137,6 +157,10 @@ export function askCluster(
         while (!facts && Date.now() < end) {
             await pause(2_000);
             facts = await readCluster(given);
+        }
+        const mistake = facts ? undefined : loopbackMistake(given);
+        if (mistake !== undefined) {
+            await pulumi.log.warn(mistake);
         }
         if (facts) {
             checkCluster(facts);

@@ -74,6 +74,25 @@ test("a cluster that does not answer is not known", async () => {
     expect(await readCluster(kubeconfigOf({ server: "https://127.0.0.1:1" }))).toBeUndefined();
 });
 
+test.each([
+    ["127.0.0.1", true],
+    ["localhost", true],
+    ["[::1]", true],
+    ["192.0.2.1", false],
+])(
+    "a preview with a kubeconfig at %s, where nothing answers, says that this is the machine that it runs on: %s",
+    async (host, isSaid) => {
+        await mockEngine();
+        jest.spyOn(pulumi.runtime, "isDryRun").mockReturnValue(true);
+        const warn = jest.spyOn(pulumi.log, "warn").mockResolvedValue();
+        const { facts } = askCluster(pulumi.output(kubeconfigOf({ server: `https://${host}:1` })), () => []);
+        await new Promise((resolve) => facts.apply(() => resolve(undefined)));
+        const sentence = `hearth:kubeconfig does not answer: https://${host}:1 is an address of this machine`;
+        expect(warn.mock.calls.map(([said]) => said)).toEqual(isSaid ? [expect.stringContaining(sentence)] : []);
+        jest.restoreAllMocks();
+    },
+);
+
 test("a cluster whose ServiceLB is on is refused before anything is changed, with the way to turn it off", () => {
     expect(() => checkCluster({ serviceLb: ["kube-system/traefik"] })).toThrow(
         /ServiceLB of k3s serves kube-system\/traefik[\s\S]*disable: \[servicelb\]/,
