@@ -29,9 +29,10 @@ export function isReady(status: Pick<ApplicationStatus, "sync" | "health"> | und
     );
 }
 
-/** A Warning Event, as the API server lists it. */
+/** An Event, as the API server lists it. */
 export interface Warning {
     readonly involvedObject: { readonly kind?: string; readonly name?: string; readonly namespace?: string };
+    readonly type?: string;
     readonly reason?: string;
     readonly message?: string;
     readonly lastTimestamp?: Date | string | null;
@@ -39,18 +40,48 @@ export interface Warning {
     readonly metadata?: { readonly creationTimestamp?: Date | string | null };
 }
 
-/** Warning Events of one namespace as lines, newest first. Events that differ in a pod's name alone are one line. */
-export function warningLines(events: readonly Warning[], namespace: string): string[] {
-    const time = ({ lastTimestamp, eventTime, metadata }: Warning) =>
-        new Date(lastTimestamp ?? eventTime ?? metadata?.creationTimestamp ?? 0).getTime();
+/** Selectors of the Events that {@link warningLines} takes. */
+export const eventSelectors = ["type=Warning", "reason=Pulling", "reason=Pulled"] as const;
+
+/** Milliseconds after which the pull of an image is worth a line. */
+const longPull = 60_000;
+
+const time = ({ lastTimestamp, eventTime, metadata }: Warning) =>
+    new Date(lastTimestamp ?? eventTime ?? metadata?.creationTimestamp ?? 0).getTime();
+
+/** Lines about images that nodes are still pulling, which is the kubelet's latest word about them. */
+function pullLines(events: readonly Warning[], now: number): string[] {
+    const latest = new Map<string, Warning & { readonly image: string }>();
+    for (const event of events.toSorted((a, b) => time(a) - time(b))) {
+        const image = /image "([^"]+)"/.exec(event.message ?? "")?.[1];
+        if (image !== undefined) {
+            latest.set(`${event.involvedObject.name} ${image}`, { ...event, image });
+        }
+    }
+    return [...latest.values()]
+        .filter((event) => event.reason === "Pulling" && now - time(event) >= longPull)
+        .map((event) => {
+            const minutes = Math.floor((now - time(event)) / 60_000);
+            const pod = `${event.involvedObject.kind} ${event.involvedObject.name}`;
+            return `${pod}: still pulling the image ${event.image}, for ${minutes} min`;
+        });
+}
+
+/**
+ * Lines about Events of one namespace: images that are being pulled, then Warnings, newest first. Those that differ in a
+ * pod's name alone are one line.
+ */
+export function warningLines(all: readonly Warning[], namespace: string, now = Date.now()): string[] {
+    const events = all.filter(({ involvedObject }) => involvedObject.namespace === namespace);
     const lines = events
-        .filter(({ involvedObject }) => involvedObject.namespace === namespace)
+        .filter(({ reason }) => reason !== "Pulling" && reason !== "Pulled")
         .toSorted((a, b) => time(b) - time(a))
         .map(({ involvedObject: { kind, name }, reason, message }) => ({
             key: `${kind} ${reason} ${message}`,
             line: `${kind} ${name}: ${reason}: ${message}`,
         }));
-    return [...new Map(lines.toReversed().map(({ key, line }) => [key, line])).values()].toReversed();
+    const warnings = [...new Map(lines.toReversed().map(({ key, line }) => [key, line])).values()].toReversed();
+    return [...pullLines(events, now), ...warnings];
 }
 
 /**
@@ -105,6 +136,8 @@ export function explainFailure(
         ...reasons(status, warnings).map((reason) => `  ${reason}`),
         "Nothing after it was started and nothing was rolled back. Look with:",
         `  kubectl -n argocd describe application ${name}`,
-        "Push the fix and run `pulumi up` again: it goes on from here.",
+        warnings.some((line) => line.includes("still pulling the image"))
+            ? "Pulls go on without this run: `pulumi up` again once the images are there. For longer waits: pulumi config set hearth:tierTimeout 1h"
+            : "Push the fix and run `pulumi up` again: it goes on from here.",
     ].join("\n");
 }

@@ -335,8 +335,11 @@ export const settingFields = z.strictObject({
         /** Absolute path of the export. */
         path: absolutePath,
     }),
-    /** How long a tier may take from its first sync until all of its Applications are Synced and Healthy. */
-    tierTimeout: duration.default("10m"),
+    /**
+     * How long a tier may take from its first sync until all of its Applications are Synced and Healthy: the images of the
+     * third are some 15 GB, which is 20 minutes at 100 Mbit/s.
+     */
+    tierTimeout: duration.default("30m"),
     /** Secrets that a chart requires: chart name → key → value. What a chart needs stands in its secrets.yaml. */
     secrets: z.record(chartName, z.record(secretKey, textOf("a string that is not empty"))).default({}),
     /**

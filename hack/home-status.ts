@@ -29,7 +29,7 @@ export interface HomeObjects {
         readonly message?: string;
         readonly lastTimestamp?: string | null;
     }[];
-    /** Warning Events of all namespaces. */
+    /** Events of all namespaces that {@link warningLines} takes. */
     readonly warnings: readonly Warning[];
     /** Argo CD's own Deployments and StatefulSets. */
     readonly argocd: readonly {

@@ -1,4 +1,4 @@
-import { explainFailure, isReady, revisionOf, warningLines } from "../application-status";
+import { eventSelectors, explainFailure, isReady, revisionOf, warningLines } from "../application-status";
 import {
     type Client,
     fail,
@@ -23,12 +23,16 @@ interface Input extends WaitInput {
     readonly revision: string;
 }
 
-/** Warning Events of a namespace, as {@link warningLines} has them. */
+/** Events of a namespace, as {@link warningLines} has them. */
 async function warningsIn({ CoreV1Api }: Client, config: Instance<"KubeConfig">, namespace: string): Promise<string[]> {
-    const { items } = await config
-        .makeApiClient(CoreV1Api)
-        .listNamespacedEvent({ namespace, fieldSelector: "type=Warning" });
-    return warningLines(items, namespace);
+    const api = config.makeApiClient(CoreV1Api);
+    const lists = await Promise.all(
+        eventSelectors.map((fieldSelector) => api.listNamespacedEvent({ namespace, fieldSelector })),
+    );
+    return warningLines(
+        lists.flatMap(({ items }) => items),
+        namespace,
+    );
 }
 
 /** Waits until Applications are ready on a commit, which it has Argo CD look for at once; says of each that is not in time why it is not. */

@@ -1,4 +1,5 @@
 import { setTimeout } from "node:timers/promises";
+import { eventSelectors } from "../../components/application-status";
 import { Failure } from "../../lib/failure";
 import { interrupted, interruptionSignal, throwIfInterrupted } from "../../lib/run";
 import { formatAge } from "../age";
@@ -26,7 +27,16 @@ async function readObjects(kubectl: Kubectl): Promise<HomeObjects> {
             "--field-selector",
             "involvedObject.kind=Application,reason=ResourceUpdated",
         ),
-        kubectl.list<HomeObjects["warnings"][number]>("events", "--all-namespaces", "--field-selector", "type=Warning"),
+        Promise.all(
+            eventSelectors.map((selector) =>
+                kubectl.list<HomeObjects["warnings"][number]>(
+                    "events",
+                    "--all-namespaces",
+                    "--field-selector",
+                    selector,
+                ),
+            ),
+        ).then((lists) => lists.flat()),
         kubectl
             .list<NonNullable<HomeObjects["applications"]>[number]>("applications.argoproj.io", ...inArgocd)
             .catch((error: Error) => {

@@ -1,4 +1,4 @@
-import { explainFailure, isReady } from "../../../components/application-status";
+import { explainFailure, isReady, warningLines } from "../../../components/application-status";
 
 describe("why an Application is not ready", () => {
     test("names the Application, its tier, its state, the reason and the next command", () => {
@@ -51,6 +51,49 @@ describe("why an Application is not ready", () => {
         ]);
         expect(text).toMatch(/one\n {2}two\n {2}three\n/);
         expect(text).not.toContain("four");
+    });
+
+    test("images that are still being pulled, and what to do when that takes long", () => {
+        const pod = (name: string) => ({ kind: "Pod", name, namespace: "immich" });
+        const event = (reason: string, name: string, image: string, lastTimestamp: string) => ({
+            ...{ type: "Normal", involvedObject: pod(name), reason, lastTimestamp },
+            message: `${reason === "Pulled" ? "Successfully pulled" : "Pulling"} image "${image}"`,
+        });
+        const lines = warningLines(
+            [
+                event("Pulling", "ml-1", "ghcr.io/ml:1", "2026-11-30T08:00:00Z"),
+                event("Pulling", "server-1", "ghcr.io/server:1", "2026-11-30T08:00:00Z"),
+                event("Pulled", "server-1", "ghcr.io/server:1", "2026-11-30T08:04:00Z"),
+                event("Pulling", "new-1", "ghcr.io/new:1", "2026-11-30T08:05:50Z"),
+                { ...event("Pulling", "other-1", "ghcr.io/other:1", "2026-11-30T08:00:00Z"), involvedObject: {} },
+            ],
+            "immich",
+            Date.parse("2026-11-30T08:06:00Z"),
+        );
+        expect(lines).toEqual(["Pod ml-1: still pulling the image ghcr.io/ml:1, for 6 min"]);
+        const text = explainFailure("immich", "tier 3", { health: { status: "Progressing" } }, lines);
+        expect(text).toContain(`  ${lines[0]}\n`);
+        expect(text).toMatch(/`pulumi up` again once the images are there.*hearth:tierTimeout 1h$/);
+    });
+
+    test("an image that could not be pulled is told by its Warning alone", () => {
+        const involvedObject = { kind: "Pod", name: "a", namespace: "a" };
+        const message = 'Failed to pull image "x:1": not found';
+        expect(
+            warningLines(
+                [
+                    {
+                        involvedObject,
+                        reason: "Pulling",
+                        message: 'Pulling image "x:1"',
+                        lastTimestamp: "2026-11-30T08:00:00Z",
+                    },
+                    { involvedObject, reason: "Failed", message, lastTimestamp: "2026-11-30T08:01:00Z" },
+                ],
+                "a",
+                Date.parse("2026-11-30T08:06:00Z"),
+            ),
+        ).toEqual([`Pod a: Failed: ${message}`]);
     });
 
     test("an Application that is being deleted, and what has it again", () => {

@@ -36,7 +36,7 @@ describe("a config that is right", () => {
             cluster: "home",
             repository: { revision: "main" },
             charts: {},
-            tierTimeout: "10m",
+            tierTimeout: "30m",
             secrets: {},
         });
     });
