@@ -5,6 +5,7 @@ import { z } from "zod";
 import { quoted } from "../config/mistakes";
 import { dnsLabel } from "../lib/dns-label";
 import { Failure } from "../lib/failure";
+import { lostValues } from "./chart-values";
 import { type PodSecurity, podSecurityLabel, podSecurityLevels } from "./pod-security";
 import { mistakesIn, readYamlFile } from "./yaml-file";
 
@@ -143,10 +144,24 @@ function anotherShape(document: unknown): string | undefined {
         : "unknown spec.source: expected spec.sources, a list that begins with the chart of this repository";
 }
 
-/** What Helm would read in another way than it looks, in a chart's values. */
-function valuesMistakes(path: string): string[] {
-    const { mistake } = existsSync(path) ? readYamlFile(path) : {};
-    return mistake === undefined || mistake === "empty" ? [] : [mistake];
+/** What Helm would read in another way than it looks, in a chart's values and what an Application lays over them. */
+function valuesMistakes(charts: string, { path, helm }: ApplicationManifest["spec"]["sources"][0]): string[] {
+    const read = (file: string) => {
+        const full = join(charts, "..", file);
+        return existsSync(full) ? readYamlFile(full) : { mistake: "empty" };
+    };
+    const { document: defaults } = read(`${path}/values.yaml`);
+    const others = (helm.valueFiles ?? []).map((file) => valueFilePath(path, file));
+    const inFiles = [...new Set([`${path}/values.yaml`, ...others])].flatMap((file) => {
+        const { document, mistake = "empty" } = read(file);
+        const isDefaults = file === `${path}/values.yaml`;
+        const mistakes = document ? lostValues(document, isDefaults ? undefined : defaults) : [mistake];
+        return mistakes.filter((each) => each !== "empty").map((each) => `${file}: ${each}`);
+    });
+    const inObject = lostValues(helm.valuesObject, defaults).map(
+        (each) => `spec.sources[0].helm.valuesObject: ${each}`,
+    );
+    return [...inFiles, ...inObject];
 }
 
 /** What is wrong with a manifest beyond its schema. */
@@ -187,7 +202,7 @@ function contradictions(file: string, { metadata, spec }: ApplicationManifest, c
             ? []
             : [`unknown reference ${quoted(unknown)}: expected $${first.ref ?? "<ref>"}, the ref of spec.sources[0]`]),
         ...absent.map((path) => `unknown value file ${path}: expected the path of a file that exists`),
-        ...valuesMistakes(join(charts, chart, "values.yaml")).map((each) => `charts/${chart}/values.yaml: ${each}`),
+        ...valuesMistakes(charts, first),
         ...overridden.map(
             (each) => `charts/${chart}/${each} changes this Application past its file: write it here instead`,
         ),

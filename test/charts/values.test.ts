@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { templates } from "../unit/inputs/templates";
 import { containers, ofKind, workloads } from "./manifest";
 import { charts, chartsDirectory, exampleOf, examplesDirectory, helms, inParallel, Workspace } from "./workspace";
 
@@ -308,6 +309,16 @@ describe("with values of real use", () => {
         expect(names.sort()).toEqual(["node-amd64", "tdarr"]);
     });
 
+    test.each([
+        ["waits for a certificate of the internal CA, since it reads authorities once", "internal-ca", undefined],
+        ["does not wait for one from elsewhere, which has no authority in it", "letsencrypt", true],
+    ])("Gatus %s", async (_, issuer, optional) => {
+        const objects = await workspace("helm4").render("gatus", "--set", `global.clusterIssuer=${issuer}`);
+        const volumes = workloads(objects).flatMap(({ template }) => template.spec?.volumes ?? []);
+
+        expect(volumes.find(({ name }) => name === "home-ca")?.secret?.optional).toBe(optional);
+    });
+
     test("an image that the home built is pulled with a login, and no other", async () => {
         const image = "workloads.ntfy.image.repository=git.home.arpa/family/ntfy";
         const [own] = workloads(await workspace("helm4").render("ntfy", "--set", image));
@@ -396,4 +407,26 @@ describe("with values of real use", () => {
             expect(readFileSync(join(examplesDirectory, file), "utf8")).toMatch(/^# /);
         }
     });
+});
+
+describe.each(helms)("%s: {{ }} in values", (helm) => {
+    const rendered = templates.flatMap(([text, value]) => (value === undefined ? [] : [{ text, value }]));
+    const refused = templates.flatMap(([text, value]) => (value === undefined ? [text] : []));
+    const render = (env: object) =>
+        workspace(helm).render("paperless", "--set-json", `workloads=${JSON.stringify({ paperless: { env } })}`);
+
+    test("is rendered where it is Helm's", async () => {
+        const objects = await render(Object.fromEntries(rendered.map(({ text }, index) => [`X${index}`, text])));
+        const variables = containers(objects).flatMap(({ container: { env = [] } }) => env);
+        expect(variables).toEqual(
+            expect.arrayContaining(rendered.map(({ value }, index) => ({ name: `X${index}`, value }))),
+        );
+    });
+
+    test("is refused where it is the application's, with the form to write", async () => {
+        await inParallel(refused, async (text) => {
+            const said = expect.stringContaining("is no template of Helm's; for the application, write {{ `");
+            await expect(render({ X: text })).rejects.toMatchObject({ stderr: said });
+        });
+    }, 60_000);
 });

@@ -236,6 +236,30 @@ describe("kind 5: what stands where a file or a folder is expected", () => {
         expect(() => read(good)).toThrow(message);
     });
 
+    test.each<[string, () => void, object, RegExp]>([
+        [
+            "the chart's values (B52)",
+            () => writeFileSync(join(root, "charts/a/values.yaml"), "workloads:\n  a:\n    env:\n      X: null\n"),
+            good,
+            /charts\/a\/values\.yaml: invalid workloads\.a\.env\.X: got nothing/,
+        ],
+        [
+            "a value file of the Application",
+            () => writeFileSync(join(root, "charts/a/x.yaml"), 'workloads: {a: {env: {X: "{{ title }}"}}}\n'),
+            withHelm({ valueFiles: ["x.yaml"] }),
+            /charts\/a\/x\.yaml: invalid workloads\.a\.env\.X: got "\{\{ title \}\}"/,
+        ],
+        [
+            "the Application itself",
+            () => {},
+            withHelm({ valuesObject: { ...source.helm.valuesObject, workloads: { a: { env: { X: null } } } } }),
+            /spec\.sources\[0\]\.helm\.valuesObject: invalid workloads\.a\.env\.X: got nothing/,
+        ],
+    ])("what Helm would drop from %s is refused", (_, change, document, message) => {
+        change();
+        expect(() => read(document)).toThrow(message);
+    });
+
     test("a value file that does not exist is reported", () => {
         expect(() => read(withHelm({ valueFiles: ["absent.yaml"] }))).toThrow(
             /unknown value file charts\/a\/absent\.yaml/,

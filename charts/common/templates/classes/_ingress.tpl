@@ -21,7 +21,7 @@ metadata:
     {{- $check := dict "path" (and $same $health.path | default "/") "conditions" (list "[STATUS] < 400") }}
     gatus.home-operations.com/endpoint: {{ toRawJson $check | squote }}
     {{- with $ingress.annotations }}
-    {{- tpl (toYaml .) $.root | nindent 4 }}
+    {{- include "common.template" (dict "root" $.root "text" (toYaml .)) | nindent 4 }}
     {{- end }}
 spec:
   ingressClassName: {{ $global.ingressClass }}

@@ -14,13 +14,13 @@ imagePullPolicy: IfNotPresent
 {{- with .spec.command }}
 command:
   {{- range . }}
-  - {{ tpl . $root | quote }}
+  - {{ include "common.template" (dict "root" $root "text" .) | quote }}
   {{- end }}
 {{- end }}
 {{- with .spec.args }}
 args:
   {{- range . }}
-  - {{ tpl . $root | quote }}
+  - {{ include "common.template" (dict "root" $root "text" .) | quote }}
   {{- end }}
 {{- end }}
 {{- with .spec.workingDir }}
@@ -61,6 +61,25 @@ volumeMounts:
 {{- end }}
 {{- end -}}
 
+{{/*
+A text of the values, rendered as a template. One that is meant for the application is refused: Helm would put nothing in
+its place. components/chart-values.ts has the same rule. Takes (root, text).
+*/}}
+{{- define "common.template" -}}
+{{- $root := .root -}}
+{{- $own := regexReplaceAll "\\{\\{-?\\s*(`[^`]*`|\"[^\"]*\")\\s*-?\\}\\}" .text "" -}}
+{{- if not (regexMatch "\\{\\{-?\\s*(range|with|define)\\b|:=" $own) -}}
+  {{- range regexFindAll "(?s)\\{\\{.*?\\}\\}" $own -1 -}}
+    {{- $rest := trimPrefix "{{" . | trimSuffix "}}" -}}
+    {{- $rest = regexReplaceAll "\"(\\\\.|[^\"\\\\])*\"|`[^`]*`|\\.(Values|Release|Chart|Capabilities|Template|Files|Subcharts)\\b[\\w.]*" $rest "\"\"" -}}
+    {{- if or (not (regexMatch "\"\"|^-?\\s*(/\\*|(if|else|end|template|block)\\b)" $rest)) (regexMatch "(^|[\\s(|,$])\\.[A-Za-z_]|[$]\\w|'" $rest) -}}
+      {{- fail (printf "\n\nchart %s: %s is no template of Helm's; for the application, write {{ `%s` }}\n" $root.Chart.Name . .) -}}
+    {{- end -}}
+  {{- end -}}
+{{- end -}}
+{{- tpl .text $root -}}
+{{- end -}}
+
 {{/* repository:tag; Renovate writes the digest into the tag. */}}
 {{- define "common.image" -}}
 {{ .repository }}:{{ .tag }}
@@ -81,7 +100,7 @@ volumeMounts:
   {{- /* Helm has whole numbers as floats, and prints large ones with an exponent. */}}
   value: {{ printf "%.0f" $value | quote }}
   {{- else if not (kindIs "map" $value) }}
-  value: {{ tpl (toString $value) $root | quote }}
+  value: {{ include "common.template" (dict "root" $root "text" (toString $value)) | quote }}
   {{- else if $value.secret }}
   valueFrom:
     secretKeyRef:

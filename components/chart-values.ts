@@ -1,0 +1,63 @@
+import { quoted } from "../config/mistakes";
+import { dottedPath } from "../config/secrets";
+
+type Path = readonly (string | number)[];
+
+/** Every value that is no object or list, with its path. */
+function leaves(value: unknown, path: Path = []): { readonly path: Path; readonly value: unknown }[] {
+    if (typeof value !== "object" || value === null) {
+        return [{ path, value }];
+    }
+    const entries: [string | number, unknown][] = Array.isArray(value) ? [...value.entries()] : Object.entries(value);
+    return entries.flatMap(([key, each]) => leaves(each, [...path, key]));
+}
+
+/** Whether the library chart renders the text at a path as a template: charts/common/templates/lib/_container.tpl. */
+const isTemplate = (path: Path) => path.some((key) => ["env", "command", "args", "annotations"].includes(String(key)));
+
+const literal = /\{\{-?\s*(`[^`]*`|"[^"]*")\s*-?\}\}/g;
+const known = /"(\\.|[^"\\])*"|`[^`]*`|\.(Values|Release|Chart|Capabilities|Template|Files|Subcharts)\b[\w.]*/g;
+
+/**
+ * The first `{{ … }}` of a text that Helm has nothing to put in the place of: one that is meant for the application.
+ * `common.template` of charts/common has the same rule.
+ */
+export function foreignTemplate(text: string): string | undefined {
+    const own = text.replace(literal, "");
+    // In these, a field is of the element, and variables have values.
+    if (/\{\{-?\s*(range|with|define)\b|:=/.test(own)) {
+        return undefined;
+    }
+    return (own.match(/\{\{[\s\S]*?\}\}/g) ?? []).find((action) => {
+        const rest = action.slice(2, -2).replace(known, '""');
+        const isHelms = /""|^-?\s*(\/\*|(if|else|end|template|block)\b)/.test(rest);
+        return !isHelms || /(^|[\s(|,$])\.[A-Za-z_]|[$]\w|'/.test(rest);
+    });
+}
+
+/** A value at a path; undefined where there is none. */
+const valueAt = (values: unknown, path: Path) =>
+    path.reduce<unknown>((value, key) => (typeof value === "object" ? Object(value)[key] : undefined), values);
+
+/**
+ * Values that a chart would not get as they are written: null, with which Helm drops a key, and templates of the
+ * application's own, which Helm would render.
+ *
+ * @param defaults values of the chart that these are laid over, where a null drops what the chart has
+ */
+export function lostValues(values: unknown, defaults?: unknown): string[] {
+    return leaves(values ?? {}).flatMap(({ path, value }) => {
+        if (value === null && valueAt(defaults, path) === undefined) {
+            return [
+                `invalid ${dottedPath(path)}: got nothing, expected a value: Helm drops a key without one ("" is an empty string)`,
+            ];
+        }
+        const foreign = typeof value === "string" && isTemplate(path) ? foreignTemplate(value) : undefined;
+        return foreign === undefined
+            ? []
+            : [
+                  `invalid ${dottedPath(path)}: got ${quoted(foreign)}, expected a template of Helm's; for the application, ` +
+                      `write {{ \`${foreign}\` }}`,
+              ];
+    });
+}

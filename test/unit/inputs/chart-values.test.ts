@@ -1,0 +1,43 @@
+import { foreignTemplate, lostValues } from "../../../components/chart-values";
+import { templates } from "./templates";
+
+const env = (value: unknown) => ({ workloads: { paperless: { env: { X: value } } } });
+
+describe("kind 5: {{ }} that is meant for the application", () => {
+    test.each(templates)("%j is Helm's to render, or refused", (text, rendered) => {
+        expect(foreignTemplate(text) === undefined).toBe(rendered !== undefined);
+    });
+
+    test("is refused with the form to write, wherever the library renders a text", () => {
+        const text = "{{ created_year }}";
+        for (const container of [{ env: { X: text } }, { args: ["a", text] }, { command: [text] }]) {
+            expect(lostValues({ workloads: { paperless: container } })).toEqual([
+                expect.stringMatching(
+                    /^invalid workloads\.paperless\.\S+: got "\{\{ created_year \}\}", expected a template of Helm's; for the application, write \{\{ `\{\{ created_year \}\}` \}\}$/,
+                ),
+            ]);
+        }
+    });
+
+    test("is carried as it is where nothing renders it", () => {
+        expect(lostValues({ configs: { rules: { data: { "a.yaml": "{{ $labels.x }}" } } } })).toEqual([]);
+    });
+});
+
+describe("kind 5: a null among values", () => {
+    const lost =
+        'invalid workloads.paperless.env.X: got nothing, expected a value: Helm drops a key without one ("" is an empty string)';
+
+    test("is refused where it drops what somebody wrote", () => {
+        expect(lostValues(env(null))).toEqual([lost]);
+        expect(lostValues(env(null), { workloads: {} })).toEqual([lost]);
+    });
+
+    test("takes out what the chart has, as Helm's own documentation has it", () => {
+        expect(lostValues(env(null), env("a default"))).toEqual([]);
+    });
+
+    test("an empty string, zero and false are values", () => {
+        expect([lostValues(env("")), lostValues(env(0)), lostValues(env(false))].flat()).toEqual([]);
+    });
+});
