@@ -328,6 +328,22 @@ test("a Deployment owns its strategy, so that it can get its first volume", () =
     }
 });
 
+test("two versions of a service never write the same data: the old pod ends first", () => {
+    const rolling = charts.flatMap((chart) => {
+        const objects = rendered(chart);
+        return ofKind(objects, "Deployment").filter(({ spec }) => {
+            const { volumes = [], containers: all = [] } = spec?.template.spec ?? {};
+            const claims = volumes.flatMap(({ persistentVolumeClaim }) => persistentVolumeClaim?.claimName ?? []);
+            const env = all.flatMap(({ env = [] }) => env.map(({ value }) => value ?? ""));
+            // Everybody's claim media holds files, which nobody migrates.
+            const keepsData =
+                claims.some((name) => name !== "media") || env.some((value) => value.includes("postgres.database"));
+            return keepsData && spec?.strategy?.type !== "Recreate";
+        });
+    });
+    expect(rolling.map(({ metadata }) => metadata.name)).toEqual([]);
+});
+
 test("node-exporter sees disks that are mounted after it has started", () => {
     const mounts = containers(rendered("monitoring"))
         .filter(({ container }) => container.name === "node-exporter")

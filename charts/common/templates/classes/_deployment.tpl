@@ -10,8 +10,8 @@ spec:
   replicas: {{ .workload.replicas }}
   revisionHistoryLimit: 3
   strategy:
-    {{- if include "common.hasClaim" .workload }}
-    {{- /* A volume of a node has one user: the old pod has to go first. */}}
+    {{- if include "common.keepsData" .workload }}
+    {{- /* Data has one user: the old version ends before the new one migrates it, or mounts a node's volume. */}}
     type: Recreate
     {{- else }}
     type: RollingUpdate

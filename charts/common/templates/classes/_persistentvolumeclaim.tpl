@@ -1,10 +1,11 @@
-{{/* "true" where a workload has a claim that only one pod can mount. */}}
-{{- define "common.hasClaim" -}}
+{{/* "true" where a workload keeps data of its own: in a claim, or in the home's database. */}}
+{{- define "common.keepsData" -}}
 {{- $found := false -}}
 {{- range .volumes -}}
-  {{- if or (and (hasKey . "claim") (ne (.claim.access | default "ReadWriteOnce") "ReadWriteMany")) (hasKey . "claimOf") -}}
-    {{- $found = true -}}
-  {{- end -}}
+  {{- if or (hasKey . "claim") (hasKey . "claimOf") -}}{{- $found = true -}}{{- end -}}
+{{- end -}}
+{{- range (.network | default dict).to -}}
+  {{- if eq (.namespace | default "") "database" -}}{{- $found = true -}}{{- end -}}
 {{- end -}}
 {{- if $found -}}true{{- end -}}
 {{- end -}}
