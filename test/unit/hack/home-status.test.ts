@@ -37,6 +37,7 @@ const home = (changes: Partial<HomeObjects> = {}): HomeObjects => ({
     applications: [application("root", undefined), application("jellyfin", "3"), application("database", "1")],
     events: [],
     warnings: [],
+    backups: { cronJobs: [], pods: [], journals: [] },
     ...changes,
 });
 
