@@ -5,7 +5,7 @@ import {
     type Warning,
     warningLines,
 } from "../components/application-status";
-import { type JournalObject, parseJournal } from "./backups/journal";
+import { isStopped, type JournalObject, parseJournal } from "./backups/journal";
 import type { CronJob, Pod } from "./backups/objects";
 import { type BackupRow, backupRows, worstBackup } from "./backups/results";
 
@@ -137,7 +137,7 @@ function applicationRow(
 
 /** A restore that was killed keeps its service stopped, and Argo CD from starting it. */
 function halfDone({ journals }: HomeObjects["backups"]): HomeStatus["first"] {
-    const found = journals.map(parseJournal).find((each) => each?.state === "stopping");
+    const found = journals.map(parseJournal).find((each) => each && isStopped(each));
     return (
         found && {
             what: `The restore of ${found.chart} is half done, and its service is stopped; \`--undo\` puts the old data back.`,

@@ -46,6 +46,16 @@ export function jobFrom(cronJob: CronJob, name: string, variables: Readonly<Reco
     };
 }
 
+/** A Job that failed, with what its pod said at its end. */
+export class JobFailure extends Failure {
+    constructor(
+        message: string,
+        readonly result: Result | undefined,
+    ) {
+        super(message);
+    }
+}
+
 /** A Job of the cluster, followed to its end. */
 export interface FollowedJob {
     readonly namespace: string;
@@ -99,7 +109,7 @@ async function podOf(kubectl: Kubectl, { namespace, name }: FollowedJob): Promis
  *
  * @param tell takes what it does at the moment: how far it is, or what it waits for
  * @returns what its pod said at its end; undefined when that is lost
- * @throws Failure with why it failed
+ * @throws JobFailure with why it failed
  */
 export async function follow(
     kubectl: Kubectl,
@@ -122,7 +132,8 @@ export async function follow(
             return result;
         }
         if (end === "failed") {
-            throw new Failure(`${job.namespace}: ${result?.message ?? "the Job failed without a word"}\n  ${logs}`);
+            const why = result?.message ?? "the Job failed without a word";
+            throw new JobFailure(`${job.namespace}/${job.name}: ${why}\n  ${logs}`, result);
         }
         const state = pod && (waitsFor(pod) ?? (await progressOf(kubectl, pod)));
         tell(state ?? "waiting for its pod");

@@ -14,10 +14,12 @@ const journalSchema = z.object({
     /** Part of the names of its Jobs: a call that goes on with it finds those of the call that was killed. */
     id: z.string(),
     /**
-     * copying: the service runs. stopping: it is being stopped, or is stopped. done: the copies are in place, and the old
-     * data is kept beside them.
+     * copying: the service runs. exchanging and undoing: it is being stopped, or is stopped. done: the copies are in place,
+     * and the data of before is kept beside them. undone: the other way round.
      */
-    state: z.enum(["copying", "stopping", "done"]),
+    state: z.enum(["copying", "exchanging", "done", "undoing", "undone"]),
+    /** Claims whose data and copy are exchanged. */
+    exchanged: z.array(z.string()).readonly(),
     claims: z.array(z.object({ claim: z.string(), copy: z.string(), time: z.string(), target: z.string() })).readonly(),
     stopped: z
         .object({
@@ -34,6 +36,11 @@ export type Journal = z.output<typeof journalSchema>;
 export interface JournalObject {
     readonly metadata: { readonly namespace: string };
     readonly data?: { readonly journal?: string };
+}
+
+/** Whether a restore, or its undo, keeps its service stopped. */
+export function isStopped({ state }: Journal): boolean {
+    return state === "exchanging" || state === "undoing";
 }
 
 /** What a journal says; undefined if that cannot be understood. */

@@ -1,7 +1,7 @@
 import { Failure } from "../../lib/failure";
 import type { Kubectl } from "../kubectl";
 import { claimOf, newId } from "./home";
-import { ensureJob, follow, jobFrom, jobName } from "./jobs";
+import { ensureJob, follow, JobFailure, jobFrom, jobName } from "./jobs";
 import { type Journal, removeJournal, writeJournal } from "./journal";
 import type { CronJob } from "./objects";
 import { planStop, readMounting, type Service, type Stopped, start, stop, waitForStart } from "./stop";
@@ -18,21 +18,39 @@ export interface Restore {
     readonly tell: (state: string) => void;
 }
 
+/** The claims of a restore, with the CronJob that describes the Jobs of each. */
+function claimsOf({ cronJobs }: Restore, { claims }: Journal): (Journal["claims"][number] & { cronJob: CronJob })[] {
+    return claims.map((each) => {
+        const cronJob = cronJobs.find((one) => claimOf(one) === each.claim);
+        if (cronJob === undefined) {
+            throw new Failure(`the chart has no claim ${each.claim} any more: its copy cannot be put anywhere`);
+        }
+        return { ...each, cronJob };
+    });
+}
+
 /** Runs one Job for each claim, one after the other: they share a disk. */
 async function runJobs(
-    { kubectl, service, cronJobs, tell }: Restore,
-    { id, claims }: Pick<Journal, "id" | "claims">,
-    action: string,
+    restore: Restore,
+    journal: Journal,
+    action: "copy" | "restore" | "undo" | "drop",
+    ended: (claim: string) => Promise<void> = async () => undefined,
 ): Promise<void> {
-    for (const { claim, copy, target } of claims) {
-        const cronJob = cronJobs.find((each) => claimOf(each) === claim);
-        if (cronJob === undefined) {
-            throw new Failure(`the chart has no claim ${claim} any more: the copy of it cannot be put anywhere`);
-        }
-        const job = { namespace: service.namespace, name: jobName(claim, action, id) };
+    const { kubectl, service, tell } = restore;
+    for (const { claim, copy, target, cronJob } of claimsOf(restore, journal)) {
+        const job = { namespace: service.namespace, name: jobName(claim, action, journal.id) };
         const variables = { ACTION: action, COPY: copy, TARGET: target };
         await ensureJob(kubectl, job, () => jobFrom(cronJob, job.name, variables));
-        await follow(kubectl, job, (state) => tell(`${claim} ${state}`));
+        try {
+            await follow(kubectl, job, (state) => tell(`${claim} ${state}`));
+        } catch (error) {
+            // Of a restore that was cut short, some claims have nothing to undo.
+            if (!(action === "undo" && error instanceof JobFailure && error.result?.reason === "none")) {
+                throw error;
+            }
+            await kubectl.run(["delete", "job", job.name, "--namespace", job.namespace]);
+        }
+        await ended(claim);
     }
 }
 
@@ -40,12 +58,13 @@ async function runJobs(
 async function whileStopped(
     restore: Restore,
     journal: Journal,
+    state: "exchanging" | "undoing",
     exchange: (journal: Journal) => Promise<void>,
 ): Promise<Stopped> {
     const { kubectl, service, say } = restore;
     const claims = journal.claims.map(({ claim }) => claim);
     const planned = journal.stopped ?? planStop(await readMounting(kubectl, service.namespace), claims);
-    const stopping: Journal = { ...journal, state: "stopping", stopped: planned };
+    const stopping: Journal = { ...journal, state, stopped: planned };
     await writeJournal(kubectl, service.namespace, stopping);
     say(`stopping ${planned.workloads.map(({ name }) => name).join(", ") || "nothing: no workload mounts the volume"}`);
     await stop(kubectl, service, planned, claims);
@@ -68,14 +87,21 @@ export async function restoreService(restore: Restore, journal: Journal): Promis
         try {
             await runJobs(restore, journal, "copy");
         } catch (error) {
-            if (error instanceof Failure && error.exitCode === 1) {
+            if (error instanceof JobFailure) {
                 // The service has not noticed anything: the next call may choose another copy.
                 await removeJournal(kubectl, namespace);
             }
             throw error;
         }
     }
-    const stopped = await whileStopped(restore, journal, (stopping) => runJobs(restore, stopping, "restore"));
+    const stopped = await whileStopped(restore, journal, "exchanging", async (stopping) => {
+        const exchanged = [...stopping.exchanged];
+        const left = stopping.claims.filter(({ claim }) => !exchanged.includes(claim));
+        await runJobs(restore, { ...stopping, claims: left }, "restore", async (claim) => {
+            exchanged.push(claim);
+            await writeJournal(kubectl, namespace, { ...stopping, exchanged });
+        });
+    });
     await writeJournal(kubectl, namespace, { ...journal, state: "done", stopped: undefined });
     await waitForStart(kubectl, service, stopped);
     say(
@@ -97,17 +123,20 @@ export async function undoRestore(restore: Restore, journal: Journal): Promise<v
         say(`${service.name} runs with its own data: nothing had been exchanged yet`);
         return;
     }
-    const stopped = await whileStopped(restore, journal, (stopping) => runJobs(restore, stopping, "undo"));
-    await removeJournal(kubectl, namespace);
+    const stopped = await whileStopped(restore, journal, "undoing", (stopping) => runJobs(restore, stopping, "undo"));
+    await writeJournal(kubectl, namespace, { ...journal, state: "undone", stopped: undefined });
     await waitForStart(kubectl, service, stopped);
-    say(`${service.name} runs with the data of before the restore`);
+    say(
+        `${service.name} runs with the data of before the restore. What was restored is kept on the volume: ` +
+            `\`hack/restore ${service.name} --drop\` deletes it`,
+    );
 }
 
-/** Deletes the data that a restore has set aside. */
+/** Deletes what a restore, or its undo, has set aside. */
 export async function dropOldData(restore: Restore, journal: Journal): Promise<void> {
     await runJobs(restore, journal, "drop");
     await removeJournal(restore.kubectl, restore.service.namespace);
-    restore.say(`the data of before the restore of ${restore.service.name} is deleted`);
+    restore.say(`what the last restore of ${restore.service.name} set aside is deleted`);
 }
 
 /** Restores one file or folder of a copy into a folder of the same volume, while the service runs. */

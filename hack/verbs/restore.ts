@@ -108,17 +108,21 @@ export const verb = defineVerb({
             const chartJobs = ofClaim(all, chart, undefined);
             const journal = await readJournal(kubectl, service.namespace);
             const restore: Restore = { kubectl, service, cronJobs: chartJobs, say, tell };
-            const isHalfDone = journal !== undefined && journal.state !== "done";
+            const isHalfDone = journal !== undefined && !["done", "undone"].includes(journal.state);
             if (undo || drop) {
-                if (journal === undefined) {
-                    throw new Failure(`no restore of ${chart} is there to ${undo ? "undo" : "drop the old data of"}`);
+                if (journal === undefined || (undo && journal.state === "undone")) {
+                    throw new Failure(
+                        undo ? `no restore of ${chart} can be undone` : `no restore of ${chart} has set data aside`,
+                    );
                 }
                 if (drop && isHalfDone) {
                     checkSame(chart, journal, { claim: chart });
                 }
+                const aside =
+                    journal.state === "done" ? "data of before the restore" : "data that was restored and undone";
                 const question = undo
                     ? `Stop ${chart} and put the data of before the restore back?`
-                    : `Delete the data of ${chart} of before the restore of ${journal.claims[0]?.time}?`;
+                    : `Delete the ${aside} of ${chart}?`;
                 if (!(await allowed(question))) {
                     return exitCodes.failed;
                 }
@@ -127,8 +131,10 @@ export const verb = defineVerb({
             }
             if (isHalfDone && file === undefined) {
                 checkSame(chart, journal, { ...(claim ? { claim } : {}), ...(at ? { at } : {}) });
-                say(`going on with the restore of ${journal.claims.map((each) => each.claim).join(", ")}`);
-                await restoreService(restore, journal);
+                say(
+                    `going on with the ${journal.state === "undoing" ? "undo" : "restore"} of ${journal.claims.map((each) => each.claim).join(", ")}`,
+                );
+                await (journal.state === "undoing" ? undoRestore : restoreService)(restore, journal);
                 return exitCodes.done;
             }
             const meant = ofClaim(all, chart, claim);
@@ -150,8 +156,8 @@ export const verb = defineVerb({
             }
             if (journal !== undefined) {
                 throw new Failure(
-                    `the data of before the last restore of ${chart} is still kept: delete it with ` +
-                        `\`hack/restore ${chart} --drop\`, or put it back with \`--undo\``,
+                    `what the last restore of ${chart} set aside is still kept: delete it with ` +
+                        `\`hack/restore ${chart} --drop\` before the next one`,
                 );
             }
             const rows = chosen.map((each) => [each.claim, each.time, formatBytes(each.bytes), each.copy]);
@@ -161,7 +167,7 @@ export const verb = defineVerb({
                 return exitCodes.failed;
             }
             const claims = chosen.map((each) => ({ claim: each.claim, copy: each.copy, time: each.time, target }));
-            await restoreService(restore, { chart, id: newId(), state: "copying", claims });
+            await restoreService(restore, { chart, id: newId(), exchanged: [], state: "copying", claims });
             return exitCodes.done;
         });
     },

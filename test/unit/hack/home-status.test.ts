@@ -138,11 +138,11 @@ test("says since when an Application is not ready: of its health by its status, 
 test("a restore that was killed is named before the services that it keeps stopped; a finished one is not", () => {
     const journal = (state: string) => ({
         metadata: { namespace: "paperless" },
-        data: { journal: JSON.stringify({ chart: "paperless", id: "a", state, claims: [] }) },
+        data: { journal: JSON.stringify({ chart: "paperless", id: "a", state, claims: [], exchanged: [] }) },
     });
     const backups = (...states: string[]) => ({ cronJobs: [], pods: [], journals: states.map(journal) });
     const stopped = home({
-        backups: backups("done", "stopping"),
+        backups: backups("done", "exchanging"),
         applications: [application("paperless", "3", degraded)],
     });
 
