@@ -32,26 +32,25 @@ text.
       {{- /* From this value on. */ -}}
       {{- $_ := set $defaults "thresholds" (dict "mode" "absolute" "steps" (list (dict "color" "green" "value" nil) (dict "color" "red" "value" .))) -}}
     {{- end -}}
-    {{- $transformations := list -}}
+    {{- $result := dict
+      "id" (add1 $index) "title" $panel.title "type" $type "datasource" $store "targets" $targets
+      "description" ($panel.description | default "")
+      "gridPos" (dict "x" $x "y" $y "w" $width "h" $height)
+      "fieldConfig" (dict "defaults" $defaults "overrides" list)
+      "options" dict
+    -}}
     {{- if and (eq $type "table") (gt (len $panel.queries) 1) -}}
       {{- /* One row for all queries, with a column for each that is called by its legend. */ -}}
       {{- $columns := dict -}}
       {{- range $target := $targets -}}
         {{- $_ := set $columns (printf "Value #%s" $target.refId) $target.legendFormat -}}
       {{- end -}}
-      {{- $transformations = list
+      {{- $_ := set $result "transformations" (list
         (dict "id" "merge" "options" dict)
         (dict "id" "organize" "options" (dict "excludeByName" (dict "Time" true) "renameByName" $columns))
-      -}}
+      ) -}}
     {{- end -}}
-    {{- $panels = append $panels (dict
-      "id" (add1 $index) "title" $panel.title "type" $type "datasource" $store "targets" $targets
-      "description" ($panel.description | default "")
-      "transformations" $transformations
-      "gridPos" (dict "x" $x "y" $y "w" $width "h" $height)
-      "fieldConfig" (dict "defaults" $defaults "overrides" list)
-      "options" dict
-    ) -}}
+    {{- $panels = append $panels $result -}}
     {{- $x = add $x $width -}}
     {{- $line = max $line $height -}}
   {{- end -}}
