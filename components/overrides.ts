@@ -2,22 +2,24 @@ import type { Settings } from "../config/settings";
 import { type Application, type ApplicationManifest, projectOf, type Tier, tiers } from "./applications";
 
 /** The settings that take the place of a manifest's literal defaults. */
-export type OverrideSettings = Pick<Settings, "repository" | "domain" | "charts">;
+export type OverrideSettings = Pick<Settings, "repository" | "domain" | "charts" | "nfs">;
 
 /** One value of an Application manifest that the stack's config sets, as a JSON Patch (RFC 6902) operation. */
 export interface Override {
     readonly op: "add" | "replace";
     /** A JSON Pointer (RFC 6901). */
     readonly path: string;
-    readonly value: string | readonly string[];
+    readonly value: string | boolean | readonly string[];
 }
 
 /** The overrides that every Application gets: all of them have this repository as their first source. */
-export function commonOverrides({ repository, domain }: OverrideSettings): Override[] {
+export function commonOverrides({ repository, domain, nfs }: OverrideSettings): Override[] {
     return [
         { op: "replace", path: "/spec/sources/0/repoURL", value: repository.url },
         { op: "replace", path: "/spec/sources/0/targetRevision", value: repository.revision },
         { op: "replace", path: "/spec/sources/0/helm/valuesObject/global/domain", value: domain },
+        // Charts expect an export by default.
+        ...(nfs ? [] : [{ op: "add", path: "/spec/sources/0/helm/valuesObject/global/nfs", value: false } as const]),
     ];
 }
 

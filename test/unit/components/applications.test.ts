@@ -143,6 +143,21 @@ describe("the stack's values in place of the literal defaults", () => {
         });
     });
 
+    test("that a home has no NFS export, by both ways; one that has says nothing", () => {
+        add("gitops", manifest("gitops", "2"));
+        const applications = readApplications(root, "home");
+        const without = { ...settings, nfs: undefined };
+        const globals = (each: typeof settings | typeof without) =>
+            overriddenManifest(applications[0] as never, each).spec.sources[0].helm.valuesObject.global;
+        expect(globals(without)).toEqual({ domain: "home.example.com", nfs: false });
+        expect(globals(settings)).toEqual({ domain: "home.example.com" });
+        expect(parse(kustomizePatches(applications, without)[0]?.patch ?? "")).toContainEqual({
+            op: "add",
+            path: "/spec/sources/0/helm/valuesObject/global/nfs",
+            value: false,
+        });
+    });
+
     test("the root Application's patches say the same", () => {
         add("gitops", manifest("gitops", "2", [upstream]));
         add("jellyfin", manifest("jellyfin", "3"));
