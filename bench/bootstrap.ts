@@ -110,7 +110,7 @@ function byTier(applications: readonly Application[]): Application[] {
 
 /** The release that Helm makes of an Application's own chart. */
 function releaseOf({ name, namespace, manifest }: Application) {
-    return { name, namespace, chart: join(root, "charts", name), values: manifest.spec.sources[0].helm.valuesObject };
+    return { name, namespace, chart: join(root, "charts", name), values: manifest.spec.sources[0].helm?.valuesObject };
 }
 
 async function withFile(home: Home, content: string, use: (file: string) => Promise<unknown>): Promise<void> {

@@ -65,7 +65,7 @@ export function homeOf(count: number, editStack: (text: string) => string = (tex
     rmSync(join(directory, "charts", model), { recursive: true });
     writeFileSync(
         join(directory, "clusters/home/kustomization.yaml"),
-        `apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources:\n${names.map((name) => `  - apps/${name}.yaml\n`).join("")}`,
+        `apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\ncomponents:\n  - ../shared\nresources:\n${names.map((name) => `  - apps/${name}.yaml\n`).join("")}`,
     );
     // No service of this home has a secret that must be given.
     const stackFile = join(directory, "Pulumi.sandbox.yaml");

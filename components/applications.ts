@@ -1,10 +1,11 @@
 import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, statSync } from "node:fs";
-import { basename, join } from "node:path";
+import { basename, dirname, join, normalize } from "node:path";
 import { z } from "zod";
 import { quoted } from "../config/mistakes";
 import { dnsLabel } from "../lib/dns-label";
 import { Failure } from "../lib/failure";
+import { isMap, overwrittenPaths, patched } from "../lib/merge-patch";
 import { lostValues } from "./chart-values";
 import { type PodSecurity, podSecurityLabel, podSecurityLevels } from "./pod-security";
 import { mistakesIn, readYamlFile } from "./yaml-file";
@@ -18,6 +19,11 @@ export type Tier = (typeof tiers)[number];
 /** Name of the AppProject of a tier's Applications. */
 export function projectOf(tier: Tier): string {
     return `tier-${tier}`;
+}
+
+/** Name of the PriorityClass of a tier's pods. */
+export function priorityClassOf(tier: Tier): string {
+    return { 1: "infrastructure", 2: "platform", 3: "apps" }[tier];
 }
 
 /** The one cluster that Argo CD deploys to: its own. */
@@ -51,10 +57,18 @@ const source = z.strictObject({
     name: label.optional(),
 });
 const gitSource = source.extend({
+    repoURL: source.shape.repoURL.optional(),
+    targetRevision: source.shape.targetRevision.optional(),
     path: z
         .string("charts/<chart>")
         .regex(/^charts\/[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, "charts/<chart>, a chart of this repository"),
-    helm: helm.extend({ valuesObject: z.looseObject({ global: z.looseObject({ domain: z.string() }) }) }),
+    helm: helm
+        .extend({
+            valuesObject: z
+                .looseObject({ global: z.looseObject({ domain: z.string().optional() }).optional() })
+                .optional(),
+        })
+        .optional(),
 });
 const chartSource = source.extend({
     repoURL: word("the URL of a Helm repository, or a registry without oci://").regex(
@@ -76,14 +90,12 @@ const chartSource = source.extend({
         .optional(),
 });
 
+const podSecurityLevel = z.enum(
+    podSecurityLevels,
+    `the Pod Security level of its namespace: ${podSecurityLevels.join(", ")}`,
+);
 const namespaceMetadata = z.looseObject({
-    labels: z
-        .looseObject({
-            [podSecurityLabel]: z
-                .enum(podSecurityLevels, `the Pod Security level of its namespace: ${podSecurityLevels.join(", ")}`)
-                .optional(),
-        })
-        .optional(),
+    labels: z.looseObject({ [podSecurityLabel]: podSecurityLevel.optional() }).optional(),
 });
 
 const wave = "argocd.argoproj.io/sync-wave";
@@ -97,9 +109,12 @@ export const manifestSchema = z.looseObject({
     kind: z.literal("Application"),
     metadata: z.looseObject({
         name: label,
-        namespace: z.literal("argocd"),
+        namespace: z.literal("argocd").default("argocd"),
         annotations: z
-            .object({ [wave]: z.enum(["1", "2", "3"], waveForm) }, `the annotation ${wave}, ${waveForm}`)
+            .object(
+                { [wave]: z.enum(["1", "2", "3"], waveForm), [podSecurityLabel]: podSecurityLevel.optional() },
+                `the annotation ${wave}, ${waveForm}`,
+            )
             .catchall(z.string()),
     }),
     spec: z.looseObject({
@@ -122,6 +137,12 @@ export const manifestSchema = z.looseObject({
 /** The manifest of an Argo CD Application, as far as the program looks into it; the rest is carried along. */
 export type ApplicationManifest = z.output<typeof manifestSchema>;
 
+/** Kustomize patch with the fields that all Applications share, in a component that a cluster's kustomization includes. */
+const sharedPatch = "clusters/shared/application.yaml";
+
+/** Content of {@link sharedPatch}, without the name that kustomize requires and ignores. */
+type SharedFields = Readonly<Record<string, unknown>>;
+
 /** One service of the home, as its file under clusters/<cluster>/apps states it. */
 export interface Application {
     /** Name of the Application and of its chart's folder under charts/. */
@@ -129,7 +150,7 @@ export interface Application {
     /** The namespace that its chart is deployed to. */
     readonly namespace: string;
     readonly tier: Tier;
-    /** The complete manifest, with this repository's literal defaults. */
+    /** Manifest with the fields that all Applications of the cluster share, before the stack's values. */
     readonly manifest: ApplicationManifest;
 }
 
@@ -151,14 +172,14 @@ function valuesMistakes(charts: string, { path, helm }: ApplicationManifest["spe
         return existsSync(full) ? readYamlFile(full) : { mistake: "empty" };
     };
     const { document: defaults } = read(`${path}/values.yaml`);
-    const others = (helm.valueFiles ?? []).map((file) => valueFilePath(path, file));
+    const others = (helm?.valueFiles ?? []).map((file) => valueFilePath(path, file));
     const inFiles = [...new Set([`${path}/values.yaml`, ...others])].flatMap((file) => {
         const { document, mistake = "empty" } = read(file);
         const isDefaults = file === `${path}/values.yaml`;
         const mistakes = document ? lostValues(document, isDefaults ? undefined : defaults) : [mistake];
         return mistakes.filter((each) => each !== "empty").map((each) => `${file}: ${each}`);
     });
-    const inObject = lostValues(helm.valuesObject, defaults).map(
+    const inObject = lostValues(helm?.valuesObject, defaults).map(
         (each) => `spec.sources[0].helm.valuesObject: ${each}`,
     );
     return [...inFiles, ...inObject];
@@ -209,20 +230,36 @@ function contradictions(file: string, { metadata, spec }: ApplicationManifest, c
     ];
 }
 
-function readApplication(file: string, directory: string, charts: string): string[] | Application {
+/** Fields that a file states and the shared patch overwrites: kustomize would do so silently. */
+function overwritten(document: unknown, shared: unknown): string[] {
+    return overwrittenPaths(document, shared).map(
+        (path) => `${path} is overwritten by ${sharedPatch}: remove it here, or change it there for all Applications`,
+    );
+}
+
+function readApplication(
+    file: string,
+    directory: string,
+    charts: string,
+    shared: SharedFields | undefined,
+): string[] | Application {
     if (!file.endsWith(".yaml")) {
         return ["no Application is read from a file of this name: name it <application>.yaml"];
     }
-    const { document, mistake } = readYamlFile(join(directory, file));
-    const other = mistake ?? anotherShape(document);
+    const { document: own, mistake } = readYamlFile(join(directory, file));
+    const other = mistake ?? anotherShape(own);
     if (other !== undefined) {
         return [other];
     }
+    const document = patched(own, shared);
     const { data: manifest } = manifestSchema.safeParse(document);
     if (manifest === undefined) {
         return mistakesIn(manifestSchema, document);
     }
-    const mistakes = contradictions(file, manifest, charts);
+    const mistakes = [
+        ...contradictions(file, manifest, charts),
+        ...(shared ? overwritten(own, shared) : missingParents(manifest)),
+    ];
     if (mistakes.length > 0) {
         return mistakes;
     }
@@ -233,6 +270,19 @@ function readApplication(file: string, directory: string, charts: string): strin
         tier: Number(metadata.annotations[wave]) as Tier,
         manifest,
     };
+}
+
+/** Fields that a file needs in a cluster without the shared component: the root Application's patches write into them. */
+function missingParents({ metadata, spec }: ApplicationManifest): string[] {
+    const missing = [
+        ...(spec.sources[0].helm?.valuesObject?.global ? [] : ["spec.sources[0].helm.valuesObject.global"]),
+        ...(metadata.annotations[podSecurityLabel] && !spec.syncPolicy.managedNamespaceMetadata?.labels
+            ? ["spec.syncPolicy.managedNamespaceMetadata.labels"]
+            : []),
+    ];
+    return missing.map(
+        (path) => `${path} is missing: add it, or list ../shared under components in kustomization.yaml`,
+    );
 }
 
 /** Files that are there for this program and not for Argo CD: ignored by Git, and part of a chart or an Application. */
@@ -250,6 +300,31 @@ function ignoredFiles(root: string): string[] {
     return listed
         .split("\0")
         .filter((path) => /\.(tgz|yaml|yml|tpl|json|txt)$/.test(path) && !basename(path).startsWith("."));
+}
+
+/**
+ * Fields that all Applications of a cluster share.
+ *
+ * @returns undefined for a cluster whose kustomization does not include clusters/shared
+ * @throws Failure when the shared patch is not valid
+ */
+function readSharedFields(root: string, cluster: string): SharedFields | undefined {
+    const directory = join("clusters", cluster);
+    const kustomization = join(root, directory, "kustomization.yaml");
+    const { document } = existsSync(kustomization) ? readYamlFile(kustomization) : {};
+    const components: unknown = Object(document).components;
+    const paths = Array.isArray(components)
+        ? components.map((each) => normalize(join(directory, String(each), ".")))
+        : [];
+    if (!paths.includes(dirname(sharedPatch))) {
+        return undefined;
+    }
+    const { document: patch, mistake } = readYamlFile(join(root, sharedPatch));
+    if (mistake !== undefined || !isMap(patch)) {
+        throw new Failure(`${sharedPatch}: ${mistake ?? "expected the fields of an Application"}`);
+    }
+    const { name: _, ...metadata } = Object(patch["metadata"]);
+    return { ...patch, metadata };
 }
 
 /** The lists of resources that kustomize takes; an Application that is in no list is one that Argo CD never sees. */
@@ -274,9 +349,13 @@ function listMistakes(root: string, cluster: string, files: readonly string[]): 
     ];
 }
 
-/** What the pods in an Application's namespace must keep to: `restricted`, unless its manifest says otherwise. */
-export function podSecurity({ manifest }: Application): PodSecurity {
-    return manifest.spec.syncPolicy.managedNamespaceMetadata?.labels?.[podSecurityLabel] ?? "restricted";
+/** Pod Security level of an Application's namespace: its annotation, else its namespace's label, else `restricted`. */
+export function podSecurity({ manifest: { metadata, spec } }: Application): PodSecurity {
+    return (
+        metadata.annotations[podSecurityLabel] ??
+        spec.syncPolicy.managedNamespaceMetadata?.labels?.[podSecurityLabel] ??
+        "restricted"
+    );
 }
 
 /** Path, from the repository's top folder, of a value file of the source at `path`. */
@@ -288,7 +367,10 @@ export function valueFilePath(path: string, file: string): string {
 export function chartRepositories(applications: readonly Application[]): string[] {
     return [
         ...new Set(
-            applications.flatMap(({ manifest }) => manifest.spec.sources.slice(1).map(({ repoURL }) => repoURL)),
+            applications.flatMap(({ manifest }) => {
+                const [, ...upstream] = manifest.spec.sources;
+                return upstream.map(({ repoURL }) => repoURL);
+            }),
         ),
     ];
 }
@@ -310,7 +392,11 @@ export function readApplications(root: string, cluster: string): Application[] {
     const files = readdirSync(directory)
         .filter((file) => /\.(ya?ml|json)$/i.test(file) && !file.startsWith("."))
         .sort();
-    const results = files.map((file) => ({ file, result: readApplication(file, directory, join(root, "charts")) }));
+    const shared = readSharedFields(root, cluster);
+    const results = files.map((file) => ({
+        file,
+        result: readApplication(file, directory, join(root, "charts"), shared),
+    }));
     const mistakes = [
         ...results.flatMap(({ file, result }) =>
             Array.isArray(result) ? result.map((mistake) => `  clusters/${cluster}/apps/${file}: ${mistake}`) : [],

@@ -77,14 +77,14 @@ export class Gitea extends pulumi.ComponentResource {
             {
                 // From where Pulumi.yaml is: the same in every checkout.
                 chart: `./${path}`,
-                name: helm.releaseName ?? application.name,
+                name: helm?.releaseName ?? application.name,
                 namespace: application.namespace,
-                valueYamlFiles: helm.valueFiles?.map((file) => new pulumi.asset.FileAsset(valueFilePath(path, file))),
+                valueYamlFiles: helm?.valueFiles?.map((file) => new pulumi.asset.FileAsset(valueFilePath(path, file))),
                 values: pulumi
                     .output(args.architectures)
                     .apply(
                         (architectures) =>
-                            overriddenManifest(application, settings, architectures).spec.sources[0].helm.valuesObject,
+                            overriddenManifest(application, settings, architectures).spec.sources[0].helm?.valuesObject,
                     ),
                 // The runners in it wait for Gitea, and need not be ready for the repository to be there.
                 skipAwait: true,

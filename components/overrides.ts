@@ -1,25 +1,41 @@
 import type { Settings } from "../config/settings";
-import { type Application, type ApplicationManifest, projectOf, type Tier, tiers } from "./applications";
+import {
+    type Application,
+    type ApplicationManifest,
+    priorityClassOf,
+    projectOf,
+    type Tier,
+    tiers,
+} from "./applications";
+import { podSecurityLabel, podSecurityLevels } from "./pod-security";
 
 /** The settings that take the place of a manifest's literal defaults. */
-export type OverrideSettings = Pick<Settings, "repository" | "domain" | "charts" | "nfs">;
+export type OverrideSettings = Pick<Settings, "repository" | "domain" | "charts">;
 
 /** One value of an Application manifest that the stack's config sets, as a JSON Patch (RFC 6902) operation. */
 export interface Override {
-    readonly op: "add" | "replace";
-    /** A JSON Pointer (RFC 6901). */
+    readonly op: "add";
+    /** A JSON Pointer (RFC 6901); its parent exists. */
     readonly path: string;
-    readonly value: string | boolean | readonly string[];
+    readonly value: string | readonly string[];
 }
 
+/** Annotation that limits the commits that Argo CD renders an Application for. */
+export const generatePaths = "argocd.argoproj.io/manifest-generate-paths";
+
+const global = "/spec/sources/0/helm/valuesObject/global";
+
+/** JSON Pointer of a key below a path. */
+const below = (path: string, key: string) => `${path}/${key.replaceAll("~", "~0").replaceAll("/", "~1")}`;
+
+const add = (path: string, value: Override["value"]): Override => ({ op: "add", path, value });
+
 /** The overrides that every Application gets: all of them have this repository as their first source. */
-export function commonOverrides({ repository, domain, nfs }: OverrideSettings): Override[] {
+export function commonOverrides({ repository, domain }: OverrideSettings): Override[] {
     return [
-        { op: "replace", path: "/spec/sources/0/repoURL", value: repository.url },
-        { op: "replace", path: "/spec/sources/0/targetRevision", value: repository.revision },
-        { op: "replace", path: "/spec/sources/0/helm/valuesObject/global/domain", value: domain },
-        // Charts expect an export by default.
-        ...(nfs ? [] : [{ op: "add", path: "/spec/sources/0/helm/valuesObject/global/nfs", value: false } as const]),
+        add("/spec/sources/0/repoURL", repository.url),
+        add("/spec/sources/0/targetRevision", repository.revision),
+        add(`${global}/domain`, domain),
     ];
 }
 
@@ -29,24 +45,34 @@ export function commonOverrides({ repository, domain, nfs }: OverrideSettings): 
  * @param architectures undefined leaves the charts' default, amd64 and arm64
  */
 export function architectureOverrides(architectures: readonly string[] | undefined): Override[] {
-    const path = "/spec/sources/0/helm/valuesObject/global/architectures";
-    return architectures ? [{ op: "add", path, value: architectures }] : [];
+    return architectures ? [add(`${global}/architectures`, architectures)] : [];
 }
 
-/** The override that a tier's Applications get: whatever a manifest says, its project is the tier's. */
-export function projectOverrides(tier: Tier): Override[] {
-    return [{ op: "replace", path: "/spec/project", value: projectOf(tier) }];
+/** The overrides that follow from the tier. */
+export function tierOverrides(tier: Tier): Override[] {
+    return [add("/spec/project", projectOf(tier)), add(`${global}/priorityClass`, priorityClassOf(tier))];
 }
 
-/** The overrides of an Application's upstream charts, where the stack names a mirror. */
-export function mirrorOverrides({ charts }: OverrideSettings, { manifest }: Application): Override[] {
-    const mirror = charts.repository;
-    if (mirror === undefined) {
+/** The override that a Pod Security annotation asks for: Argo CD labels the namespace with it. */
+export function podSecurityOverrides(level: string | undefined): Override[] {
+    const labels = "/spec/syncPolicy/managedNamespaceMetadata/labels";
+    return level === undefined ? [] : [add(below(labels, podSecurityLabel), level)];
+}
+
+/** The overrides of an Application with upstream charts. */
+export function upstreamOverrides({ charts }: OverrideSettings, { name, manifest }: Application): Override[] {
+    const upstream = manifest.spec.sources.slice(1);
+    if (upstream.length === 0) {
         return [];
     }
-    return manifest.spec.sources
-        .slice(1)
-        .map((_, index) => ({ op: "replace", path: `/spec/sources/${index + 1}/repoURL`, value: mirror }));
+    const mirror = charts.repository;
+    return [
+        // Relative paths start at each source's path. An upstream chart has none, so every commit would match.
+        ...(manifest.metadata.annotations[generatePaths]?.startsWith(".")
+            ? [add(below("/metadata/annotations", generatePaths), `/charts/${name};/charts/common`)]
+            : []),
+        ...(mirror === undefined ? [] : upstream.map((_, index) => add(`/spec/sources/${index + 1}/repoURL`, mirror))),
+    ];
 }
 
 function replaced(target: unknown, [key, ...rest]: readonly string[], value: Override["value"]): unknown {
@@ -59,7 +85,7 @@ function replaced(target: unknown, [key, ...rest]: readonly string[], value: Ove
 }
 
 /**
- * A copy of an Application's manifest with the stack's values in place of the literal defaults.
+ * Copy of an Application's manifest with the values of the stack and of its tier.
  *
  * @param architectures of the nodes, as {@link architectureOverrides} takes them
  */
@@ -71,37 +97,42 @@ export function overriddenManifest(
     const overrides = [
         ...commonOverrides(settings),
         ...architectureOverrides(architectures),
-        ...projectOverrides(application.tier),
-        ...mirrorOverrides(settings, application),
+        ...tierOverrides(application.tier),
+        ...podSecurityOverrides(application.manifest.metadata.annotations[podSecurityLabel]),
+        ...upstreamOverrides(settings, application),
     ];
-    return overrides.reduce(
-        (manifest, { path, value }) => replaced(manifest, path.slice(1).split("/"), value) as ApplicationManifest,
-        application.manifest,
-    );
+    return overrides.reduce((manifest, { path, value }) => {
+        const keys = path.slice(1).split("/");
+        const unescaped = keys.map((key) => key.replaceAll("~1", "/").replaceAll("~0", "~"));
+        return replaced(manifest, unescaped, value) as ApplicationManifest;
+    }, application.manifest);
 }
 
 /** The same overrides as kustomize patches, for the root Application. */
 export function kustomizePatches(
     applications: readonly Application[],
-    settings: Settings,
+    settings: OverrideSettings,
     architectures?: readonly string[],
 ) {
     const patch = (
         overrides: Override[],
-        which: { readonly name?: string; readonly annotationSelector?: string } = {},
+        target: { readonly name?: string; readonly annotationSelector?: string } = {},
     ) => ({
-        target: { group: "argoproj.io", version: "v1alpha1", kind: "Application", ...which },
+        target: { group: "argoproj.io", version: "v1alpha1", kind: "Application", ...target },
         // JSON is YAML that every reader reads as the same.
         patch: JSON.stringify(overrides),
     });
     return [
         patch([...commonOverrides(settings), ...architectureOverrides(architectures)]),
-        // By the annotation, so that a service that is new in Git gets it too.
+        // By the annotations, so that they apply to a service that is new in Git too.
         ...tiers.map((tier) =>
-            patch(projectOverrides(tier), { annotationSelector: `argocd.argoproj.io/sync-wave=${tier}` }),
+            patch(tierOverrides(tier), { annotationSelector: `argocd.argoproj.io/sync-wave=${tier}` }),
+        ),
+        ...podSecurityLevels.map((level) =>
+            patch(podSecurityOverrides(level), { annotationSelector: `${podSecurityLabel}=${level}` }),
         ),
         ...applications.flatMap((application) => {
-            const overrides = mirrorOverrides(settings, application);
+            const overrides = upstreamOverrides(settings, application);
             return overrides.length > 0 ? [patch(overrides, { name: application.name })] : [];
         }),
     ];

@@ -1,14 +1,9 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync } from "node:fs";
 import { z } from "zod";
 import { invalid, quoted } from "../config/mistakes";
 import { isLine } from "../lib/characters";
 import { Failure } from "../lib/failure";
 import { exitCodes } from "./verb";
-
-/** Where the charts' rendered manifests are kept, under the domain that the files of this repository have. */
-export const golden = "test/charts/golden";
-const domain = "home.arpa";
 
 /** Names that mean something else: a namespace of Kubernetes or Argo CD, the root Application, `hack/install system`. */
 const reserved = /^(argocd|default|kube-.*|root|system)$/;
@@ -18,52 +13,51 @@ const label = /^[a-z]([a-z0-9-]{0,40}[a-z0-9])?$/;
 
 const pinned = /^(?<repository>[a-z0-9.-]+\.[a-z]+\/[a-z0-9/._-]+):(?<tag>[\w.-]*\d[\w.-]*)$/;
 
-/** The service that has a host name already. */
-function serviceAt(host: string): string | undefined {
-    const rule = `- host: ${host}.${domain}\n`;
-    const file = readdirSync(golden).find(
-        (each) => each.endsWith(".yaml") && readFileSync(join(golden, each), "utf8").includes(rule),
-    );
-    return file?.replace(/\.yaml$/, "");
-}
-
-const schema = z.object({
-    name: z
-        .string()
-        .regex(label, "lower-case letters, digits and dashes, a letter first, 42 at most")
-        .refine((name) => !reserved.test(name), "a name that means nothing else in the cluster")
-        .refine((name) => !existsSync(`charts/${name}`), "a name that no folder of charts/ has"),
-    image: z
-        .string()
-        .regex(pinned, "registry, name and release, as ghcr.io/owner/app:1.2.3")
-        .transform((image) => pinned.exec(image)?.groups as { repository: string; tag: string }),
-    port: z.int("a number from 1 to 65535").min(1, "a number from 1 to 65535").max(65_535, "a number from 1 to 65535"),
-    health: z.string().regex(/^\/[\w./?=&%~:@-]*$/, "a path, which begins with a slash"),
-    host: z
-        .string()
-        .regex(label, `a name under ${domain}, without dots`)
-        .refine((host) => serviceAt(host) === undefined, {
-            error: ({ input }) => `a name that no other service has; ${serviceAt(String(input))} is there`,
-        }),
-    title: z.string().min(1, "a few words").refine(isLine, "a text on one line"),
-    description: z
-        .string()
-        .regex(/^[A-Za-z]/, "a sentence that begins with a letter")
-        .refine(isLine, "a text on one line")
-        .transform((sentence) => sentence.replace(/[^.]$/, "$&.")),
-    tier: z.number(),
-});
+const schemaWith = (hosts: ReadonlyMap<string, string>) =>
+    z.object({
+        name: z
+            .string()
+            .regex(label, "lower-case letters, digits and dashes, a letter first, 42 at most")
+            .refine((name) => !reserved.test(name), "a name that means nothing else in the cluster")
+            .refine((name) => !existsSync(`charts/${name}`), "a name that no folder of charts/ has"),
+        image: z
+            .string()
+            .regex(pinned, "registry, name and release, as ghcr.io/owner/app:1.2.3")
+            .transform((image) => pinned.exec(image)?.groups as { repository: string; tag: string }),
+        port: z
+            .int("a number from 1 to 65535")
+            .min(1, "a number from 1 to 65535")
+            .max(65_535, "a number from 1 to 65535"),
+        health: z.string().regex(/^\/[\w./?=&%~:@-]*$/, "a path, which begins with a slash"),
+        host: z
+            .string()
+            .regex(label, "a name under the home's domain, without dots")
+            .refine((host) => !hosts.has(host), {
+                error: ({ input }) => `a name that no other service has; ${hosts.get(String(input))} is there`,
+            }),
+        title: z.string().min(1, "a few words").refine(isLine, "a text on one line"),
+        description: z
+            .string()
+            .regex(/^[A-Za-z]/, "a sentence that begins with a letter")
+            .refine(isLine, "a text on one line")
+            .transform((sentence) => sentence.replace(/[^.]$/, "$&.")),
+        tier: z.number(),
+    });
 
 /** A service that is not there yet. */
-export type NewService = z.output<typeof schema>;
+export type NewService = z.output<ReturnType<typeof schemaWith>>;
 
 /**
- * Checks what a person says of a new service. The working directory is the checkout.
+ * Checks the description of a new service. The working directory is the checkout.
  *
+ * @param hosts host names under the home's domain that are taken, with their services
  * @throws Failure that lists every mistake
  */
-export function readNewService(given: z.input<typeof schema>): NewService {
-    const { data, error } = schema.safeParse(given);
+export function readNewService(
+    given: z.input<ReturnType<typeof schemaWith>>,
+    hosts: ReadonlyMap<string, string>,
+): NewService {
+    const { data, error } = schemaWith(hosts).safeParse(given);
     if (error) {
         const mistakes = error.issues.map(({ path: [option = ""], message }) => {
             const found = given[option as keyof typeof given];

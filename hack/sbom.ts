@@ -34,19 +34,21 @@ function goModules(): Component[] {
     );
 }
 
-/** The images that the charts run, as they are rendered. */
+/** Images that the charts run: each tag in their values has its repository beside it, for Renovate. */
 function images(): Component[] {
-    const golden = readdirSync(join(root, "test/charts/golden")).filter((file) => file.endsWith(".yaml"));
-    return golden.flatMap((file) =>
-        [...read("test/charts/golden", file).matchAll(/^ *(?:- )?image: "?([^\s:"]+):([^\s@"]+)/gm)].map(
-            ([, name = "", version = ""]) => ({
+    const files = readdirSync(join(root, "charts"), { recursive: true, encoding: "utf8" });
+    return files
+        .filter((file) => /^[^/]+\/[^/]+\.yaml$/.test(file))
+        .flatMap((file) =>
+            [
+                ...read("charts", file).matchAll(/# renovate: datasource=docker depName=(\S+)\n\s*tag: "?([^\s@"]+)/g),
+            ].map(([, name = "", version = ""]) => ({
                 type: "container",
                 name,
                 version,
                 purl: `pkg:oci/${name.split("/").pop()}?repository_url=${encodeURIComponent(name)}&tag=${version}`,
-            }),
-        ),
-    );
+            })),
+        );
 }
 
 /** The upstream charts, and the k3s of the nodes. */

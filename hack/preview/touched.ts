@@ -1,11 +1,11 @@
 import { posix } from "node:path";
 import type { Application } from "../../components/applications";
-
-const generatePaths = "argocd.argoproj.io/manifest-generate-paths";
+import { generatePaths } from "../../components/overrides";
 
 /**
  * Names of the Applications whose manifests a change may alter: those whose annotation manifest-generate-paths covers a
- * changed file, which is how Argo CD decides what to render anew, and those whose own file changed.
+ * changed file, which is how Argo CD decides what to render again, and those whose own file changed, or all of them when
+ * clusters/shared did.
  *
  * @param cluster name of a folder under clusters/
  * @param applications those before the change and those after it
@@ -23,7 +23,7 @@ export function touchedApplications(
         // Relative ones start at the source's path; without the annotation, every commit counts.
         const paths = manifest.metadata.annotations[generatePaths]?.split(";") ?? ["/"];
         const fromTop = paths.map((path) => posix.resolve("/", source.path, path).slice(1));
-        return covers(`clusters/${cluster}/apps/${name}.yaml`) || fromTop.some(covers);
+        return ["clusters/shared", `clusters/${cluster}/apps/${name}.yaml`, ...fromTop].some(covers);
     });
     return [...new Set(touched.map(({ name }) => name))].sort();
 }

@@ -1,23 +1,25 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { isMap, isSeq, parseDocument, stringify } from "yaml";
+import { readApplications } from "../../components/applications";
 import { yamlString } from "../../config/yaml";
 import { Failure } from "../../lib/failure";
 import { root } from "../../lib/root";
 import { tool } from "../../toolchain/tools";
 import { findApplication } from "../application";
-import { golden, type NewService, readNewService } from "../new-service";
+import { ingressHosts } from "../ingress-hosts";
+import { type NewService, readNewService } from "../new-service";
 import { render } from "../render";
 import { defineVerb, exitCodes } from "../verb";
 
 const cluster = "clusters/home";
 const templates = join(root, "hack/templates");
 
-/** The literal defaults of the manifests, with which the golden files of the charts are rendered. */
+/** Settings to render charts with before a stack exists. */
 const defaults = {
     cluster: "home",
     domain: "home.arpa",
-    repository: { url: "https://git.home.arpa/hearth/hearth.git", revision: "main" },
+    repository: { url: "http://git.home.arpa/home/hearth.git", revision: "main" },
     charts: {},
 };
 
@@ -46,19 +48,8 @@ function kustomizationWith(resource: string): string {
     return document.toString({ lineWidth: 0 });
 }
 
-/** Who reaches whom, with a service that nobody but the ingress reaches, and that reaches the DNS alone. */
-function connectionsWith({ name, port }: NewService): string {
-    const lines = readFileSync(join(golden, "connections.txt"), "utf8").trim().split("\n");
-    const more = [
-        `kube-system/traefik => ${name}/${name} : TCP ${port}`,
-        `${name}/${name} => kube-system/kube-dns : TCP 53,UDP 53`,
-    ];
-    return `${[...lines, ...more].sort().join("\n")}\n`;
-}
-
 /** Writes every file of a new service, and renders it. */
-async function writeService(service: NewService, values: Readonly<Record<string, string>>): Promise<void> {
-    const { name } = service;
+async function writeService({ name }: NewService, values: Readonly<Record<string, string>>): Promise<void> {
     for (const file of readdirSync(join(templates, "chart"), { recursive: true, withFileTypes: true })) {
         if (file.isFile()) {
             const path = join(file.parentPath, file.name);
@@ -69,9 +60,7 @@ async function writeService(service: NewService, values: Readonly<Record<string,
     symlinkSync("../../common", join("charts", name, "charts/common"));
     write(`${cluster}/apps/${name}.yaml`, fill(join(templates, "application.yaml"), values));
     write(`${cluster}/kustomization.yaml`, kustomizationWith(`apps/${name}.yaml`));
-    const text = await render(root, findApplication(root, defaults.cluster, name), defaults);
-    write(`${golden}/${name}.yaml`, `${text.trim().replace(/\n{1,9}---\n/g, "\n---\n")}\n`);
-    write(`${golden}/connections.txt`, connectionsWith(service));
+    await render(root, findApplication(root, defaults.cluster, name), defaults);
 }
 
 /** `hack/new-app` */
@@ -101,7 +90,8 @@ export const verb = defineVerb({
     examples: [["$0 wishlist --image ghcr.io/cmintey/wishlist:v0.53.2 --port 3280", "a list of wishes"]],
     run: async ({ name, host = name, title = name, description = title, ...given }) => {
         tool("helm4"); // What is missing is said before anything is written.
-        const service = readNewService({ ...given, name, host, title, description });
+        const hosts = await ingressHosts(root, readApplications(root, defaults.cluster), defaults);
+        const service = readNewService({ ...given, name, host, title, description }, hosts);
         const values = {
             name,
             repository: service.image.repository,
@@ -113,30 +103,25 @@ export const verb = defineVerb({
             tier: `${service.tier}`,
             description: inYaml(service.description),
         };
-        const lists = [`${cluster}/kustomization.yaml`, `${golden}/connections.txt`];
-        const before = lists.map((path) => readFileSync(path, "utf8"));
+        const list = `${cluster}/kustomization.yaml`;
+        const before = readFileSync(list, "utf8");
         process.stdout.write("Written:\n");
         try {
             await writeService(service, values);
         } catch (error) {
-            // Everything is as it was: whoever fixes the mistake runs this again.
+            // The same command can be run again after the mistake is fixed.
             rmSync(join("charts", name), { recursive: true, force: true });
-            for (const path of [`${cluster}/apps/${name}.yaml`, `${golden}/${name}.yaml`]) {
-                rmSync(path, { force: true });
-            }
-            for (const [index, path] of lists.entries()) {
-                writeFileSync(path, before[index] ?? "");
-            }
+            rmSync(`${cluster}/apps/${name}.yaml`, { force: true });
+            writeFileSync(list, before);
             throw error;
         }
         process.stdout.write(
             [
                 "",
-                `Look through charts/${name}/values.yaml: charts/common/README.md says what can stand there. Then`,
-                `  hack/template ${name}                                 what it becomes`,
-                `  hack/install ${name}                                  try it before it is committed`,
-                "  UPDATE_GOLDEN=1 npx jest --selectProjects charts      after each change: the charts' tests",
-                `  git add charts/${name} clusters test && git commit && git push`,
+                `Review charts/${name}/values.yaml; charts/common/README.md documents its keys. Then`,
+                `  hack/template ${name}      show the manifests`,
+                `  hack/install ${name}       try it before you commit it`,
+                `  git add charts/${name} clusters && git commit && git push`,
                 `Argo CD does the rest. If charts/${name}/secrets.yaml declares secrets, \`npx pulumi up\` writes them.`,
                 "",
             ].join("\n"),

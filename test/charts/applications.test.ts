@@ -1,20 +1,25 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { parse } from "yaml";
-import { podSecurityLabel } from "../../components/pod-security";
-import { charts, chartsDirectory } from "./workspace";
+import { parse, stringify } from "yaml";
+import { type Application, readApplications } from "../../components/applications";
+import { kustomizePatches, overriddenManifest } from "../../components/overrides";
+import { render } from "../../hack/render";
+import { tool } from "../../toolchain/tools";
+import { workloads } from "./manifest";
+import { charts, chartsDirectory, parseManifests } from "./workspace";
 
 const clusterDirectory = resolve(__dirname, "../../clusters/home");
 const applications = readdirSync(join(clusterDirectory, "apps")).map((file) => file.replace(/\.yaml$/, ""));
 
-/** An Application, as far as every one of them is alike. */
-interface Application {
+/** An Application's file, as far as a test reads it. */
+interface File {
     readonly metadata: { readonly annotations: Readonly<Record<string, string>> };
-    readonly spec: { readonly destination: unknown; readonly sources: readonly Readonly<Record<string, unknown>>[] };
 }
 
 const read = (path: string): unknown => parse(readFileSync(path, "utf8"));
-const application = (name: string) => read(join(clusterDirectory, "apps", `${name}.yaml`)) as Application;
+const application = (name: string) => read(join(clusterDirectory, "apps", `${name}.yaml`)) as File;
 const chartFile = (chart: string, file: string) => readFileSync(join(chartsDirectory, chart, file), "utf8");
 
 test("there is one for each chart", () => {
@@ -36,45 +41,68 @@ test("each is in its tier", () => {
     expect([...tier("1"), ...tier("2"), ...tier("3")].sort()).toEqual(applications);
 });
 
-test.each(applications)("%s has the shape that the program and the root Application rely on", (name) => {
-    const { sources, ...spec } = application(name).spec;
+/** What the root Application renders, from clusters/ of a checkout and the patches that the program gives it. */
+function kustomized(root: string, cluster: string, architectures?: readonly string[]) {
+    const directory = mkdtempSync(join(tmpdir(), "hearth-kustomize-"));
+    try {
+        cpSync(join(root, "clusters"), join(directory, "clusters"), { recursive: true });
+        const file = join(directory, "clusters", cluster, "kustomization.yaml");
+        const patches = kustomizePatches(readApplications(root, cluster), settings, architectures);
+        writeFileSync(file, stringify({ ...(read(file) as object), patches }));
+        const text = execFileSync(tool("kustomize"), ["build", join(directory, "clusters", cluster)], {
+            encoding: "utf8",
+        });
+        return parseManifests(text);
+    } finally {
+        rmSync(directory, { recursive: true });
+    }
+}
 
-    expect(application(name)).toMatchObject({
-        apiVersion: "argoproj.io/v1alpha1",
-        kind: "Application",
-        metadata: {
-            name,
-            namespace: "argocd",
-            annotations: { "argocd.argoproj.io/manifest-generate-paths": `/charts/${name};/charts/common` },
-            finalizers: ["resources-finalizer.argocd.argoproj.io"],
-        },
+const settings = {
+    domain: "home.example.com",
+    repository: { url: "https://git.example.com/home.git", revision: "trunk" },
+    charts: { repository: "http://127.0.0.1:8080" },
+};
+
+describe.each<[string, readonly string[] | undefined]>([
+    ["of known architectures", ["arm64"]],
+    ["of unknown architectures", undefined],
+])("in a cluster %s", (_, architectures) => {
+    const byName = (manifests: readonly { readonly metadata: { readonly name: string } }[]) =>
+        Object.fromEntries(manifests.map((each) => [each.metadata.name, each]));
+
+    test("Pulumi and the root Application apply the same Applications", () => {
+        const root = resolve(__dirname, "../..");
+        const ofPulumi = readApplications(root, "home").map((each) =>
+            overriddenManifest(each, settings, architectures),
+        );
+
+        expect(byName(kustomized(root, "home", architectures))).toEqual(byName(ofPulumi));
     });
-    expect(spec).toEqual({
-        project: `tier-${application(name).metadata.annotations["argocd.argoproj.io/sync-wave"]}`,
-        destination: { server: "https://kubernetes.default.svc", namespace: name },
-        syncPolicy: {
-            automated: { prune: true, selfHeal: false },
-            managedNamespaceMetadata: {
-                labels: { [podSecurityLabel]: expect.stringMatching(/^(restricted|baseline|privileged)$/) },
-            },
-            syncOptions: ["CreateNamespace=true", "ServerSideApply=true", "Validate=false"],
-            retry: { limit: 5, refresh: true, backoff: { duration: "5s", factor: 2, maxDuration: "1m" } },
-        },
-    });
-    expect(sources[0]).toMatchObject({
-        repoURL: "https://git.home.arpa/hearth/hearth.git",
-        targetRevision: "main",
-        path: `charts/${name}`,
-        helm: { valuesObject: { global: { domain: "home.arpa" } } },
-    });
-    expect(sources).toHaveLength(name === "gitops" ? 2 : 1);
 });
 
-test.each(applications)("%s says why where its namespace is not restricted", (name) => {
-    const text = readFileSync(join(clusterDirectory, "apps", `${name}.yaml`), "utf8");
+test.each([
+    ["database", "infrastructure"],
+    ["garage", "platform"],
+    ["jellyfin", "apps"],
+])("the pods of %s have the priority class of its tier, %s", async (name, priorityClass) => {
+    const root = resolve(__dirname, "../..");
+    const application = readApplications(root, "home").find((each) => each.name === name);
+    const text = await render(root, application as Application, { ...settings, cluster: "home" });
 
-    expect(text).toMatch(/\/enforce: restricted$|\n {8}# [^\n]+\n {8}pod-security\.kubernetes\.io\/enforce: \w+$/m);
+    const classes = workloads(parseManifests(text)).map(({ template }) => template.spec?.priorityClassName);
+    expect(new Set(classes)).toEqual(new Set([priorityClass]));
 });
+
+test.each(applications)(
+    "%s has at most 20 lines, and its file says why where its namespace is not restricted",
+    (name) => {
+        const text = readFileSync(join(clusterDirectory, "apps", `${name}.yaml`), "utf8");
+
+        expect(text.trim().split("\n").length).toBeLessThanOrEqual(20);
+        expect(text).not.toMatch(/(?<! {4}# [^\n]+\n) {4}pod-security\.kubernetes\.io\/enforce:/);
+    },
+);
 
 describe.each(charts)("chart %s", (chart) => {
     test("is an application over the library, with a description", () => {

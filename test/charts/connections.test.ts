@@ -1,15 +1,14 @@
 import { execFile } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { stringify } from "yaml";
 import { tool } from "../../toolchain/tools";
+import { expectGolden, goldenTest } from "./golden";
 import { type Manifest, ofKind, workloads } from "./manifest";
 import { renderSystem } from "./system";
 import { charts, exampleOf, inParallel, Workspace } from "./workspace";
-
-const golden = join(__dirname, "golden/connections.txt");
 
 /** One way that the NetworkPolicies leave open. */
 interface Connection {
@@ -130,13 +129,11 @@ beforeAll(async () => {
 const reachedBy = (from: string) =>
     connections.filter((each) => each.from === from).map(({ to, ports }) => [to, ports]);
 
-test("who reaches whom is what the table says (UPDATE_GOLDEN=1 npx jest --selectProjects charts writes it)", () => {
-    const text = connections.map(({ from, to, ports }) => `${from} => ${to} : ${ports}\n`).join("");
-    if (process.env["UPDATE_GOLDEN"] === "1") {
-        writeFileSync(golden, text);
-    }
-
-    expect(text).toBe(existsSync(golden) ? readFileSync(golden, "utf8") : "");
+test(goldenTest("the network policies leave open the connections of golden/connections.txt, and no others"), () => {
+    expectGolden(
+        "connections.txt",
+        connections.map(({ from, to, ports }) => `${from} => ${to} : ${ports}`),
+    );
 });
 
 test("a job of the runners reaches Gitea and the Internet, not the API server, another service or the home network", () => {

@@ -1,19 +1,13 @@
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { expectGolden, goldenTest } from "./golden";
 import { type Manifest, type Model, workloads } from "./manifest";
-import { ruleInWords, permissionsTable as table } from "./permission";
+import { ruleInWords } from "./permission";
 import { renderSystem } from "./system";
-import { parseManifests } from "./workspace";
-
-const golden = join(__dirname, "golden");
+import { renderedCharts } from "./workspace";
 
 let objects: Manifest[];
 
 beforeAll(async () => {
-    const ofCharts = readdirSync(golden)
-        .filter((file) => file.endsWith(".yaml"))
-        .flatMap((file) => parseManifests(readFileSync(join(golden, file), "utf8")));
-    objects = [...ofCharts, ...(await renderSystem())];
+    objects = [...[...renderedCharts().values()].flat(), ...(await renderSystem())];
 }, 300_000);
 
 const ofKind = <T>(...kinds: string[]) => objects.filter(({ kind }) => kinds.includes(kind)) as (Manifest & T)[];
@@ -42,15 +36,8 @@ function permissions(): string[] {
     return [...new Set(lines)].sort();
 }
 
-test("what each account may do is what the table says (UPDATE_GOLDEN=1 npx jest --selectProjects charts writes it)", () => {
-    const text = permissions()
-        .map((line) => `${line}\n`)
-        .join("");
-    if (process.env["UPDATE_GOLDEN"] === "1") {
-        writeFileSync(table, text);
-    }
-
-    expect(text).toBe(existsSync(table) ? readFileSync(table, "utf8") : "");
+test(goldenTest("accounts have the permissions of golden/permissions.txt, and no others"), () => {
+    expectGolden("permissions.txt", permissions());
 });
 
 test("no service of the home may change anything in the cluster, nor read a secret", () => {

@@ -1,4 +1,4 @@
-import { execFile } from "node:child_process";
+import { execFile, execFileSync } from "node:child_process";
 import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -67,6 +67,15 @@ export class Workspace {
         return stdout;
     }
 
+    /** The same as {@link render} with the chart's defaults, while nothing else runs. */
+    renderSync(chart: string): Manifest[] {
+        const path = join(this.directory, chart);
+        const args = ["template", chart, path, "--namespace", chart];
+        return parseManifests(
+            execFileSync(tool(this.helm), args, { ...this.options(), encoding: "utf8", stdio: "pipe" }),
+        );
+    }
+
     /** The objects that {@link template} renders. */
     async render(chart: string, ...values: readonly string[]): Promise<Manifest[]> {
         return parseManifests(await this.template(chart, ...values));
@@ -82,10 +91,14 @@ export class Workspace {
         rmSync(this.directory, { recursive: true, force: true });
     }
 
-    /** Helm without the user's own settings: no repository, no plugin, no cluster. */
     private call(...parameters: string[]) {
+        return run(tool(this.helm), parameters, this.options());
+    }
+
+    /** Helm without the user's own settings: no repository, no plugin, no cluster. */
+    private options() {
         const home = join(this.directory, ".helm");
-        return run(tool(this.helm), parameters, {
+        return {
             env: {
                 PATH: process.env["PATH"],
                 HELM_CACHE_HOME: home,
@@ -94,7 +107,17 @@ export class Workspace {
                 KUBECONFIG: join(home, "none"),
             },
             maxBuffer: 64 * 1024 * 1024,
-        });
+        };
+    }
+}
+
+/** Objects of every chart as Argo CD renders it, for tests that are named after them: Jest has to know these names at once. */
+export function renderedCharts(): ReadonlyMap<string, Manifest[]> {
+    const workspace = new Workspace("helm4");
+    try {
+        return new Map(charts.map((chart) => [chart, workspace.renderSync(chart)]));
+    } finally {
+        workspace.remove();
     }
 }
 

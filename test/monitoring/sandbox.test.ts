@@ -188,7 +188,7 @@ beforeAll(async () => {
     };
     home.edit("clusters/home/apps/monitoring.yaml", (text) => {
         const manifest = parse(text);
-        Object.assign(manifest.spec.sources[0].helm.valuesObject, values);
+        manifest.spec.sources[0].helm = { valuesObject: values };
         return stringify(manifest);
     });
     await home.commit("monitoring: quick for tests");

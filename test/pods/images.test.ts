@@ -10,15 +10,10 @@ import { serveImages } from "../../sandbox/images/registry";
 import { aptGetInstall } from "../../toolchain/apt-get";
 import { type Manifest, type Workload, workloads } from "../charts/manifest";
 import { renderSystem } from "../charts/system";
-import { charts, parseManifests } from "../charts/workspace";
+import { renderedCharts } from "../charts/workspace";
 import { account, Pod, PulledImages } from "./pod";
 
-const rendered = new Map(
-    charts.map((chart) => [
-        chart,
-        parseManifests(readFileSync(join(__dirname, "../charts/golden", `${chart}.yaml`), "utf8")),
-    ]),
-);
+const rendered = renderedCharts();
 
 /** Splits registry.example/repository:tag. */
 function reference(image: string) {

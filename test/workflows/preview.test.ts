@@ -4,6 +4,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { stringify } from "yaml";
 import { type Difference, type ProgramChange, previewComment } from "../../hack/preview/comment";
 import { differences } from "../../hack/preview/differences";
 import { putComment } from "../../hack/preview/gitea";
@@ -40,9 +41,13 @@ describe("what a pull request changes", () => {
         for (const path of [
             ...["common", ...charts].map((chart) => `charts/${chart}`),
             ...charts.map((chart) => `clusters/home/apps/${chart}.yaml`),
+            "clusters/shared",
         ]) {
             cpSync(path, join(repository, path), { recursive: true, verbatimSymlinks: true });
         }
+        const resources = charts.map((chart) => `apps/${chart}.yaml`);
+        const kustomization = stringify({ components: ["../shared"], resources });
+        writeFileSync(join(repository, "clusters/home/kustomization.yaml"), kustomization);
         writeFileSync(join(repository, "README.md"), "A home.\n");
         git("init", "--quiet", "--initial-branch", "main");
         commit("feat: a home");
@@ -98,6 +103,7 @@ describe("what a pull request changes", () => {
 
     test("an Application that goes: all of its manifests go", async () => {
         git("rm", "--quiet", "-r", "charts/kavita", "clusters/home/apps/kavita.yaml");
+        edit("clusters/home/kustomization.yaml", "  - apps/kavita.yaml\n", "");
         const found = await differences(repository, "main", commit("feat!: no kavita"), settings);
 
         expect(found.map(({ name }) => name)).toEqual(["kavita"]);

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse, stringify } from "yaml";
@@ -120,7 +120,7 @@ describe("the stack's values in place of the literal defaults", () => {
             expect.objectContaining({
                 repoURL: "https://git.example.com/home.git",
                 targetRevision: "trunk",
-                helm: { valuesObject: { global: { domain: "home.example.com" } } },
+                helm: { valuesObject: { global: { domain: "home.example.com", priorityClass: "platform" } } },
             }),
             { ...upstream, repoURL: "http://127.0.0.1:8080" },
         ]);
@@ -131,8 +131,9 @@ describe("the stack's values in place of the literal defaults", () => {
         add("gitops", manifest("gitops", "2"));
         const applications = readApplications(root, "home");
         const { spec } = overriddenManifest(applications[0] as never, settings, ["arm64"]);
-        expect(spec.sources[0].helm.valuesObject.global).toEqual({
+        expect(spec.sources[0].helm?.valuesObject?.global).toEqual({
             domain: "home.example.com",
+            priorityClass: "platform",
             architectures: ["arm64"],
         });
         const [common] = kustomizePatches(applications, settings, ["arm64"]);
@@ -143,46 +144,93 @@ describe("the stack's values in place of the literal defaults", () => {
         });
     });
 
-    test("that a home has no NFS export, by both ways; one that has says nothing", () => {
-        add("gitops", manifest("gitops", "2"));
-        const applications = readApplications(root, "home");
-        const without = { ...settings, nfs: undefined };
-        const globals = (each: typeof settings | typeof without) =>
-            overriddenManifest(applications[0] as never, each).spec.sources[0].helm.valuesObject.global;
-        expect(globals(without)).toEqual({ domain: "home.example.com", nfs: false });
-        expect(globals(settings)).toEqual({ domain: "home.example.com" });
-        expect(parse(kustomizePatches(applications, without)[0]?.patch ?? "")).toContainEqual({
-            op: "add",
-            path: "/spec/sources/0/helm/valuesObject/global/nfs",
-            value: false,
+    test("project and priority class follow from the tier, whatever the manifest names", () => {
+        add("database", manifest("database", "1"));
+        add("jellyfin", manifest("jellyfin", "3"));
+        const specs = readApplications(root, "home").map((each) => overriddenManifest(each, settings).spec);
+        expect(
+            specs.map((spec) => [spec["project"], spec.sources[0].helm?.valuesObject?.global?.["priorityClass"]]),
+        ).toEqual([
+            ["tier-1", "infrastructure"],
+            ["tier-3", "apps"],
+        ]);
+    });
+});
+
+const enforce = "pod-security.kubernetes.io/enforce";
+const wave = (tier: string) => ({ "argocd.argoproj.io/sync-wave": tier });
+
+/** An Application's file in a cluster that shares the other fields. */
+const short = (name: string, tier: string) => ({
+    apiVersion: "argoproj.io/v1alpha1",
+    kind: "Application",
+    metadata: { name, annotations: wave(tier) },
+    spec: { destination: { namespace: name }, sources: [{ path: `charts/${name}` }] },
+});
+
+function shareFields(patch: string = readFileSync("clusters/shared/application.yaml", "utf8")): void {
+    mkdirSync(join(root, "clusters/shared"));
+    writeFileSync(join(root, "clusters/shared/application.yaml"), patch);
+    const resources = readdirSync(join(root, "clusters/home/apps")).map((file) => `apps/${file}`);
+    writeFileSync(join(root, "clusters/home/kustomization.yaml"), stringify({ components: ["../shared"], resources }));
+}
+
+describe("the fields that all Applications share", () => {
+    test("an annotation loosens the Pod Security level of the namespace that Argo CD creates", () => {
+        add("a", { ...short("a", "3"), metadata: { name: "a", annotations: { ...wave("3"), [enforce]: "baseline" } } });
+        shareFields();
+        const [application] = readApplications(root, "home");
+        expect(podSecurity(application as never)).toBe("baseline");
+        expect(overriddenManifest(application as never, settings).spec.syncPolicy.managedNamespaceMetadata).toEqual({
+            labels: { [enforce]: "baseline" },
         });
     });
 
-    test("the root Application's patches say the same", () => {
-        add("gitops", manifest("gitops", "2", [upstream]));
-        add("jellyfin", manifest("jellyfin", "3"));
-        const [common, tier1, tier2, tier3, mirror, ...more] = kustomizePatches(
-            readApplications(root, "home"),
-            settings,
+    test("a file of ten lines is a complete Application", () => {
+        add("jellyfin", short("jellyfin", "3"));
+        shareFields();
+        const [application] = readApplications(root, "home");
+        expect(application).toMatchObject({ name: "jellyfin", namespace: "jellyfin", tier: 3 });
+        expect(application?.manifest).toMatchObject({
+            metadata: { name: "jellyfin", namespace: "argocd", finalizers: ["resources-finalizer.argocd.argoproj.io"] },
+            spec: { syncPolicy: { automated: { prune: true, selfHeal: false }, retry: { limit: 5 } } },
+        });
+    });
+
+    test("a complete file is read in a cluster that shares fields, and in one that does not", () => {
+        const complete = manifest("jellyfin", "3");
+        add("jellyfin", complete);
+        expect(readApplications(root, "home")[0]?.manifest).toEqual(complete);
+        shareFields();
+        expect(readApplications(root, "home")).toMatchObject([{ name: "jellyfin", tier: 3 }]);
+    });
+
+    test("a field that the shared patch would overwrite is an error, with the file to change", () => {
+        const { spec, ...rest } = short("jellyfin", "3");
+        add("jellyfin", { ...rest, spec: { ...spec, syncPolicy: { automated: { selfHeal: true } } } });
+        shareFields();
+        expect(() => readApplications(root, "home")).toThrow(
+            "apps/jellyfin.yaml: spec.syncPolicy.automated.selfHeal is overwritten by clusters/shared/application.yaml: " +
+                "remove it here, or change it there for all Applications",
         );
-        expect(common?.target).not.toHaveProperty("name");
-        expect(parse(common?.patch ?? "")).toEqual([
-            { op: "replace", path: "/spec/sources/0/repoURL", value: "https://git.example.com/home.git" },
-            { op: "replace", path: "/spec/sources/0/targetRevision", value: "trunk" },
-            { op: "replace", path: "/spec/sources/0/helm/valuesObject/global/domain", value: "home.example.com" },
-        ]);
-        expect(
-            [tier1, tier2, tier3].map((each) => [each?.target.annotationSelector, parse(each?.patch ?? "")]),
-        ).toEqual(
-            [1, 2, 3].map((tier) => [
-                `argocd.argoproj.io/sync-wave=${tier}`,
-                [{ op: "replace", path: "/spec/project", value: `tier-${tier}` }],
-            ]),
+    });
+
+    test.each([
+        ["no YAML", "kind: [", /shared\/application\.yaml: /],
+        ["a list", "- a\n", /shared\/application\.yaml: expected the fields of an Application/],
+    ])("a shared patch that is %s is an error with its path", (_, patch, message) => {
+        add("jellyfin", short("jellyfin", "3"));
+        shareFields(patch);
+        expect(() => readApplications(root, "home")).toThrow(message);
+    });
+
+    test("a short file in a cluster that shares nothing is an error that names the component", () => {
+        add("jellyfin", {
+            ...short("jellyfin", "3"),
+            spec: { ...short("jellyfin", "3").spec, syncPolicy: { automated: {} } },
+        });
+        expect(() => readApplications(root, "home")).toThrow(
+            /helm\.valuesObject\.global is missing: add it, or list \.\.\/shared under components in kustomization\.yaml/,
         );
-        expect(mirror?.target).toMatchObject({ kind: "Application", name: "gitops" });
-        expect(parse(mirror?.patch ?? "")).toEqual([
-            { op: "replace", path: "/spec/sources/1/repoURL", value: "http://127.0.0.1:8080" },
-        ]);
-        expect(more).toEqual([]);
     });
 });

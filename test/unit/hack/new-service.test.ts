@@ -1,5 +1,8 @@
 import { readNewService } from "../../../hack/new-service";
 
+/** Host names that are taken. */
+const hosts = new Map([["music", "navidrome"]]);
+
 const wishlist = {
     name: "wishlist",
     image: "ghcr.io/cmintey/wishlist:v0.53.2",
@@ -12,7 +15,7 @@ const wishlist = {
 };
 
 test("a service is taken as it is described, its description as a sentence", () => {
-    expect(readNewService(wishlist)).toEqual({
+    expect(readNewService(wishlist, hosts)).toEqual({
         ...wishlist,
         image: { repository: "ghcr.io/cmintey/wishlist", tag: "v0.53.2" },
         description: "What we wish for.",
@@ -35,13 +38,13 @@ test.each([
     ["host", "music", "a name that no other service has; navidrome is there"],
     ["description", "2 wishes", "a sentence that begins with a letter"],
 ])("%s cannot be %j", (option, value, accepted) => {
-    expect(() => readNewService({ ...wishlist, [option]: value })).toThrow(
+    expect(() => readNewService({ ...wishlist, [option]: value }, hosts)).toThrow(
         new RegExp(`^nothing was written:\\n  invalid --${option}: got ".*", expected .*${accepted}`),
     );
 });
 
 test("every mistake is listed at once", () => {
-    expect(() => readNewService({ ...wishlist, image: "a", port: -1, health: "" })).toThrow(
+    expect(() => readNewService({ ...wishlist, image: "a", port: -1, health: "" }, hosts)).toThrow(
         /--image: .*\n {2}invalid --port: .*\n {2}invalid --health: /,
     );
 });

@@ -9,7 +9,11 @@ import { hostileTexts, type Path, type Place, placesOf, valueAt, withText } from
 const manifest = {
     apiVersion: "argoproj.io/v1alpha1",
     kind: "Application",
-    metadata: { name: "a", namespace: "argocd", annotations: { "argocd.argoproj.io/sync-wave": "2" } },
+    metadata: {
+        name: "a",
+        namespace: "argocd",
+        annotations: { "argocd.argoproj.io/sync-wave": "2", "pod-security.kubernetes.io/enforce": "baseline" },
+    },
     spec: {
         destination: { namespace: "a", server: "https://kubernetes.default.svc", name: "in-cluster" },
         sources: [

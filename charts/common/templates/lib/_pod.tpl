@@ -38,7 +38,7 @@ spec:
   imagePullSecrets:
     - name: registry
   {{- end }}
-  priorityClassName: {{ $workload.priorityClass }}
+  priorityClassName: {{ $workload.priorityClass | default $root.Values.common.global.priorityClass }}
   {{- with $workload.hostNetwork }}
   hostNetwork: {{ . }}
   dnsPolicy: ClusterFirstWithHostNet

@@ -1,13 +1,14 @@
 import { readFileSync } from "node:fs";
-import { recipes } from "../../../sandbox/images/recipes";
-import { containers } from "../../charts/manifest";
-import { charts, parseManifests } from "../../charts/workspace";
+import { recipes } from "../../sandbox/images/recipes";
+import { reviewed } from "./golden";
+import { containers } from "./manifest";
+import { renderedCharts } from "./workspace";
 
 test("docs/images.md says of each chart whether its images are made here", () => {
     const made = new Set(recipes.flatMap(({ repositories }) => repositories));
-    const rows = charts.map((chart) => {
-        const rendered = parseManifests(readFileSync(`test/charts/golden/${chart}.yaml`, "utf8"));
-        const images = containers(rendered)
+    const charts = [...renderedCharts()].filter(([chart]) => reviewed.has(chart));
+    const rows = charts.map(([chart, manifests]) => {
+        const images = containers(manifests)
             .filter(({ stays }) => stays)
             .map(({ container }) => made.has((container.image ?? "").replace(/:[^/]*$/, "")));
         const some = images.includes(true) && chart !== "pangolin";
@@ -16,5 +17,6 @@ test("docs/images.md says of each chart whether its images are made here", () =>
         return `\`${chart}\` | ${state}`;
     });
     const table = readFileSync("docs/images.md", "utf8").matchAll(/^\| (`.*?) \|(?: [^|]*)\|$/gm);
-    expect([...table].map(([, row]) => row)).toEqual(rows);
+    const present = [...table].filter(([, row = ""]) => charts.some(([chart]) => row.startsWith(`\`${chart}\``)));
+    expect(present.map(([, row]) => row)).toEqual(rows);
 });

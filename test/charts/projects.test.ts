@@ -1,10 +1,10 @@
-import { readFileSync } from "node:fs";
-import { join, resolve } from "node:path";
-import { parseAllDocuments } from "yaml";
-import { projectOf, readApplications } from "../../../components/applications";
-import { type GroupKind, projectSpecs } from "../../../components/projects";
+import { resolve } from "node:path";
+import { projectOf, readApplications } from "../../components/applications";
+import { type GroupKind, projectSpecs } from "../../components/projects";
+import { renderedCharts } from "./workspace";
 
-const root = resolve(__dirname, "../../..");
+const root = resolve(__dirname, "../..");
+const rendered = renderedCharts();
 const applications = readApplications(root, "home");
 const specs = projectSpecs({
     applications,
@@ -32,13 +32,9 @@ test.each(applications.map((each) => [each.name, each] as const))(
             ...(specs[project]?.clusterResourceWhitelist ?? []),
             ...(specs[project]?.namespaceResourceWhitelist ?? []),
         ];
-        const golden = readFileSync(join(root, `test/charts/golden/${name}.yaml`), "utf8");
-        const needed = parseAllDocuments(golden).flatMap((document): GroupKind[] => {
-            const { apiVersion, kind } = (document.toJS() ?? {}) as { apiVersion?: string; kind?: string };
-            return apiVersion && kind
-                ? [{ group: apiVersion.includes("/") ? (apiVersion.split("/")[0] ?? "") : "", kind }]
-                : [];
-        });
+        const needed = (rendered.get(name) ?? []).map(
+            ({ apiVersion, kind }): GroupKind => ({ group: apiVersion.replace(/\/?[^/]*$/, ""), kind }),
+        );
         expect(needed.length).toBeGreaterThan(0);
         for (const each of needed) {
             expect(allowed).toContainEqual(each);
