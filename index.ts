@@ -42,7 +42,8 @@ const nodes =
               ...(settings.storage ? { storage: settings.storage } : {}),
           })
         : undefined;
-const asked = askCluster(nodes?.kubeconfig ?? pulumi.secret(settings.kubeconfig ?? ""), (facts) =>
+const given = nodes?.kubeconfig ?? pulumi.secret(settings.kubeconfig ?? "");
+const asked = askCluster(given, settings.nfs !== undefined, (facts) =>
     applications.flatMap((each) => missingIn(root, each, facts)),
 );
 const { kubeconfig: cluster } = asked;

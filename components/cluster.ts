@@ -13,6 +13,8 @@ export interface ClusterFacts {
     /** Extended resources that the nodes offer, for instance `gpu.intel.com/i915`. */
     readonly devices: readonly string[];
     readonly storageClasses: readonly string[];
+    /** Claims on an NFS server, `namespace/name`. */
+    readonly nfsClaims: readonly string[];
     /** Services that k3s' ServiceLB serves, `namespace/name`. */
     readonly serviceLb: readonly string[];
     /** Values of the HelmChartConfig `traefik` in kube-system; empty without one. */
@@ -37,6 +39,7 @@ const sorted = (names: readonly (string | undefined)[]): string[] =>
 function factsOf(
     nodes: readonly Instance<"V1Node">[],
     classes: readonly Instance<"V1StorageClass">[],
+    volumes: readonly Instance<"V1PersistentVolume">[],
     daemonSets: readonly Instance<"V1DaemonSet">[],
     traefikValues: string,
 ): ClusterFacts {
@@ -49,6 +52,11 @@ function factsOf(
             name.includes("/"),
         ),
         storageClasses: sorted(classes.map(({ metadata }) => metadata?.name)),
+        nfsClaims: sorted(
+            volumes
+                .filter(({ spec }) => spec?.csi?.driver === "nfs.csi.k8s.io")
+                .map(({ spec }) => `${spec?.claimRef?.namespace}/${spec?.claimRef?.name}`),
+        ),
         serviceLb: sorted(
             daemonSets.map(({ metadata }) => {
                 const namespace = metadata?.labels?.["svccontroller.k3s.cattle.io/svcnamespace"];
@@ -73,6 +81,7 @@ export async function readCluster(kubeconfig: string): Promise<ClusterFacts | un
         const read = Promise.all([
             config.makeApiClient(client.CoreV1Api).listNode(options),
             config.makeApiClient(client.StorageV1Api).listStorageClass(options),
+            config.makeApiClient(client.CoreV1Api).listPersistentVolume(options),
             config
                 .makeApiClient(client.AppsV1Api)
                 .listDaemonSetForAllNamespaces({ ...options, labelSelector: serviceLbLabel }),
@@ -91,8 +100,8 @@ export async function readCluster(kubeconfig: string): Promise<ClusterFacts | un
                 ),
         ]);
         const late = new Promise<never>((_, reject) => setTimeout(reject, patience).unref());
-        const [nodes, classes, daemonSets, traefik] = await Promise.race([read, late]);
-        return factsOf(nodes.items, classes.items, daemonSets.items, traefik);
+        const [nodes, classes, volumes, daemonSets, traefik] = await Promise.race([read, late]);
+        return factsOf(nodes.items, classes.items, volumes.items, daemonSets.items, traefik);
     } catch {
         return undefined;
     }
@@ -118,11 +127,21 @@ export function loopbackMistake(kubeconfig: string): string | undefined {
 }
 
 /**
- * Refuses a cluster in which something competes with this program.
+ * Refuses a cluster in which something competes with this program, or whose data it would cut off.
  *
+ * @param hasNfs whether the home has an NFS server
  * @throws Failure
  */
-export function checkCluster({ serviceLb }: Pick<ClusterFacts, "serviceLb">): void {
+export function checkCluster(
+    { serviceLb, nfsClaims }: Pick<ClusterFacts, "serviceLb" | "nfsClaims">,
+    hasNfs: boolean,
+): void {
+    if (!hasNfs && nfsClaims.length > 0) {
+        throw new Failure(
+            `set hearth:nfs: this cluster has data on an NFS server (the claims ${nfsClaims.join(", ")}), and no pod could mount it ` +
+                "without the driver. To give the server up, move the data and delete these claims first",
+        );
+    }
     if (serviceLb.length > 0) {
         throw new Failure(
             `ServiceLB of k3s serves ${serviceLb.join(", ")} in this cluster. It and MetalLB would compete for every ` +
@@ -144,10 +163,12 @@ export interface Cluster {
 /**
  * Asks a cluster, and checks it. Everything that uses the kubeconfig of the result waits for that.
  *
+ * @param hasNfs whether the home has an NFS server
  * @param warnings about what the cluster lacks
  */
 export function askCluster(
     kubeconfig: pulumi.Output<string>,
+    hasNfs: boolean,
     warnings: (facts: ClusterFacts) => readonly string[],
 ): Cluster {
     const asked = kubeconfig.apply(async (given) => {
@@ -163,7 +184,7 @@ export function askCluster(
             await pulumi.log.warn(mistake);
         }
         if (facts) {
-            checkCluster(facts);
+            checkCluster(facts, hasNfs);
             await Promise.all(warnings(facts).map((warning) => pulumi.log.warn(warning)));
         }
         return { given, facts };

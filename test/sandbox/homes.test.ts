@@ -1,3 +1,5 @@
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
 import { parseAllDocuments, stringify } from "yaml";
 import { Home, isReady } from "./home";
 
@@ -36,6 +38,10 @@ interface Named {
     readonly metadata: { readonly name: string };
 }
 
+/** Services that share a folder of media over NFS. */
+const sharing = ["arr", "audiobookshelf", "jellyfin", "kavita", "navidrome", "qbittorrent", "tdarr"];
+
+/** Every home of this table is without a GPU, and without a domain that is its own on the Internet. */
 describe.each<[string, readonly string[], readonly string[]]>([
     ["one amd64 node alone", ["amd64"], ["amd64"]],
     ["three arm64 nodes", ["arm64", "arm64", "arm64"], ["arm64"]],
@@ -86,4 +92,48 @@ describe.each<[string, readonly string[], readonly string[]]>([
             ),
         ).toHaveEndedWith(0);
     });
+});
+
+describe("a home of one node without an NFS server", () => {
+    let home: Home;
+
+    beforeAll(async () => {
+        home = await Home.create();
+        home.edit(manifest, (text) => withArchitectures(text, ["amd64"]));
+        home.edit("Pulumi.sandbox.yaml", (text) => text.replace(/ {2}hearth:nfs:\n( {4}.*\n)+/, ""));
+        await home.commit("no NAS");
+    }, limit);
+
+    afterAll(async () => home.remove(), limit);
+
+    test(
+        "is told which services it cannot have before anything is deployed",
+        async () => {
+            const { code, output } = await home.start();
+            expect(code).not.toBe(0);
+            expect(output).toContain(`set hearth:nfs: ${sharing.join(", ")} share media on an export`);
+        },
+        limit,
+    );
+
+    test(
+        "has all the others Synced and Healthy, with what is large on the node's disk and no driver for NFS",
+        async () => {
+            const names = readdirSync(join(home.root, "clusters/home/apps")).map((file) => file.replace(".yaml", ""));
+            home.keepApplications(...names.filter((name) => !sharing.includes(name)));
+            // The secrets of a service that is left out.
+            home.edit("Pulumi.sandbox.yaml", (text) => text.replace(/ {2}hearth:secrets:\n( {4}.*\n)+/, ""));
+            const revision = await home.commit("without what shares media");
+            expect(await home.start()).toHaveEndedWith(0);
+            const applications = await home.applications();
+            const late = [...applications].filter(([name, each]) => name !== "root" && !isReady(each, revision));
+
+            expect(late.map(([name]) => name)).toEqual([]);
+            expect(applications.size).toBe(21);
+            const items = async (kind: string) => (await home.get<{ items: Named[] }>(kind)).items;
+            expect((await items("storageclasses")).map(({ metadata }) => metadata.name)).toEqual(["local-path"]);
+            expect((await items("csidrivers")).map(({ metadata }) => metadata.name)).toEqual([]);
+        },
+        limit,
+    );
 });

@@ -18,6 +18,15 @@ const objects: Readonly<Record<string, object>> = {
         ],
     },
     "/apis/storage.k8s.io/v1/storageclasses": { items: [{ metadata: { name: "local-path" }, provisioner: "x" }] },
+    "/api/v1/persistentvolumes": {
+        items: [
+            {
+                metadata: { name: "pvc-1" },
+                spec: { csi: { driver: "nfs.csi.k8s.io" }, claimRef: { namespace: "immich", name: "immich-library" } },
+            },
+            { metadata: { name: "pvc-2" }, spec: { local: {}, claimRef: { namespace: "ntfy", name: "ntfy-data" } } },
+        ],
+    },
     "/apis/apps/v1/daemonsets": {
         items: [
             {
@@ -59,6 +68,7 @@ test("the API server says what the program and the charts have to know", async (
         architectures: ["arm64"],
         devices: ["gpu.intel.com/i915"],
         storageClasses: ["local-path"],
+        nfsClaims: ["immich/immich-library"],
         serviceLb: ["kube-system/traefik"],
         traefikValues: "logs: {}\n",
     });
@@ -85,7 +95,7 @@ test.each([
         await mockEngine();
         jest.spyOn(pulumi.runtime, "isDryRun").mockReturnValue(true);
         const warn = jest.spyOn(pulumi.log, "warn").mockResolvedValue();
-        const { facts } = askCluster(pulumi.output(kubeconfigOf({ server: `https://${host}:1` })), () => []);
+        const { facts } = askCluster(pulumi.output(kubeconfigOf({ server: `https://${host}:1` })), true, () => []);
         await new Promise((resolve) => facts.apply(() => resolve(undefined)));
         const sentence = `hearth:kubeconfig does not answer: https://${host}:1 is an address of this machine`;
         expect(warn.mock.calls.map(([said]) => said)).toEqual(isSaid ? [expect.stringContaining(sentence)] : []);
@@ -94,10 +104,17 @@ test.each([
 );
 
 test("a cluster whose ServiceLB is on is refused before anything is changed, with the way to turn it off", () => {
-    expect(() => checkCluster({ serviceLb: ["kube-system/traefik"] })).toThrow(
+    expect(() => checkCluster({ serviceLb: ["kube-system/traefik"], nfsClaims: [] }, true)).toThrow(
         /ServiceLB of k3s serves kube-system\/traefik[\s\S]*disable: \[servicelb\]/,
     );
-    expect(() => checkCluster({ serviceLb: [] })).not.toThrow();
+    expect(() => checkCluster({ serviceLb: [], nfsClaims: [] }, true)).not.toThrow();
+});
+
+test("a cluster with data on an NFS server keeps the driver that mounts it", () => {
+    const facts = { serviceLb: [], nfsClaims: ["immich/immich-library"] };
+    expect(() => checkCluster(facts, false)).toThrow(/set hearth:nfs: this cluster has data .*immich\/immich-library/);
+    expect(() => checkCluster(facts, true)).not.toThrow();
+    expect(() => checkCluster({ ...facts, nfsClaims: [] }, false)).not.toThrow();
 });
 
 test("an update waits for an API server that restarts, so that the values of its Traefik are known", async () => {
@@ -108,7 +125,7 @@ test("an update waits for an API server that restarts, so that the values of its
         response.writeHead(found ? 200 : 503, { "content-type": "application/json" });
         response.end(JSON.stringify(found ? { ...found, items: [] } : { kind: "Status", code: 503 }));
     });
-    const { facts } = askCluster(pulumi.output(restarting.kubeconfig), () => []);
+    const { facts } = askCluster(pulumi.output(restarting.kubeconfig), true, () => []);
     const values = await new Promise((resolve) => facts.apply((known) => resolve(known?.traefikValues)));
     restarting.close();
 
