@@ -19,6 +19,8 @@ interface Measured {
     readonly processorSeconds: number;
     readonly peakGB: number;
     readonly keptGB: number;
+    /** Seconds of each step of the setup. */
+    readonly steps: Readonly<Record<string, number>>;
 }
 
 /** Gigabytes on the disk; files may vanish while they are counted. */
@@ -42,6 +44,7 @@ async function measure(command: string, home: string): Promise<Measured> {
     const sampling = setInterval(() => {
         peakGB = Math.max(peakGB, gigabytes(home));
     }, 10_000);
+    let progress = "";
     const start = Date.now();
     const exitCode = await new Promise<number | null>((done, fail) => {
         const script = `${command}; code=$?; times > "$1"; exit $code`;
@@ -49,7 +52,11 @@ async function measure(command: string, home: string): Promise<Measured> {
             cwd: clone,
             // Nothing of the machine's own home: no cache, no setting.
             env: { PATH: process.env["PATH"], HOME: home, USER: process.env["USER"], TERM: "dumb" },
-            stdio: ["ignore", "inherit", "inherit"],
+            stdio: ["ignore", "inherit", "pipe"],
+        });
+        child.stderr.on("data", (chunk) => {
+            process.stderr.write(chunk);
+            progress += chunk;
         });
         child.once("error", fail);
         child.once("exit", done);
@@ -65,6 +72,12 @@ async function measure(command: string, home: string): Promise<Measured> {
         processorSeconds: processorSeconds(readFileSync(times, "utf8")),
         peakGB,
         keptGB: gigabytes(home) - gigabytes(join(clone, ".sandbox")),
+        steps: Object.fromEntries(
+            [...progress.matchAll(/^\[\d+\/\d+\] (.+?) {2}done in (\d+) s$/gm)].map(([, title, taken]) => [
+                title,
+                Number(taken),
+            ]),
+        ),
     };
 }
 

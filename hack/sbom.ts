@@ -17,21 +17,26 @@ export interface Component {
 
 const read = (...path: string[]) => readFileSync(join(root, ...path), "utf8");
 
-/** The Go modules that the toolchain's programs are built from. */
+/** The Go modules that the toolchain's programs are built from: replacements instead of the modules that they replace. */
 function goModules(): Component[] {
     const folders = readdirSync(join(root, "toolchain"), { withFileTypes: true }).filter((each) => each.isDirectory());
-    return folders.flatMap(({ name: folder }) =>
-        [
-            ...read("toolchain", folder, "go.mod").matchAll(
-                /^(?:require )?\t?([\w.~/-]+) (v[\w.+-]+)(?: \/\/ indirect)?$/gm,
+    return folders.flatMap(({ name: folder }) => {
+        const file = read("toolchain", folder, "go.mod");
+        const replacements = new Map(
+            [...file.matchAll(/^(?:replace )?\t?([\w.~/-]+)(?: v\S+)? => (\S+) ?(v\S+)?$/gm)].map(
+                ([, replaced, name, version]) => [replaced, { name, version }],
             ),
-        ].map(([, name = "", version = ""]) => ({
-            type: "library",
-            name,
-            version,
-            purl: `pkg:golang/${name}@${encodeURIComponent(version)}`,
-        })),
-    );
+        );
+        return [...file.matchAll(/^(?:require )?\t?([\w.~/-]+) (v[\w.+-]+)(?: \/\/ indirect)?$/gm)].flatMap(
+            ([, required, pinned]) => {
+                const { name, version } = replacements.get(required) ?? { name: required, version: pinned };
+                // A replacement without a version is a folder of this repository.
+                return name && version
+                    ? { type: "library", name, version, purl: `pkg:golang/${name}@${encodeURIComponent(version)}` }
+                    : [];
+            },
+        );
+    });
 }
 
 /** Images that the charts run: each tag in their values has its repository beside it, for Renovate. */

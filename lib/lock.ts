@@ -2,6 +2,7 @@ import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:f
 import { dirname } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { processIdentity } from "./process-identity";
+import { throwIfInterrupted } from "./run";
 
 /** Who holds a lock. */
 export interface LockHolder {
@@ -68,6 +69,7 @@ export async function withLock<T>(path: string, onWait: (holder: LockHolder) => 
             told = true;
         }
         await delay(200);
+        throwIfInterrupted();
     }
     try {
         return await body();

@@ -1,9 +1,11 @@
 import { Failure, runMain } from "../lib/failure";
+import { endGracefully } from "../lib/run";
 import { build, buildGroups, deleteGoCaches, isBuilt, takeFromPath } from "./go-build";
 import { type GoTool, goTools } from "./tools";
 
 /** Builds the tools that are named on the command line, for a machine that needs no sandbox: a runner of workflows. */
 runMain("setup", async () => {
+    endGracefully();
     const known: Readonly<Record<string, GoTool>> = goTools;
     const missing: [string, GoTool][] = [];
     for (const name of process.argv.slice(2)) {

@@ -10,6 +10,8 @@ import { pluginVersion, pulumiDirectory } from "./pulumi-version";
 export interface GoTool {
     /** Folder under toolchain/ with the go.mod and go.sum that pin it. */
     readonly folder: string;
+    /** Folder in it with the sources of a program that is ours and a module of its own there. */
+    readonly sources?: string;
     /** The module of the pinned version. */
     readonly module: string;
     /** The package to build. */
@@ -27,7 +29,7 @@ export interface GoTool {
     /** Build tags, of a program without. */
     readonly tags?: readonly string[];
     /**
-     * Files that the program embeds or is compiled with, and its folder does not have, by their name beside main.go.
+     * Files that the program embeds or is compiled with, and its sources lack, by their name beside main.go.
      *
      * @param sources the module's folder
      */
@@ -418,10 +420,15 @@ export function compilerFlags(tool: GoTool): string[] {
     ];
 }
 
-/** Arguments for Go's linker, for tools that are built together: each takes the variables that it has. */
-export function linkerFlags(...tools: readonly GoTool[]): string {
-    const variables = tools.flatMap((tool) => Object.entries(tool.variables(toolVersion(tool))));
+/** Arguments for Go's linker. */
+export function linkerFlags(tool: GoTool): string {
+    const variables = Object.entries(tool.variables(toolVersion(tool)));
     return ["-s", "-w", ...variables.map(([name, value]) => `-X ${name}=${value}`)].join(" ");
+}
+
+/** Folder with the sources of a program that is ours. */
+export function sourceFolder(tool: GoTool): string {
+    return join(root, "toolchain", tool.folder, tool.sources ?? "");
 }
 
 /**
@@ -432,8 +439,9 @@ export function builtPath(name: string, tool: GoTool): string {
     const hash = createHash("sha256");
     const folder = join(root, "toolchain", tool.folder);
     // The sources of a program that is ours, too.
-    const files = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((each) =>
-        /(^|\/)go\.(mod|sum)$|\.go$/.test(each),
+    const isOwn = (file: string) => !tool.sources || !file.includes("/") || file.startsWith(`${tool.sources}/`);
+    const files = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter(
+        (each) => /(^|\/)go\.(mod|sum)$|\.go$/.test(each) && isOwn(each),
     );
     for (const file of files.sort()) {
         hash.update(readFileSync(join(folder, file)));

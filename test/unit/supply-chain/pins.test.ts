@@ -77,6 +77,11 @@ test("`npm run sbom` lists, in CycloneDX, packages, Go modules, images and upstr
     for (const tool of Object.values({ ...goTools, ...testTools })) {
         expect(purls).toContain(`pkg:golang/${tool.module}@${encodeURIComponent(toolVersion(tool))}`);
     }
+    // Modules that a go.mod replaces, by another version and by a folder of this repository.
+    const { folder } = goTools["kube-apiserver"];
+    const [, library] = /k8s.io\/api => k8s.io\/api (v\S+)/.exec(read(`toolchain/${folder}/go.mod`)) ?? [];
+    expect(purls).toContain(`pkg:golang/k8s.io/api@${library}`);
+    expect([...purls].filter((purl) => /\/hearth\/|frr-k8s/.test(purl))).toEqual([]);
     for (const { chart, version } of Object.values(releases)) {
         expect([...purls].some((purl) => purl.startsWith(`pkg:helm/${chart}@${version}?`))).toBe(true);
     }

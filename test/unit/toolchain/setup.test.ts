@@ -1,0 +1,73 @@
+import { spawn, spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
+import { tryLock } from "../../../lib/lock";
+import { findOnPath } from "../../../lib/paths";
+import { root } from "../../../lib/root";
+
+let folder: string;
+
+beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), "hearth-setup-"));
+    mkdirSync(join(folder, "bin"));
+});
+
+afterEach(() => rmSync(folder, { recursive: true }));
+
+const environment = () => ({
+    ...process.env,
+    HOME: folder,
+    XDG_CACHE_HOME: folder,
+    PULUMI_HOME: join(folder, "pulumi"),
+    PATH: `${join(folder, "bin")}${delimiter}${process.env["PATH"]}`,
+});
+
+test("without Go, setup says where to get it", () => {
+    for (const name of ["node", "git", "dirname"]) {
+        symlinkSync(findOnPath(name) ?? "", join(folder, "bin", name));
+    }
+    const { status, stderr } = spawnSync("/bin/sh", ["toolchain/setup.sh"], {
+        cwd: root,
+        env: { PATH: join(folder, "bin") },
+        encoding: "utf8",
+    });
+    expect({ status, stderr }).toEqual({
+        status: 1,
+        stderr: "setup: Go is missing: install release 1.26 or newer from https://go.dev/dl/\n",
+    });
+});
+
+test("a second set-up waits for the first, and says so; Ctrl-C ends it", async () => {
+    const release = tryLock(join(folder, "hearth/lock"));
+    const child = spawn(process.execPath, ["toolchain/compile.cjs", "setup"], { cwd: root, env: environment() });
+    let output = "";
+    child.stderr.on("data", (chunk) => {
+        output += chunk;
+        child.kill("SIGINT");
+    });
+    const code = await new Promise((closed) => child.once("close", closed));
+    release?.();
+    expect({ code, output }).toEqual({
+        code: 130,
+        output:
+            `Another set-up (process ${process.pid}) is building the tools; waiting for it.\n` +
+            "setup: interrupted; run it again to go on from here\n",
+    });
+});
+
+test("Ctrl-C in the middle of a build leaves nothing half built", () => {
+    // Has Ctrl-C arrive while it compiles, and compiles until it is ended.
+    const go = ["#!/bin/sh", '[ "$1" = build ] || exit 0', 'kill -INT "$PPID"', "exec sleep 600"];
+    writeFileSync(join(folder, "bin/go"), go.join("\n"), { mode: 0o755 });
+    const { status, stderr } = spawnSync(process.execPath, ["toolchain/compile.cjs", "tools", "kustomize"], {
+        cwd: root,
+        env: environment(),
+        encoding: "utf8",
+    });
+    expect({ status, stderr }).toEqual({
+        status: 130,
+        stderr: "setup: interrupted; run it again to go on from here\n",
+    });
+    expect(readdirSync(join(folder, "hearth/tools"))).toEqual([]);
+});
