@@ -4,7 +4,7 @@ import { readApplications } from "./components/applications";
 import { askCluster } from "./components/cluster";
 import { GitSource } from "./components/git-source";
 import { Gitea, giteaElsewhere } from "./components/gitea";
-import { missingIn } from "./components/named-things";
+import { checkMedia, missingIn } from "./components/named-things";
 import { RegistryLogin } from "./components/registry-login";
 import { RootApplication } from "./components/root-application";
 import { checkGivenSecrets, checkRotations, readSecretDeclarations } from "./components/secret-declarations";
@@ -21,6 +21,7 @@ import { homeRegistries } from "./provision/registries";
 
 const settings = loadSettings();
 const applications = readApplications(root, settings.cluster);
+checkMedia(root, applications, settings.nfs);
 const declarations = readSecretDeclarations(
     root,
     applications.map((each) => each.name),

@@ -35,10 +35,19 @@ export interface Warning {
     readonly type?: string;
     readonly reason?: string;
     readonly message?: string;
+    /** Of a kubelet's Event, its node. */
+    readonly source?: { readonly host?: string };
     readonly lastTimestamp?: Date | string | null;
     readonly eventTime?: Date | string | null;
     readonly metadata?: { readonly creationTimestamp?: Date | string | null };
 }
+
+/** Repeats of a kubelet's "Failed to pull image …" that do not name the image. */
+const unnamedImage = /^Error: (ErrImagePull|ImagePullBackOff)$/;
+
+/** An object, and the node of the kubelet that reports about it. */
+const objectOf = ({ involvedObject: { kind, name }, source }: Warning) =>
+    `${kind} ${name}${source?.host ? ` on ${source.host}` : ""}`;
 
 /** Selectors of the Events that {@link warningLines} takes. */
 export const eventSelectors = ["type=Warning", "reason=Pulling", "reason=Pulled"] as const;
@@ -62,8 +71,7 @@ function pullLines(events: readonly Warning[], now: number): string[] {
         .filter((event) => event.reason === "Pulling" && now - time(event) >= longPull)
         .map((event) => {
             const minutes = Math.floor((now - time(event)) / 60_000);
-            const pod = `${event.involvedObject.kind} ${event.involvedObject.name}`;
-            return `${pod}: still pulling the image ${event.image}, for ${minutes} min`;
+            return `${objectOf(event)}: still pulling the image ${event.image}, for ${minutes} min`;
         });
 }
 
@@ -74,11 +82,13 @@ function pullLines(events: readonly Warning[], now: number): string[] {
 export function warningLines(all: readonly Warning[], namespace: string, now = Date.now()): string[] {
     const events = all.filter(({ involvedObject }) => involvedObject.namespace === namespace);
     const lines = events
-        .filter(({ reason }) => reason !== "Pulling" && reason !== "Pulled")
+        .filter(
+            ({ reason, message = "" }) => reason !== "Pulling" && reason !== "Pulled" && !unnamedImage.test(message),
+        )
         .toSorted((a, b) => time(b) - time(a))
-        .map(({ involvedObject: { kind, name }, reason, message }) => ({
-            key: `${kind} ${reason} ${message}`,
-            line: `${kind} ${name}: ${reason}: ${message}`,
+        .map((event) => ({
+            key: `${event.involvedObject.kind} ${event.reason} ${event.message}`,
+            line: `${objectOf(event)}: ${event.reason}: ${event.message}`,
         }));
     const warnings = [...new Map(lines.toReversed().map(({ key, line }) => [key, line])).values()].toReversed();
     return [...pullLines(events, now), ...warnings];

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { readYaml } from "../config/yaml";
+import { Failure } from "../lib/failure";
 import type { Application } from "./applications";
 import type { ClusterFacts } from "./cluster";
 
@@ -78,4 +79,34 @@ export function missingIn(root: string, { name, manifest }: Application, facts: 
         ...missingNames(file, readYaml(readFileSync(join(root, file), "utf8")), facts),
         ...missingNames(`Application ${name}`, manifest.spec.sources[0].helm?.valuesObject, facts),
     ];
+}
+
+/** Whether something in a chart's values shares media, with the Application's own values over them. */
+function sharesMedia(values: unknown, own: unknown): boolean {
+    if (typeof values !== "object" || values === null || own === null || Object(own).enabled === false) {
+        return false;
+    }
+    return Object.entries(values).some(
+        ([key, each]) => (key === "media" && each === true) || sharesMedia(each, Object(own)[key]),
+    );
+}
+
+/**
+ * Refuses services that share media on an export that the home does not have.
+ *
+ * @param root the repository's top folder
+ * @param nfs the export
+ * @throws Failure that names them
+ */
+export function checkMedia(root: string, applications: readonly Application[], nfs: object | undefined): void {
+    const sharing = applications.filter(({ name, manifest }) => {
+        const values = readYaml(readFileSync(join(root, `charts/${name}/values.yaml`), "utf8"));
+        return sharesMedia(values, manifest.spec.sources[0].helm?.valuesObject ?? {});
+    });
+    if (nfs === undefined && sharing.length > 0) {
+        throw new Failure(
+            `set hearth:nfs: ${sharing.map(({ name }) => name).join(", ")} share media on an export. A home of one ` +
+                "machine exports a folder of its own (docs/storage.md). Or remove these services from clusters/.",
+        );
+    }
 }

@@ -10,14 +10,14 @@ import {
 import { podSecurityLabel, podSecurityLevels } from "./pod-security";
 
 /** The settings that take the place of a manifest's literal defaults. */
-export type OverrideSettings = Pick<Settings, "repository" | "domain" | "charts">;
+export type OverrideSettings = Pick<Settings, "repository" | "domain" | "charts" | "nfs">;
 
 /** One value of an Application manifest that the stack's config sets, as a JSON Patch (RFC 6902) operation. */
 export interface Override {
     readonly op: "add";
     /** A JSON Pointer (RFC 6901); its parent exists. */
     readonly path: string;
-    readonly value: string | readonly string[];
+    readonly value: string | boolean | readonly string[];
 }
 
 /** Annotation that limits the commits that Argo CD renders an Application for. */
@@ -31,11 +31,13 @@ const below = (path: string, key: string) => `${path}/${key.replaceAll("~", "~0"
 const add = (path: string, value: Override["value"]): Override => ({ op: "add", path, value });
 
 /** The overrides that every Application gets: all of them have this repository as their first source. */
-export function commonOverrides({ repository, domain }: OverrideSettings): Override[] {
+export function commonOverrides({ repository, domain, nfs }: OverrideSettings): Override[] {
     return [
         add("/spec/sources/0/repoURL", repository.url),
         add("/spec/sources/0/targetRevision", repository.revision),
         add(`${global}/domain`, domain),
+        // Charts expect an export by default.
+        ...(nfs ? [] : [add(`${global}/nfs`, false)]),
     ];
 }
 

@@ -26,7 +26,7 @@ export interface SystemArgs {
     readonly argocdValuesFile: string;
 }
 
-/** What must be there before Argo CD takes over: namespaces, priority classes and five Helm releases, side by side. */
+/** What must be there before Argo CD takes over: namespaces, priority classes and the Helm releases, in parallel. */
 export class System extends pulumi.ComponentResource {
     /** Secrets of the system itself. */
     readonly written: readonly WrittenSecret[];
@@ -64,7 +64,9 @@ export class System extends pulumi.ComponentResource {
             opt,
         );
         new CertManager("cert-manager", { namespace: "cert-manager", kubeconfig, chartRepository }, opt);
-        new NfsCsi("nfs-csi", { ...nfs, chartRepository }, opt);
+        if (nfs) {
+            new NfsCsi("nfs-csi", { ...nfs, chartRepository }, opt);
+        }
         new Descheduler("descheduler", { chartRepository }, opt);
         const argocd = new ArgoCD(
             "argocd",

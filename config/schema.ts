@@ -328,13 +328,15 @@ export const settingFields = z.strictObject({
             .array(z.string(addressRange).refine((text) => parseRange(text) !== undefined, addressRange))
             .min(1, "at least one range of addresses"),
     }),
-    /** The export that holds media and everything large. */
-    nfs: z.strictObject({
-        /** Host name or address of the NFS server. */
-        server: matching(/^[A-Za-z0-9]([A-Za-z0-9.:-]{0,251}[A-Za-z0-9])?$/, "a host name or an IP address"),
-        /** Absolute path of the export. */
-        path: absolutePath,
-    }),
+    /** The export that holds media and everything large; a home without one keeps all data on the nodes' disks. */
+    nfs: z
+        .strictObject({
+            /** Host name or address of the NFS server. */
+            server: matching(/^[A-Za-z0-9]([A-Za-z0-9.:-]{0,251}[A-Za-z0-9])?$/, "a host name or an IP address"),
+            /** Absolute path of the export. */
+            path: absolutePath,
+        })
+        .optional(),
     /**
      * How long a tier may take from its first sync until all of its Applications are Synced and Healthy: the images of the
      * third are some 15 GB, which is 20 minutes at 100 Mbit/s.

@@ -9,6 +9,9 @@ import { cacheDirectory } from "../lib/paths";
 import { engines } from "../package.json";
 import { pulumiVersion } from "../toolchain/pulumi-version";
 import { goTools, pulumiTools, type ToolName, tool } from "../toolchain/tools";
+import { backupCronJobs, hasBackup } from "./backups/home";
+import { type Pod as BackupPod, backupNamespace } from "./backups/objects";
+import { checkRepository } from "./backups/results";
 import { capture } from "./capture";
 import { certificateExpiry } from "./certificate";
 import { Kubectl } from "./kubectl";
@@ -211,7 +214,7 @@ function checkServiceLb({ serviceLb }: ClusterFacts): string {
     return serviceLb.length > 0 ? fail(`ServiceLB of k3s serves ${serviceLb.join(", ")}`) : "MetalLB alone";
 }
 
-/** The cluster: its nodes and their clocks, load balancers, the NFS export, images. */
+/** The cluster: its nodes and their clocks, load balancers, the NFS export, images, copies of its data. */
 export async function clusterChecks(stack: Stack): Promise<Finding[]> {
     const start = stack.name === "sandbox" ? "`npm start`" : "`npx pulumi up`";
     const reachable = await check("cluster", `start it with ${start}, or see whether this machine reaches it`, () =>
@@ -259,6 +262,23 @@ export async function clusterChecks(stack: Stack): Promise<Finding[]> {
             const note = `Renovate pins an image at its first run. By tag alone run:\n  ${unpinned.join("\n  ")}`;
             return { what: "images", good: true, found, ...(unpinned.length > 0 ? { note } : {}) };
         };
-        return [reachable, certificate, ...(await Promise.all([clock, balancer, nfs, images()]))];
+        const backup = async (): Promise<Finding> => {
+            if (!hasBackup(stack)) {
+                const note = "Nothing is copied off this home: docs/backup.md says how to change that in four lines.";
+                return { what: "backup", good: true, found: "not set", note };
+            }
+            return check(
+                "backup",
+                "`hack/backup` tries again now; docs/backup.md has the target's settings",
+                async () => {
+                    const [cronJobs, pods] = await Promise.all([
+                        backupCronJobs(kubectl),
+                        kubectl.list<BackupPod>("pods", "--namespace", backupNamespace),
+                    ]);
+                    return checkRepository(cronJobs, pods, Date.now());
+                },
+            );
+        };
+        return [reachable, certificate, ...(await Promise.all([clock, balancer, nfs, images(), backup()]))];
     });
 }

@@ -5,6 +5,9 @@ import {
     type Warning,
     warningLines,
 } from "../components/application-status";
+import { isStopped, type JournalObject, parseJournal } from "./backups/journal";
+import type { CronJob, Pod } from "./backups/objects";
+import { type BackupRow, backupRows, worstBackup } from "./backups/results";
 
 /** What status reads of the cluster: objects of Kubernetes' API, as far as it looks into them. */
 export interface HomeObjects {
@@ -38,6 +41,12 @@ export interface HomeObjects {
         readonly spec?: { readonly replicas?: number };
         readonly status?: { readonly readyReplicas?: number };
     }[];
+    /** What copies the home's data: its CronJobs, their last pods, and the journals of restores. */
+    readonly backups: {
+        readonly cronJobs: readonly CronJob[];
+        readonly pods: readonly Pod[];
+        readonly journals: readonly JournalObject[];
+    };
 }
 
 interface ApplicationObject {
@@ -81,7 +90,9 @@ export interface NodeRow {
 export interface HomeStatus {
     readonly nodes: readonly NodeRow[];
     readonly applications: readonly ApplicationRow[];
-    /** Whether every node is Ready and every Application Synced and Healthy. */
+    /** Copies and drills of every claim that is backed up. */
+    readonly backups: readonly BackupRow[];
+    /** Whether every node is Ready and every Application Synced and Healthy, and no restore half done. */
     readonly ready: boolean;
     /** What to look at before anything else, with the command that shows more; undefined when all is well. */
     readonly first: { readonly what: string; readonly command: string } | undefined;
@@ -124,9 +135,20 @@ function applicationRow(
     };
 }
 
+/** A restore that was killed keeps its service stopped, and Argo CD from starting it. */
+function halfDone({ journals }: HomeObjects["backups"]): HomeStatus["first"] {
+    const found = journals.map(parseJournal).find((each) => each && isStopped(each));
+    return (
+        found && {
+            what: `The restore of ${found.chart} is half done, and its service is stopped; \`--undo\` puts the old data back.`,
+            command: `hack/restore ${found.chart}`,
+        }
+    );
+}
+
 /** The one thing to look at: what everything else depends on comes first. */
 function lookFirst(
-    { argocd, applications: known }: HomeObjects,
+    { argocd, applications: known, backups }: HomeObjects,
     nodes: readonly NodeRow[],
     applications: readonly ApplicationRow[],
 ): HomeStatus["first"] {
@@ -144,6 +166,10 @@ function lookFirst(
     }
     if (applications.length === 0) {
         return { what: "No Application is there: the program has not come this far.", command: "npx pulumi up" };
+    }
+    const restore = halfDone(backups);
+    if (restore) {
+        return restore;
     }
     const worst = applications.find(({ sync, health }) => sync !== "Synced" || health !== "Healthy");
     if (worst) {
@@ -163,6 +189,9 @@ export function homeStatus(objects: HomeObjects): HomeStatus {
     const applications = (objects.applications ?? [])
         .map((each) => applicationRow(each, objects))
         .sort((a, b) => order(a).localeCompare(order(b), "en"));
-    const first = lookFirst(objects, nodes, applications);
-    return { nodes, applications, ready: first === undefined, first };
+    const backups = backupRows(objects.backups.cronJobs, objects.backups.pods);
+    const notReady = lookFirst(objects, nodes, applications);
+    // A service runs on without its copy.
+    const first = notReady ?? worstBackup(backups, Date.now());
+    return { nodes, applications, backups, ready: notReady === undefined, first };
 }

@@ -23,10 +23,12 @@ export const stackOption = {
     },
 } as const;
 
-const schema = settingFields.pick({ cluster: true, domain: true, repository: true, charts: true, context: true });
+const schema = settingFields.pick({
+    ...{ cluster: true, domain: true, repository: true, charts: true, nfs: true, context: true },
+});
 
 /** What the verbs take from a stack's config: nothing that is secret. */
-export type StackSettings = Pick<Settings, "cluster" | "domain" | "repository" | "charts">;
+export type StackSettings = Pick<Settings, "cluster" | "domain" | "repository" | "charts" | "nfs">;
 
 /** A stack, as its file in the checkout describes it. */
 export interface Stack {

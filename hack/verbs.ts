@@ -4,16 +4,19 @@ type Loaded = { readonly verb: Verb };
 
 /** Verbs by name. Each is loaded when it is called, so that none costs the time that another one's packages take. */
 export const verbs = {
+    backup: (): Loaded => require("./verbs/backup"),
     completion: (): Loaded => require("./verbs/completion"),
     doctor: (): Loaded => require("./verbs/doctor"),
     "forget-node": (): Loaded => require("./verbs/forget-node"),
     "host-keys": (): Loaded => require("./verbs/host-keys"),
     init: (): Loaded => require("./verbs/init"),
     install: (): Loaded => require("./verbs/install"),
+    kit: (): Loaded => require("./verbs/kit"),
     "new-app": (): Loaded => require("./verbs/new-app"),
     "preview-comment": (): Loaded => require("./verbs/preview-comment"),
     reboot: (): Loaded => require("./verbs/reboot"),
     recover: (): Loaded => require("./verbs/recover"),
+    restore: (): Loaded => require("./verbs/restore"),
     secrets: (): Loaded => require("./verbs/secrets"),
     status: (): Loaded => require("./verbs/status"),
     template: (): Loaded => require("./verbs/template"),

@@ -95,15 +95,22 @@ function setting(
  * @param example the map under `config` of the example's file
  */
 export function settingQuestions(example: YAMLMap, schema: z.ZodType): Setting[] {
-    const below = (map: YAMLMap, parent: unknown, path: readonly string[], inherited: string): Setting[] => {
+    const below = (
+        map: YAMLMap,
+        parent: unknown,
+        path: readonly string[],
+        inherited: string,
+        mayMiss = false,
+    ): Setting[] => {
         const explanations = comments(map);
         return map.items.flatMap(({ key, value }) => {
             const name = String(key).replace(/^hearth:/, "");
-            const { field, optional } = fieldAt(parent, name);
+            const { field, ...found } = fieldAt(parent, name);
+            const optional = mayMiss || found.optional;
             const here = [...path, name];
             const explanation = oneLine(`${inherited} ${explanations.get(String(key)) ?? ""}`);
             if (isMap(value)) {
-                return below(value, field, here, explanation);
+                return below(value, field, here, explanation, optional);
             }
             return isLine(field) ? [setting(here, explanation, map.toJSON()[String(key)], field, optional)] : [];
         });

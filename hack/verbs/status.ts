@@ -3,6 +3,10 @@ import { eventSelectors } from "../../components/application-status";
 import { Failure } from "../../lib/failure";
 import { interrupted, interruptionSignal, throwIfInterrupted } from "../../lib/run";
 import { formatAge } from "../age";
+import { hasBackup } from "../backups/home";
+import { type JournalObject, journalLabel } from "../backups/journal";
+import { backupLabels, type CronJob, type Pod } from "../backups/objects";
+import { backupCells } from "../backups/results";
 import { colors } from "../colors";
 import { type HomeObjects, type HomeStatus, homeStatus } from "../home-status";
 import { Kubectl } from "../kubectl";
@@ -18,7 +22,8 @@ const interval = 2;
 
 async function readObjects(kubectl: Kubectl): Promise<HomeObjects> {
     const inArgocd = ["--namespace", "argocd"];
-    const [nodes, argocd, events, warnings, applications] = await Promise.all([
+    const labeled = (label: string) => ["--all-namespaces", "--selector", label];
+    const [nodes, argocd, events, warnings, applications, cronJobs, pods, journals] = await Promise.all([
         kubectl.list<HomeObjects["nodes"][number]>("nodes"),
         kubectl.list<HomeObjects["argocd"][number]>("deployments,statefulsets", ...inArgocd),
         kubectl.list<HomeObjects["events"][number]>(
@@ -45,11 +50,14 @@ async function readObjects(kubectl: Kubectl): Promise<HomeObjects> {
                 }
                 throw error;
             }),
+        kubectl.list<CronJob>("cronjobs", ...labeled(backupLabels.work)),
+        kubectl.list<Pod>("pods", ...labeled(backupLabels.work)),
+        kubectl.list<JournalObject>("configmaps", ...labeled(journalLabel)),
     ]);
-    return { nodes, argocd, events, warnings, applications };
+    return { nodes, argocd, events, warnings, applications, backups: { cronJobs, pods, journals } };
 }
 
-function format({ nodes, applications, first }: HomeStatus): string {
+function format({ nodes, applications, backups, first }: HomeStatus, copies: boolean): string {
     const state = (text: string, good: boolean) => (good ? colors.green(text) : colors.yellow(text));
     const nodeRows = nodes.map(({ name, role, status, architecture, version }) => [
         name,
@@ -67,6 +75,7 @@ function format({ nodes, applications, first }: HomeStatus): string {
         formatAge(created),
         since ? formatAge(since) : sync === "Synced" && health === "Healthy" ? "" : "?",
     ]);
+    const backupTable = backupCells(backups);
     const explained = applications.filter(({ reasons }) => reasons.length > 0);
     return [
         formatTable(["NODE", "ROLE", "STATUS", "ARCH", "VERSION"], nodeRows),
@@ -80,6 +89,10 @@ function format({ nodes, applications, first }: HomeStatus): string {
                   "",
               ]
             : []),
+        ...(backups.length > 0 ? [formatTable(backupTable.header, backupTable.rows), ""] : []),
+        ...(copies || applications.length === 0
+            ? []
+            : ["Nothing is copied off this home: docs/backup.md says how to change that in four lines.", ""]),
         ...explained.flatMap(({ name, reasons }) => [
             colors.bold(name),
             ...reasons.slice(0, 5).map((reason) => `  ${reason}`),
@@ -99,20 +112,23 @@ async function show(text: string): Promise<void> {
 }
 
 /** Looks once, or again and again, at the same cluster. */
-async function look(kubectl: Kubectl, { watch, json }: { watch?: boolean; json?: boolean }): Promise<number> {
+async function look(
+    kubectl: Kubectl,
+    { watch, json, copies }: { watch?: boolean; json?: boolean; copies: boolean },
+): Promise<number> {
     for (;;) {
         const status = homeStatus(await readObjects(kubectl));
         if (!watch) {
-            process.stdout.write(`${json ? JSON.stringify(status, undefined, 2) : format(status)}\n`);
+            process.stdout.write(`${json ? JSON.stringify(status, undefined, 2) : format(status, copies)}\n`);
             return status.ready ? exitCodes.done : notReady;
         }
-        await show(format(status));
+        await show(format(status, copies));
     }
 }
 
 /** `hack/status` */
 export const verb = defineVerb({
-    describe: "Nodes and Applications, tier by tier, and the one thing to look at first",
+    describe: "Nodes, Applications tier by tier, copies of the data, and the one thing to look at first",
     options: (parser) =>
         parser.options({
             ...stackOption,
@@ -132,7 +148,9 @@ export const verb = defineVerb({
         const stack = await readStack(name);
         for (;;) {
             try {
-                return await withKubeconfig(stack, (path) => look(new Kubectl(path), { watch, json }));
+                return await withKubeconfig(stack, (path) =>
+                    look(new Kubectl(path), { watch, json, copies: hasBackup(stack) }),
+                );
             } catch (error) {
                 // Whoever watches wants to see it come back, or come up.
                 if (!watch || interrupted() || !(error instanceof Failure)) {

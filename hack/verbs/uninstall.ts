@@ -1,10 +1,10 @@
-import { createInterface } from "node:readline/promises";
 import { setTimeout } from "node:timers/promises";
 import type { Application } from "../../components/applications";
 import { Failure } from "../../lib/failure";
 import { root } from "../../lib/root";
 import { interruptionSignal, throwIfInterrupted } from "../../lib/run";
 import { chartNames, findApplication } from "../application";
+import { confirmed } from "../confirm";
 import { Kubectl } from "../kubectl";
 import { asStream, byNamespace, isHook, type Manifest, objectsIn, parseManifests } from "../manifests";
 import { render } from "../render";
@@ -36,23 +36,6 @@ function list(objects: readonly Manifest[]): string {
         return `  ${kind.toLowerCase()}${group}/${metadata.name}`;
     });
     return lines.sort().join("\n");
-}
-
-async function confirmed(): Promise<boolean> {
-    if (!process.stdin.isTTY) {
-        throw new Failure("stdin is not a terminal: pass --yes to skip the confirmation", exitCodes.usage);
-    }
-    // The terminal's own echo and Ctrl-C, which ends this command as it ends every other one.
-    const terminal = createInterface({ input: process.stdin, output: process.stdout, terminal: false });
-    try {
-        const answer = await terminal.question("Remove it? [y/N] ", { signal: interruptionSignal });
-        return answer.trim().toLowerCase() === "y";
-    } catch (error) {
-        throwIfInterrupted();
-        throw error;
-    } finally {
-        terminal.close();
-    }
 }
 
 /** What a chart is made of: what Argo CD says of it or, where it has not heard of the chart, what installing it makes. */
@@ -164,7 +147,7 @@ export const verb = defineVerb({
             if (!data && volumes.length > 0) {
                 process.stdout.write(`and keeps (--data removes them too):\n${list(volumes)}\n`);
             }
-            if (!yes && !(await confirmed())) {
+            if (!yes && !(await confirmed("Remove it?"))) {
                 process.stdout.write("Nothing was removed.\n");
                 return exitCodes.failed;
             }

@@ -302,6 +302,48 @@ describe("with values of real use", () => {
         });
     }, 60_000);
 
+    describe("a home without an NFS export", () => {
+        const withoutExport = ["--set-json", "global.nfs=false"];
+
+        test("keeps every claim on a disk of a node, which one node mounts", async () => {
+            await inParallel(["database", "immich", "monitoring", "paperless"], async (chart) => {
+                const claims = ofKind(
+                    await workspace("helm4").render(chart, ...withoutExport),
+                    "PersistentVolumeClaim",
+                );
+
+                expect(claims.length).toBeGreaterThan(0);
+                for (const { spec } of claims) {
+                    expect(spec).toMatchObject({ storageClassName: "local-path", accessModes: ["ReadWriteOnce"] });
+                }
+            });
+        });
+
+        test.each(helms)(
+            "has the database's dumps beside its data, and no claim that stays Pending (%s)",
+            async (helm) => {
+                const objects = await workspace(helm).render("database", ...withoutExport);
+                const { volumes, containers: [dump] = [] } =
+                    workloads(objects).find(({ name }) => name === "dump")?.template.spec ?? {};
+
+                expect(ofKind(objects, "PersistentVolumeClaim").map(({ metadata }) => metadata.name)).toEqual([
+                    "postgres-data",
+                ]);
+                expect(volumes).toContainEqual({
+                    name: "dumps",
+                    persistentVolumeClaim: { claimName: "postgres-data" },
+                });
+                expect(dump?.volumeMounts).toContainEqual({ name: "dumps", mountPath: "/dumps", subPath: "dumps" });
+            },
+        );
+
+        test("is told that a service shares media on it", async () => {
+            await expect(workspace("helm4").render("jellyfin", ...withoutExport)).rejects.toThrow(
+                "workloads.jellyfin.volumes.data is on the export with media, and the home has none; set hearth:nfs",
+            );
+        });
+    });
+
     test("settings of an architecture that the home does not have are left alone", async () => {
         const values = ["--set", "workloads.node-arm64.enabled=false", "--set-json", 'global.architectures=["amd64"]'];
         const names = workloads(await workspace("helm4").render("tdarr", ...values)).map(({ name }) => name);

@@ -31,6 +31,8 @@ const elsewhere: Readonly<Record<string, string>> = {
     "npx pulumi up -s my-home": "the same",
     "kubectl -n pangolin logs": "a simulated node's pods print nothing",
     "npx pulumi up --target": "machines: test/provision",
+    "hack/backup": "a target, and pods that run: test/backup",
+    "hack/restore": "the same",
     "git clone": "its address is an example",
     "npm ci": "the same",
     "npx pulumi stack init home": "the same",

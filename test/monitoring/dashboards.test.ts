@@ -36,7 +36,7 @@ afterAll(() => rmSync(directory, { recursive: true }));
 
 test("there is a dashboard for each part of the home, by the name of its file", () => {
     expect(Object.keys(filesOf(configs, "dashboards")).sort()).toEqual(
-        ["argocd", "arr", "edge", "home", "nodes", "postgresql", "storage"].map((name) => `${name}.json`),
+        ["argocd", "arr", "backups", "edge", "home", "nodes", "postgresql", "storage"].map((name) => `${name}.json`),
     );
     expect(dashboards.map(({ uid }) => `${uid}.json`)).toEqual(Object.keys(filesOf(configs, "dashboards")));
 });

@@ -17,7 +17,8 @@ text.
     {{- if gt (add $x $width) 24 -}}
       {{- $x = 0 -}}{{- $y = add $y $line -}}{{- $line = 0 -}}
     {{- end -}}
-    {{- $store := dict "type" (eq $type "logs" | ternary "loki" "prometheus") "uid" (eq $type "logs" | ternary "loki" "prometheus") -}}
+    {{- $kind := $panel.store | default (eq $type "logs" | ternary "loki" "prometheus") -}}
+    {{- $store := dict "type" $kind "uid" $kind -}}
     {{- $targets := list -}}
     {{- range $number, $query := $panel.queries -}}
       {{- $target := dict "refId" (substr $number (add1 $number | int) "ABCDEFGH") "datasource" $store "expr" $query.expr "legendFormat" ($query.legend | default "") -}}
@@ -31,13 +32,25 @@ text.
       {{- /* From this value on. */ -}}
       {{- $_ := set $defaults "thresholds" (dict "mode" "absolute" "steps" (list (dict "color" "green" "value" nil) (dict "color" "red" "value" .))) -}}
     {{- end -}}
-    {{- $panels = append $panels (dict
+    {{- $result := dict
       "id" (add1 $index) "title" $panel.title "type" $type "datasource" $store "targets" $targets
       "description" ($panel.description | default "")
       "gridPos" (dict "x" $x "y" $y "w" $width "h" $height)
       "fieldConfig" (dict "defaults" $defaults "overrides" list)
       "options" dict
-    ) -}}
+    -}}
+    {{- if and (eq $type "table") (gt (len $panel.queries) 1) -}}
+      {{- /* One row for all queries, with a column for each that is called by its legend. */ -}}
+      {{- $columns := dict -}}
+      {{- range $target := $targets -}}
+        {{- $_ := set $columns (printf "Value #%s" $target.refId) $target.legendFormat -}}
+      {{- end -}}
+      {{- $_ := set $result "transformations" (list
+        (dict "id" "merge" "options" dict)
+        (dict "id" "organize" "options" (dict "excludeByName" (dict "Time" true) "renameByName" $columns))
+      ) -}}
+    {{- end -}}
+    {{- $panels = append $panels $result -}}
     {{- $x = add $x $width -}}
     {{- $line = max $line $height -}}
   {{- end -}}

@@ -109,6 +109,33 @@ describe("why an Application is not ready", () => {
     });
 });
 
+describe("what a kubelet warns of", () => {
+    const warning = (reason: string, message: string, seconds: number) => ({
+        involvedObject: { kind: "Pod", name: "glance-5f6d-x2", namespace: "glance" },
+        reason,
+        message,
+        source: { host: "a1" },
+        lastTimestamp: new Date(seconds * 1_000),
+    });
+    const pull = 'Failed to pull image "docker.io/glanceapp/glance:v0.9.9": not found';
+
+    test("an image that cannot be pulled is named with its pod and node, though its repeats are newer", () => {
+        const events = [
+            warning("Failed", pull, 1),
+            warning("Failed", "Error: ErrImagePull", 2),
+            warning("Failed", "Error: ImagePullBackOff", 3),
+        ];
+        expect(warningLines(events, "glance")).toEqual([`Pod glance-5f6d-x2 on a1: Failed: ${pull}`]);
+    });
+
+    test("an Event of no kubelet names no node", () => {
+        const { source: _, ...event } = warning("FailedScheduling", "0/3 nodes are available", 1);
+        expect(warningLines([event], "glance")).toEqual([
+            "Pod glance-5f6d-x2: FailedScheduling: 0/3 nodes are available",
+        ]);
+    });
+});
+
 describe("an Application is ready", () => {
     const ready = { sync: { status: "Synced", revisions: ["c0ffee"] }, health: { status: "Healthy" } };
 

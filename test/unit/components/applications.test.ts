@@ -144,6 +144,21 @@ describe("the stack's values in place of the literal defaults", () => {
         });
     });
 
+    test("that a home has no NFS export, by both ways; one that has says nothing", () => {
+        add("gitops", manifest("gitops", "2"));
+        const applications = readApplications(root, "home");
+        const without = { ...settings, nfs: undefined };
+        const globals = (each: typeof settings | typeof without) =>
+            overriddenManifest(applications[0] as never, each).spec.sources[0].helm?.valuesObject?.global;
+        expect(globals(without)).toMatchObject({ domain: "home.example.com", nfs: false });
+        expect(globals(settings)).not.toHaveProperty("nfs");
+        expect(parse(kustomizePatches(applications, without)[0]?.patch ?? "")).toContainEqual({
+            op: "add",
+            path: "/spec/sources/0/helm/valuesObject/global/nfs",
+            value: false,
+        });
+    });
+
     test("project and priority class follow from the tier, whatever the manifest names", () => {
         add("database", manifest("database", "1"));
         add("jellyfin", manifest("jellyfin", "3"));

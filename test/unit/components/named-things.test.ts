@@ -1,5 +1,5 @@
 import { readApplications } from "../../../components/applications";
-import { missingIn, missingNames } from "../../../components/named-things";
+import { checkMedia, missingIn, missingNames } from "../../../components/named-things";
 
 const facts = { nodes: ["shelf"], devices: ["gpu.intel.com/i915"], storageClasses: ["local-path"] };
 const missing = (values: object) => missingNames("charts/x/values.yaml", values, facts);
@@ -46,4 +46,34 @@ test("a home as it is in this repository names nothing that a plain k3s lacks", 
     const plain = { ...facts, devices: [], architectures: ["amd64"], nfsClaims: [], serviceLb: [], traefikValues: "" };
 
     expect(readApplications(".", "home").flatMap((each) => missingIn(".", each, plain))).toEqual([]);
+});
+
+describe("a home without an export", () => {
+    const applications = readApplications(".", "home");
+    const without = (...names: string[]) => applications.filter(({ name }) => !names.includes(name));
+    const sharing = ["arr", "audiobookshelf", "jellyfin", "kavita", "navidrome", "qbittorrent", "tdarr"];
+
+    test("names the services that share media, before anything is built", () => {
+        expect(() => checkMedia(".", applications, undefined)).toThrow(
+            `set hearth:nfs: ${sharing.join(", ")} share media on an export.`,
+        );
+        expect(() => checkMedia(".", without(...sharing.slice(1)), undefined)).toThrow("set hearth:nfs: arr share");
+    });
+
+    test("runs the other services, and so does a home with an export all of them", () => {
+        expect(() => checkMedia(".", without(...sharing), undefined)).not.toThrow();
+        expect(() => checkMedia(".", applications, { server: "nas", path: "/export" })).not.toThrow();
+    });
+
+    test("runs a service whose Application takes the volume away", () => {
+        const [qbittorrent] = applications.filter(({ name }) => name === "qbittorrent");
+        const withValues = (values: object) => {
+            const copy = structuredClone(qbittorrent) as (typeof applications)[number];
+            Object.assign(copy.manifest.spec.sources[0], { helm: { valuesObject: values } });
+            return [copy];
+        };
+        const volumes = { workloads: { qbittorrent: { volumes: { data: null } } } };
+        expect(() => checkMedia(".", withValues(volumes), undefined)).not.toThrow();
+        expect(() => checkMedia(".", withValues({ workloads: { other: null } }), undefined)).toThrow("qbittorrent");
+    });
 });

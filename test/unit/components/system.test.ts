@@ -3,7 +3,7 @@ import { System } from "../../../components/system";
 import { parseSettings } from "../../../config/settings";
 import { byType, mockEngine, type Registered, settled } from "./mocks";
 
-const settings = (charts = "{}") =>
+const settings = (charts = "{}", nfs: object = { nfs: '{"server":"nas","path":"/export"}' }) =>
     parseSettings({
         stack: "test",
         values: {
@@ -12,17 +12,17 @@ const settings = (charts = "{}") =>
             repository: '{"url":"https://git.home.arpa/home.git"}',
             charts,
             loadBalancer: '{"addresses":["10.0.0.1-10.0.0.9"]}',
-            nfs: '{"server":"nas","path":"/export"}',
+            ...nfs,
         },
         secretKeys: new Set(),
     });
 
 const release = "kubernetes:helm.sh/v3:Release";
 
-async function system(charts?: string): Promise<Registered[]> {
+async function system(charts?: string, nfs?: object): Promise<Registered[]> {
     const registered = await mockEngine();
     new System("system", {
-        settings: settings(charts),
+        settings: settings(charts, nfs),
         kubeconfig: "/dev/null",
         applications: readApplications(".", "home"),
         argocdValuesFile: "charts/gitops/argo-cd.values.yaml",
@@ -88,4 +88,12 @@ test("the StorageClasses point at the stack's server and keep data; media is one
         parameters: { server: "nas", share: "/export", subDir: "media", onDelete: "retain" },
         reclaimPolicy: "Retain",
     });
+});
+
+test("a home without an export gets neither the driver nor its StorageClasses", async () => {
+    const registered = await system(undefined, {});
+    expect(Object.keys(byType(registered, release)).sort()).toEqual([
+        ...["argocd", "cert-manager", "descheduler", "metallb"],
+    ]);
+    expect(byType(registered, "kubernetes:storage.k8s.io/v1:StorageClass")).not.toHaveProperty("nfs");
 });

@@ -45,6 +45,7 @@ describe("a config that is right", () => {
         ["a CIDR for the load balancer", { loadBalancer: '{"addresses":["192.168.1.240/28"]}' }],
         ["several ranges", { loadBalancer: '{"addresses":["10.0.0.1-10.0.0.9","10.0.1.16/28"]}' }],
         ["a mirror of the upstream charts", { charts: '{"repository":"http://127.0.0.1:8080"}' }],
+        ["a home without an NFS export", { nfs: undefined }],
         ["an NFS server by address", { nfs: '{"server":"192.168.1.5","path":"/tank"}' }],
         ["the contents of a kubeconfig", { kubeconfig: "apiVersion: v1\nkind: Config\n" }],
         ["secrets by chart and key", { secrets: '{"cert-manager":{"api-token":"x"}}' }],

@@ -37,6 +37,7 @@ const home = (changes: Partial<HomeObjects> = {}): HomeObjects => ({
     applications: [application("root", undefined), application("jellyfin", "3"), application("database", "1")],
     events: [],
     warnings: [],
+    backups: { cronJobs: [], pods: [], journals: [] },
     ...changes,
 });
 
@@ -132,4 +133,33 @@ test("says since when an Application is not ready: of its health by its status, 
         ["jellyfin", "2026-11-23T11:00:00Z"],
         ["kavita", undefined],
     ]);
+});
+
+test("a restore that was killed is named before the services that it keeps stopped; a finished one is not", () => {
+    const journal = (state: string) => ({
+        metadata: { namespace: "paperless" },
+        data: { journal: JSON.stringify({ chart: "paperless", id: "a", state, claims: [], exchanged: [] }) },
+    });
+    const backups = (...states: string[]) => ({ cronJobs: [], pods: [], journals: states.map(journal) });
+    const stopped = home({
+        backups: backups("done", "exchanging"),
+        applications: [application("paperless", "3", degraded)],
+    });
+
+    expect(homeStatus(stopped)).toMatchObject({ ready: false, first: { command: "hack/restore paperless" } });
+    expect(homeStatus(home({ backups: backups("done", "copying") })).ready).toBe(true);
+});
+
+test("a copy that is late is what to look at, and makes no home unready", () => {
+    const labels = { "hearth/backup": "backup", "hearth/claim": "actual-data", "app.kubernetes.io/part-of": "actual" };
+    const late = {
+        metadata: { name: "actual-data-backup", namespace: "actual", labels },
+        spec: { jobTemplate: { spec: { template: { spec: {} } } } },
+        status: { lastSuccessfulTime: "2026-01-01T00:00:00Z" },
+    };
+
+    expect(homeStatus(home({ backups: { cronJobs: [late], pods: [], journals: [] } }))).toMatchObject({
+        ready: true,
+        first: { command: "hack/backup actual" },
+    });
 });

@@ -37,7 +37,27 @@ A workload with all defaults filled in: the library's, then the chart's, then it
 {{- include "common.merge" (dict "into" $workload "from" (.root.Values.defaults | default dict)) -}}
 {{- include "common.merge" (dict "into" $workload "from" (get .root.Values.workloads .name)) -}}
 {{- $_ := set . "workload" $workload -}}
+{{- if not .root.Values.common.global.nfs -}}
+  {{- include "common.workload.withoutExport" . -}}
+{{- end -}}
 {{- include "common.workload.check" . -}}
+{{- end -}}
+
+{{/*
+Moves claims of the class nfs to a disk of the node. Media has no other place: several services share one directory.
+Takes (root, name, workload).
+*/}}
+{{- define "common.workload.withoutExport" -}}
+{{- range $volume, $spec := .workload.volumes -}}
+  {{- if hasKey $spec "media" -}}
+    {{- fail (printf "\n\nchart %s: workloads.%s.volumes.%s is on the export with media, and the home has none; set hearth:nfs, or remove the service from clusters/\n" $.root.Chart.Name $.name $volume) -}}
+  {{- end -}}
+  {{- with $spec.claim -}}
+    {{- if eq (.class | default "") "nfs" -}}
+      {{- $_ := set $spec "claim" (merge (dict "access" "ReadWriteOnce") (omit . "class" "access")) -}}
+    {{- end -}}
+  {{- end -}}
+{{- end -}}
 {{- end -}}
 
 {{/*

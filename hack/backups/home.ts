@@ -1,0 +1,79 @@
+import { Failure } from "../../lib/failure";
+import type { Kubectl } from "../kubectl";
+import type { Stack } from "../stack";
+import { exitCodes } from "../verb";
+import { ensureJob, follow, jobFrom } from "./jobs";
+import { backupLabels, backupNamespace, type CronJob } from "./objects";
+import { type Copy, copiesIn } from "./results";
+
+/** Every CronJob of backups in the home. */
+export function backupCronJobs(kubectl: Kubectl): Promise<readonly CronJob[]> {
+    return kubectl.list<CronJob>("cronjobs", "--all-namespaces", "--selector", backupLabels.work);
+}
+
+/** Whether the stack's file has hearth:backup. */
+export function hasBackup({ file }: Stack): boolean {
+    return file.config["hearth:backup"] !== undefined;
+}
+
+/** @throws Failure when nothing of the home is backed up, with how to change that */
+export function checkHasBackup(stack: Stack): void {
+    if (!hasBackup(stack)) {
+        throw new Failure(
+            `nothing of ${stack.name} is copied off the home: set hearth:backup as docs/backup.md says, ` +
+                "then run `npx pulumi up`",
+            exitCodes.usage,
+        );
+    }
+}
+
+/** The CronJobs that do one work, of one chart or of all. @throws Failure when there is none */
+export function cronJobsOf(cronJobs: readonly CronJob[], work: string, chart: string | undefined): CronJob[] {
+    const found = cronJobs.filter(
+        ({ metadata: { labels } }) =>
+            labels?.[backupLabels.work] === work && (chart === undefined || labels[backupLabels.chart] === chart),
+    );
+    if (found.length === 0) {
+        throw new Failure(
+            chart === undefined || !cronJobs.some(({ metadata }) => metadata.labels?.[backupLabels.work] === work)
+                ? "the cluster has no CronJob of backups yet: run `npx pulumi up`"
+                : `${chart} has no volume that is backed up: charts/${chart}/values.yaml says why at each claim`,
+            exitCodes.usage,
+        );
+    }
+    return found;
+}
+
+/** The claim of a CronJob of backups. */
+export function claimOf({ metadata }: CronJob): string {
+    return metadata.labels?.[backupLabels.claim] ?? "";
+}
+
+/** `namespace/name` of the claim, which is the tag of its copies. */
+export function fullClaim(cronJob: CronJob): string {
+    return `${cronJob.metadata.namespace}/${claimOf(cronJob)}`;
+}
+
+/** A name part that no earlier call of a verb has used: the time, short and in order. */
+export function newId(): string {
+    return Math.floor(Date.now() / 1_000).toString(36);
+}
+
+/**
+ * Every copy in the home's repositories, newest first, as the cluster reads them there.
+ *
+ * @param tell takes what the Job does
+ */
+export async function listCopies(
+    kubectl: Kubectl,
+    cronJobs: readonly CronJob[],
+    tell: (state: string) => void,
+): Promise<Copy[]> {
+    const [repository] = cronJobsOf(cronJobs, "repository", undefined);
+    const job = { namespace: backupNamespace, name: `list-${newId()}` };
+    await ensureJob(kubectl, job, () => jobFrom(repository as CronJob, job.name, { ACTION: "list" }));
+    await follow(kubectl, job, tell);
+    const log = await kubectl.run(["logs", `job/${job.name}`, "--namespace", job.namespace, "--tail=-1"]);
+    await kubectl.run(["delete", "job", job.name, "--namespace", job.namespace, "--wait=false"]);
+    return copiesIn(log);
+}

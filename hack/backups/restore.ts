@@ -1,0 +1,156 @@
+import { Failure } from "../../lib/failure";
+import type { Kubectl } from "../kubectl";
+import { claimOf, newId } from "./home";
+import { ensureJob, follow, JobFailure, jobFrom, jobName } from "./jobs";
+import { type Journal, removeJournal, writeJournal } from "./journal";
+import type { CronJob } from "./objects";
+import { planStop, readMounting, type Service, type Stopped, start, stop, waitForStart } from "./stop";
+
+/** What a restore works with. */
+export interface Restore {
+    readonly kubectl: Kubectl;
+    readonly service: Service;
+    /** The CronJobs that describe the Jobs: one for each claim of the chart. */
+    readonly cronJobs: readonly CronJob[];
+    /** Takes each step, for the user. */
+    readonly say: (line: string) => void;
+    /** Takes what a Job does at the moment. */
+    readonly tell: (state: string) => void;
+}
+
+/** The claims of a restore, with the CronJob that describes the Jobs of each. */
+function claimsOf({ cronJobs }: Restore, { claims }: Journal): (Journal["claims"][number] & { cronJob: CronJob })[] {
+    return claims.map((each) => {
+        const cronJob = cronJobs.find((one) => claimOf(one) === each.claim);
+        if (cronJob === undefined) {
+            throw new Failure(`the chart has no claim ${each.claim} any more: its copy cannot be put anywhere`);
+        }
+        return { ...each, cronJob };
+    });
+}
+
+/** Runs one Job for each claim, one after the other: they share a disk. */
+async function runJobs(
+    restore: Restore,
+    journal: Journal,
+    action: "copy" | "restore" | "undo" | "drop",
+    ended: (claim: string) => Promise<void> = async () => undefined,
+): Promise<void> {
+    const { kubectl, service, tell } = restore;
+    for (const { claim, copy, target, cronJob } of claimsOf(restore, journal)) {
+        const job = { namespace: service.namespace, name: jobName(claim, action, journal.id) };
+        const variables = { ACTION: action, COPY: copy, TARGET: target };
+        await ensureJob(kubectl, job, () => jobFrom(cronJob, job.name, variables));
+        try {
+            await follow(kubectl, job, (state) => tell(`${claim} ${state}`));
+        } catch (error) {
+            // Of a restore that was cut short, some claims have nothing to undo.
+            if (!(action === "undo" && error instanceof JobFailure && error.result?.reason === "none")) {
+                throw error;
+            }
+            await kubectl.run(["delete", "job", job.name, "--namespace", job.namespace]);
+        }
+        await ended(claim);
+    }
+}
+
+/** Stops the service, calls `exchange`, and starts it again. What is in the journal was stopped by an earlier call. */
+async function whileStopped(
+    restore: Restore,
+    journal: Journal,
+    state: "exchanging" | "undoing",
+    exchange: (journal: Journal) => Promise<void>,
+): Promise<Stopped> {
+    const { kubectl, service, say } = restore;
+    const claims = journal.claims.map(({ claim }) => claim);
+    const planned = journal.stopped ?? planStop(await readMounting(kubectl, service.namespace), claims);
+    const stopping: Journal = { ...journal, state, stopped: planned };
+    await writeJournal(kubectl, service.namespace, stopping);
+    say(`stopping ${planned.workloads.map(({ name }) => name).join(", ") || "nothing: no workload mounts the volume"}`);
+    await stop(kubectl, service, planned, claims);
+    await exchange(stopping);
+    say(`starting ${service.name}`);
+    await start(kubectl, service, planned);
+    return planned;
+}
+
+/**
+ * Restores copies beside a service's data while it runs, then stops it, exchanges the two, and starts it.
+ *
+ * @param journal of the restore: a new one, or that of a call that was killed
+ */
+export async function restoreService(restore: Restore, journal: Journal): Promise<void> {
+    const { kubectl, service, say } = restore;
+    const { namespace } = service;
+    if (journal.state === "copying") {
+        await writeJournal(kubectl, namespace, journal);
+        try {
+            await runJobs(restore, journal, "copy");
+        } catch (error) {
+            if (error instanceof JobFailure) {
+                // The service has not noticed anything: the next call may choose another copy.
+                await removeJournal(kubectl, namespace);
+            }
+            throw error;
+        }
+    }
+    const stopped = await whileStopped(restore, journal, "exchanging", async (stopping) => {
+        const exchanged = [...stopping.exchanged];
+        const left = stopping.claims.filter(({ claim }) => !exchanged.includes(claim));
+        await runJobs(restore, { ...stopping, claims: left }, "restore", async (claim) => {
+            exchanged.push(claim);
+            await writeJournal(kubectl, namespace, { ...stopping, exchanged });
+        });
+    });
+    await writeJournal(kubectl, namespace, { ...journal, state: "done", stopped: undefined });
+    await waitForStart(kubectl, service, stopped);
+    say(
+        `${service.name} runs with the restored data. The data of before is kept on the volume: ` +
+            `\`hack/restore ${service.name} --undo\` puts it back, \`--drop\` deletes it`,
+    );
+}
+
+/** Puts the data of before back, from wherever the restore is. */
+export async function undoRestore(restore: Restore, journal: Journal): Promise<void> {
+    const { kubectl, service, say } = restore;
+    const { namespace } = service;
+    if (journal.state === "copying") {
+        for (const { claim } of journal.claims) {
+            const name = jobName(claim, "copy", journal.id);
+            await kubectl.run(["delete", "job", name, "--namespace", namespace, "--ignore-not-found"]);
+        }
+        await removeJournal(kubectl, namespace);
+        say(`${service.name} runs with its own data: nothing had been exchanged yet`);
+        return;
+    }
+    const stopped = await whileStopped(restore, journal, "undoing", (stopping) => runJobs(restore, stopping, "undo"));
+    await writeJournal(kubectl, namespace, { ...journal, state: "undone", stopped: undefined });
+    await waitForStart(kubectl, service, stopped);
+    say(
+        `${service.name} runs with the data of before the restore. What was restored is kept on the volume: ` +
+            `\`hack/restore ${service.name} --drop\` deletes it`,
+    );
+}
+
+/** Deletes what a restore, or its undo, has set aside. */
+export async function dropOldData(restore: Restore, journal: Journal): Promise<void> {
+    await runJobs(restore, journal, "drop");
+    await removeJournal(restore.kubectl, restore.service.namespace);
+    restore.say(`what the last restore of ${restore.service.name} set aside is deleted`);
+}
+
+/** Restores one file or folder of a copy into a folder of the same volume, while the service runs. */
+export async function restoreFile(
+    { kubectl, service, cronJobs: [cronJob], say, tell }: Restore,
+    { copy, target, file, to }: { copy: string; target: string; file: string; to: string },
+): Promise<void> {
+    if (cronJob === undefined) {
+        throw new Error("a file is restored from the copy of one claim");
+    }
+    const claim = claimOf(cronJob);
+    const job = { namespace: service.namespace, name: jobName(claim, "file", newId()) };
+    const variables = { ACTION: "file", COPY: copy, TARGET: target, FILE: file, TO: to };
+    await ensureJob(kubectl, job, () => jobFrom(cronJob, job.name, variables));
+    await follow(kubectl, job, tell);
+    say(`${file} is in the folder ${to} of the volume ${claim}`);
+}
