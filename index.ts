@@ -1,6 +1,7 @@
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { readApplications } from "./components/applications";
+import { Backup } from "./components/backup";
 import { askCluster } from "./components/cluster";
 import { GitSource } from "./components/git-source";
 import { Gitea, giteaElsewhere } from "./components/gitea";
@@ -100,11 +101,17 @@ if (settings.ownGitea) {
     const login = { root, applications, domain: settings.domain, password };
     new RegistryLogin("registry-login", login, { provider, dependsOn: system });
 }
+const backup = settings.backup
+    ? new Backup("backup", { root, applications, backup: settings.backup }, { provider, dependsOn: system })
+    : undefined;
+if (backup === undefined) {
+    void pulumi.log.info("Nothing is copied off the home: set hearth:backup (docs/backup.md).");
+}
 const gitea = settings.ownGitea
     ? new Gitea(
           "gitea",
           { applications, settings, architectures, secrets, kubeconfig: cluster },
-          { provider, dependsOn: secretUsers },
+          { provider, dependsOn: backup ? [secretUsers, backup] : secretUsers },
       )
     : undefined;
 const { url, revision: branch } = settings.repository;
@@ -117,7 +124,11 @@ const gitSource = new GitSource(
 
 const { revision, forcedBack } = gitSource;
 const common = { applications, settings, architectures, kubeconfig: cluster, revision, forcedBack };
-const tier1 = new Tier("tier-1", { tier: 1, ...common }, { provider, dependsOn: [system, secrets, gitSource] });
+const tier1 = new Tier(
+    "tier-1",
+    { tier: 1, ...common },
+    { provider, dependsOn: [system, secrets, gitSource, ...(backup ? [backup] : [])] },
+);
 const tier2 = new Tier("tier-2", { tier: 2, ...common }, { provider, dependsOn: tier1 });
 const tier3 = new Tier("tier-3", { tier: 3, ...common }, { provider, dependsOn: tier2 });
 const uids = pulumi.all([tier1.uids, tier2.uids, tier3.uids]).apply((tiers) => tiers.flat());

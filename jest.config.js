@@ -19,6 +19,6 @@ module.exports = {
     reporters: ["default", `${__dirname}/test/count-reporter.cjs`],
     projects: [
         ...["unit", "charts", "plugins", "sandbox"],
-        ...["docs", "faults", "monitoring", "pods", "programs", "provision", "workflows"],
+        ...["backup", "docs", "faults", "monitoring", "pods", "programs", "provision", "workflows"],
     ].map(suite),
 };

@@ -1,3 +1,4 @@
+import { backupTargets, targetPeer } from "../config/backup";
 import type { Settings } from "../config/settings";
 import {
     type Application,
@@ -10,14 +11,14 @@ import {
 import { podSecurityLabel, podSecurityLevels } from "./pod-security";
 
 /** The settings that take the place of a manifest's literal defaults. */
-export type OverrideSettings = Pick<Settings, "repository" | "domain" | "charts" | "nfs">;
+export type OverrideSettings = Pick<Settings, "repository" | "domain" | "charts" | "nfs" | "backup">;
 
 /** One value of an Application manifest that the stack's config sets, as a JSON Patch (RFC 6902) operation. */
 export interface Override {
     readonly op: "add";
     /** A JSON Pointer (RFC 6901); its parent exists. */
     readonly path: string;
-    readonly value: string | boolean | readonly string[];
+    readonly value: string | boolean | readonly string[] | Readonly<Record<string, unknown>>;
 }
 
 /** Annotation that limits the commits that Argo CD renders an Application for. */
@@ -48,6 +49,25 @@ export function commonOverrides({ repository, domain, nfs }: OverrideSettings): 
  */
 export function architectureOverrides(architectures: readonly string[] | undefined): Override[] {
     return architectures ? [add(`${global}/architectures`, architectures)] : [];
+}
+
+/** What the charts know of the copies of their volumes: `global.backup` of charts/common; nothing secret. */
+export function backupOverrides({ backup }: OverrideSettings): Override[] {
+    if (backup === undefined) {
+        return [];
+    }
+    const { home, start, hours, uploadLimit, startEmpty } = backup;
+    const targets = backupTargets(backup);
+    const value = {
+        home,
+        targets: targets.map(({ name }) => name),
+        egress: targets.map(targetPeer),
+        start,
+        hours,
+        ...(uploadLimit === undefined ? {} : { uploadLimit }),
+        startEmpty,
+    };
+    return [add(`${global}/backup`, value)];
 }
 
 /** The overrides that follow from the tier. */
@@ -99,6 +119,7 @@ export function overriddenManifest(
     const overrides = [
         ...commonOverrides(settings),
         ...architectureOverrides(architectures),
+        ...backupOverrides(settings),
         ...tierOverrides(application.tier),
         ...podSecurityOverrides(application.manifest.metadata.annotations[podSecurityLabel]),
         ...upstreamOverrides(settings, application),
@@ -125,7 +146,7 @@ export function kustomizePatches(
         patch: JSON.stringify(overrides),
     });
     return [
-        patch([...commonOverrides(settings), ...architectureOverrides(architectures)]),
+        patch([...commonOverrides(settings), ...architectureOverrides(architectures), ...backupOverrides(settings)]),
         // By the annotations, so that they apply to a service that is new in Git too.
         ...tiers.map((tier) =>
             patch(tierOverrides(tier), { annotationSelector: `argocd.argoproj.io/sync-wave=${tier}` }),

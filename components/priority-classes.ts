@@ -1,7 +1,7 @@
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 
-/** A home's three ranks, below Kubernetes' own system-cluster-critical (2000000000). */
+/** A home's ranks, below Kubernetes' own system-cluster-critical (2000000000). */
 const ranks = {
     infrastructure: {
         value: 1_000_000,
@@ -9,16 +9,21 @@ const ranks = {
     },
     platform: { value: 100_000, description: "What runs and watches the home: Git, monitoring, the edge." },
     apps: { value: 10_000, description: "What people use." },
+    backup: {
+        value: -10,
+        preemptionPolicy: "Never",
+        description: "Copies of volumes: they wait until nothing else needs the room.",
+    },
 };
 
 /** When a node is full, apps make room for the platform, and the platform for the infrastructure. */
 export class PriorityClasses extends pulumi.ComponentResource {
     constructor(name: string, args: Record<string, never>, opts?: pulumi.ComponentResourceOptions) {
         super("hearth:components:PriorityClasses", name, args, opts);
-        for (const [rank, { value, description }] of Object.entries(ranks)) {
+        for (const [rank, priority] of Object.entries(ranks)) {
             new kubernetes.scheduling.v1.PriorityClass(
                 rank,
-                { metadata: { name: rank }, value, description },
+                { metadata: { name: rank }, ...priority },
                 { parent: this },
             );
         }

@@ -3,16 +3,7 @@ import { z } from "zod";
 import { isLine, isText } from "../lib/characters";
 import { dnsLabel } from "../lib/dns-label";
 import { hostKeyForm, hostKeyMistake, isPublicKey, privateKeyMistake, publicKeyForm } from "./ssh-keys";
-import { httpUrl, isNoProperty, lineOf, matching, urlOrPath } from "./text";
-
-/** A form that a function checks. @param mistake what is expected instead; undefined for a text that works */
-const checked = (form: string, mistake: (text: string) => string | undefined) =>
-    z.string(form).check(({ value, issues }) => {
-        const expected = mistake(value);
-        if (expected !== undefined) {
-            issues.push({ code: "custom", input: value, message: expected });
-        }
-    });
+import { checked, httpUrl, isNoProperty, lineOf, matching, urlOrPath } from "./text";
 
 /** A public host key as it stands in /etc/ssh/ssh_host_*_key.pub. */
 const hostKey = checked(hostKeyForm, hostKeyMistake);

@@ -1,6 +1,7 @@
 import { isIPv4 } from "node:net";
 import { z } from "zod";
 import { dnsLabel } from "../lib/dns-label";
+import { type BackupSettings, backupSchema } from "./backup";
 import { refuse } from "./mistakes";
 import {
     type AddressRange,
@@ -337,6 +338,8 @@ export const settingFields = z.strictObject({
             path: absolutePath,
         })
         .optional(),
+    /** Copies of volumes off the home; without it, there are none. */
+    backup: backupSchema.optional(),
     /**
      * How long a tier may take from its first sync until all of its Applications are Synced and Healthy: the images of the
      * third are some 15 GB, which is 20 minutes at 100 Mbit/s.
@@ -357,7 +360,9 @@ export const settingsSchema = settingFields.check(checkCluster).check(checkAddre
 type Given = z.output<typeof settingsSchema>;
 
 /** The stack's configuration, validated. */
-export type Settings = Omit<Given, "gitea" | "repository"> & {
+export type Settings = Omit<Given, "backup" | "gitea" | "repository"> & {
+    /** Copies of volumes off the home. */
+    readonly backup?: BackupSettings | undefined;
     /** The Git repository that Argo CD follows. */
     readonly repository: { readonly url: string; readonly revision: string };
     /** Whether it is in the home's own Gitea. */
@@ -386,6 +391,7 @@ export function resolveRepository({
 export function resolveSettings(given: Given): Settings {
     return {
         ...given,
+        backup: given.backup && { ...given.backup, home: given.backup.home ?? given.domain },
         repository: resolveRepository(given),
         ownGitea: given.repository.url === undefined,
         gitea: {

@@ -6,6 +6,13 @@ const namespace = "hearth";
 
 /** Paths of the secrets in a stack's config, by their keys; "*" stands for any key. */
 export const secretPaths: readonly (readonly string[])[] = [
+    ["backup", "password"],
+    ["backup", "rest", "password"],
+    ["backup", "s3", "secretKey"],
+    ["backup", "sftp", "privateKey"],
+    ["backup", "second", "rest", "password"],
+    ["backup", "second", "s3", "secretKey"],
+    ["backup", "second", "sftp", "privateKey"],
     ["gitea", "password"],
     ["identity", "agentToken"],
     ["identity", "serverToken"],

@@ -47,3 +47,12 @@ const urlOrDirectory = "a URL without a slash at its end, or the absolute path o
 export const urlOrPath = z
     .string(urlOrDirectory)
     .refine((text) => isHttpUrl(text) || isAbsolutePath(text), urlOrDirectory);
+
+/** A form that a function checks. @param mistake what is expected instead; undefined for a text that works */
+export const checked = (form: string, mistake: (text: string) => string | undefined) =>
+    z.string(form).check(({ value, issues }) => {
+        const expected = mistake(value);
+        if (expected !== undefined) {
+            issues.push({ code: "custom", input: value, message: expected });
+        }
+    });

@@ -9,6 +9,7 @@ import { Progress } from "./progress";
 import { downloadPulumi, hasPulumi, installBuiltPulumi, takePulumiFromPath } from "./pulumi-cli";
 import { hasOfficialPlugin, pluginProgram } from "./pulumi-plugins";
 import { hasRedis, installRedis } from "./redis";
+import { hasSshd, installSshd } from "./sshd";
 import { type GoTool, goTools, kubernetesPlugin, podTools, pulumiTools, testTools, toolsFor } from "./tools";
 
 type Tools = readonly (readonly [name: string, tool: GoTool])[];
@@ -19,11 +20,17 @@ const isMissing = ([name, tool]: Tools[number]) => !isBuilt(name, tool);
 export type Purpose = keyof typeof toolsFor;
 
 function needsPostgresql(purpose: Purpose | undefined): boolean {
-    return purpose === "programs" || purpose === "pods";
+    return purpose === "programs" || purpose === "pods" || purpose === "backup";
 }
 
 function isComplete(tools: Tools, purpose: Purpose | undefined): boolean {
-    return hasPulumi() && hasRedis() && (!needsPostgresql(purpose) || hasPostgresql()) && !tools.some(isMissing);
+    return (
+        hasPulumi() &&
+        hasRedis() &&
+        (!needsPostgresql(purpose) || hasPostgresql()) &&
+        (purpose !== "backup" || hasSshd()) &&
+        !tools.some(isMissing)
+    );
 }
 
 async function hasKubernetesPlugin(): Promise<boolean> {
@@ -37,6 +44,9 @@ async function complete(tools: Tools, purpose: Purpose | undefined): Promise<voi
     }
     if (needsPostgresql(purpose) && !hasPostgresql()) {
         await new Progress(1).step("installing PostgreSQL", installPostgresql);
+    }
+    if (purpose === "backup" && !hasSshd()) {
+        await new Progress(1).step("installing OpenSSH's server", installSshd);
     }
     const wanted = [...tools];
     const needsPulumi = !hasPulumi() && !(await takePulumiFromPath());

@@ -229,6 +229,20 @@ export const testTools = {
         package: "github.com/np-guard/netpol-analyzer/cmd/netpolicy",
         variables: () => ({}),
     },
+    // What copies volumes to the home's repository, and one of the servers that it copies to.
+    restic: {
+        folder: "restic",
+        module: "github.com/restic/restic",
+        package: "github.com/restic/restic/cmd/restic",
+        variables: (version) => ({ "main.version": version.slice(1) }),
+        versionArguments: ["version"],
+    },
+    "rest-server": {
+        folder: "restic",
+        module: "github.com/restic/rest-server",
+        package: "github.com/restic/rest-server/cmd/rest-server",
+        variables: () => ({}),
+    },
     act: {
         folder: "act",
         module: "github.com/nektos/act",
@@ -382,6 +396,7 @@ export const toolsFor = {
     docs: ["gitea"],
     faults: ["helm3", "gitea"],
     programs: ["AdGuardHome", "gatus", "glance", "traefik"],
+    backup: ["restic", "rest-server"],
     monitoring: [
         ...["alertmanager", "amtool", "kube-state-metrics", "node_exporter", "prometheus", "promtool"],
         ...["alloysyntax", "gatus"],

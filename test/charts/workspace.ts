@@ -86,6 +86,11 @@ export class Workspace {
         writeFileSync(join(this.directory, file), content);
     }
 
+    /** Where a file of the copy is. */
+    path(file: string): string {
+        return join(this.directory, file);
+    }
+
     /** Deletes the copy. */
     remove(): void {
         rmSync(this.directory, { recursive: true, force: true });

@@ -12,6 +12,14 @@ const common = {
     charts: { repository: "https://charts.example.com" },
     loadBalancer: { addresses: ["192.168.1.240-192.168.1.250"] },
     nfs: { server: "nas", path: "/export/media" },
+    backup: {
+        target: "s3:https://s3.example.com/bucket/home",
+        s3: { accessKey: "key", secretKey: "secret", region: "eu-central-1" },
+        password: "of the repository",
+        home: "home.example.com",
+        second: { target: "sftp://me@nas.example.com//copies", sftp: { privateKey, hostKey: publicKey } },
+        ...{ start: 1, hours: 4, keep: { daily: 7, weekly: 4, monthly: 12 }, uploadLimit: 1024, startEmpty: false },
+    },
     tierTimeout: "10m",
     secrets: { vaultwarden: { "admin-token": "a token" } },
     rotations: { garage: { "admin-token": "2026-11-23" } },
@@ -25,9 +33,33 @@ export const configs = {
         kubeconfig: "kubeconfig.yaml",
         repository: { revision: "main" },
         gitea: { address: "http://gitea.example.com:3000" },
+        backup: {
+            target: "rest:https://copies.example.com/home/",
+            rest: {
+                ...{ user: "me", password: "secret" },
+                certificate: "-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n",
+            },
+            password: "of the repository",
+            second: {
+                target: "rest:https://others.example.com/home/",
+                rest: {
+                    ...{ user: "me", password: "secret" },
+                    certificate: "-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n",
+                },
+            },
+        },
     },
     "machines to build one from": {
         ...common,
+        backup: {
+            target: "sftp://me@nas.example.com//copies",
+            sftp: { privateKey, hostKey: publicKey },
+            password: "of the repository",
+            second: {
+                target: "s3:https://s3.example.com/bucket/home",
+                s3: { accessKey: "key", secretKey: "secret", region: "eu-central-1" },
+            },
+        },
         nodes: [
             {
                 name: "nas",

@@ -6,7 +6,15 @@ metadata:
   namespace: {{ .root.Release.Namespace }}
   labels:
     {{- include "common.labels" . | nindent 4 }}
+  {{- if .workload.plain }}
+  {{- /* A copy that failed is an alert, not an Application that does not work: nothing waits for it. */}}
+  annotations:
+    argocd.argoproj.io/ignore-healthcheck: "true"
+  {{- end }}
 spec:
+  {{- with .workload.suspend }}
+  suspend: {{ . }}
+  {{- end }}
   schedule: {{ .workload.schedule | quote }}
   timeZone: {{ .root.Values.common.global.timezone }}
   concurrencyPolicy: Forbid

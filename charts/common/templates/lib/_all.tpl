@@ -7,6 +7,8 @@ Everything that a chart's values describe. A chart's only template is usually on
 {{- include "common.validate" . -}}
 {{- include "common.expand" . -}}
 {{- $root := . -}}
+{{- $copies := dict "root" . "users" list -}}
+{{- include "common.backup.expand" $copies -}}
 {{- $usesMedia := false -}}
 {{- $objects := list -}}
 {{- if .Values.workloads -}}
@@ -21,7 +23,9 @@ Everything that a chart's values describe. A chart's only template is usually on
   {{- $workload := $context.workload -}}
   {{- if ne (toString $workload.enabled) "false" -}}
     {{- if include "common.usesMedia" $workload -}}{{- $usesMedia = true -}}{{- end -}}
-    {{- $objects = append $objects (include "common.serviceaccount" $context) -}}
+    {{- if not $workload.account -}}
+      {{- $objects = append $objects (include "common.serviceaccount" $context) -}}
+    {{- end -}}
     {{- if $workload.permissions -}}
       {{- $objects = append $objects (include "common.clusterrole" $context) -}}
     {{- end -}}
@@ -36,8 +40,13 @@ Everything that a chart's values describe. A chart's only template is usually on
     {{- if $workload.ingress -}}
       {{- $objects = append $objects (include "common.ingress" $context) -}}
     {{- end -}}
-    {{- $objects = append $objects (include "common.networkpolicy" $context) -}}
+    {{- if or $workload.network (not $workload.plain) -}}
+      {{- $objects = append $objects (include "common.networkpolicy" $context) -}}
+    {{- end -}}
   {{- end -}}
+{{- end -}}
+{{- if $copies.users -}}
+  {{- $objects = append $objects (include "common.backup.shared" $copies) -}}
 {{- end -}}
 {{- if $usesMedia -}}
   {{- $media := .Values.common.global.media -}}

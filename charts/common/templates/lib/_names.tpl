@@ -26,6 +26,9 @@ app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 {{- with .workload }}
 {{- /* A label holds no digest. */}}
 app.kubernetes.io/version: {{ splitList "@" .image.tag | first | trunc 63 | quote }}
+{{- with .labels }}
+{{ toYaml . }}
+{{- end }}
 {{- end }}
 {{- end -}}
 

@@ -4,15 +4,13 @@
 {{- $root := .root -}}
 {{- $workload := .workload -}}
 {{- include "common.containers" . -}}
-{{- $security := deepCopy $workload.podSecurityContext -}}
-{{- if and (include "common.usesMedia" $workload) $security.runAsUser -}}
-  {{- /* What one program writes to the shared export, the others have to change. */ -}}
-  {{- $_ := set $security "runAsGroup" (int $root.Values.common.global.media.group) -}}
-  {{- $_ := set $security "fsGroup" (int $root.Values.common.global.media.group) -}}
+{{- $first := list -}}
+{{- if not $workload.plain -}}
+  {{- $first = include "common.backup.first" . | fromYamlArray -}}
 {{- end -}}
 {{- $annotations := dict -}}
 {{- range $volume, $spec := $workload.volumes -}}
-  {{- with $spec.configMap -}}
+  {{- with and (not $workload.plain) $spec.configMap -}}
     {{- $_ := set $annotations (printf "checksum/%s" .) (include "common.configData" (dict "root" $root "name" .) | sha256sum) -}}
   {{- end -}}
 {{- end -}}
@@ -25,12 +23,15 @@
 metadata:
   labels:
     {{- include "common.labels" . | nindent 4 }}
+    {{- if or $first $workload.plain }}
+    hearth/backup-target: "true"
+    {{- end }}
   {{- with $annotations }}
   annotations:
     {{- toYaml . | nindent 4 }}
   {{- end }}
 spec:
-  serviceAccountName: {{ .name }}
+  serviceAccountName: {{ $workload.account | default .name }}
   automountServiceAccountToken: false
   enableServiceLinks: false
   {{- if include "common.pulls" . }}
@@ -59,10 +60,10 @@ spec:
   terminationGracePeriodSeconds: {{ . }}
   {{- end }}
   {{- if has $workload.kind (list "CronJob" "Job") }}
-  restartPolicy: OnFailure
+  restartPolicy: {{ $workload.restartPolicy | default "OnFailure" }}
   {{- end }}
   securityContext:
-    {{- toYaml $security | nindent 4 }}
+    {{- include "common.podSecurityContext" . | nindent 4 }}
   affinity:
     nodeAffinity:
       requiredDuringSchedulingIgnoredDuringExecution:
@@ -80,9 +81,12 @@ spec:
   tolerations:
     {{- toYaml . | nindent 4 }}
   {{- end }}
-  {{- with $workload.init }}
+  {{- if or $first $workload.init }}
   initContainers:
-    {{- range $container, $spec := . }}
+    {{- range $first }}
+    - {{ include "common.container" (merge (dict "container" .name "spec" .spec "at" .mounts) $context) | indent 6 | trim }}
+    {{- end }}
+    {{- range $container, $spec := $workload.init }}
     - {{ include "common.container" (merge (dict "container" $container "spec" $spec) $context) | indent 6 | trim }}
     {{- end }}
   {{- end }}
@@ -93,6 +97,28 @@ spec:
     {{- end }}
   volumes:
     {{- include "common.volumes" . | trim | nindent 4 }}
+    {{- if $first }}
+    - name: backup
+      configMap:
+        name: backup
+        defaultMode: 292
+    - name: backup-target
+      secret:
+        secretName: backup
+        defaultMode: 288
+        optional: true
+    {{- end }}
+{{- end -}}
+
+{{/* The user of a workload's pods. Takes (root, workload). */}}
+{{- define "common.podSecurityContext" -}}
+{{- $security := deepCopy .workload.podSecurityContext -}}
+{{- if and (include "common.usesMedia" .workload) $security.runAsUser -}}
+  {{- /* What one program writes to the shared export, the others have to change. */ -}}
+  {{- $_ := set $security "runAsGroup" (int .root.Values.common.global.media.group) -}}
+  {{- $_ := set $security "fsGroup" (int .root.Values.common.global.media.group) -}}
+{{- end -}}
+{{- toYaml $security -}}
 {{- end -}}
 
 {{/* "true" where a workload mounts the shared export. */}}

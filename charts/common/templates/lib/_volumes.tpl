@@ -29,6 +29,17 @@
   secret:
     {{- include "common.secretSource" (dict "root" $root "secret" $spec.secret "key" "secretName") | nindent 4 }}
     defaultMode: 288
+  {{- else if hasKey $spec "scratch" }}
+  ephemeral:
+    volumeClaimTemplate:
+      spec:
+        accessModes:
+          - ReadWriteOnce
+        storageClassName: {{ $spec.scratch.class | default $root.Values.common.global.claimClass }}
+        volumeMode: Filesystem
+        resources:
+          requests:
+            storage: {{ $spec.scratch.size }}
   {{- else if hasKey $spec "host" }}
   hostPath:
     path: {{ $spec.host.path }}
@@ -86,7 +97,8 @@ items:
 
 {{/*
 The mounts of one container: each volume's `mount` in the main container, and `mounts` in those it names; /tmp where
-the root filesystem is read-only. Takes (root, name, workload, container, writable).
+the root filesystem is read-only. Takes (root, name, workload, container, writable) and, of a container that no volume
+names, (at): where it has which volume.
 */}}
 {{- define "common.mounts" -}}
 {{- $container := .container -}}
@@ -96,6 +108,7 @@ the root filesystem is read-only. Takes (root, name, workload, container, writab
 {{- $places := list }}
 {{- if $main }}{{ $places = $spec.mount | default list }}{{ end }}
 {{- with get ($spec.mounts | default dict) $container }}{{ $places = . }}{{ end }}
+{{- with get ($.at | default dict) $volume }}{{ $places = . }}{{ end }}
 {{- if not (kindIs "slice" $places) }}{{ $places = list $places }}{{ end }}
 {{- range $place := $places }}
 {{- $where := kindIs "map" $place | ternary $place (dict "path" $place) }}
@@ -112,6 +125,18 @@ the root filesystem is read-only. Takes (root, name, workload, container, writab
   mountPropagation: {{ . }}
   {{- end }}
 {{- end }}
+{{- end }}
+{{- with .at }}
+- name: backup
+  mountPath: /backup
+  readOnly: true
+- name: backup
+  mountPath: /etc/passwd
+  subPath: passwd
+  readOnly: true
+- name: backup-target
+  mountPath: /target
+  readOnly: true
 {{- end }}
 {{- if not (or .writable $taken) }}
 - name: tmp

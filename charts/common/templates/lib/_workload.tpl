@@ -34,13 +34,19 @@ A workload with all defaults filled in: the library's, then the chart's, then it
 */}}
 {{- define "common.workload" -}}
 {{- $workload := deepCopy .root.Values.common.defaults -}}
-{{- include "common.merge" (dict "into" $workload "from" (.root.Values.defaults | default dict)) -}}
-{{- include "common.merge" (dict "into" $workload "from" (get .root.Values.workloads .name)) -}}
+{{- $own := get .root.Values.workloads .name | default dict -}}
+{{- /* What the library adds does not start from the chart's own defaults. */ -}}
+{{- if not $own.plain -}}
+  {{- include "common.merge" (dict "into" $workload "from" (.root.Values.defaults | default dict)) -}}
+{{- end -}}
+{{- include "common.merge" (dict "into" $workload "from" $own) -}}
 {{- $_ := set . "workload" $workload -}}
 {{- if not .root.Values.common.global.nfs -}}
   {{- include "common.workload.withoutExport" . -}}
 {{- end -}}
-{{- include "common.workload.check" . -}}
+{{- if not $workload.plain -}}
+  {{- include "common.workload.check" . -}}
+{{- end -}}
 {{- end -}}
 
 {{/*

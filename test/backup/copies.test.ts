@@ -1,0 +1,322 @@
+import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { RestServer } from "./servers";
+import { targetFolder, Volume } from "./volume";
+
+const server = new RestServer();
+const volumes: Volume[] = [];
+
+function volume(backup = server.backup(), env: Readonly<Record<string, string>> = {}): Volume {
+    const made = new Volume(targetFolder(backup), env);
+    volumes.push(made);
+    return made;
+}
+
+/** A volume that stands in for the one that was lost. */
+function lost(before: Volume): Volume {
+    const made = before.replacement();
+    volumes.push(made);
+    return made;
+}
+
+beforeAll(() => server.start());
+
+beforeEach(() => rmSync(join(server.directory, "home"), { recursive: true, force: true }));
+
+afterAll(async () => {
+    for (const each of volumes) {
+        each.remove();
+    }
+    await server.remove();
+});
+
+test("a service whose volume was lost gets all of its files back before it starts", async () => {
+    const notes = volume();
+    notes.write("notes.md", "milk");
+    notes.write(".hidden/deep/empty", "");
+    notes.write("name with *, [brackets] and $HOME", "x");
+    notes.write("large", "0123456789".repeat(500_000));
+    symlinkSync("notes.md", join(notes.files, "link"));
+    expect((await notes.run("repository")).result).toMatchObject({ hearth: "repository", ok: true });
+    expect((await notes.backup()).result).toMatchObject({
+        ...{ hearth: "backup", ok: true, claim: "notes/notes-data" },
+        copies: { main: expect.stringMatching(/^[0-9a-f]{8}$/) },
+        bytes: expect.any(Number),
+    });
+
+    const fresh = lost(notes);
+    const { code, result } = await fresh.run("prepare");
+
+    expect([code, result?.message]).toEqual([0, expect.stringContaining("restored from the copy")]);
+    expect(fresh.content()).toEqual(notes.content());
+    expect(readdirSync(fresh.files)).toContain("link");
+    // From now on it starts without the target.
+    await server.stop();
+    expect((await fresh.run("prepare")).code).toBe(0);
+    await server.start();
+});
+
+test("a volume with data is never overwritten, whatever copies there are", async () => {
+    const notes = volume();
+    notes.write("notes.md", "milk");
+    await notes.run("repository");
+    await notes.backup();
+    const other = lost(notes);
+    other.write("notes.md", "bread");
+
+    expect((await other.run("prepare")).code).toBe(0);
+    expect(readFileSync(join(other.files, "notes.md"), "utf8")).toBe("bread");
+});
+
+test("a volume without a copy starts empty and says so, and later does not wait for the target", async () => {
+    const notes = volume();
+    await notes.run("repository");
+
+    expect((await notes.run("prepare")).result?.message).toContain("starts empty");
+    await server.stop();
+    expect((await notes.run("prepare")).code).toBe(0);
+    await server.start();
+});
+
+test("a new home, whose target has no repository, starts empty", async () => {
+    expect((await volume().run("prepare")).result?.message).toContain("starts empty");
+});
+
+test("a service waits for a target that cannot be reached, and says so, unless the home starts empty", async () => {
+    const notes = volume();
+    notes.write("notes.md", "milk");
+    await notes.run("repository");
+    await notes.backup();
+    await server.stop();
+    const fresh = lost(notes);
+
+    const waiting = await fresh.run("prepare");
+    expect([waiting.code, waiting.result?.reason]).toEqual([10, "unreachable"]);
+    expect(waiting.result?.message).toMatch(/waits for its copy.*cannot be reached.*hearth:backup.startEmpty/);
+    expect(fresh.content()).toEqual({});
+
+    await server.start();
+    expect((await fresh.run("prepare")).code).toBe(0);
+    expect(fresh.content()).toEqual(notes.content());
+
+    await server.stop();
+    const impatient = lost(notes);
+    expect((await impatient.run("prepare", { START_EMPTY: "true" })).result?.message).toContain("starts empty");
+    await server.start();
+});
+
+test("a second target has every copy, and is restored from when the first is gone", async () => {
+    const other = await new RestServer().start();
+    const second = { target: `rest:http://127.0.0.1:${other.port}/home/` };
+    const notes = volume(server.backup({ second }), { TARGETS: "main second" });
+    notes.write("notes.md", "milk");
+    await notes.run("repository");
+    expect(Object.keys((await notes.backup()).result?.copies ?? {})).toEqual(["main", "second"]);
+
+    await server.stop();
+    const fresh = lost(notes);
+    expect((await fresh.run("prepare")).code).toBe(0);
+    expect(fresh.content()).toEqual(notes.content());
+    // One that fails does not keep the other from being written.
+    notes.write("notes.md", "bread");
+    const half = await notes.backup();
+    expect(half.result).toMatchObject({ ok: false, reason: "unreachable", target: "main" });
+    expect(half.result?.copies).toEqual({ second: expect.any(String) });
+    await server.start();
+    await other.remove();
+});
+
+describe("bad input: one sentence, and no copy is lost", () => {
+    test("a password that does not open the repository", async () => {
+        const notes = volume();
+        notes.write("notes.md", "milk");
+        await notes.run("repository");
+        const wrong = volume(server.backup({ password: "another" }));
+        wrong.write("notes.md", "bread");
+
+        const { code, result } = await wrong.backup();
+        expect([code, result?.reason]).toEqual([11, "password"]);
+        expect(result?.message).toContain("hearth:backup.password does not open the main target");
+        expect((await lost(wrong).run("prepare")).code).toBe(11);
+    });
+
+    test("the repository of another home", async () => {
+        const notes = volume();
+        notes.write("notes.md", "milk");
+        await notes.run("repository");
+        await notes.backup();
+        const cabin = volume(server.backup(), { HOME_NAME: "cabin.example.com" });
+        cabin.write("notes.md", "wood");
+
+        for (const action of ["repository", "prune"]) {
+            expect((await cabin.run(action)).code).toBe(14);
+        }
+        const { code, result } = await cabin.backup();
+        expect([code, result?.reason]).toEqual([14, "other-home"]);
+        expect(result?.message).toContain("belongs to the home home.example.com, and this is cabin.example.com");
+    });
+
+    test("a target without a repository is not made one by a copy: two homes could make it at once", async () => {
+        const notes = volume();
+        notes.write("notes.md", "milk");
+
+        const { code, result } = await notes.backup();
+        expect([code, result?.message]).toEqual([18, expect.stringContaining("has no repository yet")]);
+    });
+
+    test("a target that is full", async () => {
+        const notes = volume();
+        notes.write("notes.md", "milk");
+        await notes.run("repository");
+        await server.stop();
+        await server.start("--max-size", "1");
+        const { result } = await notes.backup();
+        expect(result).toMatchObject({ ok: false, reason: "full" });
+        expect(result?.message).toContain("is full");
+        await server.stop();
+        await server.start();
+        expect((await notes.backup()).code).toBe(0);
+    });
+
+    test("a clock that is behind: no copy with a wrong time", async () => {
+        const notes = volume();
+        notes.write("notes.md", "milk");
+        await notes.run("repository");
+        const bin = join(notes.directory, "bin");
+        mkdirSync(bin);
+        // `date +%s` of a node whose clock is an hour behind.
+        writeFileSync(join(bin, "date"), '#!/bin/sh\nexec /bin/date -d "1 hour ago" "$@"\n', { mode: 0o755 });
+        await notes.backup();
+
+        const behind = await notes.backup({ PATH: `${bin}:${notes.path}` });
+        expect([behind.code, behind.result?.reason]).toEqual([15, "clock"]);
+        expect(behind.result?.message).toContain("correct the node's time");
+    });
+
+    test("a file that cannot be read: the copy that lacks it does not stay", async () => {
+        const notes = volume();
+        notes.write("notes.md", "milk");
+        await notes.run("repository");
+        await notes.backup();
+        const before = (await notes.run("repository", { ACTION: "list" })).output;
+        notes.write("more.md", "bread");
+        const fails = join(notes.directory, "bin");
+        mkdirSync(fails);
+        // As root reads everything: restic, with a file beside that is not there.
+        writeFileSync(
+            join(fails, "restic"),
+            `#!/bin/sh\ncase "$*" in backup*databases*) exec ${notes.restic} "$@" missing-file ;; *) exec ${notes.restic} "$@" ;; esac\n`,
+            { mode: 0o755 },
+        );
+        const { code, result } = await notes.backup({ PATH: `${fails}:${notes.path}` });
+
+        expect([code, result?.reason]).toEqual([17, "incomplete"]);
+        const copies = (text: string) => text.match(/"copy":"\w+"/g);
+        expect(copies((await notes.run("repository", { ACTION: "list" })).output)).toEqual(copies(before));
+    });
+});
+
+test("old copies are deleted as hearth:backup.keep says, and the home's mark stays", async () => {
+    const notes = volume();
+    await notes.run("repository");
+    for (const content of ["one", "two", "three"]) {
+        notes.write("notes.md", content);
+        await notes.backup();
+    }
+    const keep = { KEEP_DAILY: "1", KEEP_WEEKLY: "0", KEEP_MONTHLY: "0" };
+
+    expect((await notes.run("prune", keep)).result).toMatchObject({ hearth: "prune", ok: true });
+    expect((await notes.run("repository", { ACTION: "list" })).output.match(/"copy"/g)).toHaveLength(1);
+    const fresh = lost(notes);
+    await fresh.run("prepare");
+    expect(fresh.content()).toEqual(notes.content());
+});
+
+test("a drill restores the newest copy, checks it and leaves nothing behind", async () => {
+    const notes = volume();
+    notes.write("notes.md", "milk");
+    await notes.run("repository");
+    await notes.backup();
+    const scratch = lost(notes);
+    const drill = { DRILL: "yes", EXPECT: "notes.md" };
+
+    expect((await scratch.run("drill", drill)).code).toBe(0);
+    expect((await scratch.run("check", drill)).result).toMatchObject({ hearth: "drill", ok: true, files: 1 });
+    expect(readdirSync(scratch.files)).toEqual([]);
+
+    await scratch.run("drill", drill);
+    const missing = await scratch.run("check", { ...drill, EXPECT: "keys/*.pem" });
+    expect([missing.code, missing.result?.reason]).toEqual([20, "check"]);
+    expect(missing.result?.message).toContain("keys/*.pem is missing");
+});
+
+describe("hack/restore", () => {
+    async function restorable(): Promise<Volume> {
+        const notes = volume();
+        notes.write("notes.md", "milk");
+        notes.write("folder/more.md", "butter");
+        await notes.run("repository");
+        await notes.backup();
+        notes.write("notes.md", "spoiled");
+        notes.write("later.md", "later");
+        return notes;
+    }
+
+    /** The pod of the Job: fetch, proof, swap. */
+    async function restore(notes: Volume, env: Readonly<Record<string, string>> = {}) {
+        for (const action of ["restore", "check"]) {
+            const ended = await notes.run(action, env);
+            if (ended.code !== 0) {
+                return ended;
+            }
+        }
+        return notes.run("swap", env);
+    }
+
+    test("puts the copy in the place of the data, keeps the data, and puts it back", async () => {
+        const notes = await restorable();
+        const before = notes.content();
+
+        expect((await restore(notes)).result).toMatchObject({ hearth: "restore", ok: true });
+        expect(Object.keys(notes.content())).toEqual(["folder/more.md", "notes.md"]);
+        expect(readFileSync(join(notes.files, "notes.md"), "utf8")).toBe("milk");
+        // What is kept is not restored over.
+        expect((await restore(notes)).result?.message).toContain("hack/restore --undo");
+
+        expect((await restore(notes, { ACTION: "undo" })).result).toMatchObject({ hearth: "undo", ok: true });
+        expect(notes.content()).toEqual(before);
+        expect((await restore(notes, { ACTION: "drop" })).result).toMatchObject({ hearth: "drop", ok: true });
+        expect(notes.content()).toEqual(before);
+        expect(readdirSync(notes.files)).not.toContain(".hearth-restore");
+    });
+
+    test("fetches while the service runs, and swaps later", async () => {
+        const notes = await restorable();
+        const before = notes.content();
+
+        expect((await restore(notes, { ACTION: "copy" })).result).toMatchObject({ hearth: "copy", ok: true });
+        expect(notes.content()).toEqual(before);
+        // The service restarts meanwhile: its init container leaves the copy alone.
+        expect((await notes.run("prepare")).code).toBe(0);
+        expect(notes.content()).toEqual(before);
+        expect((await restore(notes)).code).toBe(0);
+        expect(readFileSync(join(notes.files, "notes.md"), "utf8")).toBe("milk");
+    });
+
+    test("restores a single file beside the others, and over none", async () => {
+        const notes = await restorable();
+        const env = { ACTION: "file", FILE: "folder/more.md", TO: "back" };
+
+        expect((await restore(notes, env)).code).toBe(0);
+        expect(readFileSync(join(notes.files, "back/folder/more.md"), "utf8")).toBe("butter");
+        expect((await notes.run("restore", env)).result?.message).toContain("exists");
+        expect((await notes.run("restore", { ...env, FILE: "../x", TO: "b" })).code).toBe(1);
+        expect((await notes.run("restore", { ...env, FILE: "none.md", TO: "b" })).code).toBe(18);
+    });
+
+    test("an unknown copy is refused", async () => {
+        const notes = await restorable();
+
+        expect((await restore(notes, { COPY: "00000000" })).result?.message).toContain("no copy of notes/notes-data");
+    });
+});

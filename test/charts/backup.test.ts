@@ -1,0 +1,214 @@
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { parse } from "yaml";
+import { backupOverrides } from "../../components/overrides";
+import { containers, type Manifest, ofKind, workloads } from "./manifest";
+import { charts, chartsDirectory, inParallel, parseManifests, Workspace } from "./workspace";
+
+/** What the program hands to the charts for a home with copies at two places. */
+const [override] = backupOverrides({
+    repository: { url: "https://git.example.com/home/hearth.git", revision: "main" },
+    domain: "home.example.com",
+    charts: {},
+    backup: {
+        ...{ target: "s3:https://s3.example.com/home", s3: { accessKey: "key", secretKey: "hidden-secret-key" } },
+        ...{ password: "hidden-password", home: "home.example.com", start: 1, hours: 4, startEmpty: false },
+        keep: { daily: 7, weekly: 4, monthly: 12 },
+        second: {
+            target: "sftp://me@192.0.2.9:23//copies",
+            sftp: { privateKey: "hidden", hostKey: "ssh-ed25519 AAAA" },
+        },
+    },
+});
+
+const texts = new Map<string, string>();
+const rendered = new Map<string, Manifest[]>();
+const manifests = (chart: string) => rendered.get(chart) ?? [];
+const all = () => charts.flatMap((chart) => manifests(chart));
+
+beforeAll(async () => {
+    const workspace = new Workspace("helm4");
+    workspace.write("backup-on.json", JSON.stringify({ global: { backup: override?.value } }));
+    try {
+        await inParallel(charts, async (chart) => {
+            const text = await workspace.template(chart, "--values", workspace.path("backup-on.json"));
+            texts.set(chart, text);
+            rendered.set(chart, parseManifests(text));
+        });
+    } finally {
+        workspace.remove();
+    }
+}, 120_000);
+
+interface Claim {
+    readonly keep?: boolean;
+    readonly backup?: { readonly skip?: string };
+}
+
+interface Values {
+    readonly workloads: Readonly<
+        Record<string, { readonly volumes?: Readonly<Record<string, { readonly claim?: Claim }>> }>
+    >;
+}
+
+/** Every claim in the charts' values, by namespace and name. */
+const claims: readonly (readonly [name: string, chart: string, claim: Claim])[] = charts.flatMap((chart) => {
+    const values = parse(readFileSync(join(chartsDirectory, chart, "values.yaml"), "utf8"), { merge: true }) as Values;
+    return Object.entries(values.workloads ?? {}).flatMap(([workload, { volumes }]) =>
+        Object.entries(volumes ?? {}).flatMap(([volume, { claim }]) =>
+            claim ? [[`${workload}-${volume}`, chart, claim] as const] : [],
+        ),
+    );
+});
+
+const jobs = (chart: string, kind: string) =>
+    ofKind(manifests(chart), "CronJob").filter(({ metadata }) => metadata?.labels?.["hearth/backup"] === kind);
+
+test("renders its golden file (UPDATE_GOLDEN=1 npx jest --selectProjects charts writes it)", () => {
+    const path = join(__dirname, "golden", "backup.yaml");
+    // Of the charts whose copies are files with a database among them, a dump, and files beside a snapshot.
+    const text = ["vaultwarden", "database", "garage"]
+        .map((chart) =>
+            texts
+                .get(chart)
+                ?.trim()
+                .replace(/\n+---\n/g, "\n---\n"),
+        )
+        .join("\n")
+        .concat("\n");
+    if (process.env["UPDATE_GOLDEN"] === "1") {
+        writeFileSync(path, text);
+    }
+
+    expect(text).toBe(existsSync(path) ? readFileSync(path, "utf8") : "");
+});
+
+test("no secret is among the values that Git and Argo CD see", () => {
+    expect(JSON.stringify(override)).not.toContain("hidden");
+});
+
+test.each(claims.map(([name, chart, claim]) => [`${chart}/${name}`, chart, name, claim] as const))(
+    "%s is copied, or its chart says why not",
+    (_, chart, name, { keep, backup }) => {
+        const copied = keep !== false && backup?.skip === undefined;
+        const found = ["backup", "drill", "restore"].map((kind) =>
+            jobs(chart, kind).some(({ metadata }) => metadata?.labels?.["hearth/claim"] === name),
+        );
+
+        expect(found).toEqual([copied, copied, copied]);
+    },
+);
+
+test("metrics, logs, caches and dumps are not copied, and databases, passwords, photos and Git are", () => {
+    const copied = charts.flatMap((chart) =>
+        jobs(chart, "backup").map(({ metadata }) => `${chart}/${metadata?.labels?.["hearth/claim"]}`),
+    );
+
+    for (const each of [
+        "monitoring/prometheus-data",
+        "monitoring/loki-data",
+        "jellyfin/jellyfin-cache",
+        "database/dump-dumps",
+    ]) {
+        expect(copied).not.toContain(each);
+    }
+    for (const each of [
+        "database/postgres-data",
+        "vaultwarden/vaultwarden-data",
+        "gitops/gitea-data",
+        "immich/immich-library",
+    ]) {
+        expect(copied).toContain(each);
+    }
+});
+
+test("a copy runs as the user of its service, reads the volume only, and gives way to everything else", () => {
+    for (const chart of charts) {
+        for (const { spec } of jobs(chart, "backup")) {
+            const pod = spec?.jobTemplate.spec?.template.spec;
+            const [container] = pod?.containers ?? [];
+            const claim = spec?.jobTemplate.metadata?.labels?.["hearth/claim"];
+            const owner = workloads(manifests(chart)).find(
+                ({ template, kind }) =>
+                    kind !== "CronJob" &&
+                    template.spec?.volumes?.some((each) => each.persistentVolumeClaim?.claimName === claim),
+            );
+
+            expect(pod?.securityContext).toEqual(owner?.template.spec?.securityContext);
+            expect(pod?.priorityClassName).toBe("backup");
+            expect(spec?.concurrencyPolicy).toBe("Forbid");
+            expect(
+                container?.volumeMounts?.filter(({ readOnly }) => readOnly !== true).map(({ name }) => name),
+            ).toEqual(["tmp"]);
+        }
+    }
+});
+
+test("copies are spread over the hours of the night that the home says", () => {
+    const times = charts.flatMap((chart) => jobs(chart, "backup").map(({ spec }) => spec?.schedule.split(" ") ?? []));
+    const byHour = [1, 2, 3, 4].map((hour) => times.filter((each) => each[1] === String(hour)).length);
+
+    expect(byHour.reduce((sum, each) => sum + each)).toBe(times.length);
+    expect(Math.max(...byHour)).toBeLessThan(times.length / 2);
+});
+
+test("an empty volume is restored before anything else of its pod starts", () => {
+    const having = workloads(all()).filter(({ template, kind }) => {
+        const names = template.spec?.volumes?.map((each) => each.persistentVolumeClaim?.claimName ?? "") ?? [];
+        return kind !== "CronJob" && kind !== "Job" && names.some((name) => name !== "media" && name !== "");
+    });
+    const without = having
+        .filter(({ template }) => !template.spec?.initContainers?.[0]?.name.startsWith("restore-"))
+        .map(({ name }) => name);
+
+    // All of its volumes can be made again; and one whose nameserver is in its own pod.
+    expect(without.sort()).toEqual(["loki", "machine-learning", "prometheus", "qbittorrent"]);
+});
+
+test("only pods that copy or restore have the way to the repository, its credentials and nothing but these", () => {
+    for (const { template, name } of workloads(all())) {
+        const mounting = [...(template.spec?.initContainers ?? []), ...(template.spec?.containers ?? [])].filter(
+            ({ volumeMounts }) => volumeMounts?.some(({ mountPath }) => mountPath === "/target"),
+        );
+
+        expect([name, template.metadata?.labels?.["hearth/backup-target"]]).toEqual([
+            name,
+            mounting.length > 0 ? "true" : undefined,
+        ]);
+        for (const { image } of mounting) {
+            expect(image).toMatch(
+                /^docker\.io\/(restic\/restic|immich-app|library\/busybox)|^ghcr\.io\/immich-app\/postgres/,
+            );
+        }
+    }
+    for (const policy of ofKind(all(), "NetworkPolicy").filter(({ metadata }) => metadata?.name === "backup")) {
+        const ports = policy.spec?.egress?.flatMap((each) => each.ports?.map(({ port }) => port) ?? []);
+        expect([policy.spec?.podSelector?.matchLabels, ports]).toEqual([
+            { "hearth/backup-target": "true" },
+            [53, 53, 443, 23],
+        ]);
+    }
+});
+
+test("no health of an Application depends on a copy", () => {
+    for (const { metadata } of ofKind(all(), "CronJob").filter(({ metadata }) => metadata?.labels?.["hearth/backup"])) {
+        expect(metadata?.annotations).toMatchObject({ "argocd.argoproj.io/ignore-healthcheck": "true" });
+    }
+});
+
+test("containers of copies keep to the level of their namespace and have limits", () => {
+    for (const { container } of containers(all()).filter(({ container }) =>
+        /restic|library\/python/.test(container.image ?? ""),
+    )) {
+        expect(container.securityContext).toMatchObject({
+            allowPrivilegeEscalation: false,
+            readOnlyRootFilesystem: true,
+        });
+        expect(container.securityContext?.capabilities?.drop).toEqual(["ALL"]);
+        // Those that the level baseline allows.
+        expect(["CHOWN", "DAC_OVERRIDE", "FOWNER"]).toEqual(
+            expect.arrayContaining(container.securityContext?.capabilities?.add ?? []),
+        );
+        expect(container.resources?.limits?.["memory"]).toBeDefined();
+    }
+});
