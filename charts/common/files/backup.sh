@@ -107,12 +107,28 @@ repository() {
         set -- "$@" -o "sftp.args=-i $work/ssh-key -o IdentitiesOnly=yes -o BatchMode=yes -o ConnectTimeout=20 \
 -o ServerAliveInterval=30 -o StrictHostKeyChecking=yes -o UserKnownHostsFile=$secrets/$target.known-hosts"
     fi
-    restic "$@" 2> "$work/error"
+    if [ -n "${limit:-}" ]; then
+        timeout "$limit" restic "$@" 2> "$work/error"
+    else
+        restic "$@" 2> "$work/error"
+    fi
+}
+
+# Whether $target answers and its repository opens. restic itself would try for a quarter of an hour.
+probe() {
+    limit=${REACH_LIMIT:-60}
+    code=0
+    repository cat config --no-lock > /dev/null || code=$?
+    limit=
+    return "$code"
 }
 
 # Sets $reason and $sentence from restic's exit code $1 and its messages.
 explain() {
-    error=$(tail -c 2000 "$work/error" | tr '\n' ' ')
+    error=$(tail -c 4000 "$work/error" | tr '\n' ' ')
+    # The reason of the last try, or else restic's last words.
+    detail=$(sed -n 's/.*retrying after [^ ]*: //p' "$work/error" | tail -n 1)
+    [ -n "$detail" ] || detail=$(sed 's/^.*"message":"//; s/"[,}].*$//; s/^Fatal: //' "$work/error" | grep -v '^ *$' | tail -n 1)
     where="the $target target"
     case $1 in
         10) reason=none sentence="$where has no repository yet: the CronJob backup/repository makes it within the hour" && return ;;
@@ -132,17 +148,20 @@ explain() {
             reason=password sentence="$where refuses the credentials in hearth:backup: check user and password, or access key and secret key" ;;
         *NoSuchBucket* | *'bucket does not exist'*)
             reason=unreachable sentence="$where has no such bucket: check hearth:backup.target" ;;
-        *'no such host'* | *refused* | *timeout* | *'imed out'* | *unreachable* | *'no route'* | *'EOF'* | *'connection'* | *'lookup '* | *' 50'[0-9]*)
+        *'no such host'* | *refused* | *timeout* | *'imed out'* | *unreachable* | *'no route'* | *'EOF'* | *'connection'* | *'lookup '* | *' 50'[0-9]* | *'context canceled'* | '')
             reason=unreachable sentence="$where cannot be reached: check its address, the network and that it runs" ;;
         *'does not match hash'* | *'invalid data'* | *'damaged'* | *ciphertext*)
             reason=damaged sentence="$where has damaged data: run restic check on it, and keep its disk as it is" ;;
         *) reason=failed sentence="restic failed on $where" ;;
     esac
-    sentence="$sentence ($(printf %s "$error" | tail -c 300))"
+    [ -z "$detail" ] || sentence="$sentence ($(printf %s "$detail" | head -c 300))"
 }
 
 # Opens the repository of $target and lists this home's copies in $work/copies. Returns 1 with $reason and $sentence.
 open() {
+    probe || { explain $?; return 1; }
+    # Locks of runs that died.
+    [ "$*" = --no-lock ] || repository unlock > /dev/null || { explain $?; return 1; }
     code=0
     # Each lock is a file, so this finds a target that is read-only or full. Reading does without.
     repository snapshots --json --retry-lock "${RETRY_LOCK:-1h}" "$@" > "$work/all" || code=$?
@@ -225,8 +244,6 @@ backup() {
     worst=
     for target in $TARGETS; do
         say "copying $CLAIM to the $target target"
-        # Locks of runs that died. Other mistakes come up in a moment.
-        repository unlock > /dev/null || true
         if ! { open && copy; }; then
             say "$sentence"
             # The first target that fails is the one reported; the next is copied to all the same.
@@ -284,8 +301,13 @@ swap() {
 
 # Puts the data in old/ back, from after a swap or from the middle of one. What was restored is kept in undone/.
 undo() {
-    if [ ! -e "$state/old" ]; then fail none "there is nothing to undo: no data of before a restore is kept in $CLAIM"; fi
-    write "$state/undoing" yes
+    if [ ! -e "$state/old" ] && [ ! -e "$state/swapping" ]; then fail none "there is nothing to undo: no data of before a restore is kept in $CLAIM"; fi
+    mkdir -p "$state/old"
+    if [ ! -e "$state/undoing" ]; then
+        # What an undo before kept is kept, too.
+        [ ! -e "$state/undone" ] || mv "$state/undone" "$state/undone.$started"
+        write "$state/undoing" yes
+    fi
     rm -f "$state/complete"
     if [ -e "$state/out" ]; then
         mkdir -p "$state/undone"
@@ -340,7 +362,7 @@ prepare() {
     if has_data; then finish true "the volume has data, which stays as it is"; fi
     missing=none
     for target in $TARGETS; do
-        if choose && say "restoring $CLAIM from its copy $copy on the $target target" && beside; then
+        if choose && say "restoring $CLAIM from its copy $(printf %.8s "$copy") on the $target target" && beside; then
             mkdir -p "$state"
             write "$state/start" "$copy"
             note copies "$(jq -n -c --arg target "$target" --arg copy "$copy" '{($target): $copy[0:8]}')"
@@ -366,7 +388,7 @@ prepare() {
 start() {
     swap
     rm -rf "$state"
-    finish true "restored from the copy $copy"
+    finish true "restored from the copy $(printf %.8s "$copy")"
 }
 
 case $action in
@@ -389,7 +411,8 @@ case $action in
                     fail failed "the data of before the last restore of $CLAIM is still kept: put it back with hack/restore --undo, or delete it with hack/restore --drop"
                 fi
                 if choose && beside; then
-                    finish true "the copy $copy is beside the data"
+                    note copies "$(jq -n -c --arg target "$target" --arg copy "$copy" '{($target): $copy[0:8]}')"
+                    finish true "the copy $(printf %.8s "$copy") is beside the data"
                 fi
                 fail "$reason" "$sentence"
                 ;;
@@ -438,7 +461,7 @@ case $action in
     repository)
         for target in $TARGETS; do
             code=0
-            repository unlock > /dev/null || code=$?
+            probe || code=$?
             if [ "$code" = 10 ]; then
                 say "making the repository of the $target target"
                 repository init > /dev/null || { explain $?; fail "$reason" "$sentence"; }
@@ -448,7 +471,7 @@ case $action in
             fi
             open || fail "$reason" "$sentence"
             if [ -z "$homes" ]; then
-                echo "$HOME_NAME" | repository backup --host "$HOME_NAME" --tag hearth --stdin --stdin-filename home ||
+                echo "$HOME_NAME" | repository backup --host "$HOME_NAME" --tag hearth --stdin --stdin-filename home > /dev/null ||
                     { explain $?; fail "$reason" "$sentence"; }
             fi
             if [ "${ACTION:-}" = list ]; then
@@ -461,7 +484,6 @@ case $action in
         ;;
     prune)
         for target in $TARGETS; do
-            repository unlock > /dev/null || { explain $?; fail "$reason" "$sentence"; }
             open || fail "$reason" "$sentence"
             say "deleting the copies of the $target target that hearth:backup.keep does not keep"
             repository forget --host "$HOME_NAME" --group-by host,tags --keep-tag hearth --keep-daily "$KEEP_DAILY" \

@@ -1,0 +1,154 @@
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { root } from "../../lib/root";
+import { Program, runToEnd } from "../programs/program";
+import { RestServer } from "./servers";
+import { targetFolder, Volume } from "./volume";
+
+const server = new RestServer();
+let volume: Volume;
+
+beforeAll(() => server.start());
+
+beforeEach(() => {
+    volume = new Volume(targetFolder(server.backup()));
+});
+
+afterEach(() => volume.remove());
+
+afterAll(() => server.remove());
+
+/** Runs a program in Python, which has SQLite. */
+async function python(program: string, ...args: readonly string[]): Promise<string> {
+    const { code, output } = await runToEnd("python3", ["-c", program, ...args]);
+    expect([code, output]).toEqual([0, output]);
+    return output.trim();
+}
+
+/** A writer: each commit adds one row to two tables, so that a copy from within one has different numbers of them. */
+const writer = `
+import sqlite3, sys
+database = sqlite3.connect(sys.argv[1], timeout=60, isolation_level=None)
+database.execute(f"PRAGMA journal_mode = {sys.argv[2]}")
+database.execute("PRAGMA synchronous = OFF")
+database.execute("CREATE TABLE one (id INTEGER PRIMARY KEY, text)")
+database.execute("CREATE TABLE other (id INTEGER PRIMARY KEY, text)")
+print("ready", flush=True)
+for number in range(10_000):
+    database.execute("BEGIN IMMEDIATE")
+    database.execute("INSERT INTO one (text) VALUES (?)", ("x" * (number % 400),))
+    database.execute("INSERT INTO other (text) VALUES (?)", ("y" * (number % 300),))
+    database.execute("COMMIT")
+`;
+
+const state = `
+import sqlite3, sys
+database = sqlite3.connect(sys.argv[1])
+one, other = (database.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in ("one", "other"))
+print(database.execute("PRAGMA integrity_check").fetchone()[0], one == other, one)
+`;
+
+test.each(["WAL", "DELETE"])(
+    "copies of a database that is written meanwhile (%s) are sound and end at a commit",
+    async (mode) => {
+        const path = join(volume.files, "folder", "notes.db");
+        mkdirSync(join(volume.files, "folder"));
+        await volume.run("repository");
+        const writing = new Program("python3", ["-c", writer, path, mode]);
+        await writing.until(async () => writing.output.includes("ready"));
+        const numbers: number[] = [];
+        let hasEnded = false;
+        const end = writing.exit().then((code) => {
+            hasEnded = true;
+            return code;
+        });
+        while (!hasEnded) {
+            expect((await volume.backup()).result).toMatchObject({ ok: true });
+            const restored = volume.replacement();
+            expect((await restored.run("prepare")).code).toBe(0);
+            const [integrity, agrees, count] = (await python(state, join(restored.files, "folder/notes.db"))).split(
+                " ",
+            );
+            expect([integrity, agrees]).toEqual(["ok", "True"]);
+            numbers.push(Number(count));
+            restored.remove();
+        }
+        expect(await end).toBe(0);
+        await volume.backup();
+        const last = volume.replacement();
+        await last.run("prepare");
+
+        // Nothing of before is missing in a later copy, and the last one has all.
+        expect(numbers).toEqual(numbers.toSorted((a, b) => a - b));
+        expect(await python(state, join(last.files, "folder/notes.db"))).toBe("ok True 10000");
+        // Neither the log nor the shared memory of the live database: they would not fit the copy.
+        expect(Object.keys(last.content())).toEqual(["folder/notes.db"]);
+        last.remove();
+    },
+    300_000,
+);
+
+test("what only has SQLite's header is copied as a file, and a damaged database is found by the drill", async () => {
+    volume.write("header-only.db", "SQLite format 3\0 and nothing else");
+    await python(
+        'import sqlite3, sys; d = sqlite3.connect(sys.argv[1]); d.execute("CREATE TABLE t (x)"); ' +
+            'd.executemany("INSERT INTO t VALUES (?)", [("x" * 500,)] * 400); d.commit()',
+        join(volume.files, "damaged.db"),
+    );
+    const bytes = readFileSync(join(volume.files, "damaged.db"));
+    bytes.fill(0xff, 20_000, 60_000);
+    writeFileSync(join(volume.files, "damaged.db"), bytes);
+    await volume.run("repository");
+    expect((await volume.backup()).result).toMatchObject({ ok: true });
+
+    const scratch = volume.replacement();
+    expect((await scratch.run("drill", { DRILL: "yes" })).code).toBe(0);
+    const { code, result } = await scratch.run("check", { DRILL: "yes" });
+    expect([code, result?.reason]).toEqual([20, "check"]);
+    expect(result?.message).toMatch(/the copy \w{8} of .* is not whole: .*\.db: /);
+    scratch.remove();
+});
+
+test("a database that its program holds locked for good fails the copy in a sentence, and holds up nobody", async () => {
+    const path = join(volume.files, "notes.db");
+    const holder = new Program("python3", [
+        "-c",
+        'import sqlite3, sys; d = sqlite3.connect(sys.argv[1], isolation_level=None); d.execute("CREATE TABLE t (x)"); ' +
+            'd.execute("BEGIN EXCLUSIVE"); print("held", flush=True); sys.stdin.read() or __import__("signal").pause()',
+        path,
+    ]);
+    await holder.until(async () => holder.output.includes("held"));
+    await volume.run("repository");
+
+    const { code, result } = await volume.backup({ LOCK_TIMEOUT: "0" });
+    await holder.stop();
+
+    expect([code, result?.reason]).toEqual([17, "incomplete"]);
+    expect(result?.message).toContain("notes.db is held locked by its program");
+}, 120_000);
+
+test("a copy of Garage is its own snapshot, in the database's place", async () => {
+    volume.write("node_key", "key");
+    volume.write("db.lmdb/data.mdb", "torn");
+    volume.write("snapshots/2026-11-29T02:00:00Z/db.lmdb/data.mdb", "older");
+    volume.write("snapshots/2026-11-30T02:00:00Z/db.lmdb/data.mdb", "whole");
+    await volume.run("repository");
+    expect((await volume.backup({ EXCLUDE: "db.lmdb" })).code).toBe(0);
+
+    const fresh = volume.replacement();
+    const first = { LOADS: "yes", START: "start" };
+    expect((await fresh.run("prepare", first)).code).toBe(0);
+    const load = [
+        "sh",
+        join(root, "charts/common/files/backup.sh"),
+        "load",
+        "sh",
+        join(root, "charts/garage/backup/load.sh"),
+    ];
+    expect((await fresh.command(load, first)).code).toBe(0);
+    expect((await fresh.run("start", first)).code).toBe(0);
+
+    expect(readFileSync(join(fresh.files, "db.lmdb/data.mdb"), "utf8")).toBe("whole");
+    expect(readFileSync(join(fresh.files, "node_key"), "utf8")).toBe("key");
+    fresh.remove();
+});

@@ -1,0 +1,83 @@
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir, userInfo } from "node:os";
+import { join } from "node:path";
+import { run } from "../../lib/run";
+import { freePort } from "../../sandbox/ports";
+import { sshdProgram } from "../../toolchain/sshd";
+import { Program } from "../programs/program";
+import { targetFolder, Volume } from "./volume";
+
+const directory = mkdtempSync(join(tmpdir(), "hearth-sftp-"));
+/** Who logs in: sshd needs no account of its own where it runs as that user. */
+const isRoot = process.getuid?.() === 0;
+const account = isRoot ? { uid: 65534, gid: 65534, name: "nobody" } : { ...userInfo(), name: userInfo().username };
+let sshd: Program;
+let port: number;
+
+async function key(name: string): Promise<string> {
+    const path = join(directory, name);
+    const { exitCode, output } = await run("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", path]);
+    expect([exitCode, output]).toEqual([0, ""]);
+    chownSync(path, account.uid, account.gid);
+    return readFileSync(`${path}.pub`, "utf8").split(" ").slice(0, 2).join(" ");
+}
+
+const hostKeys: Record<string, string> = {};
+
+beforeAll(async () => {
+    port = await freePort();
+    mkdirSync(join(directory, "copies"));
+    chmodSync(directory, 0o755);
+    chownSync(join(directory, "copies"), account.uid, account.gid);
+    hostKeys["own"] = await key("host");
+    hostKeys["other"] = await key("other");
+    writeFileSync(join(directory, "authorized_keys"), `${await key("user")}\n`);
+    writeFileSync(
+        join(directory, "config"),
+        [
+            `Port ${port}`,
+            ...["ListenAddress 127.0.0.1", "UsePAM no", "StrictModes no", "PasswordAuthentication no"],
+            `HostKey ${join(directory, "host")}`,
+            `AuthorizedKeysFile ${join(directory, "authorized_keys")}`,
+            ...["PidFile none", "Subsystem sftp internal-sftp", "ForceCommand internal-sftp"],
+        ].join("\n"),
+    );
+    sshd = new Program(sshdProgram(), ["-D", "-e", "-f", join(directory, "config")], {
+        ...(isRoot ? { uid: account.uid, gid: account.gid } : {}),
+    });
+    await sshd.until(async () => sshd.output.includes("Server listening"));
+});
+
+afterAll(async () => {
+    await sshd.stop();
+    rmSync(directory, { recursive: true, force: true });
+});
+
+const backup = (hostKey: string) => ({
+    target: `sftp://${account.name}@127.0.0.1:${port}/${join(directory, "copies")}`,
+    sftp: { privateKey: readFileSync(join(directory, "user"), "utf8"), hostKey },
+    password: "a password of the test",
+});
+
+test("copies go to a folder over SFTP, and come back", async () => {
+    const notes = new Volume(targetFolder(backup(hostKeys["own"] ?? "")));
+    notes.write("notes.md", "milk");
+    expect((await notes.run("repository")).result).toMatchObject({ ok: true });
+    expect((await notes.backup()).result).toMatchObject({ ok: true });
+
+    const fresh = notes.replacement();
+    expect((await fresh.run("prepare")).code).toBe(0);
+    expect(fresh.content()).toEqual(notes.content());
+    notes.remove();
+    fresh.remove();
+});
+
+test("a server with another host key is sent nothing", async () => {
+    const notes = new Volume(targetFolder(backup(hostKeys["other"] ?? "")));
+    notes.write("notes.md", "milk");
+
+    const { code, result } = await notes.run("repository");
+    expect([code, result?.reason]).toEqual([10, "unreachable"]);
+    expect(result?.message).toContain("another SSH host key than hearth:backup.sftp.hostKey");
+    notes.remove();
+});
