@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
+import { copiesValues } from "./copies";
 import { reviewed } from "./golden";
 import { containers, type Manifest, type Model, ofKind, type RunningContainer } from "./manifest";
 import { renderedCharts } from "./workspace";
@@ -39,7 +40,10 @@ interface Subject extends RunningContainer {
     readonly tag: string;
 }
 
-const subjects = [...renderedCharts()].flatMap(([chart, objects]) =>
+/** Every chart as it is, and as a home with copies of its volumes has it. */
+const rendered = [...renderedCharts(), ...renderedCharts(copiesValues)];
+
+const subjects = rendered.flatMap(([chart, objects]) =>
     containers(objects).map((each): Subject => {
         const [, repository = "", tag = ""] = /^([^@]+):([^:@]+)(?:@.+)?$/.exec(each.container.image ?? "") ?? [];
         return {

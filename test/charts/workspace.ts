@@ -68,9 +68,9 @@ export class Workspace {
     }
 
     /** The same as {@link render} with the chart's defaults, while nothing else runs. */
-    renderSync(chart: string): Manifest[] {
+    renderSync(chart: string, ...values: readonly string[]): Manifest[] {
         const path = join(this.directory, chart);
-        const args = ["template", chart, path, "--namespace", chart];
+        const args = ["template", chart, path, "--namespace", chart, ...values];
         return parseManifests(
             execFileSync(tool(this.helm), args, { ...this.options(), encoding: "utf8", stdio: "pipe" }),
         );
@@ -116,11 +116,17 @@ export class Workspace {
     }
 }
 
-/** Objects of every chart as Argo CD renders it, for tests that are named after them: Jest has to know these names at once. */
-export function renderedCharts(): ReadonlyMap<string, Manifest[]> {
+/**
+ * Objects of every chart as Argo CD renders it, for tests that are named after them: Jest has to know these names at once.
+ *
+ * @param values beside the chart's own
+ */
+export function renderedCharts(values: object = {}): ReadonlyMap<string, Manifest[]> {
     const workspace = new Workspace("helm4");
     try {
-        return new Map(charts.map((chart) => [chart, workspace.renderSync(chart)]));
+        workspace.write("given.json", JSON.stringify(values));
+        const given = ["--values", workspace.path("given.json")];
+        return new Map(charts.map((chart) => [chart, workspace.renderSync(chart, ...given)]));
     } finally {
         workspace.remove();
     }
