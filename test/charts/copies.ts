@@ -4,6 +4,7 @@ const [override] = backupOverrides({
     repository: { url: "https://git.example.com/home/hearth.git", revision: "main" },
     domain: "home.example.com",
     charts: {},
+    nfs: undefined,
     backup: {
         ...{ target: "s3:https://s3.example.com/home", s3: { accessKey: "key", secretKey: "hidden-secret-key" } },
         ...{ password: "hidden-password", home: "home.example.com", start: 1, hours: 4, startEmpty: false },
