@@ -230,26 +230,33 @@ converge() {
     say "k3s or its config differs from what is asked for: the node is drained, switched and uncordoned"
     # A server asks its own API server: the API's address may be what changes.
     if [[ $role == server ]]; then open_cluster "$(<"$etc/k3s.yaml")"; else open_cluster "${kubeconfig:?}"; fi
-    write_file "$switching" 0600 <<<"$version"
+    # By a switch that was cut short the node is cordoned, too, and only the first run saw it as it was.
+    local before=""
+    if [[ -e $switching ]]; then before=$(<"$switching"); elif is_cordoned; then before=cordoned; fi
+    write_file "$switching" 0600 <<<"$before"
     # After a switch that was cut short, it may be this node's API server that does not answer.
     if with_cluster get --raw /readyz >/dev/null 2>&1; then
-        empty_node
+        empty_node "$before"
     fi
     apply
     wait_until 300 "$node Ready with $version" is_ready || die "see journalctl -u $unit on the node; it stays cordoned"
-    # The API's address may just be moving from this server to another.
-    wait_until 60 "$node uncordoned" with_cluster uncordon "$node" || die "run on it: k3s kubectl uncordon $node"
+    if [[ $before == cordoned ]]; then
+        say "$node was cordoned before, and stays so"
+    else
+        # The API's address may just be moving from this server to another.
+        wait_until 60 "$node uncordoned" with_cluster uncordon "$node" || die "run on it: k3s kubectl uncordon $node"
+    fi
     remove_file "$switching"
 }
 
-# Moves the pods elsewhere.
+# Moves the pods elsewhere. $1 is "cordoned" if the node takes none already.
 empty_node() {
     local others
     others=$(with_cluster get nodes -o name | grep -cvx "node/$node" || true)
     with_cluster cordon "$node"
     # A home of one node has nowhere to put its pods.
     if ((others > 0)) && ! with_cluster drain "$node" "${emptying[@]}"; then
-        with_cluster uncordon "$node"
+        [[ $1 == cordoned ]] || with_cluster uncordon "$node"
         remove_file "$switching"
         die "$node was not empty within 5 minutes and runs what it ran before: see above which pods stay" \
             "(a PodDisruptionBudget may hold them), and run \`pulumi up\` again"

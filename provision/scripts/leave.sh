@@ -50,9 +50,11 @@ reach_others() {
 }
 
 drain() {
+    local before=""
+    if is_cordoned; then before=cordoned; fi
     with_cluster cordon "$node"
     if ! with_cluster drain "$node" "${emptying[@]}"; then
-        with_cluster uncordon "$node" || true
+        [[ $before == cordoned ]] || with_cluster uncordon "$node" || true
         die "$node was not empty within 5 minutes and stays in the cluster: see above which pods stay (a PodDisruptionBudget" \
             "may hold them), and run \`pulumi up\` again"
     fi

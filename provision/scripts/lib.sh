@@ -155,6 +155,8 @@ emptying=(--ignore-daemonsets --delete-emptydir-data --timeout=300s --request-ti
 # is deleted with this script whatever ends it.
 api_server=()
 with_cluster() { k3s kubectl --kubeconfig /proc/self/fd/4 --request-timeout=20s "${api_server[@]}" "$@"; }
+# Whether the node takes no pods, by this script or by somebody's hand.
+is_cordoned() { [[ $(with_cluster get node "$node" -o 'jsonpath={.spec.unschedulable}' 2>/dev/null) == true ]]; }
 open_cluster() {
     local file
     file=$(umask 077 && mktemp /run/hearth.XXXXXX)

@@ -125,6 +125,35 @@ test("a node whose k3s does not stop keeps its data", () => {
     expect(stderr).toContain("nothing was deleted on a1, because k3s-agent.service does not stop");
 });
 
+describe("a switch to another k3s", () => {
+    /** Calls of kubectl that a switch makes; `first` is the node as the API shows it at its begin. */
+    const calls = (first: string) => {
+        const body = `
+            renew_in_time() { :; }; is_applied() { return 1; }; open_cluster() { :; }; is_ready() { :; }
+            apply() { [[ ! -e ${folder}/cut ]] || exit 1; }
+            with_cluster() {
+                if [[ $* == *unschedulable* ]]; then cat ${folder}/cordoned; return; fi
+                [[ $1 != cordon ]] || printf true >${folder}/cordoned
+                echo "$1" >>${folder}/calls
+            }
+            converge`;
+        write("cordoned", first);
+        write("cut", "");
+        run(["identity", "claims", "k3s"], { ...k3s, kubeconfig: "x" }, body);
+        rmSync(join(folder, "cut"));
+        run(["identity", "claims", "k3s"], { ...k3s, kubeconfig: "x" }, body);
+        return readFileSync(join(folder, "calls"), "utf8").split("\n");
+    };
+
+    test("uncordons a node that it has cordoned, also in a second run", () => {
+        expect(calls("")).toEqual(expect.arrayContaining(["cordon", "uncordon"]));
+    });
+
+    test("leaves a node cordoned that somebody had cordoned, also in a second run", () => {
+        expect(calls("true")).not.toContain("uncordon");
+    });
+});
+
 describe("name servers of pods", () => {
     const made = (files: Readonly<Record<string, string>>) => {
         for (const [path, text] of Object.entries(files)) {
