@@ -69,7 +69,7 @@ const clusterSchema = z.looseObject({
             }),
         )
         .optional(),
-    ssh: z.unknown().optional(),
+    ssh: z.looseObject({ privateKey: z.unknown().optional(), agent: z.unknown().optional() }).optional(),
     api: z.unknown().optional(),
     k3s: z.unknown().optional(),
     storage: z.unknown().optional(),
@@ -133,8 +133,10 @@ function checkCluster({ value, issues }: z.core.ParsePayload<unknown>): void {
             refuse(issues, [key], `set either hearth:${key} or hearth:nodes, not both`);
         }
     }
-    if (ssh === undefined) {
-        expect("ssh.privateKey", "the private key that the nodes let in, as a secret");
+    if (ssh?.privateKey === undefined && !ssh?.agent) {
+        expect("ssh.privateKey", "the private key that the nodes let in, as a secret, or hearth:ssh.agent: true");
+    } else if (ssh.privateKey !== undefined && ssh.agent) {
+        refuse(issues, ["ssh"], "set either hearth:ssh.privateKey or hearth:ssh.agent, not both");
     }
     checkNetworks(nodes, k3s, expect);
     if (api === undefined && nodes.filter(({ role }) => role === "server").length > 1) {

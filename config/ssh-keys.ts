@@ -97,7 +97,8 @@ export function hostKeyMistake(text: string): string | undefined {
 }
 
 const privateKeyForm = "an OpenSSH or PEM private key, whole, with its BEGIN and END lines";
-const withoutPassphrase = "a private key without a passphrase (make a copy without one: ssh-keygen -p -f <copy>)";
+const withoutPassphrase =
+    "a private key without a passphrase (make a copy without one: ssh-keygen -p -f <copy>; or set hearth:ssh.agent: true)";
 
 /** What is wrong with the body of a key in OpenSSH's own format (PROTOCOL.key in its sources). */
 function openSshMistake(body: string): string | undefined {

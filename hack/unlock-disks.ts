@@ -2,7 +2,8 @@ import { setTimeout as pause } from "node:timers/promises";
 import { type NodeSettings, nodeSchema } from "../config/nodes";
 import { readStackFile, stackFileName } from "../config/stack-file";
 import { Failure } from "../lib/failure";
-import { ssh } from "../lib/ssh";
+import { type SshLogin, ssh } from "../lib/ssh";
+import { jumpHostOf } from "./ssh-login";
 import { pulumi } from "./stack";
 import { exitCodes } from "./verb";
 
@@ -12,6 +13,8 @@ const startLimit = 600;
 /** A node that can be unlocked: its Dropbear's host key is pinned. */
 export interface LockedNode extends Pick<NodeSettings, "name" | "address" | "port" | "user" | "hostKey"> {
     readonly unlock: { readonly address: string; readonly hostKey: string };
+    /** Host through which it is reached. */
+    readonly jumpHost?: SshLogin["jumpHost"];
 }
 
 const schema = nodeSchema.pick({ name: true, address: true, port: true, user: true, hostKey: true, unlock: true });
@@ -24,7 +27,8 @@ const schema = nodeSchema.pick({ name: true, address: true, port: true, user: tr
  */
 export function nodeToUnlock(stack: string, name: string, hostKeys: Readonly<Record<string, string>>): LockedNode {
     const file = stackFileName(stack);
-    const given = readStackFile(file).config["hearth:nodes"];
+    const { config } = readStackFile(file);
+    const given = config["hearth:nodes"];
     const nodes: readonly unknown[] = Array.isArray(given) ? given : [];
     const known = nodes.flatMap((each) => {
         const { success, data } = schema.strip().safeParse(each);
@@ -37,7 +41,7 @@ export function nodeToUnlock(stack: string, name: string, hostKeys: Readonly<Rec
     }
     const { unlock, ...rest } = node;
     if (unlock === undefined) {
-        throw new Failure(`${name} has no "unlock" in ${file}: its disks are opened at its keyboard`);
+        throw new Failure(`${name} has no "unlock" in ${file}: a key file opens its disks when it starts`);
     }
     const hostKey = unlock.hostKey ?? hostKeys[name];
     if (hostKey === undefined) {
@@ -47,7 +51,12 @@ export function nodeToUnlock(stack: string, name: string, hostKeys: Readonly<Rec
                 "dropbearkey -y -f /etc/dropbear/initramfs/dropbear_ed25519_host_key",
         );
     }
-    return { ...rest, unlock: { address: unlock.address.replace(/\/.*/, ""), hostKey } };
+    const jumpHost = jumpHostOf(config);
+    return {
+        ...rest,
+        ...(jumpHost === undefined ? {} : { jumpHost }),
+        unlock: { address: unlock.address.replace(/\/.*/, ""), hostKey },
+    };
 }
 
 /** Public host keys of the nodes' initramfs, by name, that `pulumi up` wrote down in the stack's state. */
@@ -65,7 +74,7 @@ export async function storagePassphrase(stack: string): Promise<string> {
 
 /** Whether the node's ordinary SSH answers, by its host key; whether it would let us in does not matter. */
 export async function nodeIsUp(node: LockedNode): Promise<boolean> {
-    const { code, stderr } = await ssh(node, ["true"], { input: "" });
+    const { code, stderr } = await ssh(node, ["true"], { input: "", jumpHost: node.jumpHost });
     return code === 0 || stderr.includes("Permission denied");
 }
 
@@ -75,8 +84,9 @@ export async function nodeIsUp(node: LockedNode): Promise<boolean> {
  * @returns what the node told
  * @throws Failure with what to do, when the disks stay closed
  */
-export async function unlockDisks({ name, unlock }: LockedNode, passphrase: string): Promise<string> {
-    const { code, stdout, stderr } = await ssh({ user: "root", port: 22, ...unlock }, [], { input: `${passphrase}\n` });
+export async function unlockDisks({ name, unlock, jumpHost }: LockedNode, passphrase: string): Promise<string> {
+    const login = { input: `${passphrase}\n`, jumpHost };
+    const { code, stdout, stderr } = await ssh({ user: "root", port: 22, ...unlock }, [], login);
     const said = stdout + stderr;
     // A node that starts ends our session with the last disk.
     if (code === 0 || (code === 255 && said.includes("set up successfully"))) {

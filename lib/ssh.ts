@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { Failure } from "./failure";
+import { shellQuote } from "./shell";
 
 /** An sshd, and the one public key that it is trusted by. */
 export interface SshTarget {
@@ -14,12 +15,20 @@ export interface SshTarget {
     readonly hostKey: string;
 }
 
+/** A way to log in. */
+export interface SshLogin {
+    /** Private key to log in with; the user's own keys and agent by default. */
+    readonly privateKey?: string | undefined;
+    /** Whether only the keys of the agent at SSH_AUTH_SOCK are used. */
+    readonly agent?: boolean | undefined;
+    /** Host through which the target is reached, with the same login. */
+    readonly jumpHost?: SshTarget | undefined;
+}
+
 /** How {@link ssh} logs in, and what it sends. */
-export interface SshOptions {
+export interface SshOptions extends SshLogin {
     /** Standard input of the remote command. */
     readonly input: string;
-    /** Private key to log in with; the user's own keys and agent by default. */
-    readonly privateKey?: string;
     /** Milliseconds for the whole session; unlimited by default. */
     readonly timeout?: number;
 }
@@ -36,40 +45,68 @@ export interface SshOutcome {
 export const asRoot = (word: string) =>
     `if [ "$(id -u)" = 0 ]; then exec bash -s ${word}; else exec sudo -n bash -s ${word}; fi`;
 
+/** Arguments of ssh for a host, trusted by its one key, which is written to a file. */
+function destination(
+    { address, port, user, hostKey }: SshTarget,
+    alias: string,
+    knownHosts: string,
+    more: Readonly<Record<string, string>>,
+): string[] {
+    const [type = "", key = ""] = hostKey.split(" ");
+    writeFileSync(knownHosts, `${alias} ${type} ${key}\n`, { mode: 0o600 });
+    const settings = {
+        BatchMode: "yes",
+        ConnectTimeout: "10",
+        GlobalKnownHostsFile: "/dev/null",
+        HostKeyAlgorithms: type === "ssh-rsa" ? "rsa-sha2-512,rsa-sha2-256" : type,
+        HostKeyAlias: alias,
+        LogLevel: "ERROR",
+        ServerAliveInterval: "10",
+        StrictHostKeyChecking: "yes",
+        UserKnownHostsFile: knownHosts,
+        ...more,
+    };
+    const flags = Object.entries(settings).flatMap(([name, value]) => ["-o", `${name}=${value}`]);
+    return ["-p", `${port}`, ...flags, `${user}@${address}`];
+}
+
+/** An argument within ProxyCommand, which a shell reads; ssh itself puts the target in place of %h and %p. */
+const quoteForProxy = (argument: string) =>
+    argument === "%h:%p" ? argument : shellQuote(argument.replaceAll("%", "%%"));
+
 /**
  * Runs a command on another host by OpenSSH's client, which trusts the target's own host key and no other.
  *
  * @throws Failure where no client is installed
  */
 export async function ssh(target: SshTarget, command: readonly string[], options: SshOptions): Promise<SshOutcome> {
-    const { address, port, user, hostKey } = target;
-    const [type = "", key = ""] = hostKey.split(" ");
     const folder = mkdtempSync(join(tmpdir(), "hearth-ssh-"));
     const remove = () => rmSync(folder, { recursive: true, force: true });
     process.once("exit", remove);
     try {
-        const knownHosts = join(folder, "known_hosts");
-        writeFileSync(knownHosts, `target ${type} ${key}\n`, { mode: 0o600 });
-        const settings: Record<string, string> = {
-            BatchMode: "yes",
-            ConnectTimeout: "10",
-            GlobalKnownHostsFile: "/dev/null",
-            HostKeyAlgorithms: type === "ssh-rsa" ? "rsa-sha2-512,rsa-sha2-256" : type,
-            HostKeyAlias: "target",
-            LogLevel: "ERROR",
-            ServerAliveInterval: "10",
-            StrictHostKeyChecking: "yes",
-            UserKnownHostsFile: knownHosts,
-        };
-        const own: string[] = [];
-        if (options.privateKey !== undefined) {
-            own.push("-F", "none");
+        const { privateKey, agent = false, jumpHost } = options;
+        const login: Record<string, string> = agent
+            ? { IdentityAgent: process.env["SSH_AUTH_SOCK"] ?? "none", IdentityFile: "none" }
+            : {};
+        if (privateKey !== undefined) {
             const identity = join(folder, "key");
-            writeFileSync(identity, `${options.privateKey.trim()}\n`, { mode: 0o600 });
-            Object.assign(settings, { IdentitiesOnly: "yes", IdentityAgent: "none", IdentityFile: identity });
+            writeFileSync(identity, `${privateKey.trim()}\n`, { mode: 0o600 });
+            Object.assign(login, { IdentitiesOnly: "yes", IdentityAgent: "none", IdentityFile: identity });
         }
-        const flags = Object.entries(settings).flatMap(([name, value]) => ["-o", `${name}=${value}`]);
-        const child = spawn("ssh", [...own, "-T", "-p", `${port}`, ...flags, `${user}@${address}`, ...command], {
+        const own = agent || privateKey !== undefined ? ["-F", "none"] : [];
+        const reach = (host: SshTarget, name: string, more: Readonly<Record<string, string>> = {}) => {
+            const knownHosts = join(folder, name);
+            return [...own, ...destination(host, name, knownHosts, { ...login, ...more })];
+        };
+        const through: Record<string, string> =
+            jumpHost === undefined
+                ? {}
+                : {
+                      ProxyCommand: ["ssh", "-W", "%h:%p", ...reach(jumpHost, "jump-host")]
+                          .map(quoteForProxy)
+                          .join(" "),
+                  };
+        const child = spawn("ssh", ["-T", ...reach(target, "target", through), ...command], {
             stdio: ["pipe", "pipe", "pipe"],
             ...(options.timeout === undefined ? {} : { timeout: options.timeout }),
         });

@@ -1,9 +1,10 @@
 import { z } from "zod";
 import { apiSchema, type Identity, nodeSchema } from "../../config/nodes";
 import { Failure } from "../../lib/failure";
-import { asRoot, ssh } from "../../lib/ssh";
+import { asRoot, type SshLogin, ssh } from "../../lib/ssh";
 import { scriptText } from "../../provision/remote-script";
 import { withoutResources } from "../dead-node";
+import { sshLogin } from "../ssh-login";
 import type { Stack } from "../stack";
 import type { ExportedState } from "./deployment";
 import { exportState, type Recovery } from "./recover";
@@ -46,13 +47,13 @@ export function parseCluster(text: string): FoundCluster | undefined {
 async function askServer(
     server: Server,
     api: string,
-    privateKey: string,
+    login: SshLogin,
     tell: Recovery["tell"],
 ): Promise<FoundCluster | undefined> {
     // A host without a mark is not waited for. The script prints its result as it is, so the mark comes in front of it.
     const mark = "/etc/rancher/hearth-cluster";
     const input = `[ -e ${mark} ] || exit 0\nsed -n 1p ${mark}\n${scriptText("credentials", { api, node: server.name })}`;
-    const { code, stdout, stderr } = await ssh(server, [asRoot("look")], { privateKey, input, timeout: 120_000 });
+    const { code, stdout, stderr } = await ssh(server, [asRoot("look")], { ...login, input, timeout: 120_000 });
     if (code !== 0) {
         tell(`${server.name} does not say which cluster it is in: ${stderr.trim().split("\n").pop() ?? ""}`);
         return undefined;
@@ -83,9 +84,9 @@ export async function findCluster(stack: Stack, recovery: Recovery): Promise<str
     }
     const { pulumi, tell } = recovery;
     const { data: given } = apiSchema.safeParse(stack.file.config["hearth:api"]);
-    const privateKey = await pulumi(["config", "get", "--path", "hearth:ssh.privateKey"]);
+    const login = await sshLogin(stack.file.config, () => pulumi(["config", "get", "--path", "hearth:ssh.privateKey"]));
     for (const server of servers) {
-        const found = await askServer(server, given?.address ?? first.address, privateKey, tell);
+        const found = await askServer(server, given?.address ?? first.address, login, tell);
         if (found !== undefined) {
             await adopt(found, stack, recovery);
             return found.kubeconfig;

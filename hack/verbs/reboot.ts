@@ -4,6 +4,7 @@ import { nodeSchema } from "../../config/nodes";
 import { Failure } from "../../lib/failure";
 import { asRoot, ssh } from "../../lib/ssh";
 import { Kubectl } from "../kubectl";
+import { sshLogin } from "../ssh-login";
 import { pulumi, readStack, stackOption, withKubeconfig } from "../stack";
 import { hostKeysInState, nodeToUnlock, storagePassphrase, unlockDisks } from "../unlock-disks";
 import { defineVerb, exitCodes } from "../verb";
@@ -13,6 +14,7 @@ const limit = 900;
 
 interface Node {
     readonly metadata: { readonly name: string };
+    readonly spec?: { readonly unschedulable?: boolean };
     readonly status?: { readonly conditions?: readonly { readonly type: string; readonly status: string }[] };
 }
 
@@ -48,10 +50,12 @@ export const verb = defineVerb({
             throw new Failure(`Pulumi.${stack.name}.yaml has no node ${name}; nodes there: ${names}`, exitCodes.usage);
         }
         const tell = (line: string) => process.stdout.write(`${line}\n`);
-        const privateKey = await pulumi("config", "get", "--path", "hearth:ssh.privateKey", "--stack", stack.name);
+        const login = await sshLogin(stack.file.config, () =>
+            pulumi("config", "get", "--path", "hearth:ssh.privateKey", "--stack", stack.name),
+        );
         const startOf = async () => {
             const bootId = ["cat", "/proc/sys/kernel/random/boot_id"];
-            const { code, stdout } = await ssh(node, bootId, { privateKey, input: "", timeout: 30_000 });
+            const { code, stdout } = await ssh(node, bootId, { ...login, input: "", timeout: 30_000 });
             return code === 0 ? stdout.trim() : "";
         };
         const before = await startOf();
@@ -60,24 +64,31 @@ export const verb = defineVerb({
         }
         await withKubeconfig(stack, async (path) => {
             const kubectl = new Kubectl(path);
-            const others = (await kubectl.list<Node>("nodes")).filter(({ metadata }) => metadata.name !== name);
+            const live = await kubectl.list<Node>("nodes");
+            const others = live.filter(({ metadata }) => metadata.name !== name);
+            const wasCordoned = live.some(({ metadata, spec }) => metadata.name === name && spec?.unschedulable);
+            const uncordon = async () => {
+                if (!wasCordoned) {
+                    await kubectl.run(["uncordon", name]);
+                }
+            };
             await kubectl.run(["cordon", name]);
             if (others.length > 0) {
                 tell(`draining ${name}`);
                 const options = ["--ignore-daemonsets", "--delete-emptydir-data", "--timeout=300s"];
                 await kubectl.run(["drain", name, ...options]).catch(async (error: unknown) => {
-                    await kubectl.run(["uncordon", name]);
+                    await uncordon();
                     throw error;
                 });
             }
             tell(`restarting ${name}`);
             // The session ends with the system that it is on.
             const input = "systemctl reboot\n";
-            const { code, stderr } = await ssh(node, [asRoot("reboot")], { privateKey, input, timeout: 30_000 });
+            const { code, stderr } = await ssh(node, [asRoot("reboot")], { ...login, input, timeout: 30_000 });
             // A signal of the shutdown may end the session first.
             if (code !== null && code > 0 && code < 128) {
-                await kubectl.run(["uncordon", name]);
-                throw new Failure(`${name} does not restart, and is uncordoned: ${stderr.trim()}`);
+                await uncordon();
+                throw new Failure(`${name} does not restart: ${stderr.trim()}`);
             }
             if (node.unlock !== undefined) {
                 const locked = nodeToUnlock(stack.name, name, await hostKeysInState(stack.name));
@@ -93,11 +104,14 @@ export const verb = defineVerb({
             await until(`${name} has started`, async () => !["", before].includes(await startOf()));
             await until(`${name} is Ready`, async () =>
                 kubectl.list<Node>("nodes").then(
-                    (live) => live.some((each) => each.metadata.name === name && isReady(each)),
+                    (now) => now.some((each) => each.metadata.name === name && isReady(each)),
                     () => false,
                 ),
             );
-            await kubectl.run(["uncordon", name]);
+            await uncordon();
+            if (wasCordoned) {
+                tell(`${name} was cordoned before, and stays so`);
+            }
         });
         tell(`${name} is Ready`);
         return exitCodes.done;

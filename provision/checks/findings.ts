@@ -60,7 +60,7 @@ export function connectionFinding(node: string, target: string, stderr: string):
     if (/Permission denied|Too many authentication failures/.test(stderr)) {
         return fatal(
             "the private key is not let in",
-            `put its public key into ~/.ssh/authorized_keys of ${target}, or correct hearth:ssh.privateKey`,
+            `put its public key into ~/.ssh/authorized_keys of ${target}, or correct hearth:ssh`,
         );
     }
     if (/sudo:/.test(stderr)) {

@@ -1,3 +1,4 @@
+import { connect } from "node:net";
 import { text } from "node:stream/consumers";
 import { shellQuote } from "../../lib/shell";
 import { asRoot, ssh } from "../../lib/ssh";
@@ -25,6 +26,32 @@ async function look(node: PreflightNode, { ssh: login, cluster, script }: Prefli
           };
 }
 
+/** Whether something listens at a path. */
+const answers = (path: string) =>
+    new Promise<boolean>((resolve) => {
+        const socket = connect(path, () => {
+            socket.destroy();
+            resolve(true);
+        });
+        socket.on("error", () => resolve(false));
+    });
+
+/**
+ * Pulumi's plugin for commands asks the agent at SSH_AUTH_SOCK even if it has a key, and fails where none answers
+ * (pulumi-command v1.2.1, provider/pkg/provider/remote/connection.go).
+ */
+async function agentProblem({ agent }: PreflightInput["ssh"], socket = ""): Promise<string | undefined> {
+    if (socket === "") {
+        return agent
+            ? 'hearth:ssh.agent needs an SSH agent, and SSH_AUTH_SOCK is not set: eval "$(ssh-agent)" && ssh-add'
+            : undefined;
+    }
+    if (await answers(socket)) {
+        return undefined;
+    }
+    return `no SSH agent answers at SSH_AUTH_SOCK (${socket}): ${agent ? 'eval "$(ssh-agent)" && ssh-add' : "unset SSH_AUTH_SOCK"}`;
+}
+
 /** Checks the nodes that standard input names, and prints a table; fails when one of them is not ready. */
 async function main(): Promise<void> {
     const input = JSON.parse(await text(process.stdin)) as PreflightInput;
@@ -33,6 +60,11 @@ async function main(): Promise<void> {
         process.on(signal, () => process.exit(1));
     }
 
+    const problem = await agentProblem(input.ssh, process.env["SSH_AUTH_SOCK"]);
+    if (problem !== undefined) {
+        process.stderr.write(`${problem}\n`);
+        process.exit(1);
+    }
     const looks = await Promise.all(input.nodes.map((node) => look(node, input)));
     const findings = [
         ...looks.flatMap((each) => each.findings),

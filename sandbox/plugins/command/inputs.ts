@@ -20,9 +20,20 @@ const remoteInputs = z.strictObject({
         port: z.number(),
         user: z.string(),
         hostKey: z.string(),
-        privateKey: z.string(),
+        privateKey: z.string().optional(),
         dialErrorLimit: z.number(),
         perDialTimeout: z.number(),
+        proxy: z
+            .strictObject({
+                host: z.string(),
+                port: z.number(),
+                user: z.string(),
+                hostKey: z.string(),
+                privateKey: z.string().optional(),
+                dialErrorLimit: z.number(),
+                perDialTimeout: z.number(),
+            } satisfies SchemaOf<types.input.remote.ProxyConnectionArgs>)
+            .optional(),
     } satisfies SchemaOf<types.input.remote.ConnectionArgs>),
     create: z.string(),
     delete: z.string().optional(),

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { shellQuote } from "../../../lib/shell";
 import type { Connection } from "./inputs";
 import { type Outcome, type ProcessOptions, runProcess } from "./process";
 
@@ -24,20 +25,61 @@ function parseHostKey(hostKey: string): { readonly type: string; readonly key: s
  * @throws Error when a key is malformed
  */
 export function sshArguments(connection: Connection, folder: string): string[] {
-    const { host, port, user, hostKey, privateKey, perDialTimeout } = connection;
+    const { proxy, perDialTimeout } = connection;
+    const shared = {
+        ConnectTimeout: perDialTimeout,
+        RequestTTY: "no",
+        LogLevel: "ERROR",
+        // As Go's TCP connections: a peer that does not answer is given up after 9 probes.
+        ServerAliveInterval: 15,
+        ServerAliveCountMax: 9,
+    };
+    const flags = (options: object) => [
+        ...["-F", "none"],
+        ...Object.entries(options).flatMap(([name, value]) => ["-o", `${name}=${value}`]),
+    ];
+    const through = proxy && [
+        ...flags({ ...shared, ...hostOptions(proxy, "proxy", folder) }),
+        "-W",
+        `${connection.host}:${connection.port}`,
+    ];
+    return flags({
+        ...shared,
+        ...hostOptions(connection, target, folder),
+        ControlPath: join(folder, "control"),
+        ...(through && {
+            ProxyCommand: ["ssh", ...through, "proxy"].map((each) => shellQuote(each.replaceAll("%", "%%"))).join(" "),
+        }),
+    });
+}
+
+/** Options for one host. Its keys are in files of the folder. */
+function hostOptions(
+    {
+        host,
+        port,
+        user,
+        hostKey,
+        privateKey,
+    }: Omit<NonNullable<Connection["proxy"]>, "dialErrorLimit" | "perDialTimeout">,
+    alias: string,
+    folder: string,
+): object {
     const { type, key } = parseHostKey(hostKey);
-    if (!privateKey.includes("-----BEGIN ")) {
+    if (privateKey !== undefined && !privateKey.includes("-----BEGIN ")) {
         throw new Error("ssh: no key found");
     }
-    const knownHosts = join(folder, "known-hosts");
-    writeFileSync(knownHosts, `${target} ${type} ${key}\n`);
-    const identity = join(folder, "key");
-    writeFileSync(identity, `${privateKey.trimEnd()}\n`, { mode: 0o600 });
-    const options = {
+    const knownHosts = join(folder, `${alias}-known-hosts`);
+    writeFileSync(knownHosts, `${alias} ${type} ${key}\n`);
+    const identity = join(folder, `${alias}-key`);
+    if (privateKey !== undefined) {
+        writeFileSync(identity, `${privateKey.trimEnd()}\n`, { mode: 0o600 });
+    }
+    return {
         HostName: host,
         Port: port,
         User: user,
-        HostKeyAlias: target,
+        HostKeyAlias: alias,
         StrictHostKeyChecking: "yes",
         UserKnownHostsFile: knownHosts,
         GlobalKnownHostsFile: "/dev/null",
@@ -45,19 +87,12 @@ export function sshArguments(connection: Connection, folder: string): string[] {
         // pulumi-command 1.2.1 offers the pinned key's type alone. OpenSSH 8.8 and newer sign nothing with ssh-rsa, so a
         // pin of that type fails.
         HostKeyAlgorithms: type,
-        IdentityFile: identity,
-        IdentitiesOnly: "yes",
-        IdentityAgent: "none",
+        // Without a key, those of the agent at SSH_AUTH_SOCK.
+        ...(privateKey === undefined
+            ? { IdentityFile: "none" }
+            : { IdentityFile: identity, IdentitiesOnly: "yes", IdentityAgent: "none" }),
         BatchMode: "yes",
-        ConnectTimeout: perDialTimeout,
-        ControlPath: join(folder, "control"),
-        RequestTTY: "no",
-        LogLevel: "ERROR",
-        // As Go's TCP connections: a peer that does not answer is given up after 9 probes.
-        ServerAliveInterval: 15,
-        ServerAliveCountMax: 9,
     };
-    return ["-F", "none", ...Object.entries(options).flatMap(([name, value]) => ["-o", `${name}=${value}`])];
 }
 
 /** Reason of a failed dial, in the words of the official plugin's SSH library. */
