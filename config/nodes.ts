@@ -8,6 +8,10 @@ import { checked, httpUrl, isNoProperty, lineOf, matching, urlOrPath } from "./t
 /** A public host key as it stands in /etc/ssh/ssh_host_*_key.pub. */
 const hostKey = checked(hostKeyForm, hostKeyMistake);
 
+const hostName = /^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$/;
+
+const userName = z.string().regex(/^[a-z_][a-z0-9_-]{0,31}$/, "the name of a user");
+
 const ipv4Address = z.string().refine(isIPv4, "an IPv4 address");
 
 const serialNumber = matching(
@@ -66,7 +70,7 @@ export const nodeSchema = z.strictObject({
     /** Port of its sshd. */
     port: z.int("a port").min(1, "a port").max(65535, "a port").default(22),
     /** Who logs in: root, or a user that may run everything with sudo and without a password. */
-    user: z.string().regex(/^[a-z_][a-z0-9_-]{0,31}$/, "the name of a user on the node"),
+    user: userName,
     hostKey,
     /** A server runs the control plane and the datastore; both run pods. */
     role: z.enum(["server", "agent"], { error: '"server" or "agent"' }),
@@ -85,14 +89,10 @@ export const nodeSchema = z.strictObject({
                 ),
         )
         .default([]),
-    /** Data disks: LUKS on each, RAID6 over all. */
-    disks: z
-        .array(diskSchema)
-        .refine(
-            (disks) => disks.length === 0 || disks.length >= 4,
-            "four disks or more, which is what RAID6 takes (or none: a node without data disks)",
-        )
-        .default([]),
+    /** Data disks: LUKS on each, an array over all. */
+    disks: z.array(diskSchema).default([]),
+    /** RAID level of the array; by default 6 with four disks or more, and 1 with fewer: a mirror, or a disk alone. */
+    raid: z.literal([1, 5, 6], "1, 5 or 6").optional(),
     unlock: unlockSchema.optional(),
     /** Whether the node is switched off: nothing is changed on it, and the others do not wait for it. */
     offline: z.boolean().default(false),
@@ -100,6 +100,14 @@ export const nodeSchema = z.strictObject({
 
 /** A node's settings, validated. */
 export type NodeSettings = z.output<typeof nodeSchema>;
+
+/** RAID levels, with the fewest disks that each takes. */
+const fewestDisks = { 1: 1, 5: 3, 6: 4 } as const;
+
+/** RAID level of the array over a node's disks. */
+export function raidLevel({ disks, raid }: Pick<NodeSettings, "disks" | "raid">): keyof typeof fewestDisks {
+    return raid ?? (disks.length >= fewestDisks[6] ? 6 : 1);
+}
 
 /** The values that more than one node has. */
 function repeated(values: readonly string[]): string[] {
@@ -127,6 +135,13 @@ export const nodesSchema = z
         for (const address of repeated(nodes.map((node) => `${node.address}:${node.port}`))) {
             refuse(`an address for each node; ${address} is there more than once`);
         }
+        for (const [index, { disks, raid = 1 }] of nodes.entries()) {
+            const fewest = fewestDisks[raid];
+            if (disks.length > 0 && disks.length < fewest) {
+                const message = `${fewest} disks or more, which RAID${raid} takes, or another "raid"`;
+                issues.push({ code: "custom", input: disks, path: [index, "disks"], message });
+            }
+        }
         for (const device of nodes.flatMap((node) => repeated(node.disks.map((disk) => disk.serial)))) {
             refuse(
                 `each disk once; the serial number ${device} is there more than once (disks whose enclosure gives all of ` +
@@ -138,7 +153,18 @@ export const nodesSchema = z
 /** How the nodes are reached. */
 export const sshSchema = z.strictObject({
     /** The private key that every node lets in, in OpenSSH's format, without a passphrase (as a secret). */
-    privateKey: checked("the private key that the nodes let in", privateKeyMistake),
+    privateKey: checked("the private key that the nodes let in", privateKeyMistake).optional(),
+    /** Whether the keys of the SSH agent at SSH_AUTH_SOCK let in instead. */
+    agent: z.boolean().optional(),
+    /** A host through which every node is reached; the same key lets in there. */
+    jumpHost: z
+        .strictObject({
+            address: z.string().regex(hostName, "a host name or an IPv4 address"),
+            port: z.int("a port").min(1, "a port").max(65535, "a port").default(22),
+            user: userName,
+            hostKey,
+        })
+        .optional(),
 });
 
 /** How the nodes are reached, validated. */
@@ -147,7 +173,7 @@ export type SshSettings = z.output<typeof sshSchema>;
 /** How the API server is reached. */
 export const apiSchema = z.strictObject({
     /** An address that leads to any of the servers. */
-    address: z.string().regex(/^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$/, "a host name or an IPv4 address"),
+    address: z.string().regex(hostName, "a host name or an IPv4 address"),
     /**
      * Whether the servers hold the address among themselves: one of them has it, and when that one dies, another takes it.
      * Without, something of the home's own leads to the servers: a load balancer, a name with several addresses.

@@ -9,6 +9,7 @@ import { preflight } from "./preflight";
 import { registriesText, registryAuthorities } from "./registries";
 import { remoteScript, type ScriptInput } from "./remote-script";
 import { Storage, type StorageArgs } from "./storage";
+import { Unattended } from "./unattended";
 import { Unlock } from "./unlock";
 
 /** Arguments of {@link Nodes}. */
@@ -139,7 +140,10 @@ export class Nodes extends pulumi.ComponentResource {
         const discard = (args.discard ?? []).join("\n");
         const identityInput = (node: NodeSettings) => ({ cluster, machine: resultOf("baseline", node) });
 
-        const inputs: Record<Exclude<StepKind, "storage" | "unlock">, (node: NodeSettings) => ScriptInput> = {
+        const inputs: Record<
+            Exclude<StepKind, "storage" | "unlock" | "unattended">,
+            (node: NodeSettings) => ScriptInput
+        > = {
             "k3s-binary": () => ({
                 ...{ version, source: k3s.source },
                 ...{ sha256_x86_64: sha256.x86_64, sha256_aarch64: sha256.aarch64 },
@@ -187,25 +191,32 @@ export class Nodes extends pulumi.ComponentResource {
 
         const unlockHostKeys: Record<string, pulumi.Output<string>> = {};
         const register = ({ name: stepName, kind, node, on }: NodeStep, options: pulumi.CustomResourceOptions) => {
-            const { disks, unlock } = node;
-            if (kind === "storage") {
+            const { disks, raid, unlock } = node;
+            // Nothing runs on a node that is switched off, nor on the first server for it.
+            const target = node.offline ? { ...on, substitute: first } : on;
+            if (kind === "storage" || kind === "unattended") {
                 if (storage === undefined) {
                     throw new pulumi.RunError(`hearth:storage is missing, and ${node.name} has disks`);
                 }
-                return new Storage(stepName, { node, ssh, disks, clients: addresses, ...storage }, options);
+                if (kind === "unattended") {
+                    const { passphrase } = storage;
+                    return new Unattended(stepName, { node: target, ssh, disks, passphrase }, options);
+                }
+                const array = { node: target, ssh, disks, raid, clients: addresses, ...storage };
+                return new Storage(stepName, array, options);
             }
             if (kind === "unlock") {
                 if (unlock === undefined) {
                     throw new pulumi.RunError(`${node.name} has no unlock`);
                 }
-                const unlocking = new Unlock(stepName, { node, ssh, disks, unlock }, options);
+                const unlocking = new Unlock(stepName, { node: target, ssh, disks, unlock }, options);
                 unlockHostKeys[node.name] = unlocking.hostKey;
                 return unlocking;
             }
             const { script = kind, ...more } = runs[kind] ?? {};
             const command = remoteScript(
                 stepName,
-                { node: on, ssh, script, input: inputs[kind](node), ...more },
+                { node: target, ssh, script, input: inputs[kind](node), ...more },
                 options,
             );
             results.set(stepName, command.stdout);
@@ -216,8 +227,6 @@ export class Nodes extends pulumi.ComponentResource {
             const resource = register(step, {
                 parent: this,
                 dependsOn: [checked, ...after],
-                // Inputs of a node that is switched off stay as they are in the state, so nothing runs on it.
-                ...(step.node.offline ? { ignoreChanges: ["*"] } : {}),
             });
             done.set(step.name, resource);
         }

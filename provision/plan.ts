@@ -7,6 +7,7 @@ export const stepKinds = [
     "api-address",
     "storage",
     "unlock",
+    "unattended",
     "k3s-join",
     "k3s-converge",
     "credentials",
@@ -91,9 +92,7 @@ export function planSteps<N extends PlannedNode>(
         }
         if (node.disks.length > 0) {
             last = add("storage", node, [last]);
-            if (node.unlock !== undefined) {
-                last = add("unlock", node, [last]);
-            }
+            last = add(node.unlock === undefined ? "unattended" : "unlock", node, [last]);
         }
         return last;
     });

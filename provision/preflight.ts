@@ -1,6 +1,6 @@
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
-import type { K3sSettings, NodeSettings, SshSettings } from "../config/nodes";
+import { type K3sSettings, type NodeSettings, raidLevel, type SshSettings } from "../config/nodes";
 import { scriptsChecksum, scriptText } from "./remote-script";
 import { diskLines } from "./storage";
 
@@ -61,13 +61,14 @@ export function preflight(
         (id): PreflightInput => ({
             nodes: nodes
                 .filter(({ offline }) => !offline)
-                .map(({ name: node, address, port, user, hostKey, role, disks, unlock }) => ({
+                .map(({ name: node, address, port, user, hostKey, role, disks, raid, unlock }) => ({
                     ...{ name: node, address, port, user, hostKey, role },
                     input: {
                         ...{ address, role, version, ports: ports[role], virtual: virtualAddress },
                         networks: `${k3s.clusterCidr} ${k3s.serviceCidr}`,
                         unlock: unlock === undefined ? "" : "yes",
                         disks: diskLines(disks),
+                        raid: `${raidLevel({ disks, raid })}`,
                     },
                 })),
             ssh,

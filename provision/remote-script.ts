@@ -30,6 +30,8 @@ const libraries: Readonly<Record<string, readonly string[]>> = {
     leave: ["identity", "claims"],
     preflight: ["identity", "disks"],
     storage: ["disks"],
+    unattended: ["disks", "crypttab"],
+    unlock: ["disks", "crypttab"],
 };
 
 /** Input of a script: shell variables. */
@@ -58,8 +60,18 @@ export function scriptsChecksum(): string {
     return createHash("sha256").update(texts.join("\0")).digest("hex");
 }
 
-/** Address of a node, and how its sshd is known. */
-export type NodeAddress = Pick<NodeSettings, "name" | "address" | "port" | "user" | "hostKey">;
+/** Address of a host, and how its sshd is known. */
+type HostAddress = Pick<NodeSettings, "address" | "port" | "user" | "hostKey">;
+
+/** A node, as its scripts reach it. */
+export interface NodeAddress extends HostAddress {
+    readonly name: string;
+    /**
+     * A host that is reached while the node is switched off. A step that is in the state stays as it is; one that is new is
+     * recorded there without doing anything, and runs when the node is back.
+     */
+    readonly substitute?: HostAddress;
+}
 
 /** Arguments of {@link remoteScript}. */
 export interface RemoteScriptArgs {
@@ -88,27 +100,41 @@ export function remoteScript(
 ): command.remote.Command {
     // The host's own limit comes first.
     const timeout = `${minutes + 1}m`;
+    const host = node.substitute ?? node;
+    const isOff = node.substitute !== undefined;
+    const { privateKey, jumpHost } = ssh;
+    // Without a key the plugin asks the agent at SSH_AUTH_SOCK.
+    const login = privateKey === undefined ? {} : { privateKey: pulumi.secret(privateKey) };
+    // The dials are seconds apart at most: enough for an sshd that restarts, and short for a wrong address.
+    const dials = { dialErrorLimit: 8, perDialTimeout: 10 };
+    const proxyOf = ({ address, ...rest }: NonNullable<typeof jumpHost>) => ({
+        ...{ host: address, ...rest },
+        ...login,
+        ...dials,
+    });
     return new command.remote.Command(
         name,
         {
             connection: {
-                host: node.address,
-                port: node.port,
-                user: node.user,
-                hostKey: node.hostKey,
-                privateKey: pulumi.secret(ssh.privateKey),
-                // The dials are seconds apart at most: enough for an sshd that restarts, and short for a wrong address.
-                dialErrorLimit: 8,
-                perDialTimeout: 10,
+                host: host.address,
+                port: host.port,
+                user: host.user,
+                hostKey: host.hostKey,
+                ...login,
+                ...(jumpHost === undefined ? {} : { proxy: proxyOf(jumpHost) }),
+                ...dials,
             },
-            create: asRoot("create", minutes),
-            ...(deletes ? { delete: asRoot("delete", minutes) } : {}),
-            stdin: pulumi.output({ ...input, node: node.name }).apply((values) => scriptText(script, values)),
+            create: isOff ? "true" : asRoot("create", minutes),
+            ...(deletes && !isOff ? { delete: asRoot("delete", minutes) } : {}),
+            stdin: isOff
+                ? ""
+                : pulumi.output({ ...input, node: node.name }).apply((values) => scriptText(script, values)),
             logging: command.remote.Logging.Stderr,
             addPreviousOutputInEnv: false,
         },
         {
             ...opts,
+            ...(isOff ? { ignoreChanges: ["*"] } : {}),
             additionalSecretOutputs: ["stdout"],
             customTimeouts: { create: timeout, update: timeout, delete: timeout },
         },

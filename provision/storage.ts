@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import type { NodeSettings, SshSettings } from "../config/nodes";
+import { type NodeSettings, raidLevel, type SshSettings } from "../config/nodes";
 import { type NodeAddress, remoteScript } from "./remote-script";
 import { bytes } from "./sizes";
 
@@ -19,8 +19,10 @@ export interface StorageArgs {
     readonly node: NodeAddress;
     /** How every node is reached. */
     readonly ssh: SshSettings;
-    /** The disks of the array: four or more. */
+    /** The disks of the array. */
     readonly disks: readonly Disk[];
+    /** RAID level of the array; see {@link raidLevel} for the default. */
+    readonly raid?: NodeSettings["raid"];
     /** Opens the disks. */
     readonly passphrase: pulumi.Input<string>;
     /** Absolute path where the file system is mounted, and under which it is exported. */
@@ -30,14 +32,14 @@ export interface StorageArgs {
 }
 
 /**
- * A node's data disks: LUKS on each, RAID6 over all, one file system, exported over NFS. What carries data that is not
+ * A node's data disks: LUKS on each, an array over all, one file system, exported over NFS. What carries data that is not
  * ours is refused; what is ours is adopted. Removing it from the program leaves the disks as they are.
  */
 export class Storage extends pulumi.ComponentResource {
     constructor(name: string, args: StorageArgs, opts?: pulumi.ComponentResourceOptions) {
         super("hearth:provision:Storage", name, {}, opts);
 
-        const { node, ssh, disks, passphrase, mount, clients } = args;
+        const { node, ssh, disks, raid, passphrase, mount, clients } = args;
         remoteScript(
             name,
             {
@@ -46,13 +48,14 @@ export class Storage extends pulumi.ComponentResource {
                 script: "storage",
                 input: {
                     disks: diskLines(disks),
+                    raid: `${raidLevel({ disks: [...disks], raid })}`,
                     passphrase: pulumi.secret(passphrase),
                     mountpoint: mount,
                     clients: clients.join(" "),
                 },
                 minutes: 30,
             },
-            { parent: this, dependsOn: opts?.dependsOn, ignoreChanges: opts?.ignoreChanges ?? [] },
+            { parent: this, dependsOn: opts?.dependsOn },
         );
         this.registerOutputs({});
     }

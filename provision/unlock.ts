@@ -42,7 +42,7 @@ export class Unlock extends pulumi.ComponentResource {
                 },
                 minutes: 30,
             },
-            { parent: this, dependsOn: opts?.dependsOn, ignoreChanges: opts?.ignoreChanges ?? [] },
+            { parent: this, dependsOn: opts?.dependsOn },
         );
         this.hostKey = pulumi.unsecret(script.stdout);
         this.registerOutputs({ hostKey: this.hostKey });

@@ -2,14 +2,15 @@
 # What is on the data disks, read from them: for the preflight check, which refuses, and for storage.sh, which works on
 # them. It changes nothing.
 #
-# Variables: disks (one disk a line: device, serial, the serial that may be erased or "-", size in bytes).
+# Variables: disks (one disk a line: device, serial, the serial that may be erased or "-", size in bytes); raid, the level
+# of their array, where losable is called.
 #
 # Nothing is decided by what an earlier run said it did: the disks tell. A disk of ours has LUKS2 with subsystem
 # "hearth". Its label is "hearth-new" until the file system it belongs to has been made, "hearth" from then on. So a run
 # that was cut short is told from a disk with data: where every label is "hearth-new" there is nothing to lose, and the
 # work starts over; where one is "hearth" there is a file system, and it is kept.
 
-: "${disks?}"
+: "${disks?}" "${raid=}"
 
 # The name under /dev/mapper of the disk with the serial $1.
 mapping() { printf 'hearth-%s' "${1//[^A-Za-z0-9]/-}"; }
@@ -137,18 +138,21 @@ with_state() {
     done
 }
 
+# Number of disks that an array of $1 works without.
+losable() { case $raid in 1) echo $(($1 - 1)) ;; 5) echo 1 ;; 6) echo 2 ;; esac }
+
 # Looks at them together. $refusals says what is in the way.
 check() {
     local duplicates
     duplicates=$(printf '%s\n' "${path[@]}" | sort | uniq -d)
     if [[ -n $duplicates ]]; then refuse "two entries are the same disk: $duplicates" "remove one, or correct its device"; fi
-    if ((${#serials[@]} < 4)); then refuse "${#serials[@]} disks" "RAID6 takes four or more"; fi
     if ((${#absent[@]} > 0)); then
         if [[ -z $(with_state hearth) ]]; then
             refuse "not there: ${absent[*]} (serials)" \
                 "connect them, or correct the config: ls -l /dev/disk/by-id /dev/disk/by-path"
-        elif ((${#absent[@]} > 2)); then
-            refuse "${#absent[@]} disks of the array are not there: ${absent[*]} (serials)" "connect them: it can lose two"
+        elif ((${#absent[@]} > $(losable "${#serials[@]}"))); then
+            refuse "${#absent[@]} disks of the array are not there: ${absent[*]} (serials)" \
+                "connect them: it can lose $(losable "${#serials[@]}")"
         fi
     fi
 }

@@ -1,11 +1,14 @@
 # shellcheck shell=bash
-# Data disks, four or more: LUKS2 on each, RAID6 over them, ext4, mounted and exported over NFS.
+# Data disks: LUKS2 on each, an array over them, ext4, mounted and exported over NFS. A disk alone is a mirror with one
+# member, so that a second one can join it.
 #
-# Variables: disks (see disks.sh, which stands before this), passphrase, mountpoint, clients (addresses of the
+# Variables: disks and raid (see disks.sh, which stands before this), passphrase, mountpoint, clients (addresses of the
 # nodes, which mount the export, separated by spaces).
 
-: "${disks:?}" "${passphrase:?}" "${mountpoint:?}" "${clients:?}"
+: "${disks:?}" "${raid:?}" "${passphrase:?}" "${mountpoint:?}" "${clients:?}"
 array=/dev/md/hearth
+# Sectors of a disk that LUKS2 takes for itself.
+luks_sectors=32768
 # What cryptsetup exits with for a wrong passphrase.
 no_permission=2
 
@@ -22,7 +25,8 @@ unlock_disk() {
             "set storage.passphrase to that; if you want the disk empty, run on $node: wipefs --all ${path[$serial]}"
     elif ((code != 0)); then
         die "storage: ${path[$serial]} ($serial) cannot be opened, and not for its passphrase: cryptsetup says why, above." \
-            "If the disk is dying, unplug it, and put the one that replaces it into the config: the array can lose two"
+            "If the disk is dying, unplug it, and put the one that replaces it into the config: the array can lose" \
+            "$(losable "${#serials[@]}")"
     fi
     changed "opened ${path[$serial]} as $name"
 }
@@ -44,6 +48,9 @@ format_disk() {
 # UUID of the array that the opened disk $1 is a member of, by its superblock; nothing if it is of none.
 array_of() { { mdadm --examine --export "/dev/mapper/$(mapping "$1")" 2>/dev/null || true; } | sed -n 's/^MD_UUID=//p'; }
 
+# Directory of the array that is running, in sysfs.
+md() { printf '/sys/block/%s/md' "$(basename "$(readlink -f "$array")")"; }
+
 uuid_of_running() { mdadm --detail --export "$array" | sed -n 's/^MD_UUID=//p'; }
 
 # Whether the array that is running has the opened disk $1 in it.
@@ -62,10 +69,11 @@ create_array() {
     mdadm --zero-superblock --force "${members[@]}" 2>/dev/null || true
     wipefs --quiet --all "${members[@]}"
     udevadm settle
-    mdadm --create "$array" --run --quiet --metadata=1.2 --homehost=any --name=hearth --level=6 --bitmap=internal \
-        --raid-devices="${#members[@]}" "${members[@]}"
+    # --force: a mirror with one member is meant, and RAID5 starts with all of its disks.
+    mdadm --create "$array" --run --force --quiet --metadata=1.2 --homehost=any --name=hearth --level="$raid" \
+        --bitmap=internal --raid-devices="${#members[@]}" "${members[@]}"
     udevadm settle
-    changed "made the RAID6 array $array of ${#members[@]} disks; it builds its redundancy in the background"
+    changed "made the RAID$raid array $array, disks: ${#members[@]}"
 }
 
 # Half an array that udev has assembled holds its members.
@@ -79,10 +87,71 @@ stop_leftovers() {
     udevadm settle
 }
 
-# The array of the opened disks that have data, started; a disk that is new takes a missing one's place.
+# Members of the running array with a place in it, or with none and sound: spares.
+placed_members() { cat "$(md)"/dev-*/slot | grep -cvx none || true; }
+spare_members() {
+    local member count=0
+    for member in "$(md)"/dev-*; do
+        if [[ $(<"$member/slot") == none && $(<"$member/state") != *faulty* ]]; then count=$((count + 1)); fi
+    done
+    printf '%s' "$count"
+}
+
+# Disks that are new, $@, take the places of missing ones; where none is missing, the array grows by them. Everything that
+# could be in the way is looked at before a disk is changed.
+join_array() {
+    local serial needed offset total active growth
+    total=$(<"$(md)/raid_disks") active=$(<"$(md)/sync_action")
+    growth=$(($# + $(spare_members) + $(placed_members) - total))
+    # A spare that the config does not name is somebody's own.
+    if (($# == 0 && (growth <= 0 || total + growth > ${#serials[@]}))); then return; fi
+    if ((growth > 0)); then
+        if ((total + growth > ${#serials[@]})); then
+            die "storage: $* (serials) are new, and $array is complete with a disk that the config does not name. To grow it," \
+                "name all of its disks (mdadm --detail $array); to replace one that works, unplug it first"
+        fi
+        if (($(<"$(md)/degraded") > 0 || ${#absent[@]} > 0)) || [[ $active != idle ]]; then
+            die "storage: $array grows only when it is complete and idle, and it is $active, without" \
+                "$(<"$(md)/degraded") of $total disks. Nothing was changed. Replace what is missing first; run" \
+                "\`pulumi up\` again when /proc/mdstat shows no work"
+        fi
+    fi
+    offset=$(cat "$(md)"/dev-*/offset | sort -n | tail -n 1)
+    needed=$(($(<"$(md)/component_size") * 2 + offset + luks_sectors))
+    for serial in "$@"; do
+        if (($(blockdev --getsz "${path[$serial]}") < needed)); then
+            die "storage: ${path[$serial]} ($serial) is too small for $array, which needs disks of $((needed * 512)) bytes." \
+                "Nothing was changed. Take a larger one"
+        fi
+    done
+    for serial in "$@"; do
+        if [[ ${state[$serial]} == blank ]]; then
+            format_disk "$serial"
+            unlock_disk "$serial"
+        fi
+        wipefs --quiet --all "/dev/mapper/$(mapping "$serial")"
+        mdadm --quiet "$array" --add "/dev/mapper/$(mapping "$serial")"
+        changed "added ${path[$serial]} ($serial) to $array"
+    done
+    if ((growth > 0)); then
+        mdadm --quiet --grow "$array" --raid-devices=$((total + growth))
+        changed "$array grows from $total disks to $((total + growth)); its file system follows"
+    fi
+}
+
+check_level() {
+    local level
+    level=$(<"$(md)/level")
+    if [[ $level != "raid$raid" ]]; then
+        die "storage: $array is RAID${level#raid}, and the config asks for RAID$raid. Nothing was changed: the level of an" \
+            "array stays. Set \"raid: ${level#raid}\" in the entry of $node"
+    fi
+}
+
+# The array of the opened disks that have data, started; disks that are new join it.
 adopt_array() {
     local serial uuids
-    local -a present members=()
+    local -a present members=() joining=()
     mapfile -t present < <(with_state hearth hearth-new)
     uuids=$(for serial in $(with_state hearth); do array_of "$serial"; done | sort -u)
     if [[ -z $uuids ]]; then
@@ -110,21 +179,11 @@ adopt_array() {
         udevadm settle
         changed "started the array $array"
     fi
-    for serial in $(with_state blank); do
-        if (($(missing_members) == 0)); then
-            die "storage: ${path[$serial]} ($serial) is new, and $array is complete: growing an array is not done here." \
-                "Remove the disk from the config, or grow the array by hand (mdadm --grow)"
-        fi
-        format_disk "$serial"
-        unlock_disk "$serial"
+    check_level
+    for serial in $(with_state blank hearth-new); do
+        if [[ ${state[$serial]} == blank ]] || ! is_member "$serial"; then joining+=("$serial"); fi
     done
-    for serial in $(with_state hearth-new); do
-        if ! is_member "$serial"; then
-            wipefs --quiet --all "/dev/mapper/$(mapping "$serial")"
-            mdadm --quiet "$array" --add "/dev/mapper/$(mapping "$serial")"
-            changed "added ${path[$serial]} ($serial) to $array; it is being rebuilt"
-        fi
-    done
+    join_array "${joining[@]}"
 }
 
 make_file_system() {
@@ -155,34 +214,34 @@ ARRAY $array metadata=1.2 UUID=$uuid"
 
 # What the user should know of an array that works, but not with all of its disks.
 report_array() {
-    local serial md degraded
-    md=/sys/block/$(basename "$(readlink -f "$array")")/md
-    degraded=$(<"$md/degraded")
+    local serial degraded total device
+    degraded=$(<"$(md)/degraded") total=$(<"$(md)/raid_disks")
     for serial in $(with_state hearth); do
         if ! is_member "$serial"; then
+            device=/dev/mapper/$(mapping "$serial")
+            # Halves of a mirror may each have been written to alone: only a complete copy makes them equal again.
             say "warning: ${path[$serial]} ($serial) is no longer part of $array. If it is sound (smartctl --health), put it" \
-                "back on $node: mdadm $array --re-add /dev/mapper/$(mapping "$serial"); if not, replace it"
+                "back on $node, which copies everything onto it anew: mdadm --zero-superblock $device && mdadm $array --add" \
+                "$device; if not, replace it"
         fi
     done
     if ((${#absent[@]} > 0)); then
         say "warning: not there: ${absent[*]} (serials). Connect them, or put the disks that replace them into the config"
     fi
     if ((degraded > 0)); then
-        say "warning: $array works without $degraded of $(<"$md/raid_disks") disks, and can lose $((2 - degraded)) more." \
+        say "warning: $array works without $degraded of $total disks, and can lose $(($(losable "$total") - degraded)) more." \
             "Replace what is missing: put the new disk's device and serial into the config, and run pulumi up"
     fi
-    if [[ $(<"$md/sync_action") != idle ]]; then say "$array builds its redundancy: see /proc/mdstat"; fi
+    if [[ $(<"$(md)/sync_action") != idle ]]; then say "$array is at work in the background: see /proc/mdstat"; fi
 }
 
-# How many disks $array works without; 0 if there is no array.
-missing_members() {
-    local md
-    md=/sys/block/$(basename "$(readlink -f "$array")")/md
-    if [[ -e $md/degraded ]]; then cat "$md/degraded"; else printf '0\n'; fi
-}
-
-# udev starts an array when all of its disks are there; after a reboot without one of them, nobody would.
+# udev starts an array when all of its disks are there; after a reboot without one of them, nobody would. Those that the
+# system opens by itself (unattended.sh) are waited for: half a mirror that starts early is a copy that falls behind.
 start_at_boot() {
+    local serial openers=""
+    for serial in "${serials[@]}"; do
+        openers+="$(systemd-escape --template=systemd-cryptsetup@.service "$(mapping "$serial")") "
+    done
     write_file /usr/local/lib/hearth/start-array 0755 <<'SCRIPT'
 #!/bin/sh
 # Starts the array of the data disks when disks are missing. Written by hearth.
@@ -193,16 +252,35 @@ for array in /sys/block/md*; do
     fi
 done
 SCRIPT
-    write_file /etc/systemd/system/hearth-array.service 0644 <<'UNIT'
+    write_file /etc/systemd/system/hearth-array.service 0644 <<UNIT
 [Unit]
 Description=Array of the data disks
 DefaultDependencies=no
-After=systemd-udev-trigger.service
+After=systemd-udev-trigger.service ${openers% }
 
 [Service]
 Type=oneshot
 ExecStart=/usr/local/lib/hearth/start-array
 UNIT
+}
+
+# A larger array is one when it has been reshaped, which takes hours or days, and may take several starts.
+grow_file_system() {
+    write_file /etc/systemd/system/hearth-grow.service 0644 <<UNIT
+[Unit]
+Description=Growth of the file system of the data disks
+RequiresMountsFor=$mountpoint
+
+[Service]
+Type=exec
+ExecStart=/bin/sh -c 'mdadm --quiet --wait $array; exec resize2fs $array'
+
+[Install]
+WantedBy=multi-user.target
+UNIT
+    systemctl daemon-reload
+    systemctl --quiet enable hearth-grow.service
+    systemctl --no-block start hearth-grow.service
 }
 
 mount_file_system() {
@@ -271,6 +349,7 @@ main() {
     remember_array
     start_at_boot
     mount_file_system
+    grow_file_system
     export_file_system
     report_array
 }

@@ -2,7 +2,7 @@
 # Data disks are opened in the initramfs: after a reboot the node waits there for the passphrase, and takes it over SSH
 # (Dropbear, with a host key of its own) or from its keyboard.
 #
-# Variables: disks (as for storage.sh), address (with prefix length, "192.168.1.21/24"), gateway, interface, keys (public
+# Variables: disks (as for storage.sh; crypttab.sh stands before this), address (with prefix length, "192.168.1.21/24"), gateway, interface, keys (public
 # keys, one a line).
 #
 # Its result is the public half of Dropbear's host key.
@@ -10,19 +10,6 @@
 : "${disks:?}" "${address:?}" "${gateway:?}" "${interface:?}" "${keys:?}"
 dropbear=/etc/dropbear/initramfs
 host_key=$dropbear/dropbear_ed25519_host_key
-
-# The disks that are there; for one that is not, or cannot be read, the initramfs would only wait.
-crypttab() {
-    local device serial uuid
-    if [[ -e /etc/crypttab ]]; then sed '/^hearth-/d' /etc/crypttab; fi
-    while read -r device serial _; do
-        if [[ -b $device ]] && uuid=$(cryptsetup luksUUID "$device"); then
-            # tries=0: a mistyped passphrase must not start the node without its data.
-            printf 'hearth-%s UUID=%s none luks,initramfs,nofail,tries=0\n' \
-                "${serial//[^A-Za-z0-9]/-}" "$uuid"
-        fi
-    done <<<"$disks"
-}
 
 # What a key may run in the initramfs: it takes the passphrase from its input, and has no other use.
 unlock_command() {
@@ -90,15 +77,27 @@ fingerprint() {
         "$dropbear/authorized_keys" "$dropbear/dropbear.conf" "$host_key" | sha256sum
 }
 
+# The key file of unattended.sh, and its key in every disk.
+forget_key_file() {
+    local device
+    while read -r _ device _; do
+        if has_key_slot "$device"; then
+            cryptsetup luksKillSlot --batch-mode "$device" "$key_slot"
+            changed "$device is no longer opened by a key file"
+        fi
+    done < <(data_disks)
+    remove_file "$key_file"
+}
+
 main() {
-    local table built=/usr/local/lib/hearth/initramfs.sha256
+    local built=/usr/local/lib/hearth/initramfs.sha256
     if [[ ! -e /sys/class/net/$interface ]]; then
         die "unlock: $node has no network interface $interface; it has: $(cd /sys/class/net && echo *)." \
             "Correct unlock.interface"
     fi
     install_packages cryptsetup-initramfs dropbear-initramfs busybox
-    table=$(crypttab)
-    write_file /etc/crypttab 0600 <<<"$table"
+    # tries=0: a mistyped passphrase must not start the node without its data.
+    write_crypttab none luks,initramfs,nofail,tries=0
     write_file /etc/initramfs-tools/conf.d/hearth 0644 <<<"$(network)"
     write_file /usr/local/lib/hearth/unlock-disks 0755 <<<"$(unlock_command)"
     write_file /etc/initramfs-tools/hooks/hearth 0755 <<<"$(hook)"
@@ -115,6 +114,7 @@ main() {
         changed "made the initramfs"
         write_file "$built" 0644 <<<"$(fingerprint)"
     fi
+    forget_key_file
     result "$(dropbearkey -y -f "$host_key" | sed -n 's/^\(ssh-ed25519 [^ ]*\).*/\1/p')"
 }
 main "$@" </dev/null

@@ -106,9 +106,10 @@ export class DiskHome {
     /**
      * Writes the node into the stack's config, as it is now.
      *
-     * @param unlock how it is unlocked, beside the usual; null if it is not, over SSH
+     * @param unlock how it is unlocked, beside the usual; null if a key file opens its disks
+     * @param raid RAID level, if it is not the default
      */
-    configure(disks: readonly DiskConfig[], unlock: { readonly hostKey?: string } | null = {}): void {
+    configure(disks: readonly DiskConfig[], unlock: { readonly hostKey?: string } | null = {}, raid?: 1 | 5 | 6): void {
         const { encryptionsalt } = parse(this.checkout.read("Pulumi.test.yaml"));
         const { name, address, hostKey } = this.nas;
         const overSsh = {
@@ -123,6 +124,7 @@ export class DiskHome {
                 ...(erase === undefined ? {} : { erase }),
             })),
             ...(unlock === null ? {} : { unlock: overSsh }),
+            ...(raid === undefined ? {} : { raid }),
         };
         this.writeConfig({ ...this.readConfig(), "hearth:nodes": [node] }, { encryptionsalt });
     }

@@ -3,6 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { loadSettings } from "../../config/settings";
 import { preflight } from "../../provision/preflight";
 import { Storage } from "../../provision/storage";
+import { Unattended } from "../../provision/unattended";
 import { Unlock } from "../../provision/unlock";
 
 const { nodes = [], ssh, k3s, storage: shared } = loadSettings();
@@ -17,9 +18,15 @@ const looked = preflight("preflight", { nodes, ssh, cluster: "test", k3s, purpos
 /** What answers in a node that waits for its passphrase, by the node's name. */
 export const unlockHostKeys: Record<string, pulumi.Output<string>> = {};
 for (const node of nodes) {
-    const { name, disks, unlock } = node;
-    const storage = new Storage(`${name}-storage`, { node, ssh, disks, clients, ...shared }, { dependsOn: looked });
-    if (unlock !== undefined) {
+    const { name, disks, raid, unlock } = node;
+    const storage = new Storage(
+        `${name}-storage`,
+        { node, ssh, disks, raid, clients, ...shared },
+        { dependsOn: looked },
+    );
+    if (unlock === undefined) {
+        new Unattended(`${name}-unattended`, { node, ssh, disks, ...shared }, { dependsOn: storage });
+    } else {
         const unlocking = new Unlock(`${name}-unlock`, { node, ssh, disks, unlock }, { dependsOn: storage });
         unlockHostKeys[name] = unlocking.hostKey;
     }

@@ -96,13 +96,6 @@ describe("disks that are not what the config says", () => {
         );
         expect(await disksContent()).toEqual(before);
     });
-
-    test("are not looked at when they are three: RAID6 takes four", async () => {
-        home.configure(disks.slice(1));
-        const outcome = await home.up();
-        expect(outcome.code).not.toBe(0);
-        expect(told(outcome)).toContain("four disks or more, which is what RAID6 takes");
-    });
 });
 
 describe("four disks, one with data that may go", () => {
@@ -288,7 +281,7 @@ describe("when a disk has died", () => {
         expect(changes(output)).toEqual(
             expect.arrayContaining([
                 expect.stringMatching(/^encrypted \/dev\/\w+ \(D5\)/),
-                expect.stringMatching(/^added \/dev\/\w+ \(D5\) to \/dev\/md\/hearth; it is being rebuilt/),
+                expect.stringMatching(/^added \/dev\/\w+ \(D5\) to \/dev\/md\/hearth/),
             ]),
         );
         expect(output).not.toMatch(/changed: (encrypted \S+ \(D[124]\)|made )/);

@@ -7,7 +7,7 @@ import { scriptText } from "../../provision/remote-script";
 import { aptGetInstall } from "../../toolchain/apt-get";
 
 const folder = resolve(__dirname, "../../provision/scripts");
-const libraries = ["lib", "claims", "disks", "identity"];
+const libraries = ["lib", "claims", "crypttab", "disks", "identity"];
 const scripts = readdirSync(folder)
     .map((name) => name.replace(/\.sh$/, ""))
     .filter((name) => !libraries.includes(name));

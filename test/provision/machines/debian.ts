@@ -22,8 +22,12 @@ const packages = [
     ...["apparmor", "iptables", "keepalived", "nfs-common", "nftables", "open-iscsi", "unattended-upgrades"],
 ];
 
-/** The release of Debian that the machines get: this machine's own, or the oldest that is supported. */
+/** The release of Debian that the machines get: HEARTH_DEBIAN, this machine's own, or the oldest that is supported. */
 function release(): string {
+    const chosen = process.env["HEARTH_DEBIAN"];
+    if (chosen) {
+        return chosen;
+    }
     const system = parseEnv(readFileSync("/etc/os-release", "utf8"));
     return (system["ID"] === "debian" && system["VERSION_CODENAME"]) || "bookworm";
 }

@@ -58,7 +58,6 @@ export class VirtualMachine {
     private readonly folder: string;
     private child: ChildProcess | undefined;
     private disks: readonly string[] = [];
-    private isNew = true;
 
     private constructor(private readonly args: VirtualMachineArgs) {
         this.name = args.name;
@@ -125,7 +124,6 @@ export class VirtualMachine {
         for (const file of readdirSync(join(root, "boot")).filter((name) => name.startsWith("vmlinuz-"))) {
             copyFileSync(join(root, "boot", file), join(this.folder, "vmlinuz"));
         }
-        this.isNew = true;
     }
 
     private personalize(root: string): void {
@@ -160,7 +158,7 @@ export class VirtualMachine {
      */
     switchOn(disks: readonly string[] = this.disks, broken: readonly string[] = []): void {
         this.disks = disks;
-        this.takeInitramfs();
+        const asks = this.takeInitramfs();
         const drives = [
             { serial: "ROOT", image: this.rootImage },
             // Disks of one enclosure may have the same serial number; each has its own image.
@@ -169,9 +167,8 @@ export class VirtualMachine {
                 image: this.diskImage(disks.indexOf(serial) === index ? serial : `${serial}-${index}`),
             })),
         ];
-        // Dropbear is in the initramfs already, and nobody has told it of the network yet: no DHCP server would answer it.
-        const network = this.isNew ? "ip=off" : "";
-        this.isNew = false;
+        // Dropbear is in every initramfs here. Where nobody has told it of the network, no DHCP server would answer it.
+        const network = asks ? "" : "ip=off";
         const mac = hardwareAddress(this.address);
         const [program, args] = this.args.network.command(
             "qemu-system-x86_64",
@@ -212,8 +209,12 @@ export class VirtualMachine {
         }
     }
 
-    /** QEMU starts the kernel itself, so it is given the initramfs that is on the machine's disk now. */
-    private takeInitramfs(): void {
+    /**
+     * Copies the initramfs that is on the machine's disk now, since QEMU starts the kernel itself.
+     *
+     * @returns whether it takes passphrases over SSH
+     */
+    private takeInitramfs(): boolean {
         // Without power the machine may not have written everything where it belongs: its journal has it.
         execFileSync("sh", ["-c", '/sbin/e2fsck -p "$0" || [ $? = 1 ]', this.rootImage], { stdio: "pipe" });
         const debugfs = (command: string) =>
@@ -221,6 +222,7 @@ export class VirtualMachine {
         // Beside it may be its backup, and one that was not finished.
         const name = /initrd\.img-[^/]*-amd64(?=\/)/.exec(debugfs("ls -p /boot").toString())?.[0];
         debugfs(`dump /boot/${name} ${join(this.folder, "initrd.img")}`);
+        return / hearth /.test(debugfs("ls -l /etc/initramfs-tools/conf.d").toString().replaceAll("\n", " \n"));
     }
 
     /** Waits until its system has started. */

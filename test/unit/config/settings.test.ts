@@ -136,6 +136,16 @@ describe("nodes to build a cluster from", () => {
             /set either hearth:kubeconfig or hearth:nodes, not both/,
         ],
         ["no key", built([machine("a", 1)], { ssh: undefined }), /hearth:ssh.privateKey: .*the private key/],
+        [
+            "an empty way in",
+            built([machine("a", 1)], { ssh: "{}" }),
+            /hearth:ssh.privateKey: .*or hearth:ssh.agent: true/,
+        ],
+        [
+            "a key and an agent",
+            built([machine("a", 1)], { ssh: JSON.stringify({ privateKey, agent: true }) }),
+            /set either hearth:ssh.privateKey or hearth:ssh.agent, not both/,
+        ],
         ["no node", built([]), /hearth:nodes: .*at least one node/],
         ["no server", built([machine("a", 1, "agent")]), /hearth:nodes: .*at least one node with the role "server"/],
         [
@@ -174,9 +184,14 @@ describe("nodes to build a cluster from", () => {
             /invalid hearth:nodes\[0\].hostKey: got nothing, expected the public host key.*hack\/host-keys/,
         ],
         [
-            "three disks",
-            built([{ ...machine("a", 1), disks: ["1", "2", "3"].map(disk) }]),
-            /hearth:nodes\[0\].disks: .*four disks or more, which is what RAID6 takes/,
+            "three disks for RAID6",
+            built([{ ...machine("a", 1), disks: ["1", "2", "3"].map(disk), raid: 6 }]),
+            /invalid hearth:nodes\[0\].disks: got .*expected 4 disks or more, which RAID6 takes, or another "raid"/,
+        ],
+        [
+            "stripes, which lose everything with one disk",
+            built([{ ...machine("a", 1), disks: ["1", "2"].map(disk), raid: 0 }]),
+            /hearth:nodes\[0\].raid: got the number 0, expected 1, 5 or 6/,
         ],
         [
             "disks that all say that they have the same serial",

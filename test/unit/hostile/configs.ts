@@ -72,6 +72,7 @@ export const configs = {
                 labels: { disks: "many" },
                 taints: ["gpu=true:NoSchedule"],
                 disks: ["A", "B", "C", "D"].map(disk),
+                raid: 6,
                 unlock: {
                     address: "192.168.1.11/24",
                     gateway: "192.168.1.1",
@@ -81,7 +82,11 @@ export const configs = {
                 },
             },
         ],
-        ssh: { privateKey },
+        ssh: {
+            privateKey,
+            agent: false,
+            jumpHost: { address: "jump.example.com", port: 22, user: "admin", hostKey: publicKey },
+        },
         api: { address: "api.example.com", virtual: false },
         k3s: {
             source: "https://releases.example.com/k3s",

@@ -107,6 +107,15 @@ test("nothing runs on a node that is offline", async () => {
     for (const [name, changes] of ignored) {
         expect([name, changes]).toEqual([name, String(name).startsWith("w1-") ? ["*"] : []]);
     }
+    // What is new for it, such as a step of a later version, is recorded without reaching it.
+    for (const { name, inputs } of scripts(registered).filter(({ name: each }) => String(each).startsWith("w1-"))) {
+        expect([name, inputs]).toEqual([
+            name,
+            expect.objectContaining({ create: "true", stdin: "", connection: expect.anything() }),
+        ]);
+        expect(inputs["delete"]).toBeUndefined();
+        expect(JSON.stringify(inputs["connection"])).toContain('"host":"10.0.0.1"');
+    }
     const preflight = registered.find(({ name }) => name === "preflight");
     expect(JSON.stringify(preflight?.inputs["stdin"])).not.toContain('\\"name\\":\\"w1\\"');
 });

@@ -84,6 +84,13 @@ test("hosts are prepared in parallel, and k3s starts when all of them are", () =
     }
 });
 
+test("data disks that nobody is asked for are opened by a key file", () => {
+    const nas = node("nas", "agent", { disks: ["A"] });
+    expect(before([nas, node("a", "server")], "a-k3s-join")).toEqual(
+        expect.arrayContaining(["nas-storage", "nas-unattended"]),
+    );
+});
+
 test("data disks are ready before k3s starts anywhere", () => {
     const nas = node("nas", "agent", { disks: ["A"], unlock: {} });
     expect(before([nas, node("a", "server")], "a-k3s-join")).toEqual(

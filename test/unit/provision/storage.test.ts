@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import { Storage } from "../../../provision/storage";
+import { Unattended } from "../../../provision/unattended";
 import { Unlock } from "../../../provision/unlock";
 import { mockEngine, type Registered, settled } from "../components/mocks";
 import { publicKey } from "../keys";
@@ -89,4 +90,32 @@ test("what unlocks is set up after the disks are", async () => {
     const [first, second] = scripts();
     expect(second?.dependencies).toContain(first?.urn);
     expect(JSON.stringify(second?.inputs)).not.toContain("a passphrase");
+});
+
+test("a node without unlock gets a key file, and the passphrase stays a secret", async () => {
+    new Unattended("nas-unattended", { node, ssh: { privateKey: "key" }, disks, passphrase });
+    await settled();
+
+    const [script] = scripts();
+    if (script === undefined) {
+        throw new Error("no script was registered");
+    }
+    expect(secretInput(script)).toContain("passphrase='it'\\''s a passphrase with a quote'\n");
+    const { stdin: _, ...rest } = script.inputs;
+    expect(JSON.stringify(rest)).not.toContain("a passphrase");
+});
+
+test.each([
+    ["one disk", 1, undefined, "1"],
+    ["three disks", 3, undefined, "1"],
+    ["three disks, as RAID5", 3, 5, "5"],
+    ["four disks", 4, undefined, "6"],
+    ["four disks, as copies", 4, 1, "1"],
+] as const)("%s have their RAID level", async (_, count, raid, level) => {
+    const some = disks.slice(0, count);
+    new Storage("nas-storage", {
+        ...{ node, ssh: { privateKey: "key" }, disks: some, raid, passphrase, mount: "/export", clients: ["10.0.0.1"] },
+    });
+    await settled();
+    expect(scripts().map(secretInput).join()).toContain(`raid='${level}'\n`);
 });
