@@ -101,7 +101,10 @@ check_identity() {
         before=$(configured "$key")
         want=${networks%% *}
         if [[ $key == service-cidr ]]; then want=${networks##* }; fi
-        if [[ $role == server && ${before:-$want} != "$want" ]]; then
+        # Configurations of older versions have neither, and k3s its own defaults.
+        if [[ -z $before && $key == cluster-cidr ]]; then before=10.42.0.0/16; fi
+        if [[ -z $before && $key == service-cidr ]]; then before=10.43.0.0/16; fi
+        if [[ $role == server && -n $(configured node-ip) && $before != "$want" ]]; then
             found fatal "its $key is $before, and a cluster cannot change it to $want" "take $before in hearth:k3s"
         fi
     done

@@ -288,9 +288,10 @@ mount_file_system() {
     kept=$(sed '/# hearth$/d' /etc/fstab)
     uuid=$(blkid --probe --match-tag UUID --output value "$array") ||
         die "storage: $array has no file system that can be recognized. Nothing is made over it: run on $node: fsck.ext4 $array"
-    # nofail: a node whose data is not there still starts, and can be repaired.
+    # nofail: a node whose data is not there still starts, and can be repaired. The timeout is longer than that of a disk
+    # which is missing (unattended.sh), after which the array starts without it.
     write_file /etc/fstab 0644 <<<"$kept
-UUID=$uuid $mountpoint ext4 defaults,noatime,nofail,x-systemd.requires=hearth-array.service 0 2 # hearth"
+UUID=$uuid $mountpoint ext4 defaults,noatime,nofail,x-systemd.device-timeout=5min,x-systemd.requires=hearth-array.service 0 2 # hearth"
     mkdir -p "$mountpoint"
     systemctl daemon-reload
     if mountpoint --quiet "$mountpoint"; then

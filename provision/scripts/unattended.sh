@@ -53,8 +53,9 @@ main() {
     fi
     make_key_file
     while read -r _ device _; do add_key "$device"; done < <(data_disks)
-    # nofail: a node whose data is not there still starts, and can be repaired.
-    write_crypttab "$key_file" luks,nofail,x-systemd.device-timeout=30s
+    # nofail: a node whose data is not there still starts, and can be repaired. A disk may take long to show up, and without
+    # it a mirror would start as half of one.
+    write_crypttab "$key_file" luks,nofail,x-systemd.device-timeout=2min
     if [[ $written == yes ]]; then systemctl daemon-reload; fi
     forget_unlock
 }

@@ -125,6 +125,32 @@ test("a node whose k3s does not stop keeps its data", () => {
     expect(stderr).toContain("nothing was deleted on a1, because k3s-agent.service does not stop");
 });
 
+describe("networks of a cluster that is there", () => {
+    const preflight = {
+        ...{ cluster: "c1", now: "0", address: "10.0.0.1", role: "server", version: "", ports: "6443", virtual: "" },
+        ...{ unlock: "", disks: "", raid: "1" },
+    };
+    const findings = (config: string, networks: string) => {
+        write("etc/machine-id", "0123\n");
+        write("etc/rancher/hearth-cluster", "c1\na1\n0123\n");
+        write("etc/rancher/k3s/config.yaml", `node-name: a1\nnode-ip: 10.0.0.1\n${config}`);
+        return run(["identity", "preflight"], { ...preflight, networks }, 'check_identity; result "$findings"').stdout;
+    };
+
+    test("are k3s' defaults where an older configuration does not name them", () => {
+        expect(findings("", "10.42.0.0/16 10.43.0.0/16")).toBe("");
+        expect(findings("", "10.52.0.0/16 10.43.0.0/16")).toMatch(
+            /^fatal\tits cluster-cidr is 10.42.0.0\/16, and a cluster cannot change it to 10.52.0.0\/16\t/,
+        );
+    });
+
+    test("are those of its configuration", () => {
+        const config = "cluster-cidr: 10.52.0.0/16\nservice-cidr: 10.53.0.0/16\n";
+        expect(findings(config, "10.52.0.0/16 10.53.0.0/16")).toBe("");
+        expect(findings(config, "10.42.0.0/16 10.53.0.0/16")).toContain("its cluster-cidr is 10.52.0.0/16");
+    });
+});
+
 describe("a switch to another k3s", () => {
     /** Calls of kubectl that a switch makes; `first` is the node as the API shows it at its begin. */
     const calls = (first: string) => {
