@@ -393,7 +393,7 @@ export const kubernetesPlugin: GoTool = {
 /** Tools beyond the sandbox's that a command needs: `npm run setup -- --for-<name>` builds them. */
 export const toolsFor = {
     tests: ["helm3", "netpolicy", "gitea"],
-    docs: ["gitea"],
+    docs: ["gitea", "helm3", "netpolicy"],
     faults: ["helm3", "gitea"],
     programs: ["AdGuardHome", "gatus", "glance", "traefik"],
     backup: ["restic", "rest-server"],

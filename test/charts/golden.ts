@@ -24,8 +24,7 @@ const counts = (line: string) =>
     ![...line.matchAll(/(?:^|=> )([^/\s]+)\//g)].some(([, chart = ""]) => others.has(chart));
 
 /** Name of a test of a golden file, with the command that writes it. */
-export const goldenTest = (name: string) =>
-    `${name} (to accept a difference: UPDATE_GOLDEN=1 npx jest --selectProjects charts)`;
+export const goldenTest = (name: string) => `${name} (to accept a difference: UPDATE_GOLDEN=1 npm run test:charts)`;
 
 /**
  * Expects lines to be those of a golden file. With `UPDATE_GOLDEN=1` it writes them instead, those of new services

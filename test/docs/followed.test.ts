@@ -13,6 +13,7 @@ type Line = readonly [page: string, line: string];
 /** The pages for somebody with a cluster that runs, in the order in which they can be read one after the other. */
 const read: readonly string[] = [
     "README.md",
+    "CONTRIBUTING.md",
     "docs/daily.md",
     "docs/gitops.md",
     "docs/expose.md",
@@ -26,6 +27,7 @@ const read: readonly string[] = [
 const elsewhere: Readonly<Record<string, string>> = {
     "npm start": "the test does it, without the set-up, before it reads on",
     "npm test": "this is it",
+    "npm run test:charts": "test/docs/contributing.test.ts",
     "npm run init": "test/sandbox/init.test.ts",
     "npx pulumi preview -s my-home": "its machines: test/provision",
     "npx pulumi up -s my-home": "the same",

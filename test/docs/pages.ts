@@ -8,8 +8,8 @@ const pagesIn = (folder: string) =>
         .filter((name) => name.endsWith(".md"))
         .map((name) => `${folder}/${name}`);
 
-/** The README and the pages of docs/, by path from the top folder. */
-export const pages = ["README.md", ...pagesIn("docs"), ...pagesIn("docs/runbooks")];
+/** The pages of the top folder and of docs/, by path from the top folder. */
+export const pages = ["README.md", "CONTRIBUTING.md", "SECURITY.md", ...pagesIn("docs"), ...pagesIn("docs/runbooks")];
 
 /**
  * What a reader of a page types into a shell, in the page's order: its blocks of shell by lines, without comments. What
