@@ -4,7 +4,7 @@ import { readApplications } from "./components/applications";
 import { Backup } from "./components/backup";
 import { askCluster } from "./components/cluster";
 import { GitSource } from "./components/git-source";
-import { Gitea, giteaElsewhere } from "./components/gitea";
+import { externalGitea, Gitea } from "./components/gitea";
 import { checkMedia, missingIn } from "./components/named-things";
 import { RegistryLogin } from "./components/registry-login";
 import { RootApplication } from "./components/root-application";
@@ -115,7 +115,7 @@ const gitea = settings.ownGitea
       )
     : undefined;
 const { url, revision: branch } = settings.repository;
-const access = gitea?.access ?? giteaElsewhere(settings);
+const access = gitea?.access ?? externalGitea(settings);
 const gitSource = new GitSource(
     "git-source",
     { url, branch, cluster: settings.cluster, kubeconfig: cluster, gitea: access },

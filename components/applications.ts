@@ -14,15 +14,15 @@ import { mistakesIn, readYamlFile } from "./yaml-file";
 export const tiers = [1, 2, 3] as const;
 
 /** Where an Application stands in the order: tier 2 starts when all of tier 1 is Synced and Healthy. */
-export type Tier = (typeof tiers)[number];
+export type TierNumber = (typeof tiers)[number];
 
 /** Name of the AppProject of a tier's Applications. */
-export function projectOf(tier: Tier): string {
+export function projectOf(tier: TierNumber): string {
     return `tier-${tier}`;
 }
 
 /** Name of the PriorityClass of a tier's pods. */
-export function priorityClassOf(tier: Tier): string {
+export function priorityClassOf(tier: TierNumber): string {
     return { 1: "infrastructure", 2: "platform", 3: "apps" }[tier];
 }
 
@@ -149,7 +149,7 @@ export interface Application {
     readonly name: string;
     /** The namespace that its chart is deployed to. */
     readonly namespace: string;
-    readonly tier: Tier;
+    readonly tier: TierNumber;
     /** Manifest with the fields that all Applications of the cluster share, before the stack's values. */
     readonly manifest: ApplicationManifest;
 }
@@ -267,7 +267,7 @@ function readApplication(
     return {
         name: metadata.name,
         namespace: spec.destination.namespace,
-        tier: Number(metadata.annotations[wave]) as Tier,
+        tier: Number(metadata.annotations[wave]) as TierNumber,
         manifest,
     };
 }

@@ -26,7 +26,7 @@ export function gateAnnotations(revisionPath: string, revision: string): Record<
     };
 }
 
-/** Arguments of {@link explainedGate}. */
+/** Arguments of {@link createGate}. */
 export interface GateArgs {
     /** Names of the Applications that are waited for. */
     readonly applications: readonly string[];
@@ -48,7 +48,7 @@ export interface GateArgs {
  * Watches the same Applications while Pulumi waits for each: asks Argo CD to look at Git where it has not seen the
  * commit, and says why one is late. Pulumi's own error knows of a timeout only.
  */
-export function explainedGate(
+export function createGate(
     name: string,
     { applications, where, revision, uids, forcedBack, kubeconfig, settings }: GateArgs,
     opts: pulumi.CustomResourceOptions,

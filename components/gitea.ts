@@ -40,11 +40,11 @@ export interface GiteaArgs {
 /** The Application whose chart has Gitea in it. */
 const applicationName = "gitops";
 
-/** Seconds for the hand-over of its objects. */
+/** Seconds for transferring the ownership of its objects to Argo CD. */
 const limit = 120;
 
 /** The Gitea elsewhere that a stack has the password of. */
-export function giteaElsewhere({
+export function externalGitea({
     gitea: { administrator: name, password, webhook },
 }: Settings): GiteaAccess | undefined {
     return password === undefined ? undefined : { administrator: { name, password }, webhook };
@@ -92,14 +92,14 @@ export class Gitea extends pulumi.ComponentResource {
             { parent: this, ignoreChanges: ["version", "values", "valueYamlFiles"] },
         );
         waitFor(
-            `${name}-hand-over`,
-            "hand-over",
+            `${name}-transfer-ownership`,
+            "transfer-ownership",
             {
                 kubeconfig: args.kubeconfig,
                 limit,
                 input: release.resourceNames.apply((objects) => ({ objects })),
             },
-            { parent: this },
+            { parent: this, aliases: [{ name: `${name}-hand-over` }] },
         );
         this.access = {
             administrator: pulumi.secret(

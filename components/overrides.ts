@@ -5,9 +5,10 @@ import {
     type ApplicationManifest,
     priorityClassOf,
     projectOf,
-    type Tier,
+    type TierNumber,
     tiers,
 } from "./applications";
+import { generatePaths } from "./generate-paths";
 import { podSecurityLabel, podSecurityLevels } from "./pod-security";
 
 /** The settings that take the place of a manifest's literal defaults. */
@@ -20,9 +21,6 @@ export interface Override {
     readonly path: string;
     readonly value: string | boolean | readonly string[] | Readonly<Record<string, unknown>>;
 }
-
-/** Annotation that limits the commits that Argo CD renders an Application for. */
-export const generatePaths = "argocd.argoproj.io/manifest-generate-paths";
 
 const global = "/spec/sources/0/helm/valuesObject/global";
 
@@ -71,7 +69,7 @@ export function backupOverrides({ backup }: OverrideSettings): Override[] {
 }
 
 /** The overrides that follow from the tier. */
-export function tierOverrides(tier: Tier): Override[] {
+export function tierOverrides(tier: TierNumber): Override[] {
     return [add("/spec/project", projectOf(tier)), add(`${global}/priorityClass`, priorityClassOf(tier))];
 }
 

@@ -1,6 +1,6 @@
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { type Application, projectOf, type Tier, tiers } from "./applications";
+import { type Application, projectOf, type TierNumber, tiers } from "./applications";
 
 /** Arguments of {@link Projects}. */
 export interface ProjectsArgs {
@@ -45,7 +45,7 @@ const clusterRoles = kinds("rbac.authorization.k8s.io", "ClusterRole", "ClusterR
 
 /** Kinds that a tier needs beyond its namespaces and the library's. */
 const more: Readonly<
-    Record<Tier, { readonly cluster: readonly GroupKind[]; readonly namespaced: readonly GroupKind[] }>
+    Record<TierNumber, { readonly cluster: readonly GroupKind[]; readonly namespaced: readonly GroupKind[] }>
 > = {
     // The wildcard certificate is Traefik's default.
     1: { cluster: kinds("cert-manager.io", "ClusterIssuer"), namespaced: kinds("traefik.io", "TLSStore") },
@@ -69,7 +69,7 @@ const more: Readonly<
  * https://argo-cd.readthedocs.io/en/stable/user-guide/projects/
  */
 export function projectSpecs(args: ProjectsArgs): Readonly<Record<string, ProjectSpec>> {
-    const namespacesOf = (tier: Tier) =>
+    const namespacesOf = (tier: TierNumber) =>
         args.applications.filter((each) => each.tier === tier).map((each) => each.namespace);
     const ofTiers = tiers.map((tier): [string, ProjectSpec] => {
         // Argo CD's own chart is a source of the Application gitops, which has a namespace of its own.

@@ -2,7 +2,7 @@ import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { Settings } from "../config/settings";
 import type { Application } from "./applications";
-import { explainedGate, gateAnnotations } from "./gate";
+import { createGate, gateAnnotations } from "./gate";
 import { kustomizePatches } from "./overrides";
 
 /** Arguments of {@link RootApplication}. */
@@ -79,7 +79,7 @@ export class RootApplication extends pulumi.ComponentResource {
                 customTimeouts: { create: settings.tierTimeout, update: settings.tierTimeout },
             },
         );
-        const gate = explainedGate(
+        const gate = createGate(
             `${name}-gate`,
             {
                 applications: ["root"],

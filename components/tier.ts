@@ -1,8 +1,8 @@
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { Settings } from "../config/settings";
-import type { Application, Tier as TierNumber } from "./applications";
-import { explainedGate, gateAnnotations } from "./gate";
+import type { Application, TierNumber } from "./applications";
+import { createGate, gateAnnotations } from "./gate";
 import { overriddenManifest } from "./overrides";
 import { waitFor } from "./wait";
 
@@ -83,7 +83,7 @@ export class Tier extends pulumi.ComponentResource {
             );
         });
         this.uids = pulumi.all(resources.map((each) => each.metadata.apply(({ uid }) => uid)));
-        explainedGate(
+        createGate(
             `${name}-gate`,
             {
                 applications: names,

@@ -27,7 +27,7 @@ export function backendFolder(url: string, root: string): string | undefined {
  * @param root the folder of Pulumi.yaml
  * @throws Failure that says where there is no room
  */
-export function checkRoom(root: string): void {
+export function checkFreeSpace(root: string): void {
     const project = readYaml(readFileSync(join(root, "Pulumi.yaml"), "utf8")) as { backend?: { url?: string } };
     // Who took the line out has logged in to a backend elsewhere.
     const folder = backendFolder(process.env["PULUMI_BACKEND_URL"] ?? project.backend?.url ?? "", root);

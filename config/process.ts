@@ -1,7 +1,7 @@
 /** Prepares the process that the program runs in: workarounds for Pulumi's SDK, and room for the state. */
 import * as pulumi from "@pulumi/pulumi";
 import { root } from "../lib/root";
-import { checkRoom } from "./backend";
+import { checkFreeSpace } from "./backend";
 
 type Log = NonNullable<ReturnType<typeof pulumi.runtime.getEngine>>["log"];
 
@@ -29,12 +29,12 @@ function hideResponses(): void {
  * Ends this program when its engine was killed. Node then throws at each line that it cannot print, the SDK prints that
  * exception, and so on with ever more memory: https://github.com/pulumi/pulumi/issues/1465
  */
-function endWithEngine(): void {
+function exitWithEngine(): void {
     for (const stream of [process.stdout, process.stderr]) {
         stream.on("error", () => process.exit(1));
     }
 }
 
-endWithEngine();
+exitWithEngine();
 hideResponses();
-checkRoom(root);
+checkFreeSpace(root);

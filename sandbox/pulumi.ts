@@ -4,9 +4,9 @@ import { constants } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { Kubectl } from "../hack/kubectl";
+import { adoptObjects } from "../hack/recovery/adopt";
 import { repairBackend } from "../hack/recovery/half-written";
 import { type Recovery, recover } from "../hack/recovery/recover";
-import { takeOver } from "../hack/recovery/take-over";
 import { pulumiWith } from "../hack/stack";
 import { type LockHolder, lockHolder } from "../lib/lock";
 import { processIdentity } from "../lib/process-identity";
@@ -115,7 +115,7 @@ async function recoverStack(root: string, lost: boolean, tell: (line: string) =>
         await recover(recovery);
     }
     if (lost) {
-        await takeOver(recovery, new Kubectl(sandboxPaths(root).kubeconfig), []);
+        await adoptObjects(recovery, new Kubectl(sandboxPaths(root).kubeconfig), []);
     }
 }
 

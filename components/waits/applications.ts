@@ -10,8 +10,8 @@ import {
     applicationResource as resource,
     type WaitInput,
 } from "./cluster";
-import { type Application, isPassedOver } from "./passed-over";
 import { refreshAnnotation } from "./refresh";
+import { type Application, isCommitSkipped } from "./skipped-commits";
 
 /** What this wait is told. */
 interface Input extends WaitInput {
@@ -60,7 +60,7 @@ export async function waitForApplications(): Promise<void> {
     /** As `argocd app sync` does it, unless the object has changed meanwhile; once, whatever comes of it. */
     const synced = new Set<string>();
     const syncIfPassedOver = async (name: string, application: Application) => {
-        if (!synced.has(name) && (await isPassedOver(application))) {
+        if (!synced.has(name) && (await isCommitSkipped(application))) {
             const { automated, syncOptions, retry } = application.spec?.syncPolicy ?? {};
             await patch(name, {
                 metadata: { resourceVersion: application.metadata?.resourceVersion },

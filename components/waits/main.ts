@@ -1,14 +1,14 @@
 import { waitForApplications } from "./applications";
 import { failWith } from "./cluster";
-import { handOverObjects } from "./hand-over";
 import { refreshApplications } from "./refresh";
 import { restartSecretUsers } from "./secret-users";
+import { transferOwnership } from "./transfer-ownership";
 import { waitForWebhook } from "./webhook";
 
 /** Waits by the names that `waitFor` starts them by, each with the beginning of its message for an unforeseen error. */
 const waits = {
     applications: [waitForApplications, "The Applications cannot be watched"],
-    "hand-over": [handOverObjects, "Gitea's objects cannot be handed over to Argo CD"],
+    "transfer-ownership": [transferOwnership, "The ownership of Gitea's objects cannot be transferred to Argo CD"],
     refresh: [refreshApplications, "The Applications cannot be refreshed"],
     "secret-users": [restartSecretUsers, "The pods that use changed secrets cannot be restarted"],
     webhook: [waitForWebhook, "The webhook cannot be asked"],

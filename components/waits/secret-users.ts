@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { type KeyChange, keysUsed, observedChanges } from "../secret-use";
+import { type KeyChange, keysUsed, observedChanges } from "../secret-changes";
 import { type Client, fail, type Instance, loadClient, loadKubeConfig, readInput, type WaitInput } from "./cluster";
 
 /** What this script is told. */

@@ -1,6 +1,5 @@
-import { posix } from "node:path";
 import type { Application } from "../../components/applications";
-import { generatePaths } from "../../components/overrides";
+import { generatePaths, resolvedPaths } from "../../components/generate-paths";
 
 /**
  * Names of the Applications whose manifests a change may alter: those whose annotation manifest-generate-paths covers a
@@ -20,10 +19,9 @@ export function touchedApplications(
         changedFiles.some((file) => path === "" || file === path || file.startsWith(`${path}/`));
     const touched = applications.filter(({ name, manifest }) => {
         const [source] = manifest.spec.sources;
-        // Relative ones start at the source's path; without the annotation, every commit counts.
-        const paths = manifest.metadata.annotations[generatePaths]?.split(";") ?? ["/"];
-        const fromTop = paths.map((path) => posix.resolve("/", source.path, path).slice(1));
-        return ["clusters/shared", `clusters/${cluster}/apps/${name}.yaml`, ...fromTop].some(covers);
+        // Without the annotation, every commit counts.
+        const paths = resolvedPaths(manifest.metadata.annotations[generatePaths] ?? "/", source.path);
+        return ["clusters/shared", `clusters/${cluster}/apps/${name}.yaml`, ...paths].some(covers);
     });
     return [...new Set(touched.map(({ name }) => name))].sort();
 }

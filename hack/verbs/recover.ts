@@ -6,13 +6,13 @@ import { root } from "../../lib/root";
 import { generatedValues } from "../generated-values";
 import { Kubectl } from "../kubectl";
 import { withPrivateFile } from "../private-file";
+import { adoptObjects } from "../recovery/adopt";
 import { knownReleases } from "../recovery/deployment";
 import { repairBackend } from "../recovery/half-written";
 import { readLocks } from "../recovery/locks";
 import { makeMissingObjects } from "../recovery/missing-objects";
 import { findCluster } from "../recovery/nodes";
 import { exportState, type Recovery, recover } from "../recovery/recover";
-import { takeOver } from "../recovery/take-over";
 import { pulumi, pulumiWith, readStack, type Stack, stackOption, withKubeconfig } from "../stack";
 import { defineVerb, exitCodes } from "../verb";
 
@@ -76,7 +76,7 @@ export const verb = defineVerb({
         await recover(recovery);
         const found = await findCluster(described, recovery);
         await withCluster(described, found, async (kubectl) => {
-            await takeOver(recovery, kubectl, generatedValues(root, described));
+            await adoptObjects(recovery, kubectl, generatedValues(root, described));
             const inGit = releasesInGit(described);
             for (const release of knownReleases(await exportState(recovery)).filter(({ name }) => !inGit.has(name))) {
                 await makeMissingObjects(kubectl, release, tell);

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
-import { backendFolder, checkRoom } from "../../../config/backend";
+import { backendFolder, checkFreeSpace } from "../../../config/backend";
 
 test.each([
     ["file://./.state", "/home/me/hearth", "/home/me/hearth/.state"],
@@ -37,6 +37,6 @@ describe("a run begins", () => {
     ])("%s", (_, backend) => {
         writeFileSync(join(root, "Pulumi.yaml"), `name: hearth\n${backend}\n`);
 
-        expect(() => checkRoom(root)).not.toThrow();
+        expect(() => checkFreeSpace(root)).not.toThrow();
     });
 });

@@ -2,13 +2,13 @@ import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
+import { creationsOf } from "../../../hack/recovery/adopt";
 import { type ExportedState, knownReleases, kubeconfigOf, withoutPending } from "../../../hack/recovery/deployment";
 import { repairBackend } from "../../../hack/recovery/half-written";
 import { judgeLock, readLocks, releaseDeadLocks } from "../../../hack/recovery/locks";
 import { missingFrom, ownedBy } from "../../../hack/recovery/missing-objects";
 import { orphanedPlugins } from "../../../hack/recovery/plugins";
 import { type ReleaseRecord, recordsInTheWay } from "../../../hack/recovery/releases";
-import { creationsOf } from "../../../hack/recovery/take-over";
 
 const timestamp = "2026-11-23T12:00:00Z";
 const lock = (pid: number, host: string) => ({

@@ -1,5 +1,5 @@
 import { text } from "node:stream/consumers";
-import { handedOver } from "../../../components/waits/hand-over";
+import { ownedByArgocd } from "../../../components/waits/transfer-ownership";
 import { runWait, serveApi } from "./api-server";
 
 const fieldsV1 = { "f:metadata": { "f:labels": {} }, "f:spec": { "f:replicas": {} } };
@@ -8,7 +8,7 @@ const status = { manager: "kube-controller-manager", operation: "Update", subres
 test.each(["helm", "pulumi-resource-kubernetes"])(
     "what %s has made is Argo CD's, but for the metadata; what others manage stays theirs",
     (manager) => {
-        expect(handedOver([{ manager, operation: "Update", fieldsV1 }, status])).toEqual([
+        expect(ownedByArgocd([{ manager, operation: "Update", fieldsV1 }, status])).toEqual([
             { manager, operation: "Update", fieldsV1: { "f:metadata": { "f:labels": {} } } },
             { manager: "argocd-controller", operation: "Apply", fieldsV1: { "f:spec": { "f:replicas": {} } } },
             status,
@@ -21,11 +21,11 @@ test("an object that Argo CD manages already is left alone", () => {
         { manager: "helm", operation: "Update", fieldsV1 },
         { manager: "argocd-controller", operation: "Apply", fieldsV1 },
     ];
-    expect(handedOver(entries)).toBeUndefined();
+    expect(ownedByArgocd(entries)).toBeUndefined();
 });
 
 /** An API server with one object, which somebody else writes between a reading and what is patched on it. */
-async function handOver(conflicts: number, limit: number) {
+async function transfer(conflicts: number, limit: number) {
     const gitea = { apiVersion: "apps/v1", kind: "StatefulSet", metadata: { name: "gitea", namespace: "gitops" } };
     let version = 1;
     let left = conflicts;
@@ -59,13 +59,13 @@ async function handOver(conflicts: number, limit: number) {
         }
     });
     const objects = { "StatefulSet.apps/apps/v1": ["gitops/gitea"] };
-    const ended = await runWait("hand-over", { kubeconfig: server.kubeconfig, limit, objects });
+    const ended = await runWait("transfer-ownership", { kubeconfig: server.kubeconfig, limit, objects });
     server.close();
     return { ...ended, patches };
 }
 
-test("an object that a controller writes meanwhile is handed over as it is then", async () => {
-    expect(await handOver(2, 60)).toMatchObject({
+test("an object that a controller writes meanwhile is transferred as it is then", async () => {
+    expect(await transfer(2, 60)).toMatchObject({
         code: 0,
         said: "",
         patches: [
@@ -80,9 +80,9 @@ test("an object that a controller writes meanwhile is handed over as it is then"
 });
 
 test("an object that is written again and again ends the run in its time, with what the API server said", async () => {
-    expect(await handOver(Number.POSITIVE_INFINITY, 1)).toEqual({
+    expect(await transfer(Number.POSITIVE_INFINITY, 1)).toEqual({
         code: 1,
-        said: "Gitea's objects cannot be handed over to Argo CD: the object has been modified\n",
+        said: "The ownership of Gitea's objects cannot be transferred to Argo CD: the object has been modified\n",
         patches: [],
     });
 });

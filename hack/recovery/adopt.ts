@@ -44,7 +44,7 @@ export function creationsOf(
  * @param generated the values that must not be lost
  * @throws Failure when there is no preview to compare with
  */
-export async function takeOver(
+export async function adoptObjects(
     { pulumi, stack, tell }: Pick<Recovery, "pulumi" | "stack" | "tell">,
     kubectl: Kubectl,
     generated: readonly GeneratedValue[],

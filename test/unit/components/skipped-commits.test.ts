@@ -1,5 +1,5 @@
 import { git } from "../../../components/git";
-import { type Application, isPassedOver } from "../../../components/waits/passed-over";
+import { type Application, isCommitSkipped } from "../../../components/waits/skipped-commits";
 
 jest.mock("../../../components/git", () => ({ git: jest.fn() }));
 
@@ -10,9 +10,9 @@ const changed = (files: string) => jest.mocked(git).mockResolvedValue(files);
 const atRest: Application = {
     metadata: {
         name: "app",
-        annotations: { "argocd.argoproj.io/manifest-generate-paths": "/charts/app;/charts/common" },
+        annotations: { "argocd.argoproj.io/manifest-generate-paths": ".;../common" },
     },
-    spec: { syncPolicy: { automated: { prune: true } } },
+    spec: { sources: [{ path: "charts/app" }], syncPolicy: { automated: { prune: true } } },
     status: {
         sync: { status: "OutOfSync", revisions: ["b"] },
         operationState: { phase: "Succeeded", syncResult: { revisions: ["a"] } },
@@ -21,7 +21,7 @@ const atRest: Application = {
 
 test("a commit that touches the chart of an Application that is OutOfSync, and was not synced, was passed over", async () => {
     changed("charts/app/values.yaml");
-    expect(await isPassedOver(atRest)).toBe(true);
+    expect(await isCommitSkipped(atRest)).toBe(true);
     expect(git).toHaveBeenLastCalledWith([
         "diff",
         "--name-only",
@@ -33,26 +33,33 @@ test("a commit that touches the chart of an Application that is OutOfSync, and w
     ]);
 });
 
+test("absolute paths are from the repository's top folder", async () => {
+    changed("charts/app/values.yaml");
+    const annotations = { "argocd.argoproj.io/manifest-generate-paths": "/charts/app;/charts/common" };
+    expect(await isCommitSkipped({ ...atRest, metadata: { name: "app", annotations } })).toBe(true);
+    expect(jest.mocked(git).mock.lastCall?.[0].slice(-2)).toEqual([":(top)charts/app", ":(top)charts/common"]);
+});
+
 test("what somebody deployed past Argo CD stays: no commit touches its chart", async () => {
     changed("");
-    expect(await isPassedOver(atRest)).toBe(false);
+    expect(await isCommitSkipped(atRest)).toBe(false);
 });
 
 test("root has no work of anybody past it: what Pulumi made anew is root's after a sync only", async () => {
     changed("");
     const root = { ...atRest, metadata: { name: "root" } };
-    expect(await isPassedOver(root)).toBe(true);
-    expect(await isPassedOver({ ...root, status: { ...atRest.status, sync: { status: "Synced" } } })).toBe(false);
+    expect(await isCommitSkipped(root)).toBe(true);
+    expect(await isCommitSkipped({ ...root, status: { ...atRest.status, sync: { status: "Synced" } } })).toBe(false);
 });
 
 test("what is synced by hand alone is left to whoever does it", async () => {
     changed("charts/app/values.yaml");
-    expect(await isPassedOver({ ...atRest, spec: { syncPolicy: {} } })).toBe(false);
+    expect(await isCommitSkipped({ ...atRest, spec: { syncPolicy: {} } })).toBe(false);
 });
 
 test("of a commit that this checkout does not have nothing is said", async () => {
     jest.mocked(git).mockRejectedValue(new Error("bad object b"));
-    expect(await isPassedOver(atRest)).toBe(false);
+    expect(await isCommitSkipped(atRest)).toBe(false);
 });
 
 test.each([
@@ -71,5 +78,5 @@ test.each([
     ["was never synced", { ...atRest.status, operationState: undefined }, undefined],
 ])("nothing was passed over of an Application that %s", async (_, status, operation) => {
     changed("charts/app/values.yaml");
-    expect(await isPassedOver({ ...atRest, status, operation })).toBe(false);
+    expect(await isCommitSkipped({ ...atRest, status, operation })).toBe(false);
 });

@@ -1,10 +1,12 @@
 import { type ApplicationStatus, revisionOf } from "../application-status";
+import { generatePaths, resolvedPaths } from "../generate-paths";
 import { git } from "../git";
 import type { KubernetesObject } from "./cluster";
 
 /** An Application, as far as the waits look into it. */
 export interface Application extends KubernetesObject {
     readonly spec?: {
+        readonly sources?: readonly { readonly path?: string }[];
         readonly destination?: { readonly namespace?: string };
         readonly syncPolicy?: {
             readonly automated?: { readonly prune?: boolean };
@@ -17,13 +19,13 @@ export interface Application extends KubernetesObject {
 }
 
 /**
- * Whether Argo CD has passed over the commit that an Application is compared to: one that came while it was syncing the
+ * Reports whether Argo CD has skipped the commit that an Application is compared to: one that came while it was syncing the
  * commit before it shows as OutOfSync and never syncs (https://github.com/argoproj/argo-cd/issues/27875). What somebody
  * deployed past Argo CD is OutOfSync too, and stays: no commit since the last sync touches its chart. Of what root deploys
  * nothing is past Argo CD: an Application that was deleted by hand and made anew by Pulumi is root's after a sync only, and
  * Argo CD syncs a commit once.
  */
-export async function isPassedOver({ metadata, spec, operation, status }: Application): Promise<boolean> {
+export async function isCommitSkipped({ metadata, spec, operation, status }: Application): Promise<boolean> {
     const { phase, syncResult } = status?.operationState ?? {};
     const [before, now] = [syncResult?.revisions?.[0] ?? syncResult?.revision, revisionOf(status)];
     const isAtRest = status?.sync?.status === "OutOfSync" && operation === undefined && phase === "Succeeded";
@@ -33,11 +35,11 @@ export async function isPassedOver({ metadata, spec, operation, status }: Applic
     if (metadata?.name === "root") {
         return true;
     }
-    const paths = metadata?.annotations?.["argocd.argoproj.io/manifest-generate-paths"];
+    const paths = metadata?.annotations?.[generatePaths];
     if (!paths) {
         return false;
     }
-    const touched = paths.split(";").map((path) => `:(top)${path.replace(/^\//, "")}`);
-    // Of commits that are not in this checkout nothing is known.
+    const touched = resolvedPaths(paths, spec.sources?.[0]?.path ?? "").map((path) => `:(top)${path}`);
+    // Git knows nothing of commits that are not in this checkout.
     return (await git(["diff", "--name-only", before, now, "--", ...touched]).catch(() => "")) !== "";
 }

@@ -27,7 +27,7 @@ const argocd = "argocd-controller";
  *
  * @returns undefined when Argo CD manages fields of the object already
  */
-export function handedOver(entries: readonly ManagedFields[]): ManagedFields[] | undefined {
+export function ownedByArgocd(entries: readonly ManagedFields[]): ManagedFields[] | undefined {
     if (entries.some(({ manager }) => manager === argocd)) {
         return undefined;
     }
@@ -56,14 +56,14 @@ function named(objects: Input["objects"]): KubernetesObject[] {
 }
 
 /** Hands the objects of a Helm release over to Argo CD. */
-export async function handOverObjects(): Promise<void> {
+export async function transferOwnership(): Promise<void> {
     const { kubeconfig, limit, objects } = await readInput<Input>();
     const end = Date.now() + limit * 1_000;
     const client = loadClient();
     const api = loadKubeConfig(client, kubeconfig).makeApiClient(client.KubernetesObjectApi);
     const handOver = async (object: KubernetesObject): Promise<void> => {
         const { apiVersion, kind, metadata } = await api.read(object as never);
-        const managedFields = handedOver((metadata?.managedFields ?? []) as ManagedFields[]);
+        const managedFields = ownedByArgocd((metadata?.managedFields ?? []) as ManagedFields[]);
         if (managedFields === undefined) {
             return;
         }
@@ -79,7 +79,7 @@ export async function handOverObjects(): Promise<void> {
                 client.PatchStrategy.MergePatch,
             );
         } catch (error) {
-            // A controller wrote the object's status meanwhile: it is another version, with the same fields to hand over.
+            // A controller wrote the object's status meanwhile: it is another version, with the same fields to transfer.
             if (Object(error).code !== 409 || Date.now() > end) {
                 throw error;
             }

@@ -1,4 +1,4 @@
-import { keysUsed, observedChanges } from "../../../components/secret-use";
+import { keysUsed, observedChanges } from "../../../components/secret-changes";
 
 describe("what changed in a Secret since it was last looked at", () => {
     const known = { a: { digest: "1", time: 0 }, b: { digest: "2", time: 50 } };
