@@ -101,7 +101,6 @@ function sharesMedia(values: unknown, own: unknown): boolean {
 export function checkMedia(root: string, applications: readonly Application[], nfs: object | undefined): void {
     const sharing = applications.filter(({ name, manifest }) => {
         const values = readYaml(readFileSync(join(root, `charts/${name}/values.yaml`), "utf8"));
-        return sharesMedia(values, manifest.spec.sources[0].helm?.valuesObject ?? {});
         return sharesMedia(values, manifest.spec.sources[0].helm?.valuesObject);
     });
     if (nfs === undefined && sharing.length > 0) {
