@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import {
     chmodSync,
     chownSync,
@@ -30,6 +31,39 @@ const folder = (name: string) => join(directory, name);
 let objects: Manifest[];
 let server: Program;
 let port: number;
+
+/** Whether the package of pgvector is installed, which VectorChord builds on; Debian has it from release 13 on. */
+function hasVectors(): boolean {
+    const { stdout } = spawnSync(program("pg_config"), ["--sharedir"], { encoding: "utf8" });
+    const folders = [
+        stdout?.trim(),
+        postgresqlDirectory()
+            .replace("/lib/", "/share/")
+            .replace(/\/bin$/, ""),
+    ];
+    return folders.some((each) => each && existsSync(join(each, "extension/vector.control")));
+}
+
+/** What Immich's tables have that a restore can fail on: types, functions and indexes of extensions, which are found by a path. */
+const likeImmich = [
+    "CREATE EXTENSION unaccent",
+    "CREATE EXTENSION IF NOT EXISTS pg_trgm",
+    "CREATE TABLE places (id serial PRIMARY KEY, name text NOT NULL, latitude float8, longitude float8)",
+    // With every name's schema, as in Immich's server/src/schema/functions.ts: pg_restore sets an empty search_path.
+    `CREATE FUNCTION on_earth(latitude float8, longitude float8) RETURNS public.earth IMMUTABLE STRICT LANGUAGE SQL AS
+        'SELECT public.cube(public.cube(public.cube(public.earth() * cos(radians(latitude)) * cos(radians(longitude))), public.earth() * cos(radians(latitude)) * sin(radians(longitude))), public.earth() * sin(radians(latitude)))::public.earth'`,
+    "CREATE FUNCTION plain(text) RETURNS text IMMUTABLE STRICT LANGUAGE SQL RETURN unaccent('unaccent', $1)",
+    "CREATE INDEX ON places USING gin (plain(name) gin_trgm_ops)",
+    "CREATE INDEX ON places USING gist (on_earth(latitude, longitude))",
+    "INSERT INTO places (name, latitude, longitude) VALUES ('Zürich', 47.4, 8.5), ('Wien', 48.2, 16.4)",
+    ...(hasVectors()
+        ? [
+              "CREATE TABLE faces (id int PRIMARY KEY REFERENCES places, embedding vector(3) NOT NULL)",
+              "CREATE INDEX ON faces USING hnsw (embedding vector_cosine_ops)",
+              "INSERT INTO faces VALUES (1, '[1,0,0]'), (2, '[0,1,0]')",
+          ]
+        : []),
+];
 
 /** A file that PostgreSQL's user may read. */
 function write(name: string, text: string): string {
@@ -87,7 +121,8 @@ async function dump() {
 
 beforeAll(async () => {
     const workspace = new Workspace("helm4");
-    const databases = { immich: { extensions: ["earthdistance"] }, paperless: {} };
+    const extensions = ["earthdistance", ...(hasVectors() ? ["vector"] : [])];
+    const databases = { immich: { extensions }, paperless: {} };
     try {
         const chart = await workspace.render("database");
         expect(configFile(chart, "roles", "roles.sql")).toContain(`CREATE EXTENSION IF NOT EXISTS ${onlyInImage}`);
@@ -250,6 +285,9 @@ describe("PostgreSQL", () => {
         expect(await mine("CREATE TABLE photos (name text); INSERT INTO photos VALUES ('cat')")).toMatchObject({
             code: 0,
         });
+        for (const sql of likeImmich) {
+            expect(await mine(sql)).toHaveEndedWith(0);
+        }
         expect(await dump()).toHaveEndedWith(0);
         const day = readdirSync(folder("dumps")).find((name) => !name.startsWith("2020")) ?? "";
         // Lost, and begun anew: the Job has made what an app needs, and the app its own tables.
@@ -270,6 +308,15 @@ describe("PostgreSQL", () => {
         expect((await query("SELECT 1", "immich", "paperless", passwords.paperless)).output).toMatch(
             /permission denied/,
         );
+        const found = "SELECT name FROM places WHERE plain(name) ILIKE '%zurich%'";
+        expect(await mine(found)).toMatchObject({ code: 0, output: "Zürich\n" });
+        if (hasVectors()) {
+            const nearest = "SELECT id FROM faces ORDER BY embedding <=> '[0.1,0.9,0]' LIMIT 1";
+            expect(await mine(`SET enable_seqscan = off; ${nearest}`)).toMatchObject({ output: "SET\n2\n" });
+            expect((await mine(`SET enable_seqscan = off; EXPLAIN ${nearest}`)).output).toMatch(
+                /Index Scan using faces_/,
+            );
+        }
     });
 
     test("refuses a setting that it does not know", async () => {
