@@ -12,8 +12,13 @@ function leaves(value: unknown, path: Path = []): { readonly path: Path; readonl
     return entries.flatMap(([key, each]) => leaves(each, [...path, key]));
 }
 
-/** Whether the library chart renders the text at a path as a template: charts/common/templates/lib/_container.tpl. */
-const isTemplate = (path: Path) => path.some((key) => ["env", "command", "args", "annotations"].includes(String(key)));
+/** Whether the library chart renders the text at a path as a template: `common.template` of charts/common. */
+function isTemplate(path: Path, values: unknown): boolean {
+    const [first, name = "", part] = path;
+    return first === "configs"
+        ? part === "data" && Object(values).configs?.[name]?.template === true
+        : path.some((key) => ["env", "command", "args", "annotations"].includes(String(key)));
+}
 
 const literal = /\{\{-?\s*(`[^`]*`|"[^"]*")\s*-?\}\}/g;
 const known = /"(\\.|[^"\\])*"|`[^`]*`|\.(Values|Release|Chart|Capabilities|Template|Files|Subcharts)\b[\w.]*/g;
@@ -28,7 +33,11 @@ export function foreignTemplate(text: string): string | undefined {
     if (/\{\{-?\s*(range|with|define)\b|:=/.test(own)) {
         return undefined;
     }
-    return (own.match(/\{\{[\s\S]*?\}\}/g) ?? []).find((action) => {
+    // One that is not closed is the application's, too.
+    return (own.match(/\{\{[\s\S]*?(\}\}|$)/g) ?? []).find((action) => {
+        if (!action.endsWith("}}")) {
+            return true;
+        }
         const rest = action.slice(2, -2).replace(known, '""');
         const isHelms = /""|^-?\s*(\/\*|(if|else|end|template|block)\b)/.test(rest);
         return !isHelms || /(^|[\s(|,$])\.[A-Za-z_]|[$]\w|'/.test(rest);
@@ -52,7 +61,7 @@ export function lostValues(values: unknown, defaults?: unknown): string[] {
                 `invalid ${dottedPath(path)}: got nothing, expected a value: Helm drops a key without one ("" is an empty string)`,
             ];
         }
-        const foreign = typeof value === "string" && isTemplate(path) ? foreignTemplate(value) : undefined;
+        const foreign = typeof value === "string" && isTemplate(path, values) ? foreignTemplate(value) : undefined;
         return foreign === undefined
             ? []
             : [

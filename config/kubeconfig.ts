@@ -4,6 +4,7 @@ import { delimiter, dirname, isAbsolute, join, resolve } from "node:path";
 import { z } from "zod";
 import { visible } from "../lib/characters";
 import { invalid, quoted } from "./mistakes";
+import { dottedPath, looksSecret } from "./secrets";
 import { readYaml, YamlError } from "./yaml";
 
 /** A kubeconfig that cannot be used, in words; nothing of its contents is in them. */
@@ -153,6 +154,13 @@ function withFiles(entry: Readonly<Record<string, unknown>>, folder: string | un
 export function readKubeconfig(given: string, options: KubeconfigOptions = {}): Kubeconfig {
     const { context: wanted, root, flatten = false } = options;
     const path = isKubeconfigContents(given) ? undefined : kubeconfigPath(given, root);
+    // No path is as long, or has spaces in it as a kubeconfig whose line breaks are lost.
+    if (path !== undefined && (given.length > 1_000 || looksSecret(given) || /^(eyJ|YXBp|LS0t)/.test(given))) {
+        throw new KubeconfigError(
+            "it is neither a path nor the contents of a kubeconfig (of one in base64: base64 --decode; of one in a single line: " +
+                "with its line breaks)",
+        );
+    }
     const folder = path && dirname(path);
     const text = path === undefined ? given : readContents(path);
     let document: unknown;
@@ -164,9 +172,13 @@ export function readKubeconfig(given: string, options: KubeconfigOptions = {}): 
         }
         throw error;
     }
-    const { data } = schema.safeParse(document);
+    const { data, error } = schema.safeParse(document);
     if (data === undefined) {
-        throw new KubeconfigError("it has no contexts, clusters and users as a kubeconfig has them");
+        const where = dottedPath(error.issues[0]?.path ?? []);
+        const form = where.endsWith(".server") ? "a URL that begins with https://" : "what a kubeconfig has there";
+        throw new KubeconfigError(
+            `it has no contexts, clusters and users as a kubeconfig has them${where && `: ${where} is not ${form}`}`,
+        );
     }
     const names = data.contexts.map(({ name }) => name);
     if (wanted !== undefined && !names.includes(wanted)) {

@@ -191,9 +191,9 @@ function checkAddresses({ value, issues }: z.core.ParsePayload<unknown>): void {
                 ] as const,
         ),
     ];
-    const known = taken.flatMap(([path, address]) =>
-        typeof address === "string" && isIPv4(address) ? [{ path, address }] : [],
-    );
+    const known = taken
+        .map(([path, address]) => ({ path, address: address === "localhost" ? "127.0.0.1" : String(address) }))
+        .filter(({ address }) => isIPv4(address));
     for (const { path, address } of known) {
         const network = specialNetworkOf(address);
         if (network !== undefined) {

@@ -53,11 +53,17 @@ export function isSecretText(path: readonly PropertyKey[]): boolean {
     return path.length > 1 && isSecretPath(path);
 }
 
-/** Whether a text holds a private key, the password in a URL or a kubeconfig's credentials, wherever somebody put it. */
+/** Forms of secrets: keys and kubeconfigs, URLs with a password or a token, tokens with their issuer's prefix, WireGuard's keys. */
+const secretForms = [
+    /PRIVATE KEY|PuTTY-User-Key-File|client-key-data|AGE-SECRET-KEY-|"?(token|password)"?\s*:/,
+    /:\/\/[^/\s]+@|[?&](access_|api_?)?(token|key|secret|password|pwd|sig)=/i,
+    /\b(gh[opsur]_|github_pat_|glpat-|xox[abeprs]-|dckr_pat_|tskey-|hf_|npm_)[\w-]{10}|\bAKIA[A-Z0-9]{12}|\beyJ[\w-]{8,}/,
+    /^[A-Za-z0-9+/]{43}=$/,
+];
+
+/** Whether a text has the form of a secret, wherever somebody put it. */
 export function looksSecret(text: string): boolean {
-    return /PRIVATE KEY|PuTTY-User-Key-File|client-key-data|AGE-SECRET-KEY-|"?(token|password)"?\s*:|:\/\/[^/\s]+@/.test(
-        text,
-    );
+    return secretForms.some((form) => form.test(text));
 }
 
 /** Letters, digits and separators as names of secrets have them, and as passwords and keys rarely do. */

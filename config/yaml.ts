@@ -144,6 +144,12 @@ class Inspection {
                 }
             },
             Pair: (_, { key, value }, ancestors) => {
+                if (!isScalar(key) && !isAlias(key)) {
+                    this.refuse((value as Node | null)?.range?.[0], "a key that is not a string");
+                }
+                if (isScalar(key) && key.value === null && !this.options.generated) {
+                    this.refuse(key.range?.[0], "a key without a name");
+                }
                 if (isScalar(key) && key.value === "__proto__") {
                     this.refuse(key.range?.[0], "no key can have this name");
                 }

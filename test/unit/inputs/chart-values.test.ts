@@ -19,6 +19,12 @@ describe("kind 5: {{ }} that is meant for the application", () => {
         }
     });
 
+    test("is refused in a ConfigMap that is a template, and in an annotation", () => {
+        const data = { "a.yaml": "{{ user }}" };
+        expect(lostValues({ configs: { a: { template: true, data } } })).toHaveLength(1);
+        expect(lostValues({ workloads: { a: { ingress: { annotations: data } } } })).toHaveLength(1);
+    });
+
     test("is carried as it is where nothing renders it", () => {
         expect(lostValues({ configs: { rules: { data: { "a.yaml": "{{ $labels.x }}" } } } })).toEqual([]);
     });

@@ -104,6 +104,21 @@ describe("kind 2: kubeconfigs as other tools write them", () => {
             () => readKubeconfig(text(kubeconfig({ "current-context": "" }))),
             /current context/,
         ],
+        [
+            "in base64, of which nothing is repeated",
+            () => readKubeconfig(Buffer.from(text(kubeconfig())).toString("base64")),
+            /neither a path nor the contents.*base64 --decode(?!.*eyJ)/,
+        ],
+        [
+            "whose line breaks are lost",
+            () => readKubeconfig("apiVersion: v1 users: [{name: a, user: {token: t0ken}}]"),
+            /neither a path nor the contents.*with its line breaks(?!.*t0ken)/,
+        ],
+        [
+            "with a server that is no URL",
+            () => readKubeconfig(text(kubeconfig({}, "192.168.1.10:6443"))),
+            /clusters\[0\]\.cluster\.server is not a URL that begins with https:\/\//,
+        ],
         ["that is empty", () => readKubeconfig("{}"), /current context/],
         ["that is no file", () => readKubeconfig("."), /is not a file/],
         ["that does not exist", () => readKubeconfig("nowhere.yaml"), /nowhere\.yaml does not exist/],

@@ -46,6 +46,14 @@ test("kind 3: what was generated for the cluster is read as the cluster reads it
     ]);
 });
 
+test.each([
+    ["a list", "? [a]\n: b\n"],
+    ["a map", "? {a: 1}\n: b\n"],
+    ["nothing", "~: a\n"],
+])("kind 3: a key that is %s, which the cluster refuses, is refused", (_, text) => {
+    expect(() => readYaml(text)).toThrow(/^line \d: a key (that is not a string|without a name)/);
+});
+
 test("kind 3: merge keys are merged (B28)", () => {
     expect(readYaml("c: &c { a: 1 }\nd:\n  <<: *c\n  b: 2\n")).toEqual({ c: { a: 1 }, d: { a: 1, b: 2 } });
 });

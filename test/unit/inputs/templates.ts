@@ -27,4 +27,5 @@ export const templates: readonly (readonly [text: string, rendered: string | und
     ["{{ value | float }}", undefined],
     ['{{ include "common.domain" . }}/{{ .Name }}', undefined],
     ["{{\n  user\n}}", undefined],
+    ["{{ unclosed", undefined],
 ];

@@ -70,6 +70,11 @@ describe("kind 4: a value that is valid, and wrong for this home", () => {
             { ...built, k3s: { clusterCidr: "10.52.0.0/16", serviceCidr: "10.52.128.0/17" } },
             /k3s\.serviceCidr: .*10\.52\.128\.0\/17 and 10\.52\.0\.0\/16 overlap/,
         ],
+        [
+            "an NFS server at localhost, which is another one for each node",
+            { ...existing, nfs: { server: "localhost", path: "/export" } },
+            /hearth:nfs\.server: .*loopback/,
+        ],
         ["a node at loopback", { ...built, nodes: nodes("127.0.0.1") }, /loopback/],
         ["a domain that is an address", { ...existing, domain: "192.168.1.10" }, /hearth:domain: .*DNS name/],
         [

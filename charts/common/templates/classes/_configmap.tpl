@@ -17,7 +17,7 @@ Takes (root, name).
 {{- range $file, $content := $data }}
 {{ $file }}: |
   {{- if $config.template }}
-    {{- $content = tpl $content $root }}
+    {{- $content = include "common.template" (dict "root" $root "text" $content) }}
   {{- end }}
   {{- $content | trimSuffix "\n" | nindent 2 }}
 {{- end }}

@@ -69,10 +69,10 @@ its place. components/chart-values.ts has the same rule. Takes (root, text).
 {{- $root := .root -}}
 {{- $own := regexReplaceAll "\\{\\{-?\\s*(`[^`]*`|\"[^\"]*\")\\s*-?\\}\\}" .text "" -}}
 {{- if not (regexMatch "\\{\\{-?\\s*(range|with|define)\\b|:=" $own) -}}
-  {{- range regexFindAll "(?s)\\{\\{.*?\\}\\}" $own -1 -}}
+  {{- range regexFindAll "(?s)\\{\\{.*?(\\}\\}|$)" $own -1 -}}
     {{- $rest := trimPrefix "{{" . | trimSuffix "}}" -}}
     {{- $rest = regexReplaceAll "\"(\\\\.|[^\"\\\\])*\"|`[^`]*`|\\.(Values|Release|Chart|Capabilities|Template|Files|Subcharts)\\b[\\w.]*" $rest "\"\"" -}}
-    {{- if or (not (regexMatch "\"\"|^-?\\s*(/\\*|(if|else|end|template|block)\\b)" $rest)) (regexMatch "(^|[\\s(|,$])\\.[A-Za-z_]|[$]\\w|'" $rest) -}}
+    {{- if or (not (hasSuffix "}}" .)) (not (regexMatch "\"\"|^-?\\s*(/\\*|(if|else|end|template|block)\\b)" $rest)) (regexMatch "(^|[\\s(|,$])\\.[A-Za-z_]|[$]\\w|'" $rest) -}}
       {{- fail (printf "\n\nchart %s: %s is no template of Helm's; for the application, write {{ `%s` }}\n" $root.Chart.Name . .) -}}
     {{- end -}}
   {{- end -}}
