@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Common to all nodes: packages, host name, kernel settings, no swap, automatic security updates. Its result is the machine
+# Common to all nodes: packages, host name, kernel settings, no swap, automatic security updates, metrics. Its result is the machine
 # id, by which later steps know the system that was prepared here.
 # Input: hosts, lines of /etc/hosts for all nodes.
 : "${node:?}" "${hosts:?}"
@@ -68,12 +68,57 @@ Unattended-Upgrade::Automatic-Reboot "false";
 END
 }
 
+# A file for node-exporter's textfile collector, which charts/monitoring mounts: RebootDue asks for it.
+node_metrics() {
+    write_file /usr/local/lib/hearth/node-metrics 0755 <<'END'
+#!/bin/sh
+# Writes metrics of this node for Prometheus. Written by hearth.
+set -eu
+mkdir -p /var/lib/hearth/metrics
+cd /var/lib/hearth/metrics
+due=0
+if [ -e /run/reboot-required ]; then due=1; fi
+cat >node.prom.new <<METRICS
+# HELP hearth_reboot_required Whether an update takes effect only when the node restarts.
+# TYPE hearth_reboot_required gauge
+hearth_reboot_required $due
+METRICS
+chmod 0644 node.prom.new
+mv node.prom.new node.prom
+END
+    write_file /etc/systemd/system/hearth-metrics.service 0644 <<'END'
+[Unit]
+Description=Metrics of the node
+
+[Service]
+Type=oneshot
+ExecStart=/usr/local/lib/hearth/node-metrics
+END
+    write_file /etc/systemd/system/hearth-metrics.timer 0644 <<'END'
+[Unit]
+Description=Hourly metrics of the node
+
+[Timer]
+OnActiveSec=0
+OnUnitActiveSec=1h
+
+[Install]
+WantedBy=timers.target
+END
+    if [[ $(systemctl is-enabled hearth-metrics.timer 2>/dev/null) != enabled ]]; then
+        systemctl daemon-reload
+        systemctl --quiet enable --now hearth-metrics.timer
+        changed "hearth-metrics.timer"
+    fi
+}
+
 main() {
     install_packages ca-certificates curl nftables nfs-common open-iscsi unattended-upgrades apparmor
     set_hostname
     kernel_settings
     no_swap
     security_updates
+    node_metrics
     result "$(</etc/machine-id)"
 }
 
