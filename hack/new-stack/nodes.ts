@@ -85,7 +85,7 @@ async function askPrivateKey({ person, vault }: Interview): Promise<void> {
  */
 export async function askNodes(interview: Interview): Promise<void> {
     const { person, file } = interview;
-    if (file.at(["ssh", "privateKey"]) === undefined) {
+    if (file.at(["ssh", "privateKey"]) === undefined && file.at(["ssh", "agent"]) !== true) {
         await askPrivateKey(interview);
     }
     const current = file.at(["nodes"]);

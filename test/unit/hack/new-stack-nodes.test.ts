@@ -84,6 +84,13 @@ test("nodes are kept as the program takes them, once their fingerprints were com
     expect(told).toContainEqual(expect.stringMatching(/console.*ssh_host_ed25519_key.*SHA256:of-10\.0\.0\.1/));
 });
 
+test("no key is asked for where an SSH agent has it", async () => {
+    const had = { "ssh.agent": true };
+    const { kept, encrypted } = await answered([...node("n1", 1, "server"), ""], { had });
+    expect(kept).toMatchObject({ ...had, nodes: [{ name: "n1" }] });
+    expect(encrypted).toEqual({});
+});
+
 test("a machine with another fingerprint, or none, is left out", async () => {
     const had = { "ssh.privateKey": "(secret)", nodes: [{ name: "n1", role: "server" }] };
     const another = await answered([...node("n2", 2, "agent"), ""], { same: false, had });
