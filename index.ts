@@ -52,7 +52,7 @@ const { kubeconfig: cluster } = asked;
 const architectures = asked.facts.apply((facts) => facts?.architectures);
 /** Path or contents, as in the config; of a cluster that was built from nodes hack/ has it from here. */
 export const kubeconfig = cluster;
-/** What answers in a node that waits for the passphrase of its disks; hack/unlock trusts nobody else. */
+/** Host keys of nodes that wait for the passphrase of their disks; hack/unlock trusts only these. */
 export const unlockHostKeys = nodes?.unlockHostKeys ?? {};
 
 const provider = new kubernetes.Provider("home", {
@@ -61,7 +61,7 @@ const provider = new kubernetes.Provider("home", {
     clusterIdentifier: settings.cluster,
     // A run that was cut short, or a state that was lost, must not stop the next run.
     upsertExistingObjects: true,
-    // What somebody edited by hand is as the program says again; the default is to stop at every such field.
+    // Fields edited by hand are overwritten; the default is to stop at every such field.
     enablePatchForce: true,
     // A changed value is an update; the default is to delete the object and make it anew.
     enableSecretMutable: true,
@@ -79,7 +79,7 @@ const system = new System(
     },
     { provider },
 );
-/** Who logs in to Argo CD's pages is `owner`. */
+/** Password of `owner`, the account for Argo CD's pages. */
 export const argocdPassword = system.argocdPassword;
 const secrets = new Secrets(
     "secrets",

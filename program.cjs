@@ -1,2 +1,2 @@
-// Where Pulumi starts.
+// Entry point of the Pulumi program.
 module.exports = require("./toolchain/compile.cjs").load("program");

@@ -59,7 +59,7 @@ export class GiteaHome {
         rmSync(this.directory, { recursive: true });
     }
 
-    /** Whether Gitea tells Argo CD of a push. */
+    /** Reports whether Gitea tells Argo CD of a push. */
     async tell(active: boolean): Promise<void> {
         const gitea = new Gitea(this.server, administrator);
         const hooks = "/repos/home/hearth/hooks";

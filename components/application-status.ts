@@ -21,7 +21,7 @@ export function revisionOf({ sync }: ApplicationStatus = {}): string | undefined
     return sync?.revisions?.[0] ?? sync?.revision;
 }
 
-/** Whether an Application is Synced and Healthy on a commit, given by its full hash. */
+/** Reports whether an Application is Synced and Healthy on a commit, given by its full hash. */
 export function isReady(status: Pick<ApplicationStatus, "sync" | "health"> | undefined, revision: string): boolean {
     const { sync, health } = status ?? {};
     return (
@@ -95,7 +95,7 @@ export function warningLines(all: readonly Warning[], namespace: string, now = D
 }
 
 /**
- * Why an Application is not Synced and Healthy, one reason a line, what says most first.
+ * Reasons why an Application is not Synced and Healthy, one a line, the most specific first.
  *
  * @param status the Application's status; undefined when Argo CD has not looked at it
  * @param warnings what Kubernetes says of its namespace, newest first
@@ -118,7 +118,7 @@ export function reasons(status: ApplicationStatus | undefined, warnings: readonl
 }
 
 /**
- * What a gate says of an Application that is not Synced and Healthy in time, with what to look at next.
+ * Message of a gate about an Application that is not Synced and Healthy in time, with the next command.
  *
  * @param name of the Application
  * @param where it stands, for instance "tier 2"

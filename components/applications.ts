@@ -13,7 +13,7 @@ import { mistakesIn, readYamlFile } from "./yaml-file";
 /** The tiers, in the order in which they start. */
 export const tiers = [1, 2, 3] as const;
 
-/** Where an Application stands in the order: tier 2 starts when all of tier 1 is Synced and Healthy. */
+/** Position of an Application in the order: tier 2 starts when all of tier 1 is Synced and Healthy. */
 export type TierNumber = (typeof tiers)[number];
 
 /** Name of the AppProject of a tier's Applications. */
@@ -165,7 +165,7 @@ function anotherShape(document: unknown): string | undefined {
         : "unknown spec.source: expected spec.sources, a list that begins with the chart of this repository";
 }
 
-/** What Helm would read in another way than it looks, in a chart's values and what an Application lays over them. */
+/** Values that Helm would read in another way than they look, in a chart and in an Application's overrides. */
 function valuesMistakes(charts: string, { path, helm }: ApplicationManifest["spec"]["sources"][0]): string[] {
     const read = (file: string) => {
         const full = join(charts, "..", file);
@@ -185,7 +185,7 @@ function valuesMistakes(charts: string, { path, helm }: ApplicationManifest["spe
     return [...inFiles, ...inObject];
 }
 
-/** What is wrong with a manifest beyond its schema. */
+/** Mistakes in a manifest that a schema cannot express. */
 function contradictions(file: string, { metadata, spec }: ApplicationManifest, charts: string): string[] {
     const { name } = metadata;
     const [first, ...upstream] = spec.sources;

@@ -66,7 +66,7 @@ export function secretData(backup: BackupSettings): Record<string, string> {
     return Object.assign({ password: backup.password }, ...backupTargets(backup).map(targetData));
 }
 
-/** What charts/common/values.yaml says of the containers; the charts' own copies use the same. */
+/** Container settings in charts/common/values.yaml; the charts' own copies use the same. */
 const commonValues = z.object({
     global: z.object({ timezone: z.string() }),
     backup: z.object({
@@ -86,7 +86,7 @@ const labels = (name: string) => ({
 });
 
 /**
- * What copies of volumes need beside their charts: the credentials in each namespace, and the work on the whole repository.
+ * Resources for copies of volumes outside their charts: credentials in each namespace, and jobs on the whole repository.
  * `repository` makes it and opens it every hour; `prune` deletes old copies.
  */
 export class Backup extends pulumi.ComponentResource {

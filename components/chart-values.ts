@@ -12,7 +12,7 @@ function leaves(value: unknown, path: Path = []): { readonly path: Path; readonl
     return entries.flatMap(([key, each]) => leaves(each, [...path, key]));
 }
 
-/** Whether the library chart renders the text at a path as a template: `common.template` of charts/common. */
+/** Reports whether the library chart renders the text at a path as a template: `common.template` of charts/common. */
 function isTemplate(path: Path, values: unknown): boolean {
     const [first, name = "", part] = path;
     return first === "configs"

@@ -43,7 +43,7 @@ export function lastForcedBack(applications: readonly Application[], revision: s
               .at(-1);
 }
 
-/** Whether the last run waited for this commit, and the Application has been compared to another one since. */
+/** Reports whether the last run waited for this commit, and the Application has been compared to another one since. */
 export function isForcedBack({ metadata, status }: Application, revision: string): boolean {
     const waitedFor = metadata?.annotations?.["pulumi.com/waitFor"]?.includes(revision) ?? false;
     const seen = revisionOf(status);

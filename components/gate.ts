@@ -30,7 +30,7 @@ export function gateAnnotations(revisionPath: string, revision: string): Record<
 export interface GateArgs {
     /** Names of the Applications that are waited for. */
     readonly applications: readonly string[];
-    /** Where they stand, for the message: "tier 2". */
+    /** Their place, for the message: "tier 2". */
     readonly where: string;
     /** Full hash of the commit that each has to be on. */
     readonly revision: pulumi.Input<string>;

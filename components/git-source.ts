@@ -20,11 +20,11 @@ export interface GitSourceArgs {
     readonly cluster: string;
     /** The cluster, to see where its Applications are: path to a kubeconfig, or the contents of one. */
     readonly kubeconfig?: pulumi.Input<string>;
-    /** Where the repository is on a Gitea in which this program declares it. */
+    /** Access to the Gitea in which this program declares the repository, if it does. */
     readonly gitea?: GiteaAccess;
 }
 
-/** What there is in the repository now, as far as this program asks. */
+/** Current state of the repository, as far as this program reads it. */
 interface Remote {
     /** Full hash of the commit that Argo CD will see. */
     readonly revision: string;
@@ -151,7 +151,7 @@ export class GitSource extends pulumi.ComponentResource {
                 data: {
                     type: base64("git"),
                     url: base64(url),
-                    // What is asked of a proxy names the whole URL, and Gitea answers for its own: the home's name for
+                    // A request to a proxy names the whole URL, and Gitea answers for its own: the home's name for
                     // it needs neither DNS nor a certificate inside of the cluster.
                     ...(gitea?.own && { proxy: base64(gitea.own.address) }),
                     ...reader,

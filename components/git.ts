@@ -10,7 +10,7 @@ export interface Account {
     readonly password: string;
 }
 
-/** How a command of Git is run. */
+/** Options of a Git command. */
 export interface GitOptions {
     /** Seconds that it may take. */
     readonly limit?: number;
@@ -85,7 +85,7 @@ export function git(
     });
 }
 
-/** What keeps Git from naming the commit of a checkout, and what to do about it. */
+/** Errors that keep Git from naming the commit of a checkout, each with its remedy. */
 const noCommit: readonly (readonly [says: RegExp, what: string])[] = [
     [
         /dubious ownership/,

@@ -26,7 +26,7 @@ export interface GiteaRepositoryArgs {
     readonly branch: string;
     /** The Gitea, and who declares everything in it. */
     readonly gitea: GiteaAccess;
-    /** What messages to the webhook are signed with. */
+    /** Key that signs messages to the webhook. */
     readonly webhookSecret: pulumi.Input<string>;
     /** A path that a repository of this home has. */
     readonly contains: string;
@@ -94,7 +94,7 @@ export function locate(url: string): { server: string; owner: string; repository
         .split("/")
         .filter(Boolean);
     const [owner = "", repository = ""] = parts.slice(-2);
-    // What Gitea takes as the name of either, and what needs no escape in a path of its API.
+    // Names that Gitea accepts for both, and that need no escaping in a path of its API.
     if (![owner, repository].every((part) => /^[A-Za-z0-9][\w.-]{0,99}$/.test(part))) {
         throw new Failure(
             invalid(

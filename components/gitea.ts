@@ -10,7 +10,7 @@ import { waitFor } from "./wait";
 
 /** A Gitea in which this program declares the home's repository. */
 export interface GiteaAccess {
-    /** Who declares it. */
+    /** Account that declares it. */
     readonly administrator: pulumi.Input<Account>;
     /** Argo CD's webhook, as Gitea reaches it. */
     readonly webhook: string;
@@ -58,7 +58,7 @@ export function externalGitea({
  * https://docs.gitea.com
  */
 export class Gitea extends pulumi.ComponentResource {
-    /** How it is declared in. */
+    /** Access for declaring repositories in it. */
     readonly access: GiteaAccess;
 
     constructor(name: string, args: GiteaArgs, opts?: pulumi.ComponentResourceOptions) {

@@ -81,7 +81,7 @@ export function missingIn(root: string, { name, manifest }: Application, facts: 
     ];
 }
 
-/** Whether something in a chart's values shares media, with the Application's own values over them. */
+/** Reports whether something in a chart's values shares media, with the Application's own values over them. */
 function sharesMedia(values: unknown, own: unknown): boolean {
     if (typeof values !== "object" || values === null || own === null || Object(own).enabled === false) {
         return false;

@@ -49,7 +49,7 @@ export function architectureOverrides(architectures: readonly string[] | undefin
     return architectures ? [add(`${global}/architectures`, architectures)] : [];
 }
 
-/** What the charts know of the copies of their volumes: `global.backup` of charts/common; nothing secret. */
+/** Overrides with the settings of volume copies: `global.backup` of charts/common; nothing secret. */
 export function backupOverrides({ backup }: OverrideSettings): Override[] {
     if (backup === undefined) {
         return [];

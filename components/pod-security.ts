@@ -1,7 +1,7 @@
 /** Levels of the Pod Security Standards. https://kubernetes.io/docs/concepts/security/pod-security-standards/ */
 export const podSecurityLevels = ["restricted", "baseline", "privileged"] as const;
 
-/** What the pods of a namespace must keep to. */
+/** Pod Security level of a namespace. */
 export type PodSecurity = (typeof podSecurityLevels)[number];
 
 /** The label of a namespace whose value is the level that the API server enforces in it. */

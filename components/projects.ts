@@ -14,7 +14,7 @@ export interface ProjectsArgs {
     readonly chartRepositories: readonly string[];
 }
 
-/** What an Application may be made of: sources, destinations, and kinds of objects. */
+/** Limits of an AppProject: sources, destinations, and kinds of objects. */
 export interface ProjectSpec {
     readonly description: string;
     readonly sourceRepos: readonly string[];
@@ -32,7 +32,7 @@ export interface GroupKind {
 const server = "https://kubernetes.default.svc";
 const kinds = (group: string, ...names: string[]): GroupKind[] => names.map((kind) => ({ group, kind }));
 
-/** What the library chart makes. */
+/** Kinds that the library chart creates. */
 const libraryKinds = [
     ...kinds("", "ConfigMap", "PersistentVolumeClaim", "Service", "ServiceAccount"),
     ...kinds("apps", "DaemonSet", "Deployment", "StatefulSet"),
@@ -109,7 +109,7 @@ export function projectSpecs(args: ProjectsArgs): Readonly<Record<string, Projec
     };
 }
 
-/** What Argo CD may deploy, from where and to where. */
+/** AppProjects: what Argo CD may deploy, from which sources and to which namespaces. */
 export class Projects extends pulumi.ComponentResource {
     constructor(name: string, args: ProjectsArgs, opts?: pulumi.ComponentResourceOptions) {
         super("hearth:components:Projects", name, {}, opts);

@@ -1,4 +1,4 @@
-/** What is known of a key of a Secret. */
+/** Last known change of a key of a Secret. */
 export interface KeyChange {
     /** The beginning of the SHA-256 of its value. */
     readonly digest: string;
@@ -7,7 +7,7 @@ export interface KeyChange {
 }
 
 /**
- * What changed in a Secret since it was last looked at.
+ * Changes in a Secret since the last comparison.
  *
  * @param before what the last look found; undefined when this is the first, which finds no change
  * @param digests of the values as they are now, by key

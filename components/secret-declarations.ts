@@ -6,7 +6,7 @@ import { dottedPath, removeCommand, setCommand } from "../config/secrets";
 import { Failure } from "../lib/failure";
 import { mistakesIn, readYamlFile } from "./yaml-file";
 
-/** What a value may be that somebody gives, where its chart cannot take every text. */
+/** Forms that restrict a given value whose chart cannot take every string. */
 const forms = {
     line: { pattern: /^\P{Cc}+$/u, expected: "a string on one line" },
     word: {
@@ -36,15 +36,15 @@ const declarationSchema = z.union(
         "beside the first three, form: line, word or hex for a chart that cannot take every text",
 );
 
-/** What charts/<chart>/secrets.yaml says. */
+/** Schema of charts/<chart>/secrets.yaml. */
 export const fileSchema = z.strictObject({
     secrets: z.record(secretKey, declarationSchema, "the chart's secrets by key, or {} for none"),
 });
 
-/** What a chart's secrets.yaml says of one secret. */
+/** Declaration of one secret in a chart's secrets.yaml. */
 export type SecretDeclaration = z.output<typeof declarationSchema>;
 
-/** What is wrong with a value that somebody gives, in words; undefined if its chart can take it. */
+/** Mistake in a given value, as a sentence; undefined if its chart can take it. */
 export function secretMistake(declaration: SecretDeclaration, value: string): string | undefined {
     const named = "form" in declaration && declaration.form ? forms[declaration.form] : undefined;
     return named === undefined || named.pattern.test(value) ? undefined : `expected ${named.expected}`;

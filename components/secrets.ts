@@ -7,7 +7,7 @@ import type { SecretDeclaration, SecretDeclarations } from "./secret-declaration
 
 /** Arguments of {@link Secrets}. */
 export interface SecretsArgs {
-    /** What each chart declares in its secrets.yaml. */
+    /** Declarations of each chart's secrets.yaml. */
     readonly declarations: SecretDeclarations;
     /** Chart → key → value, from the stack's config; complete. */
     readonly given: Readonly<Record<string, Readonly<Record<string, string>>>>;
@@ -28,7 +28,7 @@ export interface WrittenSecret {
     readonly digest: pulumi.Output<string>;
 }
 
-/** What changes when a value of a Secret does; a secret itself. */
+/** Digest that changes with any value of a Secret; itself secret. */
 export function digestOf(secret: kubernetes.core.v1.Secret): pulumi.Output<string> {
     return pulumi.secret(
         secret.data.apply((all) =>
@@ -44,7 +44,7 @@ export function digestOf(secret: kubernetes.core.v1.Secret): pulumi.Output<strin
  * the stack's state.
  */
 export class Secrets extends pulumi.ComponentResource {
-    /** What was written, ordered by chart. */
+    /** The written Secrets, ordered by chart. */
     readonly written: readonly WrittenSecret[];
     readonly #values = new Map<string, pulumi.Output<string>>();
 

@@ -26,7 +26,7 @@ export interface SystemArgs {
     readonly argocdValuesFile: string;
 }
 
-/** What must be there before Argo CD takes over: namespaces, priority classes and the Helm releases, in parallel. */
+/** Prerequisites of Argo CD: namespaces, priority classes and the Helm releases, in parallel. */
 export class System extends pulumi.ComponentResource {
     /** Secrets of the system itself. */
     readonly written: readonly WrittenSecret[];

@@ -11,7 +11,7 @@ const refreshLimit = 60;
 
 /** Arguments of {@link Tier}. */
 export interface TierArgs {
-    /** Which tier: 1, 2 or 3. */
+    /** Number of the tier: 1, 2 or 3. */
     readonly tier: TierNumber;
     /** All Applications of the home; the tier takes its own. */
     readonly applications: readonly Application[];
@@ -32,7 +32,7 @@ export interface TierArgs {
  * on the pushed revision; if one is not in time, the tier fails, and nothing that depends on it starts.
  */
 export class Tier extends pulumi.ComponentResource {
-    /** What tells an Application from one of the same name that was made anew. */
+    /** UIDs, to detect an Application that was deleted and recreated. */
     readonly uids: pulumi.Output<string[]>;
 
     constructor(name: string, args: TierArgs, opts?: pulumi.ComponentResourceOptions) {

@@ -8,7 +8,7 @@ export interface WaitArgs {
     readonly kubeconfig: pulumi.Input<string>;
     /** Seconds until the wait gives up. */
     readonly limit: number;
-    /** What else the wait is told, as JSON; a change of it makes the next run wait again. */
+    /** Further input of the wait, as JSON; a change makes the next run wait again. */
     readonly input: pulumi.Input<object>;
 }
 
@@ -30,7 +30,7 @@ export function waitFor(
         name,
         {
             // In the shell's place: Ctrl-C ends the process that Pulumi knows, and a child of it would be waited for.
-            // What Node says of packages would stand before the wait's own words.
+            // Node's warnings about packages would precede the wait's own message.
             create: `exec node --no-deprecation dist/wait.cjs ${wait}`,
             stdin: pulumi.secret(
                 pulumi

@@ -1,4 +1,4 @@
-/** What an API server says while it cannot get a webhook's answer, as opposed to a webhook that refuses. */
+/** Messages of an API server that gets no answer from a webhook, as opposed to a webhook that refuses. */
 const unreachable =
     /failed calling webhook|failed to call webhook|conversion webhook|no matches for kind|not found|connect|timed? ?out|ECONN|Unrecognized API version and kind|HTTP request failed/i;
 

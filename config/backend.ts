@@ -29,7 +29,7 @@ export function backendFolder(url: string, root: string): string | undefined {
  */
 export function checkFreeSpace(root: string): void {
     const project = readYaml(readFileSync(join(root, "Pulumi.yaml"), "utf8")) as { backend?: { url?: string } };
-    // Who took the line out has logged in to a backend elsewhere.
+    // Without the line, the user has logged in to another backend.
     const folder = backendFolder(process.env["PULUMI_BACKEND_URL"] ?? project.backend?.url ?? "", root);
     const place = folder === undefined ? undefined : [join(folder, ".pulumi"), folder].find(existsSync);
     if (place === undefined) {

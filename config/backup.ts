@@ -118,7 +118,7 @@ export const backupSchema = z
             .prefault({}),
         /** Upload of each copy, in KiB a second; without it, unlimited. */
         uploadLimit: z.int("KiB a second").min(1, "at least 1 KiB a second").optional(),
-        /** Whether a service with an empty volume starts when no target can be read. */
+        /** True if a service with an empty volume starts when no target can be read. */
         startEmpty: z.boolean().default(false),
     })
     .check(checkAccount)
@@ -149,7 +149,7 @@ export function targetAddress(target: string): { readonly host: string; readonly
     return { host: url.hostname, port: url.port === "" ? (defaults[url.protocol] ?? 443) : Number(url.port) };
 }
 
-/** What pods may reach for a copy, as `network.to` of the charts has it. */
+/** Peer that pods need for a copy, in the form of `network.to` of the charts. */
 export function targetPeer({
     target,
 }: Target): { cidr: string; ports: number[] } | { anywhere: true; ports: number[] } {

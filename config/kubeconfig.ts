@@ -22,11 +22,11 @@ export interface Kubeconfig {
     readonly value: string;
     /** URL of the API server. */
     readonly server: string;
-    /** Whether the server is reached on the machine that runs this alone. */
+    /** True if the server is reached on the machine that runs this alone. */
     readonly isLoopback: boolean;
 }
 
-/** How a kubeconfig is read. */
+/** Options for reading a kubeconfig. */
 export interface KubeconfigOptions {
     /** The context that is meant, if it has several. */
     readonly context?: string | undefined;
@@ -61,7 +61,7 @@ const schema = z.looseObject({
     users: list(named.extend({ user: user.nullish() })),
 });
 
-/** Whether a setting holds a kubeconfig rather than its path: more than one line, or JSON. */
+/** Reports whether a setting holds a kubeconfig rather than its path: more than one line, or JSON. */
 export function isKubeconfigContents(given: string): boolean {
     return given.trim().includes("\n") || /^\s*\{/.test(given);
 }

@@ -7,7 +7,7 @@ import { looksSecret, secrecyOf } from "./secrets";
 
 /** One mistake in something that a person wrote. */
 export interface Mistake {
-    /** Where, as keys. */
+    /** Path, as keys. */
     readonly keys: readonly PropertyKey[];
     /** A sentence: what was expected there, what stands there (never a secret's value), what to do. */
     readonly message: string;
@@ -15,7 +15,7 @@ export interface Mistake {
     readonly unquoted?: boolean;
 }
 
-/** How a document is told of. */
+/** Options for describing a document in messages. */
 export interface Described {
     /** A path of keys, for a message. */
     readonly path: (keys: readonly PropertyKey[]) => string;

@@ -32,12 +32,12 @@ export function parseRange(text: string): AddressRange | undefined {
     return more.length === 0 && range.first <= range.last ? range : undefined;
 }
 
-/** Whether a range has an address in it. */
+/** Reports whether a range has an address in it. */
 export function contains({ first, last }: AddressRange, address: string): boolean {
     return ipv4(address) >= first && ipv4(address) <= last;
 }
 
-/** Whether two ranges have an address in common. */
+/** Reports whether two ranges have an address in common. */
 export function overlap(a: AddressRange, b: AddressRange): boolean {
     return a.first <= b.last && b.first <= a.last;
 }

@@ -69,7 +69,7 @@ export const nodeSchema = z.strictObject({
     address: ipv4Address,
     /** Port of its sshd. */
     port: z.int("a port").min(1, "a port").max(65535, "a port").default(22),
-    /** Who logs in: root, or a user that may run everything with sudo and without a password. */
+    /** Login: root, or a user with passwordless sudo for everything. */
     user: userName,
     hostKey,
     /** A server runs the control plane and the datastore; both run pods. */
@@ -94,7 +94,7 @@ export const nodeSchema = z.strictObject({
     /** RAID level of the array; by default 6 with four disks or more, and 1 with fewer: a mirror, or a disk alone. */
     raid: z.literal([1, 5, 6], "1, 5 or 6").optional(),
     unlock: unlockSchema.optional(),
-    /** Whether the node is switched off: nothing is changed on it, and the others do not wait for it. */
+    /** True if the node is switched off: nothing is changed on it, and the others do not wait for it. */
     offline: z.boolean().default(false),
 });
 
@@ -150,11 +150,11 @@ export const nodesSchema = z
         }
     });
 
-/** How the nodes are reached. */
+/** SSH access to the nodes. */
 export const sshSchema = z.strictObject({
     /** The private key that every node lets in, in OpenSSH's format, without a passphrase (as a secret). */
     privateKey: checked("the private key that the nodes let in", privateKeyMistake).optional(),
-    /** Whether the keys of the SSH agent at SSH_AUTH_SOCK let in instead. */
+    /** True if the keys of the SSH agent at SSH_AUTH_SOCK let in instead. */
     agent: z.boolean().optional(),
     /** A host through which every node is reached; the same key lets in there. */
     jumpHost: z
@@ -167,21 +167,21 @@ export const sshSchema = z.strictObject({
         .optional(),
 });
 
-/** How the nodes are reached, validated. */
+/** SSH access to the nodes, validated. */
 export type SshSettings = z.output<typeof sshSchema>;
 
-/** How the API server is reached. */
+/** Address of the API server. */
 export const apiSchema = z.strictObject({
     /** An address that leads to any of the servers. */
     address: z.string().regex(hostName, "a host name or an IPv4 address"),
     /**
-     * Whether the servers hold the address among themselves: one of them has it, and when that one dies, another takes it.
+     * True if the servers hold the address among themselves: one of them has it, and when that one dies, another takes it.
      * Without, something of the home's own leads to the servers: a load balancer, a name with several addresses.
      */
     virtual: z.boolean().default(false),
 });
 
-/** How the API server is reached, validated. */
+/** Address of the API server, validated. */
 export type ApiSettings = z.output<typeof apiSchema>;
 
 /** Arguments of k3s that the program sets itself. */
@@ -234,7 +234,7 @@ const snapshotsSchema = z.strictObject({
             accessKey: lineOf("the key's id"),
             /** The key (as a secret). */
             secretKey: lineOf("the key, as a secret"),
-            /** Whether the endpoint speaks HTTP. */
+            /** True if the endpoint speaks HTTP. */
             insecure: z.boolean().default(false),
         })
         .optional(),
@@ -251,7 +251,7 @@ export const k3sSchema = z.strictObject({
     clusterCidr: z.cidrv4('an IPv4 network, for instance "10.42.0.0/16"').default("10.42.0.0/16"),
     /** Network of the Services. It cannot change later. */
     serviceCidr: z.cidrv4('an IPv4 network, for instance "10.43.0.0/16"').default("10.43.0.0/16"),
-    /** Whether nodes hand images to each other. The registries that this covers are the keys of hearth:registries. */
+    /** True if nodes hand images to each other. The registries that this covers are the keys of hearth:registries. */
     embeddedRegistry: z.boolean().default(false),
     /** Tars with images, from `source` under `<version>/`, for nodes that reach no registry. */
     images: z
@@ -330,7 +330,7 @@ export const identitySchema = z.strictObject({
 /** The cluster that the nodes are in already, validated. */
 export type Identity = z.output<typeof identitySchema>;
 
-/** What the nodes' data disks have in common. */
+/** Settings that all data disks share. */
 export const storageSchema = z.strictObject({
     /** Opens the data disks (as a secret). */
     passphrase: z
@@ -340,7 +340,7 @@ export const storageSchema = z.strictObject({
             (text) => isLine(text) && text.length >= 20 && text === text.trim(),
             "a passphrase of at least 20 characters, on one line and without spaces at its ends",
         ),
-    /** Where the filesystem is mounted; it is exported by NFS. */
+    /** Mount point of the filesystem; it is exported by NFS. */
     mount: z
         .string()
         .regex(/^(?!.*\/\.\.?(\/|$))(\/[\w.-]{1,255}){1,32}$/, 'an absolute path, for instance "/export/media"')

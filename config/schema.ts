@@ -32,7 +32,7 @@ const domainName = /^(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+(?!\d+$
 const addressRange = 'an IPv4 range as "192.168.1.240-192.168.1.250" or a CIDR as "192.168.1.240/28"';
 
 /**
- * What Git takes as the name of a branch, of characters that need no escape in a URL or a command. Argo CD reads HEAD and
+ * Branch name for Git, of characters that need no escape in a URL or a command. Argo CD reads HEAD and
  * seven hexadecimal digits or more as a commit.
  */
 const branchName = matching(
@@ -56,7 +56,7 @@ export const secretKey = matching(/^[\w.-]{1,253}$/, 'the name of a secret: lett
     "another name",
 );
 
-/** What settings that belong together have to say about each other; each is checked whatever else is wrong. */
+/** Checks between cluster settings; each runs whatever else is wrong. */
 const clusterSchema = z.looseObject({
     kubeconfig: z.unknown().optional(),
     context: z.unknown().optional(),
@@ -154,7 +154,7 @@ function checkCluster({ value, issues }: z.core.ParsePayload<unknown>): void {
     }
 }
 
-/** What has an address in the home. */
+/** Settings with an address in the home. */
 const addressSchema = z.looseObject({
     loadBalancer: z.looseObject({ addresses: z.array(z.unknown()) }).optional(),
     nfs: z.looseObject({ server: z.unknown() }).optional(),
@@ -228,7 +228,7 @@ function checkAddresses({ value, issues }: z.core.ParsePayload<unknown>): void {
     }
 }
 
-/** What settings of the repository have to say about each other. */
+/** Checks between repository settings. */
 const gitSchema = z.looseObject({
     repository: z.looseObject({ url: z.unknown().optional() }).optional(),
     gitea: z.record(z.string(), z.unknown()).optional(),
@@ -278,9 +278,9 @@ export const settingFields = z.strictObject({
     context: lineOf("the name of a context of the kubeconfig").optional(),
     /** Hosts to build the cluster from, instead of `kubeconfig`. */
     nodes: nodesSchema.optional(),
-    /** How the nodes are reached. */
+    /** SSH access to the nodes. */
     ssh: sshSchema.optional(),
-    /** How the API server is reached; without it, at the first server. */
+    /** Address of the API server; default: that of the first server. */
     api: apiSchema.optional(),
     /** The k3s of all nodes. */
     k3s: k3sSchema.prefault({}),
@@ -290,7 +290,7 @@ export const settingFields = z.strictObject({
     discard: discardSchema.default([]),
     /** The cluster that the nodes are in already, where the state does not know it; hack/recover writes it. */
     identity: identitySchema.optional(),
-    /** What the nodes' data disks have in common. */
+    /** Settings that all data disks share. */
     storage: storageSchema.optional(),
     /** The Git repository that Argo CD follows. */
     repository: z
@@ -302,7 +302,7 @@ export const settingFields = z.strictObject({
         })
         .prefault({}),
     /**
-     * Where `repository.url` is on a Gitea: the account that declares organization, repository and rights in it. Without
+     * If `repository.url` is on a Gitea: the account that declares organization, repository and rights in it. Without
      * it, the repository is somebody else's work, and Argo CD reads it without an account.
      */
     gitea: z
@@ -317,7 +317,7 @@ export const settingFields = z.strictObject({
             address: httpUrl.optional(),
         })
         .optional(),
-    /** Where upstream Helm charts come from. */
+    /** Source of upstream Helm charts. */
     charts: z
         .strictObject({
             /** One Helm repository that mirrors all upstream charts, for a home without access to theirs. */
@@ -343,7 +343,7 @@ export const settingFields = z.strictObject({
     /** Copies of volumes off the home; without it, there are none. */
     backup: backupSchema.optional(),
     /**
-     * How long a tier may take from its first sync until all of its Applications are Synced and Healthy: the images of the
+     * Time from a tier's first sync until all of its Applications are Synced and Healthy: the images of the
      * third are some 15 GB, which is 20 minutes at 100 Mbit/s.
      */
     tierTimeout: duration.default("30m"),
@@ -367,7 +367,7 @@ export type Settings = Omit<Given, "backup" | "gitea" | "repository"> & {
     readonly backup?: BackupSettings | undefined;
     /** The Git repository that Argo CD follows. */
     readonly repository: { readonly url: string; readonly revision: string };
-    /** Whether it is in the home's own Gitea. */
+    /** True if it is in the home's own Gitea. */
     readonly ownGitea: boolean;
     readonly gitea: {
         readonly administrator: string;
@@ -389,7 +389,7 @@ export function resolveRepository({
     return { ...repository, url: repository.url ?? `http://git.${domain}/home/hearth.git` };
 }
 
-/** What follows from the stack's config. */
+/** Settings derived from the stack's config. */
 export function resolveSettings(given: Given): Settings {
     return {
         ...given,

@@ -43,12 +43,12 @@ export function secrecyOf(
     return related.some((each) => each.length <= keys.length) ? "secret" : "holds one";
 }
 
-/** Whether the value at a path of keys is a secret; the first key may have the project's namespace. */
+/** Reports whether the value at a path of keys is a secret; the first key may have the project's namespace. */
 export function isSecretPath(path: readonly PropertyKey[]): boolean {
     return secretPaths.some((each) => each.length === path.length && secrecyOf(path, [each]) === "secret");
 }
 
-/** Whether an unquoted text at a path of keys is a secret: an unquoted hearth:kubeconfig is a path. */
+/** Reports whether an unquoted text at a path of keys is a secret: an unquoted hearth:kubeconfig is a path. */
 export function isSecretText(path: readonly PropertyKey[]): boolean {
     return path.length > 1 && isSecretPath(path);
 }
@@ -61,7 +61,7 @@ const secretForms = [
     /^[A-Za-z0-9+/]{43}=$/,
 ];
 
-/** Whether a text has the form of a secret, wherever somebody put it. */
+/** Reports whether a text has the form of a secret, wherever somebody put it. */
 export function looksSecret(text: string): boolean {
     return secretForms.some((form) => form.test(text));
 }
@@ -73,7 +73,7 @@ const keyName = /^(?=.{1,40}$)\d{0,3}[A-Za-z]+\d{0,5}([._-](\d{0,3}[A-Za-z]+\d{0
 const random = /^(?=.*\d)(?=.*[a-z])(?=.*[A-Z])[\w+/=-]{10,}$|^[0-9a-fA-F]{24,}$/;
 
 /**
- * Whether a key of a path looks like a secret that somebody wrote where its name belongs. Among secrets, that is every key
+ * Reports whether a key of a path looks like a secret that somebody wrote where its name belongs. Among secrets, that is every key
  * without the form of a name.
  */
 function looksLikeSecretKey(path: readonly PropertyKey[], index: number): boolean {
@@ -86,7 +86,7 @@ function looksLikeSecretKey(path: readonly PropertyKey[], index: number): boolea
     return looksSecret(key) || random.test(key) || (isAmongSecrets && !keyName.test(key));
 }
 
-/** Whether every key of a path can be shown. */
+/** Reports whether every key of a path can be shown. */
 const isShown = (path: readonly PropertyKey[]) =>
     path.every((part, index) => typeof part === "number" || !looksLikeSecretKey(path, index));
 

@@ -22,7 +22,7 @@ export interface RawConfig {
     readonly encrypted?: readonly (readonly PropertyKey[])[];
 }
 
-/** Whether a setting is a string: what looks like JSON in it is its text, for instance a kubeconfig. */
+/** Reports whether a setting is a string: what looks like JSON in it is its text, for instance a kubeconfig. */
 function isText(key: string): boolean {
     let field: unknown = Reflect.get(settingFields.shape, key);
     while (field instanceof z.ZodOptional || field instanceof z.ZodDefault) {
@@ -99,7 +99,7 @@ export function checkEncryption(
     }
 }
 
-/** Whether Pulumi decrypted a value for this program, or a part of it. The SDK has this, and its types leave it out. */
+/** Reports whether Pulumi decrypted a value for this program, or a part of it. The SDK has this, and its types leave it out. */
 const isConfigSecret: (key: string) => boolean = Reflect.get(pulumi.runtime, "isConfigSecret");
 
 /**

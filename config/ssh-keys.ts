@@ -40,7 +40,7 @@ const fields: Readonly<Record<string, number>> = {
     "ecdsa-sha2-nistp521": 2,
 };
 
-/** Whether the base64 of a public key is whole, and of the type that stands before it. */
+/** Reports whether the base64 of a public key is whole, and of the type that stands before it. */
 function isWhole(type: string, base64: string): boolean {
     const bytes = Buffer.from(base64, "base64");
     if (bytes.toString("base64").replaceAll("=", "") !== base64.replaceAll("=", "")) {
@@ -61,7 +61,7 @@ const publicKeyLine = /^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(?:256|384|521)) ([
 /** The form of a public key, for a message. */
 export const publicKeyForm = 'a public key, whole and on one line, for instance "ssh-ed25519 AAAA…"';
 
-/** Whether a text is a public key as OpenSSH writes it, with or without a comment. */
+/** Reports whether a text is a public key as OpenSSH writes it, with or without a comment. */
 export function isPublicKey(text: string): boolean {
     const [, type = "", base64 = ""] = publicKeyLine.exec(text) ?? [];
     return isLine(text) && isWhole(type, base64);
@@ -75,7 +75,7 @@ export const hostKeyForm =
 const namedLine = /^(?:@\S+ )?\S+ ((?:ssh|ecdsa)-\S+ [A-Za-z0-9+/]+=*)(?: .*)?$/;
 
 /**
- * What is wrong with a host key, as the form that is expected; undefined for one that works.
+ * Mistake in a host key, as the expected form; undefined for a valid one.
  *
  * Pulumi's command provider 1.2.1 offers no signature algorithm but the key's type. OpenSSH 8.8 and newer do not sign with
  * ssh-rsa, so a host whose RSA key is pinned cannot be reached.
@@ -100,7 +100,7 @@ const privateKeyForm = "an OpenSSH or PEM private key, whole, with its BEGIN and
 const withoutPassphrase =
     "a private key without a passphrase (make a copy without one: ssh-keygen -p -f <copy>; or set hearth:ssh.agent: true)";
 
-/** What is wrong with the body of a key in OpenSSH's own format (PROTOCOL.key in its sources). */
+/** Mistake in the body of a key in OpenSSH's own format (PROTOCOL.key in its sources). */
 function openSshMistake(body: string): string | undefined {
     const magic = "openssh-key-v1\0";
     const bytes = Buffer.from(body, "base64");
@@ -127,7 +127,7 @@ function openSshMistake(body: string): string | undefined {
     }
 }
 
-/** What is wrong with a private key that nodes are reached with, as the form that is expected; undefined for one that works. */
+/** Mistake in a private key for the nodes, as the expected form; undefined for a valid one. */
 export function privateKeyMistake(text: string): string | undefined {
     if (!isText(text)) {
         return privateKeyForm;

@@ -7,7 +7,7 @@ import { editableYaml, toValue, YamlError } from "./yaml";
 /** A stack's file: Pulumi.<stack>.yaml. */
 export interface StackFile {
     readonly text: string;
-    /** What stands under `config`, by key with the project's namespace; encrypted values as they are. */
+    /** Content of `config`, by key with the project's namespace; encrypted values as they are. */
     readonly config: Readonly<Record<string, unknown>>;
     /** The paths of the encrypted values, each as its keys. */
     readonly encrypted: readonly (readonly [first: string, ...rest: (string | number)[]])[];

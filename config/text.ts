@@ -12,12 +12,12 @@ function isHttpUrl(text: string): boolean {
     return asWritten && [username, password, search, hash].every((part) => part === "");
 }
 
-/** Whether a path begins at the top and stays where it leads. */
+/** Reports whether a path begins at the top and stays where it leads. */
 function isAbsolutePath(text: string): boolean {
     return isLine(text) && /^\/\S*$/.test(text) && !text.split("/").includes("..");
 }
 
-/** What every object of JavaScript has is found in each, whether somebody put it there or not. */
+/** JavaScript finds inherited properties in every object, so names of these are refused. */
 export const isNoProperty = (name: string) => !(name in {});
 
 /** A string of a form. @param form what is expected, in words */

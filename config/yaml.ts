@@ -6,10 +6,10 @@ export class YamlError extends Error {
     override readonly name = "YamlError";
 }
 
-/** How YAML text is read. */
+/** Options for reading YAML. */
 export interface YamlOptions {
     /**
-     * Whether the value at a path of keys is a secret. With it, no message repeats any of the text, and an unquoted secret
+     * Reports whether the value at a path of keys is a secret. With it, no message repeats any of the text, and an unquoted secret
      * that would lose a part (to a comment, a tag, an anchor) is refused.
      */
     readonly isSecret?: (path: readonly string[]) => boolean;
@@ -63,10 +63,10 @@ export function clusterValue(text: string): Value {
 /** Dates, which go-yaml 3 (Pulumi, kustomize) reads as times. */
 const date = /^\d{4}-\d{1,2}-\d{1,2}([Tt ].*)?$/;
 
-/** Whether JSON and this program hold a number as it was written. */
+/** Reports whether JSON and this program hold a number as it was written. */
 const isExact = (value: Value) => typeof value !== "number" || (Number.isFinite(value) && Math.abs(value) < 2 ** 53);
 
-/** Whether every reader has this value for an unquoted scalar. */
+/** Reports whether every reader has this value for an unquoted scalar. */
 function isCommon(text: string, value: unknown): boolean {
     const cluster = clusterValue(text);
     return isExact(cluster) && !date.test(text) && (cluster === value || (cluster === 0 && value === 0));
@@ -114,7 +114,7 @@ function pathTo(ancestors: readonly unknown[]): string[] {
 const isKept = (tag: string | undefined) =>
     tag === undefined || /^tag:yaml\.org,2002:(str|int|float|bool|null|map|seq)$/.test(tag);
 
-/** What is wrong with a document, by offset in the text; one that was generated is given the cluster's values. */
+/** Mistakes in a document, by offset in the text; a generated one has the cluster's values. */
 class Inspection {
     constructor(
         private readonly text: string,

@@ -5,7 +5,7 @@ const units = [
 ] as const;
 
 /**
- * How long ago a time was, in its largest unit: "45s", "12m", "3h", "8d".
+ * Age of a time in its largest unit: "45s", "12m", "3h", "8d".
  *
  * @param time as Kubernetes writes it (RFC 3339)
  */

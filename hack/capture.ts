@@ -5,7 +5,7 @@ import { interruptionSignal, throwIfInterrupted } from "../lib/run";
 
 /** Options of {@link capture}. */
 export interface CaptureOptions {
-    /** What the program reads from its standard input. */
+    /** Standard input of the program. */
     readonly input?: string;
     /** Its environment, in place of ours. */
     readonly env?: NodeJS.ProcessEnv;
@@ -16,7 +16,7 @@ export interface CaptureOptions {
 }
 
 /**
- * What a program prints on its standard output.
+ * Standard output of a program.
  *
  * @throws Failure with what it printed on its standard error, when it fails; with exit code 130, when this command is
  *     interrupted

@@ -17,15 +17,15 @@ import { certificateExpiry } from "./certificate";
 import { Kubectl } from "./kubectl";
 import { pulumi, type Stack, withKubeconfig } from "./stack";
 
-/** What a check found. */
+/** Result of a check. */
 export interface Finding {
-    /** What was looked at: "clock". */
+    /** Subject of the check: "clock". */
     readonly what: string;
-    /** Whether it is as it should be. */
+    /** True if it is as it should be. */
     readonly good: boolean;
-    /** What stands there, in a few words. */
+    /** Observed state, in a few words. */
     readonly found: string;
-    /** What to do, when it is not as it should be. */
+    /** Remedy, if the check failed. */
     readonly remedy?: string;
     /** More to know, of something that is as it should be. */
     readonly note?: string;
@@ -97,7 +97,7 @@ export function machineChecks(): Promise<Finding>[] {
     ];
 }
 
-/** Whether the stack is known to its backend, and its secrets can be read. */
+/** Reports whether the stack is known to its backend, and its secrets can be read. */
 export async function stackChecks({ name, file }: Stack): Promise<Finding[]> {
     if (!isThere("pulumi")) {
         return []; // Nothing of this can be asked, and {@link machineChecks} says so.
@@ -131,7 +131,7 @@ export async function stackChecks({ name, file }: Stack): Promise<Finding[]> {
     return passphrase.good ? [known, size, passphrase, await damageCheck(name, file)] : [known, size, passphrase];
 }
 
-/** Whether every encrypted value of the stack's file is whole. Pulumi itself only says that one of them is not. */
+/** Reports whether every encrypted value of the stack's file is whole. Pulumi itself only says that one of them is not. */
 async function damageCheck(stack: string, { encrypted }: StackFile): Promise<Finding> {
     const formatted = encrypted.map(([first = "", ...rest]) => configPath([first.replace(/^hearth:/, ""), ...rest]));
     const remedy =

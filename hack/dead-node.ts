@@ -2,7 +2,7 @@ import { Failure } from "../lib/failure";
 import { stepKinds, stepName } from "../provision/plan";
 import type { Kubectl } from "./kubectl";
 
-/** What `pulumi stack export` prints, as far as a node's resources are in it. */
+/** Output of `pulumi stack export`, as far as it concerns a node's resources. */
 export interface ExportedState {
     readonly deployment: { readonly resources?: readonly { readonly urn: string }[] };
 }

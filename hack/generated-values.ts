@@ -11,9 +11,9 @@ import { pulumi, type Stack } from "./stack";
 export interface GeneratedValue {
     readonly chart: string;
     readonly key: string;
-    /** Where the chart's Secret is. */
+    /** Namespace of the chart's Secret. */
     readonly namespace: string;
-    /** Whether the stack's file says when it was last replaced. */
+    /** True if the stack's file says when it was last replaced. */
     readonly rotated: boolean;
 }
 
@@ -67,7 +67,7 @@ export async function keepValues(
     for (const { chart, key, rotated, value } of values) {
         await vault.set(["secrets", chart, key], value);
         if (rotated) {
-            // What is given is not rotated.
+            // Given values are not rotated.
             await pulumi("config", "rm", "--path", configPath(["rotations", chart, key]), "--stack", stack);
         }
     }

@@ -9,7 +9,7 @@ import { isStopped, type JournalObject, parseJournal } from "./backups/journal";
 import type { CronJob, Pod } from "./backups/objects";
 import { type BackupRow, backupRows, worstBackup } from "./backups/results";
 
-/** What status reads of the cluster: objects of Kubernetes' API, as far as it looks into them. */
+/** Objects of the cluster that status reads, with the fields that it uses. */
 export interface HomeObjects {
     readonly nodes: readonly {
         readonly metadata: { readonly name: string; readonly labels?: Readonly<Record<string, string>> };
@@ -26,7 +26,7 @@ export interface HomeObjects {
     }[];
     /** Undefined while the cluster does not know Applications: Argo CD is not there yet. */
     readonly applications: readonly ApplicationObject[] | undefined;
-    /** What Argo CD says of changes of its Applications; Kubernetes keeps these for an hour. */
+    /** Argo CD's events about its Applications; Kubernetes keeps them for an hour. */
     readonly events: readonly {
         readonly involvedObject: { readonly name: string };
         readonly message?: string;
@@ -41,7 +41,7 @@ export interface HomeObjects {
         readonly spec?: { readonly replicas?: number };
         readonly status?: { readonly readyReplicas?: number };
     }[];
-    /** What copies the home's data: its CronJobs, their last pods, and the journals of restores. */
+    /** Backup objects: CronJobs, their last pods, and the journals of restores. */
     readonly backups: {
         readonly cronJobs: readonly CronJob[];
         readonly pods: readonly Pod[];
@@ -72,7 +72,7 @@ export interface ApplicationRow {
     readonly created: string;
     /** Since when it is not Synced, or not Healthy; undefined while it is both, or when that was over an hour ago. */
     readonly since: string | undefined;
-    /** Why it is not Synced and Healthy, what says most first. */
+    /** Reasons why it is not Synced and Healthy, the most specific first. */
     readonly reasons: readonly string[];
 }
 
@@ -92,9 +92,9 @@ export interface HomeStatus {
     readonly applications: readonly ApplicationRow[];
     /** Copies and drills of every claim that is backed up. */
     readonly backups: readonly BackupRow[];
-    /** Whether every node is Ready and every Application Synced and Healthy, and no restore half done. */
+    /** True if every node is Ready and every Application Synced and Healthy, and no restore half done. */
     readonly ready: boolean;
-    /** What to look at before anything else, with the command that shows more; undefined when all is well. */
+    /** Most urgent problem, with the command that shows more; undefined when all is well. */
     readonly first: { readonly what: string; readonly command: string } | undefined;
 }
 

@@ -1,11 +1,11 @@
 import { Failure } from "../lib/failure";
 import { capture } from "./capture";
 
-/** What a machine's sshd is known by. */
+/** Host key of a machine. */
 export interface HostKey {
     /** As the config takes it: `ssh-ed25519 AAAA…`. */
     readonly line: string;
-    /** What a person compares at the machine's console: `SHA256:…`. */
+    /** Fingerprint to compare at the machine's console: `SHA256:…`. */
     readonly fingerprint: string;
 }
 

@@ -8,7 +8,7 @@ const limit = 60;
 /** Commands with a limit of their own. */
 const waiting = ["rollout", "wait", "delete"];
 
-/** What kubectl says when nobody answers at the cluster's address, or somebody else does. */
+/** kubectl's messages if nothing answers at the cluster's address, or another server does. */
 const unreachable = /Unable to connect to the server|The connection to the server .* was refused|no route to host/;
 
 /** kubectl against one cluster. */
@@ -17,7 +17,7 @@ export class Kubectl {
     constructor(readonly kubeconfig: string) {}
 
     /**
-     * What kubectl prints on standard output.
+     * Standard output of kubectl.
      *
      * @param args of kubectl
      * @param input for its standard input

@@ -16,7 +16,7 @@ runMain(`hack/${name}`, async () => {
         const names = Object.keys(verbs).map((verb) => `hack/${verb}`);
         throw new Failure(`name a verb: ${names.join(", ")}`, exitCodes.usage);
     }
-    // What the verbs read is in the checkout, wherever they are called from.
+    // Verbs read files of the checkout, wherever they are called from.
     process.chdir(root);
     return verbs[name]().verb(name, args);
 });

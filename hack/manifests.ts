@@ -64,7 +64,7 @@ export function asStream(manifests: readonly Manifest[]): string {
     return manifests.map((each) => JSON.stringify(each)).join("\n");
 }
 
-/** Whether Argo CD runs an object at a moment of its sync rather than keeping it: a hook of its own or of Helm. */
+/** Reports whether Argo CD runs an object at a moment of its sync rather than keeping it: a hook of its own or of Helm. */
 export function isHook({ metadata: { annotations } }: Manifest): boolean {
     const all = annotations ?? {};
     return "argocd.argoproj.io/hook" in all || "helm.sh/hook" in all;

@@ -8,7 +8,7 @@ import { capture } from "./capture";
 import type { StackSettings } from "./stack";
 
 /**
- * What Argo CD would apply for an Application if the checkout were the commit that it follows, as a stream of YAML
+ * Manifests that Argo CD would apply for an Application if the checkout were the commit that it follows, as a stream of YAML
  * documents: rendered with Helm 4, as its repo server does, with the stack's values.
  *
  * @param root the checkout whose charts are rendered

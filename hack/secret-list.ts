@@ -6,16 +6,16 @@ import { editableYaml } from "../config/yaml";
 export interface SecretRow {
     readonly chart: string;
     readonly key: string;
-    /** Where its value comes from: "config", "generated", "database.immich-password", or "missing". */
+    /** Source of its value: "config", "generated", "database.immich-password", or "missing". */
     readonly from: string;
-    /** Whether the chart works without it. */
+    /** True if the chart works without it. */
     readonly optional: boolean;
     readonly description: string;
     /** The path of its line in the stack's file, in the order of the keys, if it has one there. */
     readonly path: readonly string[] | undefined;
 }
 
-/** What a stack's file says of secrets, as it stands there: values encrypted. */
+/** Secrets in a stack's file, with encrypted values. */
 export interface StackSecrets {
     readonly secrets?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
     readonly rotations?: Readonly<Record<string, Readonly<Record<string, string>>>>;

@@ -27,7 +27,7 @@ const schema = settingFields.pick({
     ...{ cluster: true, domain: true, repository: true, charts: true, nfs: true, context: true },
 });
 
-/** What the verbs take from a stack's config: nothing that is secret. */
+/** Settings that the verbs read from a stack's config: nothing secret. */
 export type StackSettings = Pick<Settings, "cluster" | "domain" | "repository" | "charts" | "nfs">;
 
 /** A stack, as its file in the checkout describes it. */
@@ -39,7 +39,7 @@ export interface Stack {
     readonly kubeconfigPath: string | undefined;
     /** The context of the kubeconfig that is meant, if it has several. */
     readonly context: string | undefined;
-    /** Whether hearth:kubeconfig is there at all; without it, the program makes the cluster and knows its kubeconfig. */
+    /** True if hearth:kubeconfig is there at all; without it, the program makes the cluster and knows its kubeconfig. */
     readonly hasKubeconfig: boolean;
 }
 
@@ -50,7 +50,7 @@ export function pulumiEnvironment(): NodeJS.ProcessEnv {
 }
 
 /**
- * What a command of Pulumi prints.
+ * Output of a Pulumi command.
  *
  * @param options `input` is what it reads from standard input, `env` stands beside our environment
  * @throws Failure with what it said when it fails
@@ -130,7 +130,7 @@ export async function readStack(given: string | undefined): Promise<Stack> {
     };
 }
 
-/** What hearth:kubeconfig is, or the kubeconfig of the cluster that the program built. */
+/** Kubeconfig in hearth:kubeconfig, or that of the cluster that the program built. */
 async function givenKubeconfig({ name, kubeconfigPath: path, hasKubeconfig }: Stack): Promise<string> {
     if (path !== undefined) {
         return path;

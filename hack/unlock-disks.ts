@@ -72,7 +72,7 @@ export async function storagePassphrase(stack: string): Promise<string> {
     return pulumi("config", "get", "--path", "hearth:storage.passphrase", "--stack", stack);
 }
 
-/** Whether the node's ordinary SSH answers, by its host key; whether it would let us in does not matter. */
+/** Reports whether the node's ordinary SSH answers, by its host key; whether it would let us in does not matter. */
 export async function nodeIsUp(node: LockedNode): Promise<boolean> {
     const { code, stderr } = await ssh(node, ["true"], { input: "", jumpHost: node.jumpHost });
     return code === 0 || stderr.includes("Permission denied");

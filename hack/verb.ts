@@ -2,7 +2,7 @@ import yargs, { type ArgumentsCamelCase, type Argv, type FallbackCompletionFunct
 import { Failure } from "../lib/failure";
 import { stackNames } from "./stack-names";
 
-/** What the exit codes of every verb mean; a verb may add one of its own. */
+/** Exit codes of every verb; a verb may add one of its own. */
 export const exitCodes = {
     done: 0,
     failed: 1,
@@ -14,15 +14,15 @@ export const exitCodes = {
 export interface VerbDefinition<T> {
     /** Its arguments as yargs writes them: `<chart>` must be given, `[chart]` may be. */
     readonly parameters?: string;
-    /** What it does, in a sentence. */
+    /** Description in a sentence. */
     readonly describe: string;
-    /** What may stand for its first argument, for the shell's completion. */
+    /** Candidates for its first argument, for the shell's completion. */
     readonly candidates?: () => readonly string[];
     /** Declares its arguments and options. */
     readonly options: (parser: Argv) => Argv<T>;
     /** Examples for its help, with what each does. */
     readonly examples?: readonly (readonly [command: string, does: string])[];
-    /** What its exit codes mean beyond {@link exitCodes}. */
+    /** Its exit codes beyond {@link exitCodes}. */
     readonly exitCodes?: string;
     /** @returns the exit code */
     readonly run: (args: ArgumentsCamelCase<T>) => Promise<number>;

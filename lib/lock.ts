@@ -4,7 +4,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { processIdentity } from "./process-identity";
 import { throwIfInterrupted } from "./run";
 
-/** Who holds a lock. */
+/** Holder of a lock. */
 export interface LockHolder {
     readonly pid: number;
     /** As {@link processIdentity} tells. */

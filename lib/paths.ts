@@ -2,14 +2,14 @@ import { accessSync, constants, statSync } from "node:fs";
 import { homedir } from "node:os";
 import { delimiter, isAbsolute, join, resolve } from "node:path";
 
-/** Where the built tools are kept, outside the work tree: a fresh clone builds nothing again. */
+/** Folder of the built tools, outside the work tree: a fresh clone builds nothing again. */
 export const cacheDirectory = join(
     // A relative one is to be ignored (XDG Base Directory Specification).
     [process.env["XDG_CACHE_HOME"] ?? ""].find(isAbsolute) ?? join(homedir(), ".cache"),
     "hearth",
 );
 
-/** Whether a path is a file that can be run. */
+/** Reports whether a path is a file that can be run. */
 export function isExecutable(path: string): boolean {
     try {
         accessSync(path, constants.X_OK);

@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 
 /**
- * What tells a process from a later one that was given the same number: the time of its start.
+ * Identity of a process, to detect a later one with the same number: the time of its start.
  *
  * @returns undefined when no such process runs
  */

@@ -1,7 +1,7 @@
 import { type SpawnOptions, spawn } from "node:child_process";
 import { Failure } from "./failure";
 
-/** How a program ended. */
+/** Result of a program. */
 export interface Outcome {
     /** The exit code; 128 and the signal's number when a signal ended it. */
     readonly exitCode: number;
@@ -14,7 +14,7 @@ const interruption = new AbortController();
 /** Aborted by Ctrl-C and by SIGTERM: programs that run end first, temporary files go. */
 export const interruptionSignal = interruption.signal;
 
-/** Whether this command was told to end. */
+/** Reports whether this command was told to end. */
 export function interrupted(): boolean {
     return interruption.signal.aborted;
 }

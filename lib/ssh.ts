@@ -19,13 +19,13 @@ export interface SshTarget {
 export interface SshLogin {
     /** Private key to log in with; the user's own keys and agent by default. */
     readonly privateKey?: string | undefined;
-    /** Whether only the keys of the agent at SSH_AUTH_SOCK are used. */
+    /** True if only the keys of the agent at SSH_AUTH_SOCK are used. */
     readonly agent?: boolean | undefined;
     /** Host through which the target is reached, with the same login. */
     readonly jumpHost?: SshTarget | undefined;
 }
 
-/** How {@link ssh} logs in, and what it sends. */
+/** Login and input of {@link ssh}. */
 export interface SshOptions extends SshLogin {
     /** Standard input of the remote command. */
     readonly input: string;

@@ -17,7 +17,7 @@ export interface K3sMembership {
 
 const folder = "/etc/rancher/k3s";
 
-/** Who did what, without the contents of Secrets; reads and the cluster's own chatter are left out. */
+/** Audit policy: all changes, without the contents of Secrets; reads and the cluster's own requests are left out. */
 const auditPolicy = {
     apiVersion: "audit.k8s.io/v1",
     kind: "Policy",

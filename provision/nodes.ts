@@ -16,9 +16,9 @@ import { Unlock } from "./unlock";
 export interface NodesArgs {
     /** All nodes; the first server starts the cluster, the others join it. */
     readonly nodes: readonly NodeSettings[];
-    /** How every node is reached. */
+    /** SSH access to the nodes. */
     readonly ssh: SshSettings;
-    /** How the API server is reached; by default at the first server's address. */
+    /** Address of the API server; default: the first server's. */
     readonly api?: ApiSettings;
     /** Source and arguments of k3s. */
     readonly k3s: K3sSettings;
@@ -36,7 +36,7 @@ export interface NodesArgs {
 
 type NodeStep = Step<NodeSettings>;
 
-/** How a kind of step runs: the file in provision/scripts if it has another name than the step, and the rest. */
+/** Options of each kind of step: the file in provision/scripts if its name differs from the step's, and the rest. */
 const runs: Partial<
     Record<StepKind, { readonly script?: string; readonly deletes?: boolean; readonly minutes?: number }>
 > = {

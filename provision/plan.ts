@@ -30,7 +30,7 @@ export interface PlannedNode {
     readonly role: "server" | "agent";
     readonly disks: readonly unknown[];
     readonly unlock?: unknown;
-    /** Whether the node is switched off: its steps are planned, and none of them runs. */
+    /** True if the node is switched off: its steps are planned, and none of them runs. */
     readonly offline: boolean;
 }
 

@@ -19,7 +19,7 @@ export interface PreflightNode {
 /** Input of the preflight check, on its standard input. */
 export interface PreflightInput {
     readonly nodes: readonly PreflightNode[];
-    /** How every node is reached. */
+    /** SSH access to the nodes. */
     readonly ssh: SshSettings;
     /** Id of the cluster, which its nodes are marked with. */
     readonly cluster: string;
@@ -34,7 +34,7 @@ const ports = { server: "6443 10250 2379 2380 10257 10259", agent: "10250" } as 
 export interface PreflightArgs {
     /** All nodes; those that are offline are not looked at. */
     readonly nodes: readonly NodeSettings[];
-    /** How every node is reached. */
+    /** SSH access to the nodes. */
     readonly ssh: SshSettings;
     /** Id of the cluster. */
     readonly cluster: pulumi.Input<string>;

@@ -77,13 +77,13 @@ export interface NodeAddress extends HostAddress {
 export interface RemoteScriptArgs {
     /** The node that runs it. */
     readonly node: NodeAddress;
-    /** How every node is reached. */
+    /** SSH access to the nodes. */
     readonly ssh: SshSettings;
     /** Name of a file in provision/scripts, without `.sh`. */
     readonly script: string;
     /** Shell variables of the script, beside `node`, its name. A change runs the script again. */
     readonly input?: ScriptInput;
-    /** Whether the script's `main delete` runs when the resource is deleted; false by default. */
+    /** True if the script's `main delete` runs when the resource is deleted; false by default. */
     readonly deletes?: boolean;
     /** Minutes that the script may take; 15 by default. */
     readonly minutes?: number;

@@ -17,7 +17,7 @@ export function diskLines(disks: readonly Disk[]): string {
 export interface StorageArgs {
     /** The node that has the disks. */
     readonly node: NodeAddress;
-    /** How every node is reached. */
+    /** SSH access to the nodes. */
     readonly ssh: SshSettings;
     /** The disks of the array. */
     readonly disks: readonly Disk[];

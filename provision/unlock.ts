@@ -7,7 +7,7 @@ import { type Disk, diskLines } from "./storage";
 export interface UnlockArgs {
     /** The node that has the disks. */
     readonly node: NodeAddress;
-    /** How every node is reached. */
+    /** SSH access to the nodes. */
     readonly ssh: SshSettings;
     /** The disks that are opened when it starts. */
     readonly disks: readonly Disk[];

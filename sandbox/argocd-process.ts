@@ -21,7 +21,7 @@ type ArgocdPorts = Record<
     number
 >;
 
-/** What differs from the pod: addresses, and where the API server is. Later flags win over the chart's. */
+/** Differences from the pod: addresses, and the API server's location. Later flags override the chart's. */
 function adaptation(component: ArgocdComponent, kubeconfig: string, ports: ArgocdPorts): string[] {
     const redis = ["--redis", `127.0.0.1:${ports.redis}`];
     const repoServer = ["--repo-server", `127.0.0.1:${ports.repoServer}`, "--repo-server-plaintext"];
@@ -59,7 +59,7 @@ function repoServerCommands(paths: SandboxPaths): string {
     return directory;
 }
 
-/** What a pod's environment has from its image, and a proxy that the machine may need to reach the outside. */
+/** Environment that a pod gets from its image, and a proxy that the machine may need. */
 function baseEnvironment(paths: SandboxPaths, home: string, temporary: string): NodeJS.ProcessEnv {
     const own = ["127.0.0.1", "localhost"].join(",");
     const passed = Object.fromEntries(

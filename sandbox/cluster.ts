@@ -24,7 +24,7 @@ const namespaceLimit = 120_000;
 /** Milliseconds for the ports of processes that have ended to be free. */
 const portLimit = 10_000;
 
-/** What starting the cluster came to. */
+/** Outcome of starting the cluster. */
 export type ClusterStart = "created" | "started" | "running";
 
 const manifests = join(root, "sandbox/manifests");
@@ -54,7 +54,7 @@ async function kubectl(paths: SandboxPaths, ...args: string[]): Promise<void> {
     }
 }
 
-/** Whether every component runs as kwokctl recorded it. Its records outlive a reboot, and then name strangers. */
+/** Reports whether every component runs as kwokctl recorded it. Its records outlive a reboot, and then name strangers. */
 function runsAsRecorded(paths: SandboxPaths): boolean {
     const directory = clusterDirectory(paths);
     const pids = join(directory, "pids");
@@ -79,7 +79,7 @@ async function isReady(paths: SandboxPaths): Promise<boolean> {
     }
 }
 
-/** Whether the cluster runs. One whose processes are all there may be busy: it is asked for a while. */
+/** Reports whether the cluster runs. One whose processes are all there may be busy: it is asked for a while. */
 async function isRunning(paths: SandboxPaths): Promise<boolean> {
     for (const deadline = Date.now() + busyLimit; runsAsRecorded(paths); await delay(200)) {
         if (await isReady(paths)) {
@@ -119,7 +119,7 @@ async function waitForNamespace(paths: SandboxPaths, name: string): Promise<void
     }
 }
 
-/** What is read of the first document of kwokctl's record of the cluster. */
+/** Fields that are read from the first document of kwokctl's record of the cluster. */
 interface RecordedCluster {
     readonly components: readonly { readonly ports?: readonly { readonly port: number }[] }[];
 }
@@ -148,7 +148,7 @@ async function checkPorts(paths: SandboxPaths): Promise<void> {
 }
 
 async function create(paths: SandboxPaths, settings: SandboxSettings): Promise<void> {
-    // What they hold is thrown away: nothing is gained by asking first.
+    // Their data is deleted, so they need no graceful shutdown.
     await endProcesses(paths, () => true, 0);
     for (const leftover of [paths.kwok, paths.kubeconfig, paths.argocd, paths.operators]) {
         rmSync(leftover, { recursive: true, force: true });

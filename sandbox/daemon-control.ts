@@ -9,15 +9,15 @@ import { endProcesses } from "./own-processes";
 import type { SandboxPaths } from "./paths";
 import type { SandboxSettings } from "./settings";
 
-/** What the daemon's chart repository answers to GET /healthz. */
+/** Answer of the daemon's chart repository to GET /healthz. */
 export interface DaemonHealth {
     /** The .sandbox folder that it serves. */
     readonly directory: string;
-    /** What it was started from. */
+    /** Fingerprint of its sources. */
     readonly fingerprint: string;
 }
 
-/** What the daemon reports once to the command that starts it. */
+/** Report of the daemon to the command that starts it. */
 export type DaemonMessage = { readonly ready: true } | { readonly failure: string };
 
 /** The name by which the daemon is known as the sandbox's own. */

@@ -63,11 +63,11 @@ async function prepareRepository(bare: string, branch: string): Promise<void> {
     writeFileSync(join(bare, "hooks", "update"), updateHook(branch), { mode: 0o755 });
 }
 
-/** What a push came to. */
+/** Outcome of a push. */
 export interface Push {
     /** Full hash of the commit that the sandbox's branch is on. */
     readonly revision: string;
-    /** What is worth telling the user, a line each. */
+    /** Notes for the user, a line each. */
     readonly notes: readonly string[];
 }
 

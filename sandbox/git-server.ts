@@ -5,7 +5,7 @@ import { type Closeable, serveOnLoopback } from "./http-server";
 import type { SandboxPaths } from "./paths";
 import { portInUse, type SandboxSettings } from "./settings";
 
-/** What the CGI standard calls the meta-variables of a request. */
+/** Meta-variables of a request, as the CGI standard defines them. */
 function environment(paths: SandboxPaths, request: IncomingMessage, url: URL): NodeJS.ProcessEnv {
     const header = (name: string) => {
         const value = request.headers[name];

@@ -44,7 +44,7 @@ interface Running {
     readonly supervisor: Supervisor;
 }
 
-/** What differs from the pod: addresses, folders, and that its sources have what a release has in the program. */
+/** Differences from the pod: addresses, folders, and assets that a release embeds and the sources have as files. */
 function adaptation(directory: string, port: number, sources: string): Record<string, string> {
     return {
         ...(process.getuid?.() === 0 ? { GITEA____I_AM_BEING_UNSAFE_RUNNING_AS_ROOT: "true" } : {}),
@@ -93,7 +93,7 @@ class GiteaPod {
         this.#running = { of, supervisor: new Supervisor("gitea", spec, this.log) };
     }
 
-    /** What the image's entry point and the init container do. */
+    /** Runs the steps of the image's entry point and of the init container. */
     async #prepare(workload: Workload, directory: string): Promise<ProcessSpec> {
         const { containers, initContainers = [] } = workload.spec.template.spec;
         const [container, admin] = [containers, initContainers].map(([first]) => first);

@@ -30,7 +30,7 @@ certificate() { # NAME SUBJECT [EXTENSION [CA]]
             -extfile <(printf '%s' "${3:-}") 2>/dev/null
 }
 
-# What all servers share.
+# Files that all servers share.
 shared=(tls/ca.crt tls/ca.key tls/front-proxy-ca.crt tls/front-proxy-ca.key tls/service.key token agent-token tokens.csv)
 
 make_cluster() {
@@ -217,7 +217,7 @@ remove_members() {
     done
 }
 
-# What the controller manager does: a node that is heard of no more is not Ready.
+# Marks a node that stops reporting as not Ready, as the controller manager does.
 watch_nodes() {
     local node address reason
     while true; do

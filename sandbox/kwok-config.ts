@@ -67,7 +67,7 @@ export function writeKwokConfig(
                     "service-cluster-ip-range": ranges.services,
                     // The server's in manifests/nodes.yaml. Not looked up: a machine without a network has none.
                     "advertise-address": "10.20.0.11",
-                    // Where the kubelets' stand-in listens.
+                    // Address of the kubelets' stand-in.
                     "kubelet-preferred-address-types": "InternalDNS",
                     // Nothing here routes to a Service's address: the API server asks for its endpoints.
                     "egress-selector-config-file": paths.egress,

@@ -2,7 +2,7 @@ import { realpathSync } from "node:fs";
 import { join } from "node:path";
 import type { LockHolder } from "../lib/lock";
 
-/** Where the sandbox of a checkout keeps everything: one folder that Git ignores. */
+/** Paths of a checkout's sandbox, all in one folder that Git ignores. */
 export interface SandboxPaths {
     /** The checkout. */
     readonly root: string;
@@ -21,11 +21,11 @@ export interface SandboxPaths {
     readonly kwok: string;
     /** Bare repositories, by the path of their URL. */
     readonly git: string;
-    /** What Gitea has in place of its pod's volume. */
+    /** Folder of Gitea instead of its pod's volume. */
     readonly gitea: string;
     /** The chart repository. */
     readonly charts: string;
-    /** What Argo CD's processes have in place of their pods' emptyDir volumes. */
+    /** Folder of Argo CD's processes instead of their pods' emptyDir volumes. */
     readonly argocd: string;
     /** Folders of the operators' processes. */
     readonly operators: string;

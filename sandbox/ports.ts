@@ -1,7 +1,7 @@
 import { randomInt } from "node:crypto";
 import { createServer } from "node:net";
 
-/** Whether nobody listens on a port of loopback. */
+/** Reports whether nobody listens on a port of loopback. */
 export function isFree(port: number): Promise<boolean> {
     return new Promise((resolve) => {
         const server = createServer();

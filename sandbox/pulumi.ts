@@ -16,10 +16,10 @@ import { tool } from "../toolchain/tools";
 import { type SandboxPaths, sandboxPaths } from "./paths";
 import { hasPendingOperations, hasStack, stack, stackLocks } from "./stack-state";
 
-/** What a person types before `pulumi` to work on the sandbox's stack by hand. */
+/** Command prefix for `pulumi` on the sandbox's stack by hand. */
 export const byHand = "PULUMI_CONFIG_PASSPHRASE=sandbox npx pulumi";
 
-/** What Pulumi's environment has beside ours. */
+/** Environment variables that Pulumi needs besides ours. */
 function environment(root: string): Record<string, string> {
     return {
         // Its language host is beside it. Plugins that cannot be downloaded are in npm's folder of commands.

@@ -10,12 +10,12 @@ import { endLeftRun } from "./pulumi";
 import { readSandboxSettings } from "./settings";
 import { removeStackState } from "./stack-state";
 
-/** What starting the sandbox came to. */
+/** Outcome of starting the sandbox. */
 export interface SandboxStart {
     readonly paths: SandboxPaths;
     readonly cluster: ClusterStart;
     readonly daemon: "started" | "running";
-    /** What was pushed; nothing where the Pulumi program fills the repository. */
+    /** The push; undefined if the Pulumi program fills the repository. */
     readonly push?: Push;
 }
 

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { readStackFile } from "../config/stack-file";
 import { Failure } from "../lib/failure";
 
-/** What the sandbox takes from the stack's config, so that each address stands in one place. */
+/** Settings that the sandbox reads from the stack's config, so that each address has one source. */
 export interface SandboxSettings {
     /** Port of the Git server, from hearth:repository. */
     readonly gitPort: number;
@@ -15,7 +15,7 @@ export interface SandboxSettings {
     readonly chartsPort: number;
     /** Port of Argo CD's API server, from hearth:gitea, where a Gitea has to know it. */
     readonly argocdPort?: number;
-    /** Who runs a real Gitea, which the Pulumi program fills: the sandbox as a server elsewhere, or the cluster's pod. */
+    /** Real Gitea that the Pulumi program fills: run by the sandbox as an external server, or by the cluster's pod. */
     readonly gitea?: { readonly administrator: string; readonly password: string } | "in the cluster";
 }
 

@@ -23,7 +23,7 @@ function stateFile(root: string): string {
     return join(layout(root).stacks, `${stack}.json`);
 }
 
-/** Whether the stack has been created. */
+/** Reports whether the stack has been created. */
 export function hasStack(root: string): boolean {
     return existsSync(stateFile(root));
 }
@@ -34,7 +34,7 @@ export function stackLocks(root: string): StackLock[] {
     return readLocks(folder, project, stack);
 }
 
-/** Whether the state tells of something that a run was about when it was killed. */
+/** Reports whether the state tells of something that a run was about when it was killed. */
 export function hasPendingOperations(root: string): boolean {
     const file = stateFile(root);
     return existsSync(file) && readFileSync(file, "utf8").includes('"pending_operations"');

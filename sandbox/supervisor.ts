@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, mkdirSync, openSync } from "node:fs";
 import { dirname } from "node:path";
 
-/** How to run a process. */
+/** Specification of a process. */
 export interface ProcessSpec {
     /** Path of the program; under .sandbox/bin, so that it is known as the sandbox's own. */
     readonly program: string;

@@ -16,7 +16,7 @@ type Tools = readonly (readonly [name: string, tool: GoTool])[];
 
 const isMissing = ([name, tool]: Tools[number]) => !isBuilt(name, tool);
 
-/** What a command of package.json needs beside the sandbox. */
+/** Tool set that a command of package.json needs besides the sandbox's. */
 export type Purpose = keyof typeof toolsFor;
 
 function needsPostgresql(purpose: Purpose | undefined): boolean {

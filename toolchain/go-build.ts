@@ -45,7 +45,7 @@ function goEnvironment(cgo = false): NodeJS.ProcessEnv {
     };
 }
 
-/** Whether the program at the path runs and is the pinned release. */
+/** Reports whether the program at the path runs and is the pinned release. */
 export async function isPinnedRelease(path: string, tool: GoTool): Promise<boolean> {
     if (!tool.versionArguments) {
         return true;
@@ -65,7 +65,7 @@ export async function isPinnedRelease(path: string, tool: GoTool): Promise<boole
     }
 }
 
-/** Whether a tool is in the cache. A link to one on PATH counts until the file behind it is replaced. */
+/** Reports whether a tool is in the cache. A link to one on PATH counts until the file behind it is replaced. */
 export function isBuilt(name: string, tool: GoTool): boolean {
     const path = builtPath(name, tool);
     if (!isExecutable(path)) {
@@ -82,7 +82,7 @@ export function isBuilt(name: string, tool: GoTool): boolean {
  */
 export async function takeFromPath(name: string, tool: GoTool): Promise<boolean> {
     const found = findOnPath(name);
-    // What does not tell its version cannot be known to be the right one.
+    // A tool that prints no version cannot be verified.
     if (!found || !tool.versionArguments || tool.prints || !(await isPinnedRelease(found, tool))) {
         return false;
     }

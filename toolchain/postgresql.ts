@@ -9,10 +9,10 @@ const howToGetIt =
     "postgresql`; Fedora: `sudo dnf install postgresql-server postgresql-contrib`; macOS: `brew install postgresql`), " +
     "and run it again.";
 
-/** Where Debian keeps the programs of each release: they are not on PATH. */
+/** Debian's folder for the programs of each release, which is not on PATH. */
 const debian = "/usr/lib/postgresql";
 
-/** What Debian's packages read before they make a database that runs as a service. */
+/** Configuration that Debian's packages read before they create a database service. */
 const debianSettings = "/etc/postgresql-common/createcluster.conf";
 
 function findDirectory(): string | undefined {
@@ -24,7 +24,7 @@ function findDirectory(): string | undefined {
     ].find((directory) => ["initdb", "postgres", "psql"].every((name) => isExecutable(join(directory, name))));
 }
 
-/** Whether PostgreSQL's programs can be run. */
+/** Reports whether PostgreSQL's programs can be run. */
 export function hasPostgresql(): boolean {
     return findDirectory() !== undefined;
 }

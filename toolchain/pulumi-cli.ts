@@ -41,14 +41,14 @@ nodeargs=$(sed -n 's/^ *nodeargs: //p' Pulumi.yaml 2> /dev/null)
 exec "$host" -nodeargs="$nodeargs" "$@"
 `;
 
-/** Where the built programs go. The CLI comes last: its presence means all. */
+/** Names of the built programs. The CLI is installed last, so its presence means that all are. */
 const installedNames = { "pulumi-language-nodejs": "built-language-nodejs", pulumi: "pulumi" } as const;
 
 function builtFrom(): string {
     return [...Object.entries(pulumiTools).map(([name, tool]) => builtPath(name, tool)), languageHost].join("\n");
 }
 
-/** Whether `npx pulumi` has its CLI: Pulumi's own, or one built from the present pins. */
+/** Reports whether `npx pulumi` has its CLI: Pulumi's own, or one built from the present pins. */
 export function hasPulumi(): boolean {
     const ready = isExecutable(join(pulumiDirectory, "pulumi"));
     return ready && (!existsSync(builtMark) || readFileSync(builtMark, "utf8") === builtFrom());

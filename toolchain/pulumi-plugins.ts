@@ -53,7 +53,7 @@ async function download(name: PluginName): Promise<boolean> {
     return false;
 }
 
-/** Whether Pulumi's own plugin is on PATH, installed, or can be downloaded, which needs Pulumi's CLI. */
+/** Reports whether Pulumi's own plugin is on PATH, installed, or can be downloaded, which needs Pulumi's CLI. */
 export async function hasOfficialPlugin(name: PluginName): Promise<boolean> {
     return (
         onPath(name) !== undefined || isInstalled(name) || (hasPulumi() && !failedLately() && (await download(name)))

@@ -21,7 +21,7 @@ export function pluginVersion(name: PluginName): string {
     return packageVersion(`@pulumi/${name}`);
 }
 
-/** Where the npm launcher looks for the CLI before it downloads it. */
+/** Folder in which the npm launcher looks for the CLI before it downloads it. */
 export const pulumiDirectory = join(
     process.env["PULUMI_HOME"] || join(homedir(), ".pulumi"),
     "versions",

@@ -9,7 +9,7 @@ const howToGetIt =
     "Argo CD keeps its cache in Redis. Install redis-server (Debian, Ubuntu: `sudo apt-get install redis-server`; " +
     "Fedora: `sudo dnf install redis`; macOS: `brew install redis`), and run it again.";
 
-/** Whether redis-server can be run. */
+/** Reports whether redis-server can be run. */
 export function hasRedis(): boolean {
     return redisPath() !== undefined;
 }

@@ -11,7 +11,7 @@ function findSshd(): string | undefined {
     return findOnPath("sshd") ?? (isExecutable("/usr/sbin/sshd") ? "/usr/sbin/sshd" : undefined);
 }
 
-/** Whether OpenSSH's server can be run. */
+/** Reports whether OpenSSH's server can be run. */
 export function hasSshd(): boolean {
     return findSshd() !== undefined;
 }

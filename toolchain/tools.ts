@@ -20,9 +20,9 @@ export interface GoTool {
     readonly variables: (version: string) => Readonly<Record<string, string>>;
     /** Arguments that make it print its version and end; a program that has none is not taken from PATH. */
     readonly versionArguments?: readonly string[];
-    /** What these print, when that is not the version. */
+    /** Expected output of these, if it is not the version. */
     readonly prints?: string;
-    /** Whether Go may leave out what makes programs fast: it halves the time of building one that a test runs once. */
+    /** True if Go may leave out what makes programs fast: it halves the time of building one that a test runs once. */
     readonly unoptimized?: boolean;
     /** Build tags, of a program with parts in C. */
     readonly cgo?: readonly string[];
@@ -207,7 +207,7 @@ export const testTools = {
         package: "hearth/toolchain/alloy",
         variables: () => ({}),
     },
-    // What checks and runs .gitea/workflows.
+    // Programs that check and run .gitea/workflows.
     actionlint: {
         folder: "actionlint",
         module: "github.com/rhysd/actionlint",
@@ -222,14 +222,14 @@ export const testTools = {
         variables: (version) => ({ "github.com/google/go-containerregistry/cmd/crane/cmd.Version": version.slice(1) }),
         versionArguments: ["version"],
     },
-    // Who can reach whom under the NetworkPolicies of the charts.
+    // Evaluator of the charts' NetworkPolicies.
     netpolicy: {
         folder: "netpolicy",
         module: "github.com/np-guard/netpol-analyzer",
         package: "github.com/np-guard/netpol-analyzer/cmd/netpolicy",
         variables: () => ({}),
     },
-    // What copies volumes to the home's repository, and one of the servers that it copies to.
+    // Program that copies volumes to the home's repository, and one of the servers that it copies to.
     restic: {
         folder: "restic",
         module: "github.com/restic/restic",
@@ -447,7 +447,7 @@ export function sourceFolder(tool: GoTool): string {
 }
 
 /**
- * Where a built tool is kept: a folder per content, so that checkouts with other pins share the cache. The release of
+ * Path of a built tool: a folder per content, so that checkouts with other pins share the cache. The release of
  * Go is left out: a new one is no reason to build for a quarter of an hour.
  */
 export function builtPath(name: string, tool: GoTool): string {
@@ -467,7 +467,7 @@ export function builtPath(name: string, tool: GoTool): string {
     return join(cacheDirectory, "tools", `${name}-${hash.digest("hex").slice(0, 16)}`, name);
 }
 
-/** Where installing Redis leaves its server under the name that makes it one. */
+/** Path of the Redis server after its installation. */
 export const installedRedis = join(cacheDirectory, "tools", "redis-server");
 
 /** The path of redis-server, or undefined when there is none. */

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Account } from "../git";
 
-/** What Gitea answers: the status, and the JSON of its body, or its text. */
+/** Gitea's answer: the status, and the JSON of its body, or its text. */
 export interface Answer {
     readonly status: number;
     readonly body: unknown;
@@ -10,7 +10,7 @@ export interface Answer {
 /** Milliseconds for one answer, and between two looks at whether Gitea is there. */
 const patience = { answer: 30_000, interval: 500 };
 
-/** What Gitea cannot or will not do, in words for the person who runs the program. */
+/** Error that Gitea reports, in words for the person who runs the program. */
 export class GiteaError extends Error {}
 
 /** Gitea's API, as one account sees it. https://docs.gitea.com/api */
@@ -45,7 +45,7 @@ export class Gitea {
         }
     }
 
-    /** What is at a path; undefined when there is nothing. */
+    /** Resource at a path; undefined if it does not exist. */
     async find<T>(path: string): Promise<T | undefined> {
         const answer = await this.ask("GET", path);
         return answer.status === 404 ? undefined : (this.#checked("GET", path, answer) as T);

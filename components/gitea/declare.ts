@@ -2,7 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { type Account, git } from "../git";
 import { Gitea, GiteaError } from "./api";
 
-/** What has to be in Gitea. */
+/** Desired state of Gitea. */
 export interface Declaration {
     /** Gitea's address. */
     readonly server: string;
@@ -10,11 +10,11 @@ export interface Declaration {
     readonly reached?: string;
     /** The repository. */
     readonly repository: { readonly owner: string; readonly name: string; readonly branch: string };
-    /** Who declares everything. */
+    /** Account that declares everything. */
     readonly administrator: Account;
     /** Whom Argo CD reads the repository as; may read its code, and nothing else. */
     readonly reader: Account;
-    /** Where a push is told, and what its messages are signed with. */
+    /** URL that is notified of a push, and the key that signs the notifications. */
     readonly webhook: { readonly url: string; readonly secret: string };
     /** A path that a repository of this home has. */
     readonly contains: string;
@@ -32,7 +32,7 @@ interface Team {
     readonly name: string;
 }
 
-/** What the teams of the organization may do, beside its owners. */
+/** Permissions of the organization's teams, besides its owners. */
 const teams = {
     /** They push, and answer pull requests. */
     maintainers: {

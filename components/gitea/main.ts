@@ -2,7 +2,7 @@ import { text } from "node:stream/consumers";
 import { type Declaration, declare } from "./declare";
 import { throughCluster } from "./forward";
 
-/** What standard input says: the declaration, and of a Gitea in the cluster, the cluster's kubeconfig. */
+/** Content of standard input: the declaration and, for a Gitea in the cluster, the cluster's kubeconfig. */
 export type Input = Declaration & { readonly kubeconfig?: string };
 
 /** Declares in Gitea what standard input says, as JSON: nothing of it may stand in arguments or environment. */

@@ -13,11 +13,11 @@ import {
 import { refreshAnnotation } from "./refresh";
 import { type Application, isCommitSkipped } from "./skipped-commits";
 
-/** What this wait is told. */
+/** Input of this wait. */
 interface Input extends WaitInput {
     /** Names of the Applications. */
     readonly applications: readonly string[];
-    /** Where they stand, for the message: "tier 2". */
+    /** Their place, for the message: "tier 2". */
     readonly where: string;
     /** Full hash of the commit that each has to be on. */
     readonly revision: string;
@@ -78,7 +78,7 @@ export async function waitForApplications(): Promise<void> {
     const late = () =>
         applications.filter((name) => {
             const { metadata, status } = found.get(name) ?? {};
-            // What is being deleted keeps the status that it had.
+            // An object that is being deleted keeps its last status.
             return metadata?.deletionTimestamp !== undefined || !isReady(status, revision);
         });
     const explain = async (name: string) => {

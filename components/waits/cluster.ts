@@ -11,7 +11,7 @@ export type Instance<Name extends keyof Client> = Client[Name] extends abstract 
     ? T
     : never;
 
-/** What every object of a cluster has. */
+/** Fields that every object of a cluster has. */
 export type KubernetesObject = Parameters<Instance<"KubernetesObjectApi">["create"]>[0];
 
 /** Argo CD's Applications, as the client names resources. */
@@ -27,7 +27,7 @@ export function loadClient(): Client {
     return require(join(root, "dist/kubernetes-client.cjs"));
 }
 
-/** What every wait is told, as JSON on standard input: nothing of it may stand in arguments or environment. */
+/** Input that every wait gets, as JSON on standard input: none of it may be in arguments or the environment. */
 export interface WaitInput {
     /** Path to a kubeconfig, or the contents of one. */
     readonly kubeconfig: string;
@@ -55,7 +55,7 @@ export function loadKubeConfig({ KubeConfig }: Client, kubeconfig: string): Inst
     return config;
 }
 
-/** What the API server said, of an error that the client makes of its answer with code, body and headers. */
+/** Message of the API server, taken from the client's error with code, body and headers. */
 export function messageOf(error: unknown): string {
     const { body } = Object(error);
     try {
@@ -71,7 +71,7 @@ export function fail(message: string): never {
     process.exit(1);
 }
 
-/** What ends a wait on an error that it does not foresee. @param what cannot be done, a sentence without its end */
+/** Handler that ends a wait on an unexpected error. @param what cannot be done, a sentence without its end */
 export const failWith =
     (what: string) =>
     (error: unknown): never =>

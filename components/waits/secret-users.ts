@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { type KeyChange, keysUsed, observedChanges } from "../secret-changes";
 import { type Client, fail, type Instance, loadClient, loadKubeConfig, readInput, type WaitInput } from "./cluster";
 
-/** What this script is told. */
+/** Input of this wait. */
 interface Input extends WaitInput {
     /** The Secrets, in an order in which each comes after those that it takes values from. */
     readonly secrets: readonly { readonly namespace: string; readonly name: string }[];
@@ -20,7 +20,7 @@ function changed({ metadata }: Instance<"V1Secret">): number {
     return Math.max(...others.map(({ time }) => Number(time)), Number(metadata?.creationTimestamp));
 }
 
-/** What uses Secrets in one namespace. */
+/** Consumers of Secrets in one namespace. */
 class SecretUsers {
     private readonly core: Instance<"CoreV1Api">;
     private readonly apps: Instance<"AppsV1Api">;

@@ -1,6 +1,6 @@
 import { type KubernetesObject, loadClient, loadKubeConfig, readInput, type WaitInput } from "./cluster";
 
-/** What this is told. */
+/** Input of this wait. */
 interface Input extends WaitInput {
     /** Names of a release's objects by kind, as Pulumi has them: `StatefulSet.apps/apps/v1` → `namespace/name`. */
     readonly objects: Readonly<Record<string, readonly string[]>>;
@@ -14,10 +14,10 @@ export interface ManagedFields {
     readonly fieldsV1?: object;
 }
 
-/** What Helm signs as: the command, and the one in Pulumi's plugin. */
+/** Field managers of Helm: the command, and the one in Pulumi's plugin. */
 const helm = ["helm", "pulumi-resource-kubernetes"];
 
-/** What Argo CD signs as. */
+/** Field manager of Argo CD. */
 const argocd = "argocd-controller";
 
 /**

@@ -11,11 +11,11 @@ import {
     type WaitInput,
 } from "./cluster";
 
-/** What this wait is told. */
+/** Input of this wait. */
 interface Input extends WaitInput {
-    /** Whose webhook it is, for the message: "MetalLB". */
+    /** Owner of the webhook, for the message: "MetalLB". */
     readonly owner: string;
-    /** What the webhook is asked to admit, without creating it. */
+    /** Object for a dry run that the webhook has to admit. */
     readonly object: KubernetesObject;
 }
 

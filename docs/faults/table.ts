@@ -19,7 +19,7 @@ const subjects: Readonly<Record<string, string>> = {
 const cell = (text: string) => text.replaceAll("|", "\\|");
 
 /**
- * What came of each fault, as tables in Markdown.
+ * Results of all faults, as tables in Markdown.
  *
  * @throws Error when a test's file has no heading
  */

@@ -17,7 +17,7 @@ function lines(names: readonly string[]): string[] {
     return done;
 }
 
-/** What a box says of a part: its components or Applications by name, of anything else how many there are. */
+/** Text of a box: a part's components or Applications by name, the number of anything else. */
 function contents({ name: part, type, children }: Part): string[] {
     const named = children.filter(
         (child) => child.type.startsWith("hearth:") || (child.type.endsWith(":Application") && child.name !== part),
@@ -29,7 +29,7 @@ function contents({ name: part, type, children }: Part): string[] {
     return type === "hearth:components:Secrets" ? [`${secrets} Secrets, one for each chart that needs one`] : [];
 }
 
-/** What each part is for; the parts themselves, their contents and their order come from the program. */
+/** Purpose of each part; the parts themselves, their contents and their order come from the program. */
 const captions: Readonly<Record<string, string>> = {
     "hearth:provision:Nodes": "machines become a k3s cluster, over SSH",
     "hearth:components:System": "Helm releases and what they need",

@@ -9,7 +9,7 @@ export interface Part {
     readonly name: string;
     /** Type of the component: "hearth:components:Tier". */
     readonly type: string;
-    /** What it is made of, by name. */
+    /** Its children, by name. */
     readonly children: readonly { readonly name: string; readonly type: string }[];
     /** Names of the parts that must be complete before it starts; none that another one of them waits for anyway. */
     readonly after: readonly string[];

@@ -25,7 +25,7 @@ async function main(): Promise<number> {
         throw new Failure(`npm start ended with ${code}: ${file} stays as it was`);
     }
     const lines = await screenOf(output, columns, rows);
-    // What Pulumi says above the table has paths of this machine in it.
+    // Pulumi's lines above the table contain paths of this machine.
     const table = lines.slice(lines.findIndex(([first]) => first?.text.startsWith("TIER")));
     writeFileSync(file, drawScreen(table, "What npm start shows in the end", columns));
     return 0;

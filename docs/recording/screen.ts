@@ -19,7 +19,7 @@ const styleOf = (cell: IBufferCell) => ({
 });
 
 /**
- * What a terminal shows in the end of what a program printed to it, cursor movements and all.
+ * Final screen of a terminal after a program's output, with cursor movements applied.
  *
  * @param output as it came, with its control sequences
  * @param columns width of the terminal

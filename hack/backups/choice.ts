@@ -21,7 +21,7 @@ export function momentOf(text: string): number {
     return moment;
 }
 
-/** What of the copies is meant. */
+/** Selection of copies. */
 export interface Choice {
     /** `namespace/name` of the claim. */
     readonly claim: string;

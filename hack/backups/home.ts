@@ -11,7 +11,7 @@ export function backupCronJobs(kubectl: Kubectl): Promise<readonly CronJob[]> {
     return kubectl.list<CronJob>("cronjobs", "--all-namespaces", "--selector", backupLabels.work);
 }
 
-/** Whether the stack's file has hearth:backup. */
+/** Reports whether the stack's file has hearth:backup. */
 export function hasBackup({ file }: Stack): boolean {
     return file.config["hearth:backup"] !== undefined;
 }

@@ -62,13 +62,13 @@ export interface FollowedJob {
     readonly name: string;
 }
 
-/** Whether a Job has ended, and how. */
+/** Reports whether a Job has ended, and how. */
 export function endOf({ status }: Job): "complete" | "failed" | undefined {
     const has = (type: string) => status?.conditions?.some((each) => each.type === type && each.status === "True");
     return has("Complete") ? "complete" : has("Failed") ? "failed" : undefined;
 }
 
-/** What a pod that does not run yet waits for, in words. */
+/** Reason why a pod does not run yet, in words. */
 export function waitsFor({ status }: Pod): string | undefined {
     const unscheduled = status?.conditions?.find((each) => each.type === "PodScheduled" && each.status === "False");
     const waiting = [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])].flatMap(
@@ -79,7 +79,7 @@ export function waitsFor({ status }: Pod): string | undefined {
     return unscheduled?.message ?? (unusual && [unusual.reason, unusual.message].filter(Boolean).join(": "));
 }
 
-/** How far the running container of a pod is, by its log; undefined while nothing runs, or it says nothing. */
+/** Progress of a pod's running container, from its log; undefined while nothing runs or is logged. */
 async function progressOf(kubectl: Kubectl, { metadata, status }: Pod): Promise<string | undefined> {
     const all = [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])];
     const running = all.find(({ state }) => state?.running !== undefined);

@@ -29,7 +29,7 @@ const journalSchema = z.object({
         .optional(),
 });
 
-/** How far the restore of a service is. It is in the cluster: whoever runs the verb next goes on from there. */
+/** Progress of a service's restore. It is kept in the cluster, so the next run of the verb continues from there. */
 export type Journal = z.output<typeof journalSchema>;
 
 /** A journal in the cluster, as `hack/status` lists them. */
@@ -38,12 +38,12 @@ export interface JournalObject {
     readonly data?: { readonly journal?: string };
 }
 
-/** Whether a restore, or its undo, keeps its service stopped. */
+/** Reports whether a restore, or its undo, keeps its service stopped. */
 export function isStopped({ state }: Journal): boolean {
     return state === "exchanging" || state === "undoing";
 }
 
-/** What a journal says; undefined if that cannot be understood. */
+/** Parsed journal; undefined if it is invalid. */
 export function parseJournal({ data }: JournalObject): Journal | undefined {
     try {
         return journalSchema.safeParse(JSON.parse(data?.journal ?? "")).data;

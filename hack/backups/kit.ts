@@ -13,7 +13,7 @@ const access = {
         .optional(),
 };
 
-/** What of hearth:backup the page for the drawer has, decrypted. */
+/** Part of hearth:backup that the printed page has, decrypted. */
 export const kitSchema = z.looseObject({
     ...access,
     password: z.string(),

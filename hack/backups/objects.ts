@@ -1,6 +1,6 @@
 /** Labels that the library chart gives to CronJobs of backups, to their Jobs and to their pods. */
 export const backupLabels = {
-    /** What one does: backup, drill, restore; repository and prune in the namespace `backup`. */
+    /** Kind of work: backup, drill, restore; repository and prune in the namespace `backup`. */
     work: "hearth/backup",
     /** The claim that it is about. */
     claim: "hearth/claim",
@@ -65,7 +65,7 @@ export interface Job {
     };
 }
 
-/** How a container is. */
+/** Status of a container. */
 interface ContainerStatus {
     readonly name: string;
     readonly state?: {

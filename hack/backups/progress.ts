@@ -1,4 +1,4 @@
-/** Where a command shows how far it is: one line that changes on a terminal, a line for each new step elsewhere. */
+/** Progress display: one line that changes on a terminal, a line for each new step elsewhere. */
 export class Progress {
     #shown = "";
 

@@ -6,7 +6,7 @@ import { type Journal, removeJournal, writeJournal } from "./journal";
 import type { CronJob } from "./objects";
 import { planStop, readMounting, type Service, type Stopped, start, stop, waitForStart } from "./stop";
 
-/** What a restore works with. */
+/** Dependencies of a restore. */
 export interface Restore {
     readonly kubectl: Kubectl;
     readonly service: Service;

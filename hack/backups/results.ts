@@ -46,7 +46,7 @@ function linesOf<T>(log: string, schema: z.ZodType<T>): T[] {
     });
 }
 
-/** How a pod ended; undefined while it runs, and of one that was killed before it could say anything. */
+/** Result of a pod; undefined while it runs, and if it was killed before it could report one. */
 export function resultOf({ status }: Pod): Result | undefined {
     const containers = [...(status?.containerStatuses ?? []), ...(status?.initContainerStatuses ?? [])];
     return containers.flatMap(({ state }) => linesOf(state?.terminated?.message ?? "", resultSchema)).at(0);
@@ -76,7 +76,7 @@ export interface BackupRow {
     readonly drilled?: string;
     /** Seconds that the restore of that drill took. */
     readonly seconds?: number;
-    /** Why the last copy or drill failed, if it did. */
+    /** Reason why the last copy or drill failed, if it did. */
     readonly problem?: string;
 }
 
@@ -149,7 +149,7 @@ export function worstBackup(rows: readonly BackupRow[], now: number): { what: st
 const openedWithin = 2 * 3_600;
 
 /**
- * Whether the target answers and the password opens it, as the cluster found within the last two hours.
+ * Reports whether the target answers and the password opens it, as the cluster found within the last two hours.
  *
  * @returns when it was opened
  * @throws Failure with why it could not be

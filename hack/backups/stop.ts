@@ -10,14 +10,14 @@ const limit = 300;
 /** Annotation by which Argo CD leaves an Application alone: https://argo-cd.readthedocs.io/en/stable/user-guide/skip_reconcile/ */
 const skipReconcile = "argocd.argoproj.io/skip-reconcile";
 
-/** What was stopped, with what it takes to start it again. */
+/** Stopped workloads, with the data to start them again. */
 export interface Stopped {
     readonly workloads: readonly { readonly kind: string; readonly name: string; readonly replicas: number }[];
     /** CronJobs that were not suspended before. */
     readonly cronJobs: readonly string[];
 }
 
-/** What of a namespace has to do with claims. */
+/** Objects of a namespace that mount claims. */
 export interface Mounting {
     readonly workloads: readonly Workload[];
     readonly cronJobs: readonly CronJob[];
@@ -38,7 +38,7 @@ export function writers(pods: readonly Pod[], claims: readonly string[]): Pod[] 
 }
 
 /**
- * What has to stop before claims may be exchanged.
+ * Workloads that have to stop before claims may be exchanged.
  *
  * @throws Failure for what cannot be stopped: a DaemonSet, and pods that belong to no workload, such as a running copy's
  */

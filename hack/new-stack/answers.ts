@@ -84,7 +84,7 @@ export function checkConfig(
     declarations: SecretDeclarations,
     stack: string,
 ): void {
-    // What is encrypted was checked when it was given.
+    // Encrypted values were checked when they were given.
     const mistakes = findMistakes(settingsSchema, config, configDescribed).filter(
         ({ keys }) => valueAt(config, keys) !== ciphertext,
     );
@@ -103,7 +103,7 @@ export function checkConfig(
     }
 }
 
-/** What a file has comes before what is answered. */
+/** Values in the file take precedence over answers. */
 export function merge(answers: Answers, config: Readonly<Record<string, unknown>>): Answers {
     const given = answersSchema.parse(config).secrets;
     const charts = [...new Set([...Object.keys(answers.secrets), ...Object.keys(given)])];

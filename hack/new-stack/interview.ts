@@ -8,7 +8,7 @@ import type { Question, Setting } from "./questions";
 import type { StackFile } from "./stack-file";
 import type { Vault } from "./vault";
 
-/** What a stack is made of. */
+/** Dependencies of the interview for a new stack. */
 export interface Interview {
     readonly person: Person;
     readonly file: StackFile;

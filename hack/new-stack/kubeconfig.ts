@@ -1,7 +1,7 @@
 import { KubeconfigError, readKubeconfig } from "../../config/kubeconfig";
 
 /**
- * What is wrong with an answer to where the kubeconfig is; undefined if one could work.
+ * Mistake in the answer for the kubeconfig; undefined if it could work.
  *
  * @param answer the path of one from the top folder, or its contents
  * @param context the one that is meant, if it has several

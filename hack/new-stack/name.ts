@@ -3,7 +3,7 @@ import { dnsLabel } from "../../lib/dns-label";
 /** The stacks that every checkout brings: the example, and the sandbox. */
 const reserved = ["home", "sandbox"];
 
-/** What is wrong with the name of a new stack, in words; undefined if it is accepted. */
+/** Mistake in the name of a new stack, in words; undefined if it is valid. */
 export function nameMistake(name: string): string | undefined {
     if (reserved.includes(name)) {
         return `expected another name, Pulumi.${name}.yaml is part of the repository`;

@@ -8,12 +8,12 @@ import { fingerprintCommand } from "../host-key";
 import type { Interview } from "./interview";
 import type { Person } from "./person";
 
-/** What is asked of a node; the rest of its settings have defaults. */
+/** Settings of a node that are prompted for; the others have defaults. */
 type Node = Pick<z.input<typeof nodeSchema>, "name" | "address" | "user" | "role" | "hostKey">;
 
 const { name, address, user, role } = nodeSchema.shape;
 
-/** What is wrong with an answer, in the schema's words. */
+/** Mistake in an answer, in the schema's words. */
 const mistakeBy = (schema: z.ZodType) => (answer: string) => {
     const issue = schema.safeParse(answer.trim()).error?.issues[0];
     return issue && `expected ${issue.message}`;

@@ -1,16 +1,16 @@
-/** What is asked, as a person sees it. */
+/** Prompt, as a person sees it. */
 export interface Asked {
     /** Names the answer: `hearth:nfs.server`. */
     readonly title: string;
-    /** Where the answer is among given ones, if not where the title says. */
+    /** Path of the answer among given ones, if it differs from the title. */
     readonly path?: readonly string[];
     readonly explanation: string;
     readonly example?: string;
-    /** What is wrong with an answer, in words; undefined if it is accepted. */
+    /** Mistake in an answer, in words; undefined if it is valid. */
     readonly mistake?: (answer: string) => string | undefined;
 }
 
-/** Who answers. */
+/** Source of answers: a terminal, or standard input. */
 export interface Person {
     text(asked: Asked): Promise<string>;
     /** As `text`, and the answer is not shown. */

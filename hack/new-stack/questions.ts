@@ -4,15 +4,15 @@ import { type SecretDeclarations, secretMistake } from "../../components/secret-
 
 /** A setting or a secret that a person has to give. */
 export interface Question {
-    /** Where the answer goes, below `hearth:`; charts and keys of secrets too: `["secrets", "arr", "api-key"]`. */
+    /** Path of the answer below `hearth:`; charts and keys of secrets too: `["secrets", "arr", "api-key"]`. */
     readonly path: readonly string[];
-    /** What it is for, in a sentence or two. */
+    /** Purpose, in a sentence or two. */
     readonly explanation: string;
-    /** What the example has there. */
+    /** Value in the example. */
     readonly example: string;
-    /** What is wrong with an answer, in words; undefined if it is accepted. */
+    /** Mistake in an answer, in words; undefined if it is valid. */
     readonly mistake: (answer: string) => string | undefined;
-    /** Whether no answer is one. */
+    /** True if no answer is one. */
     readonly optional: boolean;
 }
 
@@ -46,7 +46,7 @@ function fieldAt(schema: unknown, key: string): { readonly field: unknown; reado
     };
 }
 
-/** Whether a person can type a value in a line. */
+/** Reports whether a person can type a value in a line. */
 function isLine(schema: unknown): schema is z.ZodType {
     return schema instanceof z.ZodArray ? isLine(schema.element) : schema instanceof z.ZodType && !isNested(schema);
 }

@@ -45,7 +45,7 @@ function withoutCiphertext(value: unknown): unknown {
         : Object.fromEntries(Object.entries(value).map(([key, each]) => [key, withoutCiphertext(each)]));
 }
 
-/** What stands at a path of a config, or undefined. */
+/** Value at a path of a config, or undefined. */
 export function valueAt(config: unknown, path: readonly PropertyKey[]): unknown {
     return path.reduce<unknown>(
         (value, part) => (typeof value === "object" && value !== null ? Reflect.get(value, part) : undefined),
@@ -65,7 +65,7 @@ export class StackFile {
         this.path = stackFileName(stack);
     }
 
-    /** How the file's values are encrypted: by a passphrase, by a key service, or not yet decided. */
+    /** Encryption of the file's values: by a passphrase, by a key service, or not yet decided. */
     encryption(): "passphrase" | "service" | undefined {
         const document = this.read();
         if (document.has("secretsprovider") && document.get("secretsprovider") !== "passphrase") {
@@ -74,7 +74,7 @@ export class StackFile {
         return document.has("encryptionsalt") ? "passphrase" : undefined;
     }
 
-    /** What the file has under `config`, by key without `hearth:`; for what is encrypted, a text that says so. */
+    /** Content of `config`, by key without `hearth:`; encrypted values are replaced by a placeholder. */
     config(): Record<string, unknown> {
         const config = existsSync(this.path) ? readStackFile(this.path).config : {};
         return Object.fromEntries(
@@ -90,7 +90,7 @@ export class StackFile {
         return existsSync(this.path) ? configSize(readStackFile(this.path).config) : 0;
     }
 
-    /** What stands at a path below `hearth:`, as {@link config} shows it. */
+    /** Value at a path below `hearth:`, as {@link config} shows it. */
     at(path: readonly string[]): unknown {
         return valueAt(this.config(), path);
     }

@@ -22,7 +22,7 @@ export class Vault {
     }
 
     /**
-     * Whether the stack's file can be written to with this passphrase.
+     * Reports whether the stack's file can be written to with this passphrase.
      *
      * @throws Failure in Pulumi's words when it fails for another reason
      */

@@ -1,4 +1,4 @@
-/** What a pull request changes in the manifests of an Application. */
+/** Changes of a pull request in the manifests of an Application. */
 export interface Difference {
     /** Name of the Application. */
     readonly name: string;
@@ -6,10 +6,10 @@ export interface Difference {
     readonly result: { readonly diff: string } | { readonly failure: string };
 }
 
-/** What a pull request changes in what `pulumi up` would bring about; or why that is not known. */
+/** Changes of a pull request in what `pulumi up` would do; or the reason why they are unknown. */
 export type ProgramChange =
     | {
-          /** How many resources each happens to. */
+          /** Number of resources for each operation. */
           readonly created: number;
           readonly updated: number;
           readonly deleted: number;

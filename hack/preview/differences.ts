@@ -44,12 +44,12 @@ export function withoutSecrets(manifests: string): string {
             .map(({ text }) => text)
             .join("");
     } catch (error) {
-        // What cannot be read cannot be searched for Secrets either.
+        // Unreadable output cannot be searched for Secrets either.
         throw error instanceof YamlError ? new Failure(`the rendered chart: ${error.message}`) : error;
     }
 }
 
-/** Whether a document is a Secret, or a list with one in it. */
+/** Reports whether a document is a Secret, or a list with one in it. */
 const hasSecret = (document: unknown) =>
     [document, ...objectsIn(document)].some((each) => /^secret(list)?$/i.test(String(Object(each).kind)));
 
@@ -59,7 +59,7 @@ async function manifestsOf(name: string, { root, applications }: Checkout, setti
 }
 
 /**
- * What a change does to the manifests that Argo CD would apply.
+ * Differences that a change makes in the manifests that Argo CD would apply.
  *
  * @param repository folder of a Git repository with both commits
  * @param base the commit that the change starts from

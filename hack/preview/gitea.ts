@@ -4,7 +4,7 @@ import { marker } from "./comment";
 
 /** A pull request in Gitea. */
 export interface PullRequest {
-    /** Where Gitea answers. */
+    /** Base URL of Gitea. */
     readonly server: string;
     /** `<owner>/<name>` */
     readonly repository: string;

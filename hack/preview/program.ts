@@ -31,7 +31,7 @@ const kubeconfigPlaceholder = (context: string) =>
         users: [{ name: "preview", user: {} }],
     });
 
-/** How Pulumi writes a value in JSON that it does not know before `up`. */
+/** Placeholder in Pulumi's JSON for a value that is unknown before `up`. */
 const unknownValue = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
 
 const previewSchema = z.object({
@@ -61,7 +61,7 @@ function withoutSecrets(file: string): [path: string, placeholder: string][] {
     const inMaps = encrypted.filter((path) => path.every((key) => typeof key === "string"));
     for (const [first, ...rest] of encrypted) {
         for (const key of [first, first.replace(/^hearth:/, "")].filter((each) => document.hasIn(["config", each]))) {
-            // What is in a list keeps its place there; nothing that is secret is.
+            // Items of a list keep their positions; secrets are never items.
             if (rest.every((each) => typeof each === "string")) {
                 document.deleteIn(["config", key, ...rest]);
             } else {
@@ -88,7 +88,7 @@ function withoutSecrets(file: string): [path: string, placeholder: string][] {
 const nameOf = (urn: string) => urn.split("::").slice(2).join(" ").split("$").at(-1) ?? urn;
 
 /**
- * What the program of a commit declares, by a `pulumi preview` of a stack that has no state yet. It needs no cluster, no
+ * Resources that a commit's program declares, by a `pulumi preview` of a stack without state. It needs no cluster, no
  * secret, and no network but for plugins and upstream charts.
  *
  * @param root work tree of the commit, with its packages; the stack's file loses its secrets
@@ -100,12 +100,12 @@ async function declaredResources(root: string, state: string, stack: string): Pr
     mkdirSync(state);
     const env = {
         ...process.env,
-        // Where Pulumi's own plugins cannot be downloaded, ours are in npm's folder of commands.
+        // If Pulumi's own plugins cannot be downloaded, ours are in npm's folder of commands.
         PATH: [dirname(tool("pulumi")), join(root, "node_modules/.bin"), process.env["PATH"]].join(delimiter),
         PULUMI_BACKEND_URL: `file://${state}`,
         PULUMI_CONFIG_PASSPHRASE: "preview",
         PULUMI_SKIP_UPDATE_CHECK: "true",
-        // What the repository has that Argo CD follows is not asked: a runner may not reach it, and would wait long.
+        // The repository that Argo CD follows is not read: a runner may not reach it, and would wait long.
         GIT_ALLOW_PROTOCOL: "none",
     };
     const pulumi = (args: string[], options: Pick<CaptureOptions, "accepted"> = {}) =>
@@ -145,7 +145,7 @@ async function checkOut(repository: string, commit: string, root: string): Promi
 }
 
 /**
- * What a change does to what the program declares: the resources of its head beside those of where it starts. That is
+ * Difference that a change makes in the declared resources, between its head and its merge base. That is
  * not what `pulumi up` has to do in the home, which depends on what there is, but what is new in it.
  *
  * @param repository root of the checkout, with both commits and its packages

@@ -6,13 +6,13 @@ import { type KnownRelease, releaseType, type StateResource } from "./deployment
 import type { Recovery } from "./recover";
 import { freeRelease } from "./releases";
 
-/** What `pulumi preview --json` prints, as far as it is looked at here. */
+/** Output of `pulumi preview --json`, as far as it is read here. */
 export interface Preview {
     readonly steps?: readonly { readonly op: string; readonly newState?: StateResource }[];
 }
 
 /**
- * What the next run would make anew, since the state knows of none.
+ * Resources that the next run would recreate, since the state has none of them.
  *
  * @param generated the values that count
  */
@@ -56,7 +56,7 @@ export async function adoptObjects(
     }
     const preview: Preview = JSON.parse(
         await pulumi(["preview", "--json"]).catch(() => {
-            // What is wrong stands in its output, among everything else.
+            // The output contains the error, among everything else.
             throw new Failure(
                 `whether the cluster has what the state does not know of cannot be told: the preview fails. See \`npx ` +
                     `pulumi preview --stack ${stack}\`, put it right, and run this again`,

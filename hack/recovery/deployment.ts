@@ -8,11 +8,11 @@ export interface StateResource {
     readonly provider?: string;
 }
 
-/** What `pulumi stack export` prints. */
+/** Output of `pulumi stack export`. */
 export interface ExportedState {
     readonly deployment: {
         readonly resources?: readonly StateResource[];
-        /** What the run was about when it was killed. */
+        /** Operations that were in progress when the run was killed. */
         readonly pending_operations?: readonly { readonly type: string; readonly resource: StateResource }[];
     };
 }
@@ -62,7 +62,7 @@ export function knownReleases({ deployment }: ExportedState): StateRelease[] {
     }));
 }
 
-/** How an export with `--show-secrets` writes a secret. */
+/** Form of a secret in an export with `--show-secrets`. */
 function reveal(value: unknown): unknown {
     if (typeof value === "object" && value !== null && "plaintext" in value) {
         return JSON.parse(String(value.plaintext));

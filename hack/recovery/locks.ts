@@ -9,7 +9,7 @@ import { isPulumi } from "./processes";
 export interface StackLock {
     /** Path of the lock. */
     readonly file: string;
-    /** What the run wrote into it; undefined when it cannot be read. */
+    /** Content that the run wrote; undefined if it cannot be read. */
     readonly holder:
         | {
               readonly pid: number;
@@ -40,7 +40,7 @@ export function readLocks(folder: string, project: string, stack: string): Stack
 }
 
 /**
- * Whether the run that took a lock may still be going on. A Pulumi by the lock's number counts as that run: whether it
+ * Reports whether the run that took a lock may still be going on. A Pulumi by the lock's number counts as that run: whether it
  * is a later one that was given the same number cannot be told safely from times, since clocks are set.
  *
  * @param machine this machine's name, and its processes

@@ -6,7 +6,7 @@ import { isPulumi, isResourcePlugin } from "./processes";
 /** Milliseconds for a plugin to end in peace. */
 const grace = 3_000;
 
-/** Where a process works; undefined when that cannot be seen. */
+/** Working directory of a process; undefined if it cannot be read. */
 function workingDirectory(pid: number): string | undefined {
     try {
         return readlinkSync(`/proc/${pid}/cwd`);

@@ -9,13 +9,13 @@ function programOf({ commandLine }: RunningProcess): string {
 
 const plugin = /^pulumi-(resource|language|analyzer)-/;
 
-/** Whether a process is the Pulumi CLI, and not one of its plugins or an editor with Pulumi.yaml in it. */
+/** Reports whether a process is the Pulumi CLI, and not one of its plugins or an editor with Pulumi.yaml in it. */
 export function isPulumi(each: RunningProcess): boolean {
     const program = programOf(each);
     return program.startsWith("pulumi") && !plugin.test(program);
 }
 
-/** Whether a process is a plugin that works on the world, Pulumi's own or a stand-in. */
+/** Reports whether a process is a plugin that works on the world, Pulumi's own or a stand-in. */
 export function isResourcePlugin(each: RunningProcess): boolean {
     return programOf(each).startsWith("pulumi-resource-");
 }

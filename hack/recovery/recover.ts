@@ -7,7 +7,7 @@ import { releaseDeadLocks, type StackLock } from "./locks";
 import { endOrphanedPlugins } from "./plugins";
 import { freeRelease } from "./releases";
 
-/** What {@link recover} works on. */
+/** Dependencies of {@link recover}. */
 export interface Recovery {
     /** The checkout, from which paths in the stack's config start. */
     readonly root: string;

@@ -23,7 +23,7 @@ const exampleFile = "Pulumi.home.yaml";
 /** Characters that a new passphrase has at least: whoever has the repository can try as many as they like. */
 const shortest = 12;
 
-/** Where Pulumi looks for the passphrase itself. */
+/** Variables from which Pulumi reads the passphrase. */
 const passphraseVariables = ["PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"] as const;
 
 /** Somebody at a terminal, if this command has one. */

@@ -21,7 +21,7 @@ function highlight(yaml: string): string {
         .replace(/^([ \t]*#.*)$/gm, (comment) => colors.dim(comment));
 }
 
-/** What goes and what comes stand out in a unified diff. */
+/** Colors removed and added lines of a unified diff. */
 function highlightDifference(difference: string): string {
     return difference
         .replace(/^\+.*$/gm, (line) => colors.green(line))

@@ -38,7 +38,7 @@ function list(objects: readonly Manifest[]): string {
     return lines.sort().join("\n");
 }
 
-/** What a chart is made of: what Argo CD says of it or, where it has not heard of the chart, what installing it makes. */
+/** Objects of a chart: those that Argo CD lists or, if it does not know the chart, those that installing it creates. */
 async function objectsOf(kubectl: Kubectl, application: Application, { settings }: Stack): Promise<Manifest[]> {
     const { name } = application;
     const query = ["applications.argoproj.io", name, "--namespace", "argocd", "--ignore-not-found"];

@@ -3,7 +3,7 @@ export interface Finding {
     readonly node: string;
     readonly level: "ok" | "warning" | "fatal";
     readonly what: string;
-    /** What to do about it; empty if nothing. */
+    /** Remedy; empty if none. */
     readonly advice: string;
 }
 
@@ -19,7 +19,7 @@ export interface Peer {
 /** Result of looking at one host. */
 export interface Look {
     readonly findings: readonly Finding[];
-    /** Whether it carries the mark of this cluster. */
+    /** True if it carries the mark of this cluster. */
     readonly isMember: boolean;
     /** Its machine id; undefined if it was not reached. */
     readonly machine?: string;
@@ -48,7 +48,7 @@ export function parseFindings(node: string, text: string): Look {
     };
 }
 
-/** What a connection that failed tells, as a finding. */
+/** Finding for a failed connection. */
 export function connectionFinding(node: string, target: string, stderr: string): Finding {
     const fatal = (what: string, advice: string): Finding => ({ node, level: "fatal", what, advice });
     if (/Host key verification failed|REMOTE HOST IDENTIFICATION HAS CHANGED|no matching host key/.test(stderr)) {

@@ -26,7 +26,7 @@ async function look(node: PreflightNode, { ssh: login, cluster, script }: Prefli
           };
 }
 
-/** Whether something listens at a path. */
+/** Reports whether something listens at a path. */
 const answers = (path: string) =>
     new Promise<boolean>((resolve) => {
         const socket = connect(path, () => {

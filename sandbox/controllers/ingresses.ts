@@ -1,7 +1,7 @@
 import { allOf, type Cluster } from "./cluster";
 import type { V1Ingress, V1IngressClass } from "./kubernetes-types";
 
-/** Where k3s runs its ingress controller, and what the IngressClass calls it. */
+/** Location of k3s' ingress controller, and its name in the IngressClass. */
 const traefik = { namespace: "kube-system", name: "traefik", controller: "traefik.io/ingress-controller" };
 
 /**

@@ -8,7 +8,7 @@ import type {
 } from "./kubernetes-types";
 import { parseQuantity } from "./quantities";
 
-/** What provisioning depends on beside the claim. */
+/** Input of provisioning besides the claim. */
 export interface Surroundings {
     readonly classes: readonly V1StorageClass[];
     readonly drivers: readonly V1CSIDriver[];
@@ -21,7 +21,7 @@ export class Refused extends Error {}
 
 /** Makes the volume of a claim. */
 interface Provisioner {
-    /** Whether its pods would be at work. */
+    /** True if its pods would be at work. */
     isRunning(surroundings: Surroundings): boolean;
     /**
      * The specification of the volume, without what all volumes have.
@@ -34,11 +34,11 @@ interface Provisioner {
         volume: string,
         node: V1Node | undefined,
     ): Partial<V1PersistentVolume["spec"]>;
-    /** Whether it makes volumes larger. */
+    /** True if it makes volumes larger. */
     readonly expands: boolean;
 }
 
-/** Where k3s keeps the volumes of local-path. */
+/** Folder of k3s for the volumes of local-path. */
 const localPath = "/var/lib/rancher/k3s/storage";
 
 /** Parameters of an NFS class that the driver knows, in small letters: it does not mind case. */
@@ -188,7 +188,7 @@ export function provision(claim: V1PersistentVolumeClaim, surroundings: Surround
     };
 }
 
-/** Whether a provisioner deletes a volume now. */
+/** Reports whether a provisioner deletes a volume now. */
 export function isDisposable({ metadata, spec, status }: V1PersistentVolume, surroundings: Surroundings): boolean {
     const provisioner = provisioners[metadata?.annotations?.[provisionedBy] ?? ""];
     return (

@@ -28,7 +28,7 @@ export interface CopiedFile extends Placed {
     readonly mode?: number;
     /** File capabilities, by number, permitted and effective: `setcap cap_…=+ep`. */
     readonly capabilities?: readonly number[];
-    /** Whether the file capabilities are inheritable, too: `=+eip`. */
+    /** True if the file capabilities are inheritable, too: `=+eip`. */
     readonly inheritable?: boolean;
 }
 

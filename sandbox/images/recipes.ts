@@ -21,7 +21,7 @@ export interface Contents {
 export interface Recipe {
     /** Repositories that the image is served as, with the registry's host. */
     readonly repositories: readonly string[];
-    /** Where the configuration and the paths are from: a Dockerfile, by repository or Go module, version and path. */
+    /** Source of the configuration and the paths: a Dockerfile, by repository or Go module, version and path. */
     readonly source: string;
     /** In which way the image differs from upstream's, when that shows to who runs it. */
     readonly differs?: string;
@@ -84,7 +84,7 @@ const bundle = "/etc/ssl/certs/ca-certificates.crt";
 /** This machine's certificate authorities, where it has any. */
 const authorities: readonly Entry[] = existsSync(bundle) ? [{ path: bundle, from: bundle, mode: 0o644 }] : [];
 
-/** What upstream's base image `distroless/static` has: no shell. */
+/** Files of upstream's base image `distroless/static`: no shell. */
 const distroless: readonly Entry[] = [
     ...mergedUsr,
     ...accounts(["nonroot", 65532, 65532, "/home/nonroot"]),

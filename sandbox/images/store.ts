@@ -7,7 +7,7 @@ import { cacheDirectory } from "../../lib/paths";
 import { writeFileAtomically } from "../files";
 import { type Entry, layerFormat, writeLayer } from "./layer";
 
-/** What runs a container knows of its image, in the words of the OCI image specification. */
+/** Image configuration, in the terms of the OCI image specification. */
 export interface ImageConfig {
     /** User and group, as a Dockerfile's USER has them. @default root */
     readonly User?: string;

@@ -27,7 +27,7 @@ export function secret(value: unknown): unknown {
     return { [specialSigKey]: specialSecretSig, value };
 }
 
-/** Whether a property is secret, or has a secret part. */
+/** Reports whether a property is secret, or has a secret part. */
 export function hasSecrets(properties: Properties): boolean {
     return Object.values(properties).some((value) => isRpcSecret(deserializeProperty(value)));
 }

@@ -46,5 +46,5 @@ const remoteInputs = z.strictObject({
 /** Inputs by the type of the resource. */
 export const commandSchemas = { "command:local:Command": localInputs, "command:remote:Command": remoteInputs } as const;
 
-/** How to reach a host by SSH. */
+/** SSH connection to a host. */
 export type Connection = z.infer<typeof remoteInputs>["connection"];

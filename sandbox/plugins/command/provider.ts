@@ -85,7 +85,7 @@ export class CommandProvider implements Provider {
     }
 }
 
-/** How a local process ended, in Go's words. */
+/** Exit status of a local process, in Go's words. */
 function end({ code, signal }: Outcome): string {
     return signal === null ? `exit status ${code}` : `signal: ${signal.slice(3).toLowerCase()}`;
 }
