@@ -1,0 +1,103 @@
+import { createHmac } from "node:crypto";
+import { once } from "node:events";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { createServer, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { Gitea } from "../../components/gitea/api";
+import { lostDelivery } from "../../components/gitea/delivery";
+import { startGitea } from "../../sandbox/gitea";
+import type { Closeable } from "../../sandbox/http-server";
+import { sandboxPaths } from "../../sandbox/paths";
+import { freePort } from "../../sandbox/ports";
+import { type ApiServer, serveApi } from "../unit/components/api-server";
+
+const secret = "what-messages-are-signed-with";
+const administrator = { name: "hearth", password: "of-the-administrator" };
+const path = "/repos/home/hearth";
+const directory = mkdtempSync(join(tmpdir(), "hearth-gitea-"));
+const watches: ServerResponse[] = [];
+let gitea: Closeable;
+let api: ApiServer;
+/** Argo CD's webhook: it takes a signed message about a push, and refreshes root for it. */
+let argocd: Server;
+let server: string;
+let port: number;
+
+beforeAll(async () => {
+    const paths = sandboxPaths(directory);
+    for (const folder of [paths.logs, paths.bin]) {
+        mkdirSync(folder, { recursive: true });
+    }
+    const giteaPort = await freePort();
+    server = `http://127.0.0.1:${giteaPort}`;
+    gitea = await startGitea(
+        paths,
+        giteaPort,
+        { administrator: administrator.name, password: administrator.password },
+        () => {},
+    );
+    const root = (annotations?: object) => ({ metadata: { name: "root", resourceVersion: "5", annotations } });
+    api = await serveApi("own", ({ url = "" }, response) => {
+        response.setHeader("content-type", "application/json");
+        if (url.includes("watch=true")) {
+            response.flushHeaders();
+            watches.push(response);
+        } else {
+            response.end(JSON.stringify(root()));
+        }
+    });
+    argocd = createServer(async (request, response) => {
+        const body = await text(request);
+        const signature = createHmac("sha256", secret).update(body).digest("hex");
+        const isPush = request.headers["x-gogs-event"] === "push" && JSON.parse(body).ref === "refs/heads/main";
+        const isOurs = isPush && request.headers["x-gogs-signature"] === signature;
+        response.writeHead(isOurs ? 200 : 400).end();
+        for (const each of isOurs ? watches : []) {
+            const object = root({ "argocd.argoproj.io/refresh": "normal" });
+            each.write(`${JSON.stringify({ type: "MODIFIED", object })}\n`);
+        }
+    }).listen(0, "127.0.0.1");
+    await once(argocd, "listening");
+    port = (argocd.address() as AddressInfo).port;
+    const client = new Gitea(server, administrator);
+    await client.change("POST", "/orgs", { username: "home", visibility: "private" });
+    const repository = { name: "hearth", private: true, auto_init: true, default_branch: "main" };
+    await client.change("POST", "/orgs/home/repos", repository);
+}, 120_000);
+
+afterAll(async () => {
+    await gitea.close();
+    api.close();
+    argocd.close();
+    rmSync(directory, { recursive: true });
+});
+
+/** Declares a webhook, and tests it. */
+async function lost(url: string, key = secret): Promise<string | undefined> {
+    const config = { url, content_type: "json", secret: key };
+    await new Gitea(server, administrator).change("POST", `${path}/hooks`, {
+        ...{ type: "gitea", active: true, events: ["push"], branch_filter: "main", config },
+    });
+    return lostDelivery({
+        ...{ server, administrator, webhook: url, kubeconfig: api.kubeconfig, limit: 5 },
+        url: `${server}/home/hearth.git`,
+        repository: { owner: "home", name: "hearth", branch: "main" },
+    });
+}
+
+test("Gitea delivers a test, signed as Argo CD checks it, and nothing is said", async () => {
+    expect(await lost(`http://127.0.0.1:${port}/api/webhook`)).toBeUndefined();
+});
+
+test("a webhook at an address that Gitea's ALLOWED_HOST_LIST lacks is said, with that setting", async () => {
+    expect(await lost(`http://0.0.0.0:${port}/api/webhook`)).toMatch(
+        /does not reach Argo CD.*settings\/hooks\/\d+ under Recent Deliveries.*ALLOWED_HOST_LIST = private/,
+    );
+});
+
+test("a message that Argo CD refuses, since it is signed with another secret, is said", async () => {
+    expect(await lost(`http://localhost:${port}/api/webhook`, "another")).toMatch(/does not reach Argo CD/);
+});
