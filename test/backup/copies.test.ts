@@ -3,6 +3,9 @@ import { join } from "node:path";
 import { RestServer } from "./servers";
 import { targetFolder, Volume } from "./volume";
 
+// restic derives a key in each call, which takes a busy machine seconds.
+jest.setTimeout(300_000);
+
 const server = new RestServer();
 const volumes: Volume[] = [];
 

@@ -5,6 +5,9 @@ import { Program, runToEnd } from "../programs/program";
 import { RestServer } from "./servers";
 import { targetFolder, Volume } from "./volume";
 
+// restic derives a key in each call, which takes a busy machine seconds.
+jest.setTimeout(300_000);
+
 const server = new RestServer();
 let volume: Volume;
 

@@ -3,6 +3,9 @@ import { join } from "node:path";
 import { CountingProxy, RestServer } from "./servers";
 import { targetFolder, Volume } from "./volume";
 
+// restic derives a key in each call, which takes a busy machine seconds.
+jest.setTimeout(300_000);
+
 const server = new RestServer();
 const proxy = new CountingProxy();
 /** Moments at which each action is killed. */

@@ -9,6 +9,9 @@ import { RestServer } from "./servers";
 import { targetFolder, Volume } from "./volume";
 
 /** PostgreSQL refuses to run as root. */
+// restic derives a key in each call, which takes a busy machine seconds.
+jest.setTimeout(300_000);
+
 const nobody = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {};
 const rest = new RestServer();
 const directory = mkdtempSync(join(tmpdir(), "hearth-postgres-"));

@@ -7,6 +7,9 @@ import { sshdProgram } from "../../toolchain/sshd";
 import { Program } from "../programs/program";
 import { targetFolder, Volume } from "./volume";
 
+// restic derives a key in each call, which takes a busy machine seconds.
+jest.setTimeout(300_000);
+
 const directory = mkdtempSync(join(tmpdir(), "hearth-sftp-"));
 /** Who logs in: sshd needs no account of its own where it runs as that user. */
 const isRoot = process.getuid?.() === 0;
@@ -36,7 +39,7 @@ beforeAll(async () => {
         join(directory, "config"),
         [
             `Port ${port}`,
-            ...["ListenAddress 127.0.0.1", "UsePAM no", "StrictModes no", "PasswordAuthentication no"],
+            ...["ListenAddress 127.0.0.1", `UsePAM ${isRoot ? "yes" : "no"}`, "StrictModes no", "PasswordAuthentication no"],
             `HostKey ${join(directory, "host")}`,
             `AuthorizedKeysFile ${join(directory, "authorized_keys")}`,
             ...["PidFile none", "Subsystem sftp internal-sftp", "ForceCommand internal-sftp"],
@@ -62,7 +65,8 @@ const backup = (hostKey: string) => ({
 test("copies go to a folder over SFTP, and come back", async () => {
     const notes = new Volume(targetFolder(backup(hostKeys["own"] ?? "")));
     notes.write("notes.md", "milk");
-    expect((await notes.run("repository")).result).toMatchObject({ ok: true });
+    const opened = await notes.run("repository");
+    expect([opened.result?.ok, opened.output]).toEqual([true, opened.output]);
     expect((await notes.backup()).result).toMatchObject({ ok: true });
 
     const fresh = notes.replacement();
@@ -77,7 +81,7 @@ test("a server with another host key is sent nothing", async () => {
     notes.write("notes.md", "milk");
 
     const { code, result } = await notes.run("repository");
-    expect([code, result?.reason]).toEqual([10, "unreachable"]);
+    expect([code, result?.reason, result?.message]).toEqual([10, "unreachable", result?.message]);
     expect(result?.message).toContain("another SSH host key than hearth:backup.sftp.hostKey");
     notes.remove();
 });
