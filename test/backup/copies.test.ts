@@ -205,10 +205,10 @@ describe("bad input: one sentence, and no copy is lost", () => {
         notes.write("more.md", "bread");
         const fails = join(notes.directory, "bin");
         mkdirSync(fails);
-        // As root reads everything: restic, with a file beside that is not there.
+        // As root reads everything: restic, with a file beside that nobody can read.
         writeFileSync(
             join(fails, "restic"),
-            `#!/bin/sh\ncase "$*" in backup*databases*) exec ${notes.restic} "$@" missing-file ;; *) exec ${notes.restic} "$@" ;; esac\n`,
+            `#!/bin/sh\ncase "$*" in backup*databases*) exec ${notes.restic} "$@" /proc/self/mem ;; *) exec ${notes.restic} "$@" ;; esac\n`,
             { mode: 0o755 },
         );
         const { code, result } = await notes.backup({ PATH: `${fails}:${notes.path}` });
