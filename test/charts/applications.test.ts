@@ -62,6 +62,7 @@ const settings = {
     domain: "home.example.com",
     repository: { url: "https://git.example.com/home.git", revision: "trunk" },
     charts: { repository: "http://127.0.0.1:8080" },
+    nfs: { server: "nas", path: "/export" },
 };
 
 describe.each<[string, readonly string[] | undefined]>([
