@@ -1,11 +1,13 @@
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
+import { firstSteps } from "./components/addresses";
 import { readApplications } from "./components/applications";
 import { Backup } from "./components/backup";
 import { askCluster } from "./components/cluster";
 import { GitSource } from "./components/git-source";
 import { externalGitea, Gitea } from "./components/gitea";
 import { checkMedia, missingIn } from "./components/named-things";
+import { clusterValues } from "./components/overrides";
 import { RegistryLogin } from "./components/registry-login";
 import { RootApplication } from "./components/root-application";
 import { checkGivenSecrets, checkRotations, readSecretDeclarations } from "./components/secret-declarations";
@@ -49,7 +51,7 @@ const asked = askCluster(given, settings.nfs !== undefined, (facts) =>
     applications.flatMap((each) => missingIn(root, each, facts)),
 );
 const { kubeconfig: cluster } = asked;
-const architectures = asked.facts.apply((facts) => facts?.architectures);
+const values = asked.facts.apply((facts) => clusterValues(root, settings, applications, facts));
 /** Path or contents, as in the config; of a cluster that was built from nodes hack/ has it from here. */
 export const kubeconfig = cluster;
 /** Host keys of nodes that wait for the passphrase of their disks; hack/unlock trusts only these. */
@@ -75,6 +77,7 @@ const system = new System(
         kubeconfig: cluster,
         applications,
         traefikValues: asked.facts.apply((facts) => facts?.traefikValues ?? ""),
+        traefikAddress: values.apply((known) => known?.addresses?.traefik),
         argocdValuesFile: "charts/gitops/argo-cd.values.yaml",
     },
     { provider },
@@ -110,7 +113,7 @@ if (backup === undefined) {
 const gitea = settings.ownGitea
     ? new Gitea(
           "gitea",
-          { applications, settings, architectures, secrets, kubeconfig: cluster },
+          { applications, settings, values, secrets, kubeconfig: cluster },
           { provider, dependsOn: backup ? [secretUsers, backup] : secretUsers },
       )
     : undefined;
@@ -123,7 +126,7 @@ const gitSource = new GitSource(
 );
 
 const { revision, forcedBack } = gitSource;
-const common = { applications, settings, architectures, kubeconfig: cluster, revision, forcedBack };
+const common = { applications, settings, values, kubeconfig: cluster, revision, forcedBack };
 const tier1 = new Tier(
     "tier-1",
     { tier: 1, ...common },
@@ -136,3 +139,13 @@ const { ready } = new RootApplication("root", { ...common, uids }, { provider, d
 if (access) {
     testWebhook({ url, branch, gitea: access, kubeconfig: cluster, after: ready });
 }
+
+const steps = values.apply((known) => firstSteps(settings, known?.addresses));
+/** Address to which every name of the home leads. */
+export const traefik = steps.traefik;
+/** Address of AdGuard Home. */
+export const dns = steps.dns;
+/** What to set at the router. */
+export const router = steps.router;
+/** The page to open first. */
+export const firstPage = steps.firstPage;

@@ -17,7 +17,7 @@ function isTemplate(path: Path, values: unknown): boolean {
     const [first, name = "", part] = path;
     return first === "configs"
         ? part === "data" && Object(values).configs?.[name]?.template === true
-        : path.some((key) => ["env", "command", "args", "annotations"].includes(String(key)));
+        : path.some((key) => ["env", "command", "args", "annotations", "address"].includes(String(key)));
 }
 
 const literal = /\{\{-?\s*(`[^`]*`|"[^"]*")\s*-?\}\}/g;

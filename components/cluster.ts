@@ -4,6 +4,16 @@ import { readKubeconfig } from "../config/kubeconfig";
 import { Failure } from "../lib/failure";
 import { type Instance, loadClient, loadKubeConfig } from "./waits/cluster";
 
+/** A Service of type LoadBalancer. */
+export interface LoadBalancer {
+    /** `namespace/name` */
+    readonly service: string;
+    /** Addresses that it has. */
+    readonly addresses: readonly string[];
+    /** Address that it asks MetalLB for. */
+    readonly requested?: string | undefined;
+}
+
 /** Parts of a cluster that the program and the charts have to know, as its API server lists them. */
 export interface ClusterFacts {
     /** Names of the nodes. */
@@ -17,6 +27,8 @@ export interface ClusterFacts {
     readonly nfsClaims: readonly string[];
     /** Services that k3s' ServiceLB serves, `namespace/name`. */
     readonly serviceLb: readonly string[];
+    /** Services of type LoadBalancer. */
+    readonly loadBalancers: readonly LoadBalancer[];
     /** Values of the HelmChartConfig `traefik` in kube-system; empty without one. */
     readonly traefikValues: string;
 }
@@ -30,6 +42,9 @@ const updatePatience = 30_000;
 /** Label of the DaemonSets that ServiceLB creates: https://docs.k3s.io/networking/networking-services#service-load-balancer */
 const serviceLbLabel = "svccontroller.k3s.cattle.io/svcname";
 
+/** Annotation that asks MetalLB for an address. https://metallb.io/usage/#requesting-specific-ips */
+export const addressRequest = "metallb.io/loadBalancerIPs";
+
 /** Architectures that charts know: global.architectures in charts/common. */
 const supported = ["amd64", "arm64"];
 
@@ -41,6 +56,7 @@ function factsOf(
     classes: readonly Instance<"V1StorageClass">[],
     volumes: readonly Instance<"V1PersistentVolume">[],
     daemonSets: readonly Instance<"V1DaemonSet">[],
+    services: readonly Instance<"V1Service">[],
     traefikValues: string,
 ): ClusterFacts {
     return {
@@ -63,6 +79,13 @@ function factsOf(
                 return `${namespace}/${metadata?.labels?.[serviceLbLabel]}`;
             }),
         ),
+        loadBalancers: services
+            .filter(({ spec }) => spec?.type === "LoadBalancer")
+            .map(({ metadata, status }) => ({
+                service: `${metadata?.namespace}/${metadata?.name}`,
+                addresses: (status?.loadBalancer?.ingress ?? []).flatMap(({ ip }) => ip ?? []),
+                requested: metadata?.annotations?.[addressRequest],
+            })),
         traefikValues,
     };
 }
@@ -85,6 +108,7 @@ export async function readCluster(kubeconfig: string): Promise<ClusterFacts | un
             config
                 .makeApiClient(client.AppsV1Api)
                 .listDaemonSetForAllNamespaces({ ...options, labelSelector: serviceLbLabel }),
+            config.makeApiClient(client.CoreV1Api).listServiceForAllNamespaces(options),
             config
                 .makeApiClient(client.CustomObjectsApi)
                 .getNamespacedCustomObject({
@@ -100,8 +124,8 @@ export async function readCluster(kubeconfig: string): Promise<ClusterFacts | un
                 ),
         ]);
         const late = new Promise<never>((_, reject) => setTimeout(reject, patience).unref());
-        const [nodes, classes, volumes, daemonSets, traefik] = await Promise.race([read, late]);
-        return factsOf(nodes.items, classes.items, volumes.items, daemonSets.items, traefik);
+        const [nodes, classes, volumes, daemonSets, services, traefik] = await Promise.race([read, late]);
+        return factsOf(nodes.items, classes.items, volumes.items, daemonSets.items, services.items, traefik);
     } catch {
         return undefined;
     }

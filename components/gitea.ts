@@ -4,7 +4,7 @@ import type { Settings } from "../config/settings";
 import { Failure } from "../lib/failure";
 import { type Application, valueFilePath } from "./applications";
 import type { Account } from "./git";
-import { overriddenManifest } from "./overrides";
+import { type ClusterValues, overriddenManifest } from "./overrides";
 import type { Secrets } from "./secrets";
 import { waitFor } from "./wait";
 
@@ -31,8 +31,8 @@ export interface GiteaArgs {
     readonly settings: Settings;
     /** The cluster: path to a kubeconfig, or the contents of one. */
     readonly kubeconfig: pulumi.Input<string>;
-    /** Architectures of the nodes; amd64 and arm64 when they are not known. */
-    readonly architectures?: pulumi.Input<readonly string[] | undefined>;
+    /** Values that the cluster decides; the charts' defaults when they are not known. */
+    readonly values?: pulumi.Input<ClusterValues | undefined>;
     /** The charts' secrets, of which Gitea's has the administrator's password. */
     readonly secrets: Secrets;
 }
@@ -81,10 +81,10 @@ export class Gitea extends pulumi.ComponentResource {
                 namespace: application.namespace,
                 valueYamlFiles: helm?.valueFiles?.map((file) => new pulumi.asset.FileAsset(valueFilePath(path, file))),
                 values: pulumi
-                    .output(args.architectures)
+                    .output(args.values)
                     .apply(
-                        (architectures) =>
-                            overriddenManifest(application, settings, architectures).spec.sources[0].helm?.valuesObject,
+                        (values) =>
+                            overriddenManifest(application, settings, values).spec.sources[0].helm?.valuesObject,
                     ),
                 // The runners in it wait for Gitea, and need not be ready for the repository to be there.
                 skipAwait: true,

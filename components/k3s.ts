@@ -1,12 +1,16 @@
+import { isIPv4 } from "node:net";
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { readYaml, toYaml, YamlError } from "../config/yaml";
 import { Failure } from "../lib/failure";
+import { addressRequest } from "./cluster";
 
 /** Arguments of {@link K3s}. */
 export interface K3sArgs {
     /** Values of the HelmChartConfig `traefik` that exists already, as YAML: they stay, except for those below. */
     readonly traefikValues: pulumi.Input<string>;
+    /** Address of Traefik's Service; the one that it has, or any of MetalLB's, by default. */
+    readonly traefikAddress?: pulumi.Input<string | undefined>;
 }
 
 /** Upload time of the largest video over a slow Wi-Fi; Traefik's default cuts a request body after 60 seconds. */
@@ -24,6 +28,41 @@ const needed = {
     service: { spec: { externalTrafficPolicy: "Local" } },
 };
 
+function parseValues(valuesContent: string): unknown {
+    try {
+        return readYaml(valuesContent, { generated: true });
+    } catch (error) {
+        throw error instanceof YamlError
+            ? new Failure(`HelmChartConfig traefik in kube-system: valuesContent is not valid YAML: ${error.message}`)
+            : error;
+    }
+}
+
+/** IPv4 address that values of Traefik ask MetalLB for, in any of its forms; undefined without one. */
+export function requestedAddress(valuesContent: string): string | undefined {
+    const { annotations, spec } = Object(Object(parseValues(valuesContent)).service);
+    const forms = [
+        annotations?.[addressRequest],
+        annotations?.["metallb.universe.tf/loadBalancerIPs"],
+        spec?.loadBalancerIP,
+    ];
+    return forms
+        .flatMap((each) => String(each ?? "").split(","))
+        .find((each) => isIPv4(each.trim()))
+        ?.trim();
+}
+
+/** Values that ask for an address; without other requests, since MetalLB refuses a Service with two. */
+function withAddress(values: unknown, address: string): unknown {
+    const { annotations, spec, ...service } = Object(Object(values).service);
+    const { "metallb.universe.tf/loadBalancerIPs": _old, ...others } = Object(annotations);
+    const { loadBalancerIP: _field, ...fields } = Object(spec);
+    return {
+        ...Object(values),
+        service: { ...service, annotations: { ...others, [addressRequest]: address }, spec: fields },
+    };
+}
+
 function merged(into: unknown, from: unknown): unknown {
     if (typeof into !== "object" || into === null || typeof from !== "object" || from === null) {
         return from;
@@ -36,29 +75,29 @@ function merged(into: unknown, from: unknown): unknown {
  * Values for k3s' Traefik: those that exist, with the home's over them.
  *
  * @param existing YAML of the HelmChartConfig, empty without one
- * @throws Failure when that is not valid YAML
+ * @param address of its Service; undefined leaves what the values say
+ * @throws Failure when they are not valid YAML
  */
-export function traefikValues(existing: string): string {
-    try {
-        return toYaml(merged(readYaml(existing, { generated: true }) ?? {}, needed));
-    } catch (error) {
-        throw error instanceof YamlError
-            ? new Failure(`HelmChartConfig traefik in kube-system: valuesContent is not valid YAML: ${error.message}`)
-            : error;
-    }
+export function traefikValues(existing: string, address?: string): string {
+    const values = merged(parseValues(existing) ?? {}, needed);
+    const isRequested = address === undefined || requestedAddress(existing) === address;
+    return toYaml(isRequested ? values : withAddress(values, address));
 }
 
 /** Settings of k3s' own parts: Traefik, and the StorageClass local-path. https://docs.k3s.io/add-ons/helm */
 export class K3s extends pulumi.ComponentResource {
     constructor(name: string, args: K3sArgs, opts?: pulumi.ComponentResourceOptions) {
         super("hearth:components:K3s", name, {}, opts);
+        const valuesContent = pulumi
+            .all([args.traefikValues, args.traefikAddress])
+            .apply(([existing, address]) => traefikValues(existing, address));
         new kubernetes.apiextensions.CustomResource(
             `${name}-traefik`,
             {
                 apiVersion: "helm.cattle.io/v1",
                 kind: "HelmChartConfig",
                 metadata: { name: "traefik", namespace: "kube-system" },
-                spec: { valuesContent: pulumi.output(args.traefikValues).apply(traefikValues) },
+                spec: { valuesContent },
             },
             // Somebody else's values may be in it.
             { parent: this, retainOnDelete: true },

@@ -1,5 +1,6 @@
 import { backupTargets, targetPeer } from "../config/backup";
 import type { Settings } from "../config/settings";
+import { chooseAddresses, type HomeAddresses } from "./addresses";
 import {
     type Application,
     type ApplicationManifest,
@@ -8,11 +9,40 @@ import {
     type TierNumber,
     tiers,
 } from "./applications";
+import type { ClusterFacts } from "./cluster";
 import { generatePaths } from "./generate-paths";
 import { podSecurityLabel, podSecurityLevels } from "./pod-security";
 
 /** The settings that take the place of a manifest's literal defaults. */
-export type OverrideSettings = Pick<Settings, "repository" | "domain" | "charts" | "nfs" | "backup">;
+export type OverrideSettings = Pick<Settings, "repository" | "domain" | "charts" | "nfs" | "backup" | "letsencrypt">;
+
+/** Values of the charts that the running cluster decides. */
+export interface ClusterValues {
+    /** Architectures of the nodes: some charts have one workload for each. */
+    readonly architectures: readonly string[];
+    /** Undefined where the settings name no pool that they could be in. */
+    readonly addresses?: HomeAddresses;
+}
+
+/**
+ * Values of the charts for a cluster; undefined for one that does not answer, which leaves the charts' defaults.
+ *
+ * @param root the repository's top folder
+ * @throws Failure as {@link chooseAddresses}
+ */
+export function clusterValues(
+    root: string,
+    { loadBalancer }: { readonly loadBalancer?: Settings["loadBalancer"] | undefined },
+    applications: readonly Application[],
+    facts: ClusterFacts | undefined,
+): ClusterValues | undefined {
+    return (
+        facts && {
+            architectures: facts.architectures,
+            ...(loadBalancer && { addresses: chooseAddresses(root, loadBalancer, applications, facts) }),
+        }
+    );
+}
 
 /** One value of an Application manifest that the stack's config sets, as a JSON Patch (RFC 6902) operation. */
 export interface Override {
@@ -30,23 +60,26 @@ const below = (path: string, key: string) => `${path}/${key.replaceAll("~", "~0"
 const add = (path: string, value: Override["value"]): Override => ({ op: "add", path, value });
 
 /** The overrides that every Application gets: all of them have this repository as their first source. */
-export function commonOverrides({ repository, domain, nfs }: OverrideSettings): Override[] {
+export function commonOverrides({ repository, domain, nfs, letsencrypt }: OverrideSettings): Override[] {
     return [
         add("/spec/sources/0/repoURL", repository.url),
         add("/spec/sources/0/targetRevision", repository.revision),
         add(`${global}/domain`, domain),
         // Charts expect an export by default.
         ...(nfs ? [] : [add(`${global}/nfs`, false)]),
+        // A rehearsal changes no certificate of a service.
+        ...(letsencrypt?.staging === false ? [add(`${global}/clusterIssuer`, "letsencrypt")] : []),
     ];
 }
 
-/**
- * The override with the architectures of the nodes: some charts have one workload for each.
- *
- * @param architectures undefined leaves the charts' default, amd64 and arm64
- */
-export function architectureOverrides(architectures: readonly string[] | undefined): Override[] {
-    return architectures ? [add(`${global}/architectures`, architectures)] : [];
+/** The overrides with what the cluster decides; none while it is not known. */
+export function clusterOverrides(values: ClusterValues | undefined): Override[] {
+    return values
+        ? [
+              add(`${global}/architectures`, values.architectures),
+              ...(values.addresses ? [add(`${global}/addresses`, { ...values.addresses })] : []),
+          ]
+        : [];
 }
 
 /** Overrides with the settings of volume copies: `global.backup` of charts/common; nothing secret. */
@@ -71,6 +104,13 @@ export function backupOverrides({ backup }: OverrideSettings): Override[] {
 /** The overrides that follow from the tier. */
 export function tierOverrides(tier: TierNumber): Override[] {
     return [add("/spec/project", projectOf(tier)), add(`${global}/priorityClass`, priorityClassOf(tier))];
+}
+
+/** The override of the Application that has the issuers. */
+export function issuerOverrides({ letsencrypt }: OverrideSettings, { name }: Application): Override[] {
+    return letsencrypt && name === "cert-manager"
+        ? [add("/spec/sources/0/helm/valuesObject/letsencrypt", letsencrypt)]
+        : [];
 }
 
 /** The override that a Pod Security annotation asks for: Argo CD labels the namespace with it. */
@@ -104,22 +144,19 @@ function replaced(target: unknown, [key, ...rest]: readonly string[], value: Ove
         : { ...Object(target), [key]: replaced(Object(target)[key], rest, value) };
 }
 
-/**
- * Copy of an Application's manifest with the values of the stack and of its tier.
- *
- * @param architectures of the nodes, as {@link architectureOverrides} takes them
- */
+/** Copy of an Application's manifest with the values of the stack, of the cluster and of its tier. */
 export function overriddenManifest(
     application: Application,
     settings: OverrideSettings,
-    architectures?: readonly string[],
+    values?: ClusterValues,
 ): ApplicationManifest {
     const overrides = [
         ...commonOverrides(settings),
-        ...architectureOverrides(architectures),
+        ...clusterOverrides(values),
         ...backupOverrides(settings),
         ...tierOverrides(application.tier),
         ...podSecurityOverrides(application.manifest.metadata.annotations[podSecurityLabel]),
+        ...issuerOverrides(settings, application),
         ...upstreamOverrides(settings, application),
     ];
     return overrides.reduce((manifest, { path, value }) => {
@@ -133,7 +170,7 @@ export function overriddenManifest(
 export function kustomizePatches(
     applications: readonly Application[],
     settings: OverrideSettings,
-    architectures?: readonly string[],
+    values?: ClusterValues,
 ) {
     const patch = (
         overrides: Override[],
@@ -144,7 +181,7 @@ export function kustomizePatches(
         patch: JSON.stringify(overrides),
     });
     return [
-        patch([...commonOverrides(settings), ...architectureOverrides(architectures), ...backupOverrides(settings)]),
+        patch([...commonOverrides(settings), ...clusterOverrides(values), ...backupOverrides(settings)]),
         // By the annotations, so that they apply to a service that is new in Git too.
         ...tiers.map((tier) =>
             patch(tierOverrides(tier), { annotationSelector: `argocd.argoproj.io/sync-wave=${tier}` }),
@@ -153,7 +190,7 @@ export function kustomizePatches(
             patch(podSecurityOverrides(level), { annotationSelector: `${podSecurityLabel}=${level}` }),
         ),
         ...applications.flatMap((application) => {
-            const overrides = upstreamOverrides(settings, application);
+            const overrides = [...issuerOverrides(settings, application), ...upstreamOverrides(settings, application)];
             return overrides.length > 0 ? [patch(overrides, { name: application.name })] : [];
         }),
     ];

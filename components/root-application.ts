@@ -3,7 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { Settings } from "../config/settings";
 import type { Application } from "./applications";
 import { createGate, gateAnnotations } from "./gate";
-import { kustomizePatches } from "./overrides";
+import { type ClusterValues, kustomizePatches } from "./overrides";
 
 /** Arguments of {@link RootApplication}. */
 export interface RootApplicationArgs {
@@ -19,8 +19,8 @@ export interface RootApplicationArgs {
     readonly kubeconfig: pulumi.Input<string>;
     /** The stack's configuration. */
     readonly settings: Settings;
-    /** Architectures of the nodes; amd64 and arm64 when they are not known. */
-    readonly architectures?: pulumi.Input<readonly string[] | undefined>;
+    /** Values that the cluster decides; the charts' defaults when they are not known. */
+    readonly values?: pulumi.Input<ClusterValues | undefined>;
 }
 
 /**
@@ -59,8 +59,8 @@ export class RootApplication extends pulumi.ComponentResource {
                         path,
                         kustomize: {
                             patches: pulumi
-                                .output(args.architectures)
-                                .apply((architectures) => kustomizePatches(applications, settings, architectures)),
+                                .output(args.values)
+                                .apply((values) => kustomizePatches(applications, settings, values)),
                         },
                     },
                     syncPolicy: {

@@ -22,6 +22,8 @@ export interface SystemArgs {
     readonly applications: readonly Application[];
     /** Values that k3s' Traefik has already, as YAML; none by default. */
     readonly traefikValues?: pulumi.Input<string>;
+    /** Address of Traefik's Service; the one that it has, or any of MetalLB's, by default. */
+    readonly traefikAddress?: pulumi.Input<string | undefined>;
     /** Path of the values file of the argo-cd chart. */
     readonly argocdValuesFile: string;
 }
@@ -55,7 +57,11 @@ export class System extends pulumi.ComponentResource {
                 { parent: this },
             ),
             new PriorityClasses("priority-classes", {}, { parent: this }),
-            new K3s("k3s", { traefikValues: args.traefikValues ?? "" }, { parent: this }),
+            new K3s(
+                "k3s",
+                { traefikValues: args.traefikValues ?? "", traefikAddress: args.traefikAddress },
+                { parent: this },
+            ),
         ];
         const opt = { parent: this, dependsOn: first };
         new MetalLB(

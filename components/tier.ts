@@ -3,7 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { Settings } from "../config/settings";
 import type { Application, TierNumber } from "./applications";
 import { createGate, gateAnnotations } from "./gate";
-import { overriddenManifest } from "./overrides";
+import { type ClusterValues, overriddenManifest } from "./overrides";
 import { waitFor } from "./wait";
 
 /** Seconds in which the API server takes a refresh of every Application. */
@@ -23,8 +23,8 @@ export interface TierArgs {
     readonly kubeconfig: pulumi.Input<string>;
     /** The stack's configuration. */
     readonly settings: Settings;
-    /** Architectures of the nodes; amd64 and arm64 when they are not known. */
-    readonly architectures?: pulumi.Input<readonly string[] | undefined>;
+    /** Values that the cluster decides; the charts' defaults when they are not known. */
+    readonly values?: pulumi.Input<ClusterValues | undefined>;
 }
 
 /**
@@ -65,8 +65,8 @@ export class Tier extends pulumi.ComponentResource {
                 {
                     ...manifest,
                     spec: pulumi
-                        .output(args.architectures)
-                        .apply((architectures) => overriddenManifest(application, settings, architectures).spec),
+                        .output(args.values)
+                        .apply((values) => overriddenManifest(application, settings, values).spec),
                     metadata: {
                         ...manifest.metadata,
                         annotations: pulumi.output(args.revision).apply((revision) => ({

@@ -29,6 +29,18 @@ import { absolutePath, httpUrl, isNoProperty, lineOf, matching, textOf } from ".
 /** A DNS name of two labels or more; the last one of an address is a number. */
 const domainName = /^(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+(?!\d+$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 
+/** An address that a Service of the home keeps. */
+const fixedAddress = z
+    .string("an IPv4 address of hearth:loadBalancer.addresses")
+    .refine(isIPv4, "an IPv4 address of hearth:loadBalancer.addresses")
+    .optional();
+
+/** DNS providers in which cert-manager writes the records of DNS-01. */
+const dnsProviders = ["cloudflare", "digitalocean"] as const;
+
+/** Domains that belong to nobody, so that no public CA signs for them: RFC 6761, RFC 6762, RFC 8375, ICANN's .internal. */
+const privateDomain = /(^|\.)(home\.arpa|internal|local|localhost|test|example|invalid|onion|lan|home|corp)$/;
+
 const addressRange = 'an IPv4 range as "192.168.1.240-192.168.1.250" or a CIDR as "192.168.1.240/28"';
 
 /**
@@ -156,7 +168,13 @@ function checkCluster({ value, issues }: z.core.ParsePayload<unknown>): void {
 
 /** Settings with an address in the home. */
 const addressSchema = z.looseObject({
-    loadBalancer: z.looseObject({ addresses: z.array(z.unknown()) }).optional(),
+    loadBalancer: z
+        .looseObject({
+            addresses: z.array(z.unknown()),
+            traefik: z.unknown().optional(),
+            adguard: z.unknown().optional(),
+        })
+        .optional(),
     nfs: z.looseObject({ server: z.unknown() }).optional(),
     api: z.looseObject({ address: z.unknown() }).optional(),
     nodes: z
@@ -225,6 +243,51 @@ function checkAddresses({ value, issues }: z.core.ParsePayload<unknown>): void {
         } else if (other !== undefined) {
             expect(path, `ranges without an address in common: ${other.given} has some of these`);
         }
+    }
+}
+
+/** Checks the addresses that Services of the home keep. */
+function checkFixedAddresses({ value, issues }: z.core.ParsePayload<unknown>): void {
+    const { data } = addressSchema.shape.loadBalancer.safeParse(Object(value).loadBalancer);
+    const ranges = (data?.addresses ?? []).flatMap((each) => parseRange(String(each)) ?? []);
+    for (const key of ["traefik", "adguard"] as const) {
+        const given = data?.[key];
+        const path = ["loadBalancer", key];
+        if (typeof given !== "string" || !isIPv4(given) || ranges.length === 0) {
+            continue; // Refused by its own schema.
+        }
+        if (!ranges.some((range) => contains(range, given))) {
+            const message = "an address in a range of hearth:loadBalancer.addresses";
+            issues.push({ code: "custom", input: undefined, path, message });
+        } else if (/\.(0|255)$/.test(given)) {
+            const message = "an address that does not end in .0 or .255, which MetalLB hands to no Service";
+            issues.push({ code: "custom", input: undefined, path, message });
+        } else if (key === "adguard" && given === data?.traefik) {
+            refuse(issues, path, "set hearth:loadBalancer.traefik and hearth:loadBalancer.adguard to two addresses");
+        }
+    }
+}
+
+/** Settings that Let's Encrypt takes together. */
+const letsencryptSchema = z.looseObject({
+    domain: z.unknown().optional(),
+    letsencrypt: z.looseObject({}),
+    secrets: z.record(z.string(), z.record(z.string(), z.unknown())).optional(),
+});
+
+/** Checks that Let's Encrypt can sign for the domain, and has the token that proves it. */
+function checkLetsencrypt({ value, issues }: z.core.ParsePayload<unknown>): void {
+    const { data } = letsencryptSchema.safeParse(value);
+    if (data === undefined) {
+        return;
+    }
+    if (privateDomain.test(String(data.domain))) {
+        const message = "with hearth:letsencrypt, a domain that you own: no public CA signs for this one";
+        issues.push({ code: "custom", input: undefined, path: ["domain"], message });
+    }
+    if (data.secrets?.["cert-manager"]?.["dns-token"] === undefined) {
+        const message = "with hearth:letsencrypt, the API token of the domain's DNS provider, as a secret";
+        issues.push({ code: "custom", input: undefined, path: ["secrets", "cert-manager", "dns-token"], message });
     }
 }
 
@@ -330,7 +393,22 @@ export const settingFields = z.strictObject({
         addresses: z
             .array(z.string(addressRange).refine((text) => parseRange(text) !== undefined, addressRange))
             .min(1, "at least one range of addresses"),
+        /** Address of k3s' Traefik, to which every name leads; by default the one that it has, or the first free one. */
+        traefik: fixedAddress,
+        /** Address of AdGuard Home, the home's DNS server; by default the one that it has, or the last free one. */
+        adguard: fixedAddress,
     }),
+    /** Certificates that every browser trusts, by DNS-01, for a home whose domain is public; without it, the home's own CA. */
+    letsencrypt: z
+        .strictObject({
+            /** Address that Let's Encrypt writes to when a certificate is about to expire. */
+            email: matching(/^[^@\s]+@[^@\s.]+(\.[^@\s.]+)+$/, "an e-mail address"),
+            /** The domain's DNS provider; its API token is the secret `dns-token` of the chart cert-manager. */
+            provider: z.enum(dnsProviders, `one of ${dnsProviders.join(", ")}`),
+            /** Rehearse with the staging server, while every service keeps the certificate that it has. */
+            staging: z.boolean("true or false").default(true),
+        })
+        .optional(),
     /** The export that holds media and everything large; a home without one keeps all data on the nodes' disks. */
     nfs: z
         .strictObject({
@@ -357,7 +435,12 @@ export const settingFields = z.strictObject({
 });
 
 /** The same, with what settings have to say about each other. */
-export const settingsSchema = settingFields.check(checkCluster).check(checkAddresses).check(checkGitea);
+export const settingsSchema = settingFields
+    .check(checkCluster)
+    .check(checkAddresses)
+    .check(checkFixedAddresses)
+    .check(checkLetsencrypt)
+    .check(checkGitea);
 
 type Given = z.output<typeof settingsSchema>;
 

@@ -2,24 +2,23 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Application, valueFilePath } from "../components/applications";
-import { overriddenManifest } from "../components/overrides";
+import { type ClusterValues, type OverrideSettings, overriddenManifest } from "../components/overrides";
 import { tool } from "../toolchain/tools";
 import { capture } from "./capture";
-import type { StackSettings } from "./stack";
 
 /**
  * Manifests that Argo CD would apply for an Application if the checkout were the commit that it follows, as a stream of YAML
  * documents: rendered with Helm 4, as its repo server does, with the stack's values.
  *
  * @param root the checkout whose charts are rendered
- * @param architectures of the nodes; amd64 and arm64 when they are not known
+ * @param cluster what it decides; the charts' defaults when that is not known
  * @throws Failure with what Helm said
  */
 export async function render(
     root: string,
     application: Application,
-    settings: StackSettings,
-    architectures?: readonly string[],
+    settings: OverrideSettings,
+    cluster?: ClusterValues,
 ): Promise<string> {
     const workspace = mkdtempSync(join(tmpdir(), "hearth-render-"));
     const helm = (...args: string[]) =>
@@ -28,7 +27,7 @@ export async function render(
             failure: `charts/${application.name} does not render`,
         });
     try {
-        const { sources } = overriddenManifest(application, settings, architectures).spec;
+        const { sources } = overriddenManifest(application, settings, cluster).spec;
         const rendered = sources.map(async (source, index) => {
             const { releaseName, valueFiles = [], valuesObject = {} } = source.helm ?? {};
             const values = join(workspace, `values-${index}.json`);

@@ -23,12 +23,18 @@ export const stackOption = {
     },
 } as const;
 
-const schema = settingFields.pick({
-    ...{ cluster: true, domain: true, repository: true, charts: true, nfs: true, context: true },
-});
+const schema = settingFields
+    .pick({ cluster: true, domain: true, repository: true, charts: true, nfs: true, context: true })
+    .extend({
+        // The program says what is wrong with these; a verb goes on without them.
+        loadBalancer: settingFields.shape.loadBalancer.optional().catch(undefined),
+        letsencrypt: settingFields.shape.letsencrypt.catch(undefined),
+    });
 
 /** Settings that the verbs read from a stack's config: nothing secret. */
-export type StackSettings = Pick<Settings, "cluster" | "domain" | "repository" | "charts" | "nfs">;
+export type StackSettings = Pick<Settings, "cluster" | "domain" | "repository" | "charts" | "nfs" | "letsencrypt"> & {
+    readonly loadBalancer?: Settings["loadBalancer"] | undefined;
+};
 
 /** A stack, as its file in the checkout describes it. */
 export interface Stack {

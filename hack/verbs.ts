@@ -12,6 +12,7 @@ export const verbs = {
     init: (): Loaded => require("./verbs/init"),
     install: (): Loaded => require("./verbs/install"),
     kit: (): Loaded => require("./verbs/kit"),
+    names: (): Loaded => require("./verbs/names"),
     "new-app": (): Loaded => require("./verbs/new-app"),
     "preview-comment": (): Loaded => require("./verbs/preview-comment"),
     reboot: (): Loaded => require("./verbs/reboot"),

@@ -97,6 +97,9 @@ async function askSecret({ person, file, vault }: Interview, question: Question)
 /** Asks for what the stack's file does not have yet, and keeps each answer there at once. */
 export async function interview(about: Interview): Promise<void> {
     for (const question of about.settings) {
+        if (question.needs !== undefined && about.file.at(question.needs) === undefined) {
+            continue;
+        }
         await askSetting(about, question);
     }
     for (const question of about.secrets) {

@@ -18,6 +18,8 @@ export interface Question {
 
 /** A setting in plain text. */
 export interface Setting extends Question {
+    /** Another setting, without which this one is not asked: both belong to something optional. */
+    readonly needs?: readonly string[] | undefined;
     /** The answer as the stack's file keeps it: several, with commas between them, are a list there. */
     readonly value: (answer: string) => string | string[];
 }
@@ -59,6 +61,7 @@ function setting(
     example: unknown,
     schema: z.ZodType,
     optional: boolean,
+    needs: readonly string[] | undefined,
 ): Setting {
     const list = schema instanceof z.ZodArray;
     const value = (answer: string) =>
@@ -77,6 +80,7 @@ function setting(
         ].join(" "),
         example: Array.isArray(example) ? example.join(", ") : String(example),
         optional,
+        needs,
         value,
         mistake: (answer) => {
             if (optional && answer.trim() === "") {
@@ -100,19 +104,32 @@ export function settingQuestions(example: YAMLMap, schema: z.ZodType): Setting[]
         parent: unknown,
         path: readonly string[],
         inherited: string,
-        mayMiss = false,
+        isOptional = false,
     ): Setting[] => {
         const explanations = comments(map);
-        return map.items.flatMap(({ key, value }) => {
+        // Its first answer decides whether something optional is wanted at all.
+        const first = [...path, String(map.items[0]?.key).replace(/^hearth:/, "")];
+        return map.items.flatMap(({ key, value }, index) => {
             const name = String(key).replace(/^hearth:/, "");
-            const { field, ...found } = fieldAt(parent, name);
-            const optional = mayMiss || found.optional;
+            const { field, optional } = fieldAt(parent, name);
             const here = [...path, name];
             const explanation = oneLine(`${inherited} ${explanations.get(String(key)) ?? ""}`);
             if (isMap(value)) {
                 return below(value, field, here, explanation, optional);
             }
-            return isLine(field) ? [setting(here, explanation, map.toJSON()[String(key)], field, optional)] : [];
+            const given = map.toJSON()[String(key)];
+            return isLine(field)
+                ? [
+                      setting(
+                          here,
+                          explanation,
+                          given,
+                          field,
+                          optional || (isOptional && index === 0),
+                          isOptional && index > 0 ? first : undefined,
+                      ),
+                  ]
+                : [];
         });
     };
     return below(example, schema, [], "");

@@ -1,4 +1,5 @@
-import { type Application, podSecurity } from "../../components/applications";
+import { type Application, podSecurity, readApplications } from "../../components/applications";
+import { clusterValues } from "../../components/overrides";
 import { podSecurityLabel } from "../../components/pod-security";
 import { readSecretDeclarations } from "../../components/secret-declarations";
 import { invalid, quoted } from "../../config/mistakes";
@@ -95,7 +96,8 @@ export const verb = defineVerb({
         }
         const application = findApplication(root, stack.settings.cluster, chart);
         const facts = await clusterFacts(stack);
-        const manifests = parseManifests(await render(root, application, stack.settings, facts?.architectures));
+        const cluster = clusterValues(root, stack.settings, readApplications(root, stack.settings.cluster), facts);
+        const manifests = parseManifests(await render(root, application, stack.settings, cluster));
         const hooks = manifests.filter(isHook);
         const kept = manifests.filter((each) => !isHook(each)).map((each) => tracked(application, each));
         return withKubeconfig(stack, async (kubeconfig) => {

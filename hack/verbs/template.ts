@@ -1,8 +1,9 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Application } from "../../components/applications";
+import { type Application, readApplications } from "../../components/applications";
 import { missingIn } from "../../components/named-things";
+import { type ClusterValues, clusterValues } from "../../components/overrides";
 import { root } from "../../lib/root";
 import { tool } from "../../toolchain/tools";
 import { chartNames, findApplication } from "../application";
@@ -60,7 +61,7 @@ async function differenceToBranch(
     name: string,
     manifests: string,
     { settings }: Stack,
-    architectures: readonly string[] | undefined,
+    cluster: ClusterValues | undefined,
 ): Promise<string> {
     const directory = mkdtempSync(join(tmpdir(), "hearth-diff-"));
     try {
@@ -72,7 +73,7 @@ async function differenceToBranch(
         await capture("git", ["archive", "--output", archive, branch, "charts", "clusters"], { failure });
         await capture("tar", ["--extract", "--file", archive, "--directory", checkout], { failure });
         const application = findApplication(checkout, settings.cluster, name);
-        const before = await render(checkout, application, settings, architectures);
+        const before = await render(checkout, application, settings, cluster);
         writeFileSync(join(directory, "before.yaml"), before);
         writeFileSync(join(directory, "after.yaml"), manifests);
         const args = ["-C", directory, "diff", "--no-index", "--no-color", "before.yaml", "after.yaml"];
@@ -108,7 +109,8 @@ export const verb = defineVerb({
         const stack = await readStack(name);
         const application = findApplication(root, stack.settings.cluster, chart);
         const facts = await clusterFacts(stack);
-        const manifests = await render(root, application, stack.settings, facts?.architectures);
+        const cluster = clusterValues(root, stack.settings, readApplications(root, stack.settings.cluster), facts);
+        const manifests = await render(root, application, stack.settings, cluster);
         for (const missing of facts ? missingIn(root, application, facts) : []) {
             process.stderr.write(`${colors.yellow("warning:")} ${missing}\n`);
         }
@@ -118,7 +120,7 @@ export const verb = defineVerb({
             const difference =
                 diff === "cluster"
                     ? differenceToCluster(application, manifests, stack)
-                    : differenceToBranch(chart, manifests, stack, facts?.architectures);
+                    : differenceToBranch(chart, manifests, stack, cluster);
             await page(highlightDifference(await difference));
         }
         return exitCodes.done;

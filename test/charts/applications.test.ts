@@ -4,7 +4,12 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parse, stringify } from "yaml";
 import { type Application, readApplications } from "../../components/applications";
-import { kustomizePatches, overriddenManifest } from "../../components/overrides";
+import {
+    type ClusterValues,
+    kustomizePatches,
+    type OverrideSettings,
+    overriddenManifest,
+} from "../../components/overrides";
 import { render } from "../../hack/render";
 import { tool } from "../../toolchain/tools";
 import { workloads } from "./manifest";
@@ -42,12 +47,12 @@ test("each is in its tier", () => {
 });
 
 /** What the root Application renders, from clusters/ of a checkout and the patches that the program gives it. */
-function kustomized(root: string, cluster: string, architectures?: readonly string[]) {
+function kustomized(root: string, cluster: string, values?: ClusterValues) {
     const directory = mkdtempSync(join(tmpdir(), "hearth-kustomize-"));
     try {
         cpSync(join(root, "clusters"), join(directory, "clusters"), { recursive: true });
         const file = join(directory, "clusters", cluster, "kustomization.yaml");
-        const patches = kustomizePatches(readApplications(root, cluster), settings, architectures);
+        const patches = kustomizePatches(readApplications(root, cluster), settings, values);
         writeFileSync(file, stringify({ ...(read(file) as object), patches }));
         const text = execFileSync(tool("kustomize"), ["build", join(directory, "clusters", cluster)], {
             encoding: "utf8",
@@ -58,27 +63,26 @@ function kustomized(root: string, cluster: string, architectures?: readonly stri
     }
 }
 
-const settings = {
+const settings: OverrideSettings = {
     domain: "home.example.com",
     repository: { url: "https://git.example.com/home.git", revision: "trunk" },
     charts: { repository: "http://127.0.0.1:8080" },
     nfs: { server: "nas", path: "/export" },
+    letsencrypt: { email: "me@example.com", provider: "cloudflare", staging: false },
 };
 
-describe.each<[string, readonly string[] | undefined]>([
-    ["of known architectures", ["arm64"]],
-    ["of unknown architectures", undefined],
-])("in a cluster %s", (_, architectures) => {
+describe.each<[string, ClusterValues | undefined]>([
+    ["that is known", { architectures: ["arm64"], addresses: { traefik: "10.0.0.1", adguard: "10.0.0.9" } }],
+    ["that is not known", undefined],
+])("in a cluster %s", (_, values) => {
     const byName = (manifests: readonly { readonly metadata: { readonly name: string } }[]) =>
         Object.fromEntries(manifests.map((each) => [each.metadata.name, each]));
 
     test("Pulumi and the root Application apply the same Applications", () => {
         const root = resolve(__dirname, "../..");
-        const ofPulumi = readApplications(root, "home").map((each) =>
-            overriddenManifest(each, settings, architectures),
-        );
+        const ofPulumi = readApplications(root, "home").map((each) => overriddenManifest(each, settings, values));
 
-        expect(byName(kustomized(root, "home", architectures))).toEqual(byName(ofPulumi));
+        expect(byName(kustomized(root, "home", values))).toEqual(byName(ofPulumi));
     });
 });
 
@@ -89,7 +93,7 @@ test.each([
 ])("the pods of %s have the priority class of its tier, %s", async (name, priorityClass) => {
     const root = resolve(__dirname, "../..");
     const application = readApplications(root, "home").find((each) => each.name === name);
-    const text = await render(root, application as Application, { ...settings, cluster: "home" });
+    const text = await render(root, application as Application, settings);
 
     const classes = workloads(parseManifests(text)).map(({ template }) => template.spec?.priorityClassName);
     expect(new Set(classes)).toEqual(new Set([priorityClass]));

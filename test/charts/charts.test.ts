@@ -245,14 +245,17 @@ describe.each(charts)("chart %s", (chart) => {
         }
     });
 
-    test("has Ingresses with a certificate, that lead to a port of a Service", () => {
+    test("has Ingresses with a certificate, except for the page that hands out its authority, that lead to a port of a Service", () => {
         const objects = rendered(chart);
         for (const ingress of ofKind(objects, "Ingress")) {
             expect(ingress.spec?.ingressClassName).toBe("traefik");
-            expect(ingress.metadata.annotations?.["cert-manager.io/cluster-issuer"]).toBe("internal-ca");
+            const isPlain = ingress.metadata.name === "ca";
+            expect(ingress.metadata.annotations?.["cert-manager.io/cluster-issuer"]).toBe(
+                isPlain ? undefined : "internal-ca",
+            );
             for (const { host, http } of ingress.spec?.rules ?? []) {
                 expect(host).toMatch(/^[a-z0-9-]+\.home\.arpa$/);
-                expect(ingress.spec?.tls?.flatMap(({ hosts }) => hosts)).toContain(host);
+                expect(ingress.spec?.tls?.flatMap(({ hosts }) => hosts)).toEqual(isPlain ? undefined : [host]);
                 for (const { backend } of http?.paths ?? []) {
                     if (backend.service?.name !== "argocd-server") {
                         const service = ofKind(objects, "Service").find(

@@ -101,7 +101,10 @@ function isListening({ container, objects }: Subject, image: Facts, port: number
         if (variable !== undefined && value !== undefined) {
             return at.test(value);
         }
-        const given = container.args?.find((each) => argument !== undefined && each.startsWith(`${argument}=`));
+        const given = container.args?.find(
+            (each, index, all) =>
+                argument !== undefined && (each.startsWith(`${argument}=`) || all[index - 1] === argument),
+        );
         if (given !== undefined) {
             return at.test(given);
         }

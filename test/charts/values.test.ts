@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { templates } from "../unit/inputs/templates";
-import { containers, ofKind, workloads } from "./manifest";
+import { configFile, containers, ofKind, workloads } from "./manifest";
 import { charts, chartsDirectory, exampleOf, examplesDirectory, helms, inParallel, Workspace } from "./workspace";
 
 const workspaces = Object.fromEntries(helms.map((helm) => [helm, new Workspace(helm)]));
@@ -243,14 +243,66 @@ describe("with values of real use", () => {
         expect(names.filter((name) => name !== "global" && !charts.includes(name))).toEqual([]);
     });
 
-    test("every chart renders, on the home's own domain and with its own issuer", async () => {
+    test("every chart renders, on the home's own domain and, with Let's Encrypt, with Traefik's one certificate", async () => {
         await inParallel(charts, async (chart) => {
             for (const ingress of ofKind(await workspace("helm4").render(chart, ...exampleOf(chart)), "Ingress")) {
-                expect(ingress.spec?.rules?.[0]?.host).toMatch(/\.home\.example\.com$/);
-                expect(ingress.metadata.annotations?.["cert-manager.io/cluster-issuer"]).toBe("letsencrypt");
+                const host = ingress.spec?.rules?.[0]?.host;
+                expect(host).toMatch(/\.home\.example\.com$/);
+                expect(ingress.metadata.annotations).not.toHaveProperty(["cert-manager.io/cluster-issuer"]);
+                expect(ingress.spec?.tls).toEqual([{ hosts: [host] }]);
             }
         });
     }, 60_000);
+
+    test("another ingress controller knows no such default: each Ingress has its own certificate", async () => {
+        const values = [...exampleOf("gatus"), "--set", "global.ingressClass=nginx"];
+        const [ingress] = ofKind(await workspace("helm4").render("gatus", ...values), "Ingress");
+
+        expect(ingress?.metadata.annotations).toMatchObject({ "cert-manager.io/cluster-issuer": "letsencrypt" });
+        expect(ingress?.spec?.tls?.[0]?.secretName).toBe("gatus-tls");
+    });
+
+    test("a rehearsal of Let's Encrypt orders a certificate that no service uses", async () => {
+        const rehearsal = ["--set", "letsencrypt.staging=true,global.clusterIssuer=internal-ca"];
+        const objects = await workspace("helm4").render("cert-manager", ...exampleOf("cert-manager"), ...rehearsal);
+        const issuerOf = (name: string) =>
+            objects.flatMap((each) =>
+                each.kind === "Certificate" && each.metadata.name === name ? Object(each).spec.issuerRef.name : [],
+            );
+
+        expect(issuerOf("rehearsal")).toEqual(["letsencrypt-staging"]);
+        expect(issuerOf("wildcard")).toEqual(["internal-ca"]);
+    });
+
+    test("the page that hands out the home's authority has its certificate, never its key, and goes with Let's Encrypt", async () => {
+        const [deployment] = ofKind(await workspace("helm4").render("cert-manager"), "Deployment");
+        const sources = deployment?.spec?.template.spec?.volumes?.flatMap(({ projected }) => projected?.sources ?? []);
+
+        expect(sources?.flatMap(({ secret }) => secret ?? [])).toEqual([
+            expect.objectContaining({ name: "internal-ca", items: [{ key: "tls.crt", path: "ca.crt" }] }),
+        ]);
+        expect(
+            ofKind(await workspace("helm4").render("cert-manager", ...exampleOf("cert-manager")), "Deployment"),
+        ).toEqual([]);
+    });
+
+    test("AdGuard answers for the home's names with Traefik's address, at its own", async () => {
+        const addresses = "global.addresses.traefik=192.168.1.240,global.addresses.adguard=192.168.1.250";
+        const objects = await workspace("helm4").render("adguard", "--set", addresses);
+        const service = ofKind(objects, "Service").find(({ metadata }) => metadata.name === "adguard-lan");
+
+        expect(configFile(objects, "adguard", "names")).toBe("home.arpa 192.168.1.240\n*.home.arpa 192.168.1.240\n");
+        expect(service?.metadata.annotations).toEqual({ "metallb.io/loadBalancerIPs": "192.168.1.250" });
+    });
+
+    test("addresses that somebody wrote in AdGuard's values come before the program's", async () => {
+        const addresses = "global.addresses.traefik=10.0.0.1,global.addresses.adguard=10.0.0.2";
+        const objects = await workspace("helm4").render("adguard", ...exampleOf("adguard"), "--set", addresses);
+        const service = ofKind(objects, "Service").find(({ metadata }) => metadata.name === "adguard-lan");
+
+        expect(configFile(objects, "adguard", "names")).toContain("*.home.example.com 192.168.1.240\n");
+        expect(service?.metadata.annotations).toEqual({ "metallb.io/loadBalancerIPs": "192.168.1.241" });
+    });
 
     test.each(helms)(
         "kind 3: whole numbers in a chart's env reach the container as they are written, with %s (B52)",

@@ -1,8 +1,9 @@
 import { execFileSync } from "node:child_process";
+import { Resolver } from "node:dns/promises";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parse } from "yaml";
+import { parse, stringify } from "yaml";
 import { freePorts } from "../../sandbox/ports";
 import { tool } from "../../toolchain/tools";
 import { configFile } from "../charts/manifest";
@@ -29,6 +30,16 @@ beforeAll(async () => {
 
 afterAll(() => rmSync(directory, { recursive: true }));
 
+/** A configuration with which it listens on loopback, and asks nobody outside of this machine. */
+function onLoopback(text: string, http: number, dns: number): string {
+    return text
+        .replace(/address: (0\.0\.0\.0|127\.0\.0\.1):\d+/, `address: 127.0.0.1:${http}`)
+        .replace("- 0.0.0.0", "- 127.0.0.1")
+        .replace(/^ {2}port: \d+$/m, `  port: ${dns}`)
+        .replaceAll(/https:\/\/[^\s/]+/g, "https://127.0.0.1:1")
+        .replaceAll(/^( +- )(9\.9\.9\.9|1\.1\.1\.1)$/gm, "$1127.0.0.1:1");
+}
+
 test("AdGuard Home accepts its first configuration, and refuses a broken one", async () => {
     const check = async (text: string) => {
         writeFileSync(file, text);
@@ -41,13 +52,7 @@ test("AdGuard Home accepts its first configuration, and refuses a broken one", a
 
 test("AdGuard Home knows every key of it: what it writes back says the same", async () => {
     const { http, dns } = await freePorts("http", "dns");
-    const text = config
-        .replace("0.0.0.0:3000", `127.0.0.1:${http}`)
-        .replace("- 0.0.0.0", "- 127.0.0.1")
-        .replace("port: 5353", `port: ${dns}`)
-        // Nobody outside of this machine is asked.
-        .replaceAll(/https:\/\/[^\s/]+/g, "https://127.0.0.1:1")
-        .replaceAll(/^( +- )(9\.9\.9\.9|1\.1\.1\.1)$/gm, "$1127.0.0.1:1");
+    const text = onLoopback(config, http, dns);
     writeFileSync(file, text);
     const adguard = new Program(tool("AdGuardHome"), ["--no-check-update", "--config", file, "--work-dir", directory]);
     try {
@@ -62,27 +67,100 @@ test("AdGuard Home knows every key of it: what it writes back says the same", as
     expect(parse(readFileSync(file, "utf8"))).toMatchObject(parse(text));
 });
 
-test("the first start writes the password's hash, and a later one leaves the file alone", () => {
-    const chart = join(__dirname, "../../charts/adguard/config");
-    const [conf, seed, bin] = ["conf", "seed", "bin"].map((name) => join(directory, name)) as [string, string, string];
-    for (const each of [conf, seed, bin]) {
-        mkdirSync(each);
-    }
-    writeFileSync(join(seed, "AdGuardHome.yaml"), config.replace(hash, "PASSWORD_HASH"));
-    // Stands in for Apache's program, which prints the user and the hash.
-    writeFileSync(join(bin, "htpasswd"), `#!/bin/sh\ncat > /dev/null\necho 'admin:${hash}'\n`, { mode: 0o755 });
-    const script = readFileSync(join(chart, "seed.sh"), "utf8")
-        .replaceAll("/opt/adguardhome/conf", conf)
-        .replaceAll("/seed/", `${seed}/`);
-    const run = () =>
-        execFileSync("sh", ["-c", script], {
-            env: { PATH: `${bin}:${process.env["PATH"]}`, ADMIN_PASSWORD: "secret" },
-        });
-    run();
-    const written = join(conf, "AdGuardHome.yaml");
+/** The volumes of its pod, with the first configuration and the home's names at an address. */
+class Pod {
+    private readonly folder = mkdtempSync(join(directory, "pod-"));
+    readonly written = join(this.folder, "conf/AdGuardHome.yaml");
+    private hasStarted = false;
 
-    expect(parse(readFileSync(written, "utf8")).users).toEqual([{ name: "admin", password: hash }]);
-    writeFileSync(written, "changed: by AdGuard Home\n");
-    run();
-    expect(readFileSync(written, "utf8")).toBe("changed: by AdGuard Home\n");
+    constructor() {
+        mkdirSync(join(this.folder, "conf"));
+        mkdirSync(join(this.folder, "bin"));
+        // Stands in for Apache's program, which prints the user and the hash.
+        const program = `#!/bin/sh\ncat > /dev/null\necho 'admin:${hash}'\n`;
+        writeFileSync(join(this.folder, "bin/htpasswd"), program, { mode: 0o755 });
+    }
+
+    /** Its init container. @param address Traefik's */
+    async configure(address: string): Promise<void> {
+        const workspace = new Workspace("helm4");
+        try {
+            const objects = await workspace.render("adguard", "--set", `global.addresses.traefik=${address}`);
+            mkdirSync(join(this.folder, "seed"), { recursive: true });
+            for (const name of ["AdGuardHome.yaml", "names", "names.awk"]) {
+                writeFileSync(join(this.folder, "seed", name), configFile(objects, "adguard", name));
+            }
+            const script = configFile(objects, "adguard", "seed.sh")
+                .replaceAll("/opt/adguardhome/conf", join(this.folder, "conf"))
+                .replaceAll("/seed/", `${this.folder}/seed/`);
+            const env = { PATH: `${this.folder}/bin:${process.env["PATH"]}`, ADMIN_PASSWORD: "secret" };
+            execFileSync("sh", ["-c", script], { env });
+        } finally {
+            workspace.remove();
+        }
+    }
+
+    /** Runs AdGuard, and asks it for names of the home. */
+    async ask(...names: string[]): Promise<string[][]> {
+        const { http, dns } = await freePorts("http", "dns");
+        const text = onLoopback(readFileSync(this.written, "utf8"), http, dns);
+        writeFileSync(this.written, text);
+        const args = ["--no-check-update", "--config", this.written, "--work-dir", this.folder];
+        const adguard = new Program(tool("AdGuardHome"), args);
+        const resolver = new Resolver({ timeout: 2_000, tries: 1 });
+        resolver.setServers([`127.0.0.1:${dns}`]);
+        try {
+            await adguard.until(async () => (await resolver.resolve4(names[0] ?? "")).length > 0);
+            // At its first start it writes its configuration in its own form.
+            await adguard.until(async () => this.hasStarted || readFileSync(this.written, "utf8") !== text);
+            this.hasStarted = true;
+            return await Promise.all(names.map((name) => resolver.resolve4(name)));
+        } finally {
+            await adguard.stop();
+        }
+    }
+}
+
+test("the first start writes the password's hash, and a later one changes nothing but the home's names", async () => {
+    const pod = new Pod();
+    await pod.configure("192.168.1.240");
+
+    expect(parse(readFileSync(pod.written, "utf8")).users).toEqual([{ name: "admin", password: hash }]);
+    writeFileSync(pod.written, "changed: by AdGuard Home\n");
+    await pod.configure("192.168.1.241");
+    expect(readFileSync(pod.written, "utf8")).toBe("changed: by AdGuard Home\n");
+});
+
+test("a client that asks for a name of the home gets Traefik's address, and the new one when that moves", async () => {
+    const pod = new Pod();
+    await pod.configure("192.168.1.240");
+    const names = ["photos.home.arpa", "home.arpa", "deep.down.home.arpa"];
+
+    expect(await pod.ask(...names)).toEqual([["192.168.1.240"], ["192.168.1.240"], ["192.168.1.240"]]);
+    // AdGuard has written its own form of the file since.
+    await pod.configure("192.168.1.243");
+    expect(await pod.ask(...names)).toEqual([["192.168.1.243"], ["192.168.1.243"], ["192.168.1.243"]]);
+});
+
+test("rewrites that somebody made on AdGuard's pages stay, also of the home's own names", async () => {
+    const pod = new Pod();
+    await pod.configure("192.168.1.240");
+    await pod.ask("photos.home.arpa");
+    const settings = parse(readFileSync(pod.written, "utf8"));
+    const own = [
+        { domain: "nas.home.arpa", answer: "192.168.1.5", enabled: true },
+        { domain: "home.arpa", answer: "192.168.1.6", enabled: true },
+    ];
+    const others = settings.filtering.rewrites.filter(({ domain }: { domain: string }) => domain !== "home.arpa");
+    writeFileSync(
+        pod.written,
+        stringify({ ...settings, filtering: { ...settings.filtering, rewrites: [...others, ...own] } }),
+    );
+    await pod.configure("192.168.1.243");
+
+    expect(await pod.ask("photos.home.arpa", "nas.home.arpa", "home.arpa")).toEqual([
+        ["192.168.1.243"],
+        ["192.168.1.5"],
+        ["192.168.1.6"],
+    ]);
 });

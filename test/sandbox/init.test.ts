@@ -171,6 +171,7 @@ test("a person is asked, sees no secret, can stop and go on", async () => {
     await second.answer("Passphrase of Pulumi.haus.yaml", `${passphrase}\r`);
     await second.answer("hearth:domain: haus.example.org", "");
     await second.answer("hearth:loadBalancer.addresses", "192.168.1.240-192.168.1.250, 10.9.0.0/28\r");
+    await second.answer("hearth:letsencrypt.email", "\r");
     await second.answer("hearth:nfs.server", "nas\r");
     await second.answer("hearth:nfs.path", "/export/home\r");
     for (const { path, optional } of secretQuestions(declarations(), {})) {

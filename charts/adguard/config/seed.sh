@@ -1,10 +1,20 @@
-# Writes the first configuration, once: from then on it is AdGuard's own.
+# Writes the first configuration, once: from then on it is AdGuard's own, except for the home's names.
 set -eu
-target=/opt/adguardhome/conf/AdGuardHome.yaml
+conf=/opt/adguardhome/conf
+target=$conf/AdGuardHome.yaml
+written=$conf/home-names
 if [ -e "$target" ]; then
   echo "$target is there"
-  exit
+else
+  hash=$(printf %s "$ADMIN_PASSWORD" | htpasswd -niB admin | cut -d: -f2)
+  sed "s|PASSWORD_HASH|$hash|" /seed/AdGuardHome.yaml > "$target.part"
+  mv "$target.part" "$target"
 fi
-hash=$(printf %s "$ADMIN_PASSWORD" | htpasswd -niB admin | cut -d: -f2)
-sed "s|PASSWORD_HASH|$hash|" /seed/AdGuardHome.yaml > "$target.part"
+[ -s /seed/names ] || exit 0
+touch "$written"
+awk -f /seed/names.awk /seed/names "$written" "$target" > "$target.part"
+# A run that ends here has both the old and the new names as its own, whichever the configuration has.
+sort -u /seed/names "$written" > "$written.part"
+mv "$written.part" "$written"
 mv "$target.part" "$target"
+cp /seed/names "$written"

@@ -127,21 +127,54 @@ describe("the stack's values in place of the literal defaults", () => {
         expect(application?.manifest.spec.sources[0].targetRevision).toBe("main");
     });
 
-    test("the architectures of the nodes, where they are known, by both ways", () => {
+    test("architectures and addresses of the cluster, where they are known, by both ways", () => {
         add("gitops", manifest("gitops", "2"));
         const applications = readApplications(root, "home");
-        const { spec } = overriddenManifest(applications[0] as never, settings, ["arm64"]);
+        const addresses = { traefik: "10.0.0.1", adguard: "10.0.0.9" };
+        const values = { architectures: ["arm64"], addresses };
+        const { spec } = overriddenManifest(applications[0] as never, settings, values);
         expect(spec.sources[0].helm?.valuesObject?.global).toEqual({
             domain: "home.example.com",
             priorityClass: "platform",
-            architectures: ["arm64"],
+            ...values,
         });
-        const [common] = kustomizePatches(applications, settings, ["arm64"]);
-        expect(parse(common?.patch ?? "")).toContainEqual({
-            op: "add",
-            path: "/spec/sources/0/helm/valuesObject/global/architectures",
-            value: ["arm64"],
-        });
+        const [common] = kustomizePatches(applications, settings, values);
+        const path = "/spec/sources/0/helm/valuesObject/global";
+        expect(parse(common?.patch ?? "")).toEqual(
+            expect.arrayContaining([
+                { op: "add", path: `${path}/architectures`, value: ["arm64"] },
+                { op: "add", path: `${path}/addresses`, value: addresses },
+            ]),
+        );
+    });
+
+    test("Let's Encrypt: a rehearsal gives the issuers alone, and the real thing every Ingress its issuer", () => {
+        add("cert-manager", manifest("cert-manager", "1"));
+        add("gitops", manifest("gitops", "2"));
+        const applications = readApplications(root, "home");
+        const valuesWith = (staging: boolean) => {
+            const letsencrypt = { email: "me@example.com", provider: "cloudflare", staging } as const;
+            const given = { ...settings, letsencrypt };
+            const patches = kustomizePatches(applications, given).flatMap(({ patch }) => parse(patch));
+            expect(patches).toContainEqual(expect.objectContaining({ op: "add", value: letsencrypt }));
+            return applications.map((each) => overriddenManifest(each, given).spec.sources[0].helm?.valuesObject);
+        };
+        const domain = "home.example.com";
+
+        const [first, second] = [
+            { domain, priorityClass: "infrastructure" },
+            { domain, priorityClass: "platform" },
+        ];
+        const clusterIssuer = "letsencrypt";
+
+        expect(valuesWith(true)).toEqual([
+            { global: first, letsencrypt: expect.objectContaining({ staging: true }) },
+            { global: second },
+        ]);
+        expect(valuesWith(false)).toEqual([
+            { global: { ...first, clusterIssuer }, letsencrypt: expect.anything() },
+            { global: { ...second, clusterIssuer } },
+        ]);
     });
 
     test("that a home has no NFS export, by both ways; one that has says nothing", () => {

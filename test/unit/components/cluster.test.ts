@@ -40,6 +40,21 @@ const objects: Readonly<Record<string, object>> = {
             },
         ],
     },
+    "/api/v1/services": {
+        items: [
+            {
+                metadata: {
+                    name: "adguard-lan",
+                    namespace: "adguard",
+                    annotations: { "metallb.io/loadBalancerIPs": "10.0.0.9" },
+                },
+                spec: { type: "LoadBalancer" },
+                status: { loadBalancer: { ingress: [{ ip: "10.0.0.9" }] } },
+            },
+            { metadata: { name: "traefik", namespace: "kube-system" }, spec: { type: "LoadBalancer" }, status: {} },
+            { metadata: { name: "kubernetes", namespace: "default" }, spec: { type: "ClusterIP" } },
+        ],
+    },
     "/apis/helm.cattle.io/v1/namespaces/kube-system/helmchartconfigs/traefik": {
         spec: { valuesContent: "logs: {}\n" },
     },
@@ -70,6 +85,10 @@ test("the API server says what the program and the charts have to know", async (
         storageClasses: ["local-path"],
         nfsClaims: ["immich/immich-library"],
         serviceLb: ["kube-system/traefik"],
+        loadBalancers: [
+            { service: "adguard/adguard-lan", addresses: ["10.0.0.9"], requested: "10.0.0.9" },
+            { service: "kube-system/traefik", addresses: [] },
+        ],
         traefikValues: "logs: {}\n",
     });
 });

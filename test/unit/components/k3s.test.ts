@@ -22,6 +22,29 @@ test("settings that somebody made before stay, and a second run changes nothing"
     expect(traefikValues(first)).toBe(first);
 });
 
+test("Traefik asks MetalLB for its address once, also where somebody asked for another in another form", () => {
+    const asked = (values: string) => parse(values).service;
+    const address = "192.168.1.240";
+    const other =
+        "{annotations: {metallb.universe.tf/loadBalancerIPs: 10.0.0.1, some: other}, spec: {loadBalancerIP: 10.0.0.1}}";
+    const spec = { externalTrafficPolicy: "Local" };
+
+    expect(asked(traefikValues("", address))).toEqual({ annotations: { "metallb.io/loadBalancerIPs": address }, spec });
+    expect(asked(traefikValues(`service: ${other}`, address))).toEqual({
+        annotations: { some: "other", "metallb.io/loadBalancerIPs": address },
+        spec,
+    });
+});
+
+test("an address that Traefik asks for already stays as somebody wrote it", () => {
+    const existing = "service: {spec: {loadBalancerIP: 192.168.1.240}}";
+
+    expect(parse(traefikValues(existing, "192.168.1.240")).service).toEqual({
+        spec: { loadBalancerIP: "192.168.1.240", externalTrafficPolicy: "Local" },
+    });
+    expect(parse(traefikValues(existing)).service.spec.loadBalancerIP).toBe("192.168.1.240");
+});
+
 test("settings that are not YAML are an error that names them", () => {
     expect(() => traefikValues("ports: [")).toThrow(/HelmChartConfig traefik in kube-system: .* not valid YAML/);
 });

@@ -43,7 +43,15 @@ test("what exists, and what the program creates, is no mistake", () => {
 });
 
 test("a home as it is in this repository names nothing that a plain k3s lacks", () => {
-    const plain = { ...facts, devices: [], architectures: ["amd64"], nfsClaims: [], serviceLb: [], traefikValues: "" };
+    const plain = {
+        ...facts,
+        devices: [],
+        architectures: ["amd64"],
+        nfsClaims: [],
+        serviceLb: [],
+        loadBalancers: [],
+        traefikValues: "",
+    };
 
     expect(readApplications(".", "home").flatMap((each) => missingIn(".", each, plain))).toEqual([]);
 });

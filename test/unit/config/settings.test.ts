@@ -266,6 +266,36 @@ describe("a config that is wrong says where, what was found and what is accepted
             { loadBalancer: '{"addresses":[]}' },
             /invalid hearth:loadBalancer.addresses: got \[\], expected at least one range/,
         ],
+        [
+            "an address of Traefik outside of the pool",
+            { loadBalancer: '{"addresses":["10.0.0.1-10.0.0.9"],"traefik":"10.0.0.10"}' },
+            /invalid hearth:loadBalancer.traefik: got "10.0.0.10", expected an address in a range of hearth:loadBalancer.addr/,
+        ],
+        [
+            "an address that MetalLB hands out to nobody",
+            { loadBalancer: '{"addresses":["10.0.0.240-10.0.0.255"],"adguard":"10.0.0.255"}' },
+            /hearth:loadBalancer.adguard: got "10.0.0.255", expected an address that does not end in .0 or .255/,
+        ],
+        [
+            "one address for Traefik and AdGuard",
+            { loadBalancer: '{"addresses":["10.0.0.1-10.0.0.9"],"traefik":"10.0.0.2","adguard":"10.0.0.2"}' },
+            /set hearth:loadBalancer.traefik and hearth:loadBalancer.adguard to two addresses/,
+        ],
+        [
+            "Let's Encrypt for a domain that nobody owns",
+            { domain: "home.arpa", letsencrypt: '{"email":"me@example.com","provider":"cloudflare"}' },
+            /hearth:domain: got "home.arpa", expected with hearth:letsencrypt, a domain that you own: no public CA signs/,
+        ],
+        [
+            "Let's Encrypt without the token of the DNS provider",
+            { letsencrypt: '{"email":"me@example.com","provider":"cloudflare"}' },
+            /hearth:secrets.cert-manager.dns-token: got nothing, expected with hearth:letsencrypt, the API token/,
+        ],
+        [
+            "a DNS provider that cert-manager does not know here",
+            { letsencrypt: '{"email":"me@example.com","provider":"godaddy"}' },
+            /hearth:letsencrypt.provider: got "godaddy", expected one of cloudflare, digitalocean/,
+        ],
         ["a text in place of a list", { loadBalancer: '{"addresses":"10.0.0.1-10.0.0.9"}' }, /expected a list/],
         [
             "a repository by SSH",

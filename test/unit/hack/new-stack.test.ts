@@ -26,6 +26,8 @@ test("what has no default is asked, in the order of the example, each explained 
         "domain",
         "kubeconfig",
         "loadBalancer.addresses",
+        "letsencrypt.email",
+        "letsencrypt.provider",
         "nfs.server",
         "nfs.path",
     ]);
@@ -39,6 +41,8 @@ test.each([
     ["domain", "Home", "expected a lower-case DNS name"],
     ["loadBalancer.addresses", "", "expected at least one range"],
     ["loadBalancer.addresses", "192.168.1.240/28, 192.168.1.9-192.168.1.1", "expected an IPv4 range"],
+    ["letsencrypt.email", "me", "expected an e-mail address"],
+    ["letsencrypt.provider", "godaddy", "expected one of cloudflare, digitalocean"],
     ["nfs.path", "export", "expected an absolute path"],
 ])("%s: %j is refused in the words of the schema", (name, answer, expected) => {
     expect(question(name).mistake(answer)).toContain(expected);
@@ -59,6 +63,13 @@ test("a setting that may be missing is asked too, and may stay empty; what no li
     expect(door).toMatchObject({ path: ["door"], explanation: "The way in. Leave it empty to go without." });
     expect(door?.mistake("")).toBeUndefined();
     expect(door?.mistake("a b")).toBe("expected a word");
+});
+
+test("Let's Encrypt may stay empty, and then nothing more of it is asked", () => {
+    expect(question("letsencrypt.email").mistake("")).toBeUndefined();
+    expect(question("letsencrypt.email").explanation).toMatch(/^Certificates of Let's Encrypt.* Leave it empty/);
+    expect(question("letsencrypt.provider")).toMatchObject({ optional: false, needs: ["letsencrypt", "email"] });
+    expect(question("domain").needs).toBeUndefined();
 });
 
 test("of checked answers, what may be secret goes to Pulumi and the rest to the file", async () => {

@@ -10,7 +10,7 @@ const common = {
     repository: { url: "https://git.example.com/home/hearth.git", revision: "main" },
     gitea: { administrator: "hearth", password: "of Gitea", webhook: "http://argocd.example.com/api/webhook" },
     charts: { repository: "https://charts.example.com" },
-    loadBalancer: { addresses: ["192.168.1.240-192.168.1.250"] },
+    loadBalancer: { addresses: ["192.168.1.240-192.168.1.250"], traefik: "192.168.1.240", adguard: "192.168.1.241" },
     nfs: { server: "nas", path: "/export/media" },
     backup: {
         target: "s3:https://s3.example.com/bucket/home",
@@ -21,7 +21,8 @@ const common = {
         ...{ start: 1, hours: 4, keep: { daily: 7, weekly: 4, monthly: 12 }, uploadLimit: 1024, startEmpty: false },
     },
     tierTimeout: "10m",
-    secrets: { vaultwarden: { "admin-token": "a token" } },
+    letsencrypt: { email: "home@example.com", provider: "cloudflare", staging: true },
+    secrets: { vaultwarden: { "admin-token": "a token" }, "cert-manager": { "dns-token": "a token" } },
     rotations: { garage: { "admin-token": "2026-11-23" } },
 };
 

@@ -10,7 +10,9 @@ metadata:
   labels:
     {{- include "common.labels" . | nindent 4 }}
   annotations:
+    {{- if include "common.ownCertificate" .root }}
     cert-manager.io/cluster-issuer: {{ $global.clusterIssuer }}
+    {{- end }}
     {{- with $ingress.link }}
     hearth/title: {{ .title | quote }}
     hearth/group: {{ .group | quote }}
@@ -39,5 +41,7 @@ spec:
   tls:
     - hosts:
         - {{ $host }}
+      {{- if include "common.ownCertificate" .root }}
       secretName: {{ .name }}-tls
+      {{- end }}
 {{- end -}}

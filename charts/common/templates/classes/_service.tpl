@@ -54,7 +54,7 @@ metadata:
   namespace: {{ .root.Release.Namespace }}
   labels:
     {{- include "common.labels" . | nindent 4 }}
-  {{- with .workload.address }}
+  {{- with include "common.template" (dict "root" .root "text" (.workload.address | default "")) }}
   annotations:
     metallb.io/loadBalancerIPs: {{ . }}
   {{- end }}

@@ -36,3 +36,12 @@ app.kubernetes.io/version: {{ splitList "@" .image.tag | first | trunc 63 | quot
 {{- define "common.claimName" -}}
 {{ .name }}-{{ .volume }}
 {{- end -}}
+
+{{/*
+"true" where an Ingress has a certificate of its own. A public CA limits certificates for each domain and publishes every
+name: with Let's Encrypt, Traefik serves one wildcard certificate for all of them (charts/cert-manager). Takes the root.
+*/}}
+{{- define "common.ownCertificate" -}}
+{{- $global := .Values.common.global -}}
+{{- if not (and (eq $global.clusterIssuer "letsencrypt") (eq $global.ingressClass "traefik")) -}}true{{- end -}}
+{{- end -}}

@@ -1,0 +1,146 @@
+import { chooseAddresses, firstSteps } from "../../../components/addresses";
+import { type Application, readApplications } from "../../../components/applications";
+import type { LoadBalancer } from "../../../components/cluster";
+import { root } from "../../../lib/root";
+
+const applications = readApplications(root, "home");
+const pool = { addresses: ["192.168.1.240-192.168.1.250"] };
+
+/** The addresses of a home. @param loadBalancers Services of type LoadBalancer that its cluster has already */
+const chosen = (
+    loadBalancer: { addresses: string[]; traefik?: string; adguard?: string },
+    loadBalancers: readonly LoadBalancer[] = [],
+    traefikValues = "",
+    apps: readonly Application[] = applications,
+) => chooseAddresses(root, loadBalancer, apps, { loadBalancers, traefikValues });
+
+const service = (name: string, address: string, requested?: string): LoadBalancer => ({
+    service: name,
+    addresses: [address],
+    requested,
+});
+const pinned = (address: string) => `service: {annotations: {metallb.io/loadBalancerIPs: ${address}}}\n`;
+
+test("a new home: Traefik has the first address, AdGuard the last, which MetalLB gives to nobody else for long", () => {
+    expect(chosen(pool)).toEqual({ traefik: "192.168.1.240", adguard: "192.168.1.250" });
+});
+
+test("an address that ends in .0 or .255 is given to neither, since MetalLB hands out none", () => {
+    const addresses = ["192.168.1.0-192.168.1.3", "192.168.2.250-192.168.2.255"];
+
+    expect(chosen({ addresses })).toEqual({ traefik: "192.168.1.1", adguard: "192.168.2.254" });
+});
+
+test("a home that runs already keeps the addresses that it has, wherever in the pool they are", () => {
+    const running = [
+        service("kube-system/traefik", "192.168.1.243"),
+        service("adguard/adguard-lan", "192.168.1.241"),
+        service("pangolin/gerbil-lan", "192.168.1.240"),
+    ];
+
+    expect(chosen(pool, running)).toEqual({ traefik: "192.168.1.243", adguard: "192.168.1.241" });
+});
+
+test("one whose other Services have the first and the last address: the next free ones", () => {
+    const others = [service("default/a", "192.168.1.240"), service("default/b", "192.168.1.250")];
+
+    expect(chosen(pool, others)).toEqual({ traefik: "192.168.1.241", adguard: "192.168.1.249" });
+});
+
+test("settings come first, also in a home that runs", () => {
+    const running = [service("kube-system/traefik", "192.168.1.243")];
+    const settings = { ...pool, traefik: "192.168.1.245", adguard: "192.168.1.246" };
+
+    expect(chosen(settings, running)).toEqual({ traefik: "192.168.1.245", adguard: "192.168.1.246" });
+});
+
+test("an address of Traefik that somebody wrote in its HelmChartConfig stays", () => {
+    expect(chosen(pool, [], "service: {spec: {loadBalancerIP: 192.168.1.244}}").traefik).toBe("192.168.1.244");
+});
+
+test("a home without AdGuard has an address for Traefik alone", () => {
+    const others = applications.filter(({ name }) => name !== "adguard");
+
+    expect(chosen({ addresses: ["10.0.0.9-10.0.0.9"] }, [], "", others)).toEqual({ traefik: "10.0.0.9" });
+});
+
+test.each<[what: string, ...given: Parameters<typeof chosen>, message: RegExp]>([
+    [
+        "an address that another Service has",
+        { ...pool, traefik: "192.168.1.241" },
+        [service("pangolin/gerbil-lan", "192.168.1.241")],
+        "",
+        applications,
+        /^hearth:loadBalancer.traefik is 192.168.1.241, which Service pangolin\/gerbil-lan has: set another/,
+    ],
+    [
+        "a pool that moves away from Traefik",
+        { addresses: ["192.168.2.10-192.168.2.20"] },
+        [service("kube-system/traefik", "192.168.1.240")],
+        pinned("192.168.1.240"),
+        applications,
+        /^Traefik has 192.168.1.240, which hearth:loadBalancer.addresses does not have: add it .*:loadBalancer.traefik/,
+    ],
+    [
+        "a pool that moves away from AdGuard",
+        { addresses: ["192.168.2.10-192.168.2.20"], traefik: "192.168.2.10" },
+        [service("adguard/adguard-lan", "192.168.1.250", "192.168.1.250")],
+        pinned("192.168.1.240"),
+        applications,
+        /^AdGuard Home has 192.168.1.250, which hearth:loadBalancer.addresses does not have/,
+    ],
+    [
+        "a pool that is full",
+        { addresses: ["192.168.1.240-192.168.1.240"] },
+        [service("kube-system/traefik", "192.168.1.240")],
+        "",
+        applications,
+        /no free address for AdGuard Home: add a range; in use are 192.168.1.240$/,
+    ],
+])("%s is refused in a sentence, before anything is changed", (_, settings, running, values, apps, message) => {
+    expect(() => chosen(settings, running, values, apps)).toThrow(message);
+});
+
+test("a pool that moves is no mistake once the settings say where both go", () => {
+    const moved = { addresses: ["192.168.2.10-192.168.2.20"], traefik: "192.168.2.10", adguard: "192.168.2.11" };
+    const running = [
+        service("kube-system/traefik", "192.168.1.240"),
+        service("adguard/adguard-lan", "192.168.1.250", "192.168.1.250"),
+    ];
+
+    expect(chosen(moved, running, pinned("192.168.1.240"))).toEqual({
+        traefik: "192.168.2.10",
+        adguard: "192.168.2.11",
+    });
+});
+
+test("the address that a k3s leaves behind whose ServiceLB was turned off, a node's own, is not kept", () => {
+    expect(chosen(pool, [service("kube-system/traefik", "192.168.1.10")]).traefik).toBe("192.168.1.240");
+});
+
+describe("the outputs at the end of `pulumi up`", () => {
+    const domain = "home.example.com";
+    const addresses = { traefik: "192.168.1.240", adguard: "192.168.1.250" };
+    const letsencrypt = { email: "me@example.com", provider: "cloudflare", staging: true } as const;
+
+    test("Traefik's address, what to set at the router, and the page that hands out the home's authority", () => {
+        expect(firstSteps({ domain }, addresses)).toEqual({
+            traefik: "192.168.1.240",
+            dns: "192.168.1.250",
+            router: "Set 192.168.1.250 as the DNS server that DHCP hands out, and no second one.",
+            firstPage: "http://ca.home.example.com",
+        });
+        expect(firstSteps({ domain, letsencrypt }, addresses).firstPage).toBe("http://ca.home.example.com");
+    });
+
+    test("with certificates that every device trusts, the home page", () => {
+        expect(firstSteps({ domain, letsencrypt: { ...letsencrypt, staging: false } }, addresses).firstPage).toBe(
+            "https://home.home.example.com",
+        );
+    });
+
+    test("a home without AdGuard, or a cluster that is not known, says nothing of a DNS server", () => {
+        expect(firstSteps({ domain }, { traefik: "10.0.0.1" })).not.toHaveProperty("router");
+        expect(firstSteps({ domain }, undefined)).toEqual({ firstPage: "http://ca.home.example.com" });
+    });
+});

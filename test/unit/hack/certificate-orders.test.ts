@@ -1,0 +1,77 @@
+import { explained, type OrderObject, pendingOrders } from "../../../hack/certificate-orders";
+
+test.each([
+    [
+        "a token without rights",
+        'while querying the Cloudflare API for GET "/zones?name=example.com" \n\t Error: 9109: Invalid access token',
+        /^the DNS provider refuses the token: make one that may edit this domain's records, and set it with `npx pulumi/,
+    ],
+    [
+        "a token of DigitalOcean's without rights",
+        "GET https://api.digitalocean.com/v2/domains/example.com/records: 401 Unable to authenticate you",
+        /^the DNS provider refuses the token/,
+    ],
+    [
+        "a domain that somebody else owns",
+        "Found no Zones for domain _acme-challenge.example.com. (neither in the sub-domain nor in the SLD) please make sure " +
+            "your domain-entries in the config are correct and the API key is correctly setup with Zone.read rights.",
+        /^the token's account does not have this domain: it may be somebody else's/,
+    ],
+    [
+        "a provider that is slow",
+        'Waiting for DNS-01 challenge propagation: DNS record for "example.com" not yet propagated',
+        /^the DNS provider has not published the record yet: wait/,
+    ],
+    [
+        "a rate limit",
+        "Failed to create Order: 429 urn:ietf:params:acme:error:rateLimited: too many certificates (5) already issued for this " +
+            "exact set of identifiers in the last 168h0m0s, retry after 2026-12-02 10:00:00 UTC",
+        /^Let's Encrypt's rate limit is reached: the old certificate stays/,
+    ],
+    [
+        "name servers elsewhere",
+        'Error accepting authorization: acme: authorization error for example.com: 403 urn:ietf:params:acme:error:unauthorized: Incorrect TXT record "x"',
+        /^Let's Encrypt reads another record than the token writes/,
+    ],
+    [
+        "a domain that nobody can have",
+        "400 urn:ietf:params:acme:error:rejectedIdentifier: The ACME server refuses to issue: policy forbids issuing for name",
+        /^Let's Encrypt signs nothing for this domain/,
+    ],
+    [
+        "a provider that is away",
+        "dial tcp 104.16.0.1:443: i/o timeout",
+        /^the DNS provider or Let's Encrypt does not answer/,
+    ],
+])("%s is explained in a sentence, with the message itself", (_, message, sentence) => {
+    expect(explained(message)).toMatch(sentence);
+    expect(explained(message)).toContain(`(${message.replace(/\s+/g, " ")})`);
+});
+
+test("a message that nobody foresaw is printed as it is", () => {
+    expect(explained("something\n new")).toBe("something new");
+});
+
+const certificate = (name: string, status: "True" | "False"): OrderObject => ({
+    kind: "Certificate",
+    metadata: { namespace: "cert-manager", name },
+    status: { conditions: [{ type: "Ready", status, message: "Issuing certificate as Secret does not exist" }] },
+});
+const challenge = (reason: string): OrderObject => ({
+    kind: "Challenge",
+    metadata: { namespace: "cert-manager", name: "wildcard-1" },
+    status: { state: "pending", reason },
+});
+
+test("a certificate that waits is named, after why; two challenges of the same reason are one line", () => {
+    const objects = [certificate("wildcard", "False"), challenge("odd"), challenge("odd")];
+
+    expect(pendingOrders(objects)).toEqual([
+        "odd",
+        "Certificate cert-manager/wildcard is not ready: Issuing certificate as Secret does not exist",
+    ]);
+});
+
+test("a home whose certificates are ready has nothing to say of old challenges", () => {
+    expect(pendingOrders([certificate("wildcard", "True"), challenge("odd")])).toEqual([]);
+});
