@@ -227,6 +227,23 @@ describe.each(helms)("%s", (helm) => {
         expect(error).toContain(accepted);
     });
 
+    test("refuses a schema with a keyword that it would not check", async () => {
+        const own = new Workspace(helm);
+        try {
+            const path = "common/schema/values.schema.json";
+            const schema = JSON.parse(readFileSync(join(chartsDirectory, path), "utf8"));
+            schema.$defs.workload.properties.replicas.minimum = 1;
+            own.write(path, JSON.stringify(schema));
+            const error = await own
+                .template("navidrome", "--set", "workloads.navidrome.replicas=0")
+                .catch(({ stderr }: { stderr: string }) => stderr);
+
+            expect(error).toContain("workloads.navidrome.replicas has the keyword minimum, which charts/common");
+        } finally {
+            own.remove();
+        }
+    });
+
     test("tells of all mistakes at once", async () => {
         const error = await workspace(helm)
             .template("ntfy", "--set-json", 'workloads={"ntfy":{"replicas":"one","imagee":{}},"x":{"kind":1}}')

@@ -24,6 +24,10 @@ export interface Registered {
     readonly dependencies: readonly string[];
     /** Paths of the inputs of which a change is ignored. */
     readonly ignoreChanges: readonly string[];
+    /** True if the cluster keeps the object when the resource is removed from the program. */
+    readonly retainOnDelete: boolean;
+    /** True if Pulumi refuses to delete the resource. */
+    readonly protect: boolean;
     /** Names of the resources that were there when it was asked for. */
     readonly after: readonly string[];
 }
@@ -91,6 +95,8 @@ export async function mockEngine(): Promise<Registered[]> {
                 parent: request.getParent(),
                 dependencies: request.getDependenciesList(),
                 ignoreChanges: request.getIgnorechangesList(),
+                retainOnDelete: request.getRetainondelete() ?? false,
+                protect: request.getProtect() ?? false,
                 after,
             });
             callback(error, response);

@@ -79,6 +79,13 @@ that use a library, and its messages do not say what is accepted.
   {{- $own := omit $schema "$ref" -}}
   {{- $schema = merge $own (index $defs (trimPrefix "#/$defs/" .)) -}}
 {{- end -}}
+{{- /* An editor would check a keyword that is unknown here, and Helm would not. */ -}}
+{{- $keywords := list "$defs" "$schema" "additionalProperties" "description" "enum" "items" "pattern" "properties" "propertyNames" "required" "title" "type" "unevaluatedProperties" -}}
+{{- range $keyword := keys $schema | sortAlpha -}}
+  {{- if not (has $keyword $keywords) -}}
+    {{- fail (printf "\n\nThe schema of %s has the keyword %s, which charts/common/templates/lib/_validate.tpl does not check: use one of %s, or check it there.\n" ($path | default "(top level)") $keyword (join ", " $keywords)) -}}
+  {{- end -}}
+{{- end -}}
 {{- $accepted := include "common.validate.accepted" $schema -}}
 {{- if not (kindIs "invalid" $value) -}}
   {{- $type := include "common.validate.type" $value -}}
