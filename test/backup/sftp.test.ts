@@ -39,7 +39,12 @@ beforeAll(async () => {
         join(directory, "config"),
         [
             `Port ${port}`,
-            ...["ListenAddress 127.0.0.1", `UsePAM ${isRoot ? "yes" : "no"}`, "StrictModes no", "PasswordAuthentication no"],
+            ...[
+                "ListenAddress 127.0.0.1",
+                `UsePAM ${isRoot ? "yes" : "no"}`,
+                "StrictModes no",
+                "PasswordAuthentication no",
+            ],
             `HostKey ${join(directory, "host")}`,
             `AuthorizedKeysFile ${join(directory, "authorized_keys")}`,
             ...["PidFile none", "Subsystem sftp internal-sftp", "ForceCommand internal-sftp"],

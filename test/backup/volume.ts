@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { secretData } from "../../components/backup";
@@ -155,6 +155,13 @@ export class Volume {
         this.clearScratch();
         const databases = await this.run("copy", env);
         return databases.code === 0 ? this.run("backup", env) : databases;
+    }
+
+    /** A claim with the same files. */
+    clone(): Volume {
+        const made = this.replacement();
+        cpSync(this.files, made.files, { recursive: true, verbatimSymlinks: true });
+        return made;
     }
 
     /** Another claim of the same name, as after the node's disk died. */
