@@ -145,7 +145,7 @@ const steps = values.apply((known) => firstSteps(settings, known?.addresses));
 export const traefik = steps.traefik;
 /** Address of AdGuard Home. */
 export const dns = steps.dns;
-/** What to set at the router. */
+/** Setting to make at the router. */
 export const router = steps.router;
 /** The page to open first. */
 export const firstPage = steps.firstPage;

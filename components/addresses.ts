@@ -21,7 +21,7 @@ export interface HomeAddresses {
 export interface FirstSteps {
     readonly traefik?: string;
     readonly dns?: string;
-    /** What to set at the router. */
+    /** Setting to make at the router. */
     readonly router?: string;
     readonly firstPage: string;
 }

@@ -20,7 +20,7 @@ export interface HomeName {
     readonly name: string;
     /** `namespace/name` of the Ingress or IngressRoute; of the first, where several have the name. */
     readonly object: string;
-    /** Whether it is served with a certificate. */
+    /** It is served with a certificate. */
     readonly tls: boolean;
     /** Addresses of its ingress controller; none while it has none. */
     readonly addresses: readonly string[];
