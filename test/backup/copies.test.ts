@@ -71,6 +71,13 @@ test("a volume with data is never overwritten, whatever copies there are", async
     expect(readFileSync(join(other.files, "notes.md"), "utf8")).toBe("bread");
 });
 
+test("a volume that cannot be listed is not taken for an empty one", async () => {
+    const notes = volume();
+
+    const { code, result } = await notes.run("prepare", { VOLUME: join(notes.directory, "none") });
+    expect([code, result?.message]).toEqual([1, expect.stringContaining("cannot be listed")]);
+});
+
 test("a volume without a copy starts empty and says so, and later does not wait for the target", async () => {
     const notes = volume();
     await notes.run("repository");

@@ -259,6 +259,8 @@ backup() {
 
 # Whether the volume has anything in it but what this script put there.
 has_data() {
+    # A folder that cannot be listed looks empty.
+    ls "$VOLUME" > /dev/null || fail failed "the volume of $CLAIM cannot be listed by user $(id -u): check the owner of its top folder"
     for entry in "$VOLUME"/* "$VOLUME"/.[!.]* "$VOLUME"/..?*; do
         case ${entry##*/} in
             lost+found | .hearth-volume | .hearth-restore) continue ;;
