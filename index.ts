@@ -65,7 +65,7 @@ const provider = new kubernetes.Provider("home", {
     upsertExistingObjects: true,
     // Fields edited by hand are overwritten; the default is to stop at every such field.
     enablePatchForce: true,
-    // A changed value is an update; the default is to delete the object and make it anew.
+    // A changed value is an update; the default is to delete and recreate the object.
     enableSecretMutable: true,
     enableConfigMapMutable: true,
 });

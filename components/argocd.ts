@@ -68,7 +68,7 @@ export class ArgoCD extends pulumi.ComponentResource {
             { length: 32, special: false },
             { parent: this, additionalSecretOutputs: ["result", "bcryptHash"] },
         );
-        // Argo CD keeps its own keys in the same Secret, and its chart what Git may know of it.
+        // Argo CD stores its own keys in this Secret; the chart owns the non-secret ones.
         new kubernetes.core.v1.SecretPatch(
             `${name}-accounts`,
             {

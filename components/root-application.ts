@@ -11,7 +11,7 @@ export interface RootApplicationArgs {
     readonly applications: readonly Application[];
     /** Full hash of the commit that the root Application has to be on. */
     readonly revision: pulumi.Input<string>;
-    /** {@link Tier.uids} of all tiers: root has to make those its own that were made anew. */
+    /** {@link Tier.uids} of all tiers: root has to adopt those that were recreated. */
     readonly uids: pulumi.Input<string[]>;
     /** Makes the wait begin again: {@link GitSource.forcedBack}. */
     readonly forcedBack?: pulumi.Input<string | undefined>;

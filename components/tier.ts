@@ -28,7 +28,7 @@ export interface TierArgs {
 }
 
 /**
- * One tier of Applications, started side by side. Whoever depends on it waits until each of them is Synced and Healthy
+ * One tier of Applications, started in parallel. Its dependents wait until each of them is Synced and Healthy
  * on the pushed revision; if one is not in time, the tier fails, and nothing that depends on it starts.
  */
 export class Tier extends pulumi.ComponentResource {

@@ -5,7 +5,7 @@ import { Failure } from "../lib/failure";
 import { freeBytes } from "../lib/free-bytes";
 import { readYaml } from "./yaml";
 
-/** Mebibytes that have to be free on the disk with the state: each write makes it anew beside the old one and a copy. */
+/** Mebibytes that have to be free on the disk with the state: each write creates a new file beside the old one and a copy. */
 const needed = 64;
 
 /**

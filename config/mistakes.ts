@@ -55,7 +55,7 @@ function valueAt(config: unknown, path: readonly PropertyKey[]): unknown {
     );
 }
 
-/** A value in words. One that should hold a secret may be it, so only its type is told. */
+/** A value in words. One that should hold a secret may be one, so only its type is shown. */
 function describe(value: unknown, secrecy: ReturnType<typeof secrecyOf>): string {
     if (value === undefined || value === null) {
         return "nothing";

@@ -81,7 +81,7 @@ export async function nodeIsUp(node: LockedNode): Promise<boolean> {
 /**
  * Hands the passphrase to the node, by standard input.
  *
- * @returns what the node told
+ * @returns the node's output
  * @throws Failure with what to do, when the disks stay closed
  */
 export async function unlockDisks({ name, unlock, jumpHost }: LockedNode, passphrase: string): Promise<string> {

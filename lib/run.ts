@@ -14,7 +14,7 @@ const interruption = new AbortController();
 /** Aborted by Ctrl-C and by SIGTERM: programs that run end first, temporary files go. */
 export const interruptionSignal = interruption.signal;
 
-/** Reports whether this command was told to end. */
+/** Reports whether this command was interrupted. */
 export function interrupted(): boolean {
     return interruption.signal.aborted;
 }
@@ -26,7 +26,7 @@ export function endGracefully(): void {
     }
 }
 
-/** Throws when this command was told to end. */
+/** Throws if this command was interrupted. */
 export function throwIfInterrupted(): void {
     if (interrupted()) {
         throw new Failure("interrupted; run it again to go on from here", 130);

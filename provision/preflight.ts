@@ -4,7 +4,7 @@ import { type K3sSettings, type NodeSettings, raidLevel, type SshSettings } from
 import { scriptsChecksum, scriptText } from "./remote-script";
 import { diskLines } from "./storage";
 
-/** One node as the preflight check is told of it. */
+/** One node, as input of the preflight check. */
 export interface PreflightNode {
     readonly name: string;
     readonly address: string;

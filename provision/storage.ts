@@ -3,7 +3,7 @@ import { type NodeSettings, raidLevel, type SshSettings } from "../config/nodes"
 import { type NodeAddress, remoteScript } from "./remote-script";
 import { bytes } from "./sizes";
 
-/** A data disk, as the scripts are told of it. */
+/** A data disk, as input of the scripts. */
 export type Disk = NodeSettings["disks"][number];
 
 /** The disks as the scripts read them: a line each, with device, serial, the serial to erase or "-", and bytes. */

@@ -31,7 +31,7 @@ export interface SandboxPaths {
     readonly operators: string;
     /** The API server's egress configuration. */
     readonly egress: string;
-    /** Written when the cluster is complete; without it, it is made anew. */
+    /** Written when the cluster is complete; without it, the cluster is recreated. */
     readonly clusterMarker: string;
     /** Held by the command that starts or stops the sandbox. */
     readonly lock: string;

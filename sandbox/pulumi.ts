@@ -79,7 +79,7 @@ async function awaitLeftRun(running: string, tell: (line: string) => void): Prom
     }
 }
 
-/** Milliseconds for a Pulumi that is told to end. */
+/** Milliseconds for an interrupted Pulumi to end. */
 const endLimit = 10_000;
 
 /** Ends the Pulumi of an `npm start` that was killed, if it goes on: the cluster that it works on goes. */
@@ -123,7 +123,7 @@ async function recoverStack(root: string, lost: boolean, tell: (line: string) =>
  * Runs `pulumi up` of the sandbox's stack, with its progress on the screen, after whatever an earlier one that was
  * killed left behind is put right.
  *
- * @param tell takes a line for each thing that is put right
+ * @param tell takes a line for each repair
  * @returns Pulumi's exit code
  * @throws Failure when another Pulumi works on the stack
  */

@@ -60,7 +60,7 @@ export async function startSandbox(
         (result) => `Cluster ${result}: 1 server, 3 agents`,
         () =>
             startCluster(projectRoot, settings).catch(async (error: unknown) => {
-                // Half a cluster is of no use to anyone, and the next start makes it anew.
+                // Half a cluster is of no use to anyone, and the next start recreates it.
                 if (!existsSync(paths.clusterMarker)) {
                     await endProcesses(paths, () => true, 0);
                 }

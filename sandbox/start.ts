@@ -38,7 +38,7 @@ async function main(): Promise<number> {
         if (exitCode !== 0) {
             throwIfInterrupted();
             process.stderr.write(
-                `\nstart: pulumi up ended with exit code ${exitCode}. The sandbox goes on running: put right what is ` +
+                `\nstart: pulumi up ended with exit code ${exitCode}. The sandbox keeps running: fix what is ` +
                     `said above and run \`npm start\` again; it goes on from here. \`hack/doctor -s ${stack}\` looks at tools, passphrase and secrets. Logs: ${relative(process.cwd(), paths.logs)}/\n`,
             );
             return exitCode;

@@ -35,7 +35,7 @@ export interface WaitInput {
     readonly limit: number;
 }
 
-/** Reads what a wait is told. */
+/** Reads the input of a wait. */
 export async function readInput<T extends WaitInput>(): Promise<T> {
     const chunks: Buffer[] = [];
     for await (const chunk of process.stdin) {

@@ -140,7 +140,7 @@ class SecretUsers {
         );
     }
 
-    /** A Job does its work once: its like does it again, with the new values, and goes an hour later. */
+    /** Jobs run once, so a copy runs with the new values and is deleted after an hour. */
     private async runAgain(job: Instance<"V1Job">, since: number): Promise<void> {
         const { namespace, batch } = this;
         const { name = "", uid = "" } = job.metadata ?? {};

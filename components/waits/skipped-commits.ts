@@ -22,7 +22,7 @@ export interface Application extends KubernetesObject {
  * Reports whether Argo CD has skipped the commit that an Application is compared to: one that came while it was syncing the
  * commit before it shows as OutOfSync and never syncs (https://github.com/argoproj/argo-cd/issues/27875). What somebody
  * deployed past Argo CD is OutOfSync too, and stays: no commit since the last sync touches its chart. Of what root deploys
- * nothing is past Argo CD: an Application that was deleted by hand and made anew by Pulumi is root's after a sync only, and
+ * nothing is past Argo CD: an Application that was deleted by hand and recreated by Pulumi belongs to root only after a sync, and
  * Argo CD syncs a commit once.
  */
 export async function isCommitSkipped({ metadata, spec, operation, status }: Application): Promise<boolean> {

@@ -120,7 +120,7 @@ async function declaredResources(root: string, state: string, stack: string): Pr
         await pulumi(["config", "set-all", "--path", ...values]);
     }
     const head = (await capture("git", ["-C", root, "rev-parse", "HEAD"], { failure: "there is no commit" })).trim();
-    // A program that fails is told of in the same JSON. The commit and the folder differ every time.
+    // A failing program is reported in the same JSON. The commit and the folder differ every time.
     const output = (await pulumi(["preview", "--json"], { accepted: (stdout) => stdout.startsWith("{") }))
         .replaceAll(head, "<commit>")
         .replaceAll(root, ".");

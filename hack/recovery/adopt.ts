@@ -38,7 +38,7 @@ export function creationsOf(
 
 /**
  * Has the next run take over what the cluster has and the state does not know of: the state was lost, or is an old copy.
- * Of a Helm release, its record is in the way. Generated values would be made anew, and what was encrypted with them
+ * Of a Helm release, its record is in the way. Generated values would be recreated, and data encrypted with them
  * could not be read any more: the stack's file keeps them from here on.
  *
  * @param generated the values that must not be lost
@@ -58,7 +58,7 @@ export async function adoptObjects(
         await pulumi(["preview", "--json"]).catch(() => {
             // The output contains the error, among everything else.
             throw new Failure(
-                `whether the cluster has what the state does not know of cannot be told: the preview fails. See \`npx ` +
+                `the cluster cannot be compared with the state: the preview fails. See \`npx ` +
                     `pulumi preview --stack ${stack}\`, put it right, and run this again`,
             );
         }),

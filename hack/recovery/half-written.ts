@@ -47,7 +47,7 @@ export function repairBackend(folder: string, tell: (line: string) => void): Rep
             tell(`Restored: ${state} from ${copy}, the state of one step before: it was cut short on a full disk`);
         } else {
             renameSync(state, `${state}.cut-short`);
-            tell(`Put aside: ${state}.cut-short, of which a full disk left no whole copy; the state is made anew`);
+            tell(`Put aside: ${state}.cut-short, of which a full disk left no whole copy; the state is recreated`);
         }
         (isOld ? old : lost).push(basename(state, ".json"));
         for (const rest of [`${state}.attrs`, ...(isOld ? [] : [copy, `${copy}.attrs`])]) {

@@ -54,7 +54,7 @@ export function connectionFinding(node: string, target: string, stderr: string):
     if (/Host key verification failed|REMOTE HOST IDENTIFICATION HAS CHANGED|no matching host key/.test(stderr)) {
         return fatal(
             "another host key than the config has",
-            "if the machine was set up anew: hack/host-keys prints its keys; compare the fingerprint at its console",
+            "if the machine was reinstalled: hack/host-keys prints its keys; compare the fingerprint at its console",
         );
     }
     if (/Permission denied|Too many authentication failures/.test(stderr)) {
@@ -107,7 +107,7 @@ function replacedFindings(nodes: readonly NodeLook[]): Finding[] {
     });
 }
 
-/** Refuses hosts that cannot be told from each other: copies of one disk. */
+/** Refuses hosts that cannot be distinguished: copies of one disk. */
 function copiedFindings(nodes: readonly NodeLook[]): Finding[] {
     return nodes.flatMap(({ name, machine }, index): Finding[] => {
         const twin = nodes.slice(0, index).find((each) => machine !== undefined && each.machine === machine);
@@ -154,7 +154,7 @@ export function clusterFindings(nodes: readonly NodeLook[]): Finding[] {
             ...fatal(
                 orphan.name,
                 `is in a cluster that none of the servers is in: ${first.name} would start a second one`,
-                `restore the datastore on ${first.name} (docs/restore.md), or install Debian anew on ${orphan.name}, too`,
+                `restore the datastore on ${first.name} (docs/restore.md), or reinstall Debian on ${orphan.name}, too`,
             ),
         ];
     }

@@ -49,7 +49,7 @@ inspect_ours() {
         refuse "$device ($serial) is encrypted by hearth, but labelled \"$label\"" \
             "if it holds this home's data, run on $node: cryptsetup config --subsystem hearth --label hearth $device"
     elif ! command -v cryptsetup >/dev/null; then
-        state[$serial]=$label # The preflight check of a machine that was set up anew.
+        state[$serial]=$label # The preflight check of a machine that was reinstalled.
     elif ! metadata=$(cryptsetup luksDump --dump-json-metadata "$device"); then
         refuse "$device ($serial) has a LUKS header that cannot be read" "run on $node: cryptsetup repair $device"
     elif [[ $metadata == *'"kdf"'* ]]; then
@@ -59,7 +59,7 @@ inspect_ours() {
         state[$serial]=blank
     else
         refuse "$device ($serial) has no key left, so nobody can open it" \
-            "to start anew, run on $node: wipefs --all $device"
+            "to start over, run on $node: wipefs --all $device"
     fi
 }
 

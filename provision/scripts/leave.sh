@@ -70,7 +70,7 @@ delete() {
     open_cluster "$kubeconfig"
     if ! wait_until 60 "an API server" reach_others; then
         die "no API server answers, so $node cannot be taken out of the cluster: see journalctl -u k3s on the servers. If the" \
-            "cluster is not to be repaired, run for each node: hack/forget-node NODE, and install Debian anew"
+            "cluster is not to be repaired, run for each node: hack/forget-node NODE, and reinstall Debian"
     fi
     if [[ -z $(with_cluster get node "$node" --ignore-not-found -o name) ]]; then
         return

@@ -89,7 +89,7 @@ check_identity() {
     fi
     if [[ -n $before && $before != "$here" ]]; then
         found fatal "its machine id is $here, and was $before when it became a node" \
-            "a copy of another node's disk: install Debian anew; the same system: put $before back into /etc/machine-id"
+            "a copy of another node's disk: reinstall Debian; the same system: put $before back into /etc/machine-id"
     fi
     before=$(configured node-ip)
     if [[ $role == server && -n $before && $before != "$address" ]]; then
@@ -154,7 +154,7 @@ check_cluster() {
     fi
     if has_k3s; then
         found fatal "k3s of another cluster is here" \
-            "if it is this home's, and the state was lost: hack/recover. If not, install Debian anew, or remove this node"
+            "if it is this home's, and the state was lost: hack/recover. If not, reinstall Debian, or remove this node"
         return
     fi
     local port taken=()

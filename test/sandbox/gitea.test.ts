@@ -191,7 +191,7 @@ test(
 const rendered = () => renderedApplications(sandboxPaths(home.root));
 
 test(
-    "a commit renders anew only the charts that it touches, also when Argo CD looks at all of them; the library's, every one",
+    "a commit renders only the charts that it touches, also when Argo CD looks at all of them; the library's, every one",
     async () => {
         const all = ["cert-manager", "database", "gitops", "navidrome", "qbittorrent", "root"];
         const ready = async (names: string[], revision: string) => {
