@@ -15,7 +15,7 @@ import { SecretUsers } from "./components/secret-users";
 import { Secrets } from "./components/secrets";
 import { System } from "./components/system";
 import { Tier } from "./components/tier";
-import { testWebhook } from "./components/webhook-delivery";
+import { WebhookDelivery } from "./components/webhook-delivery";
 import "./config/process";
 import { loadSettings } from "./config/settings";
 import { root } from "./lib/root";
@@ -135,9 +135,10 @@ const tier1 = new Tier(
 const tier2 = new Tier("tier-2", { tier: 2, ...common }, { provider, dependsOn: tier1 });
 const tier3 = new Tier("tier-3", { tier: 3, ...common }, { provider, dependsOn: tier2 });
 const uids = pulumi.all([tier1.uids, tier2.uids, tier3.uids]).apply((tiers) => tiers.flat());
-const { ready } = new RootApplication("root", { ...common, uids }, { provider, dependsOn: tier3 });
+const followed = new RootApplication("root", { ...common, uids }, { provider, dependsOn: tier3 });
 if (access) {
-    testWebhook({ url, branch, gitea: access, kubeconfig: cluster, after: ready });
+    const delivery = { url, branch, gitea: access, kubeconfig: cluster, after: followed.ready };
+    new WebhookDelivery("webhook-delivery", delivery, { parent: followed });
 }
 
 const steps = values.apply((known) => firstSteps(settings, known?.addresses));

@@ -4,7 +4,7 @@ import { type Delivery, lostDelivery } from "./gitea/delivery";
 import { throughCluster } from "./gitea/forward";
 import { locate } from "./gitea-repository";
 
-/** Arguments of {@link testWebhook}. */
+/** Arguments of {@link WebhookDelivery}. */
 export interface WebhookDeliveryArgs {
     /** HTTP(S) URL of the repository that Argo CD follows. */
     readonly url: string;
@@ -18,27 +18,33 @@ export interface WebhookDeliveryArgs {
     readonly after: pulumi.Input<string>;
 }
 
-/** Warns in each update whose test message about a push does not reach Argo CD: the home works, and follows pushes late. */
-export function testWebhook({ url, branch, gitea, kubeconfig, after }: WebhookDeliveryArgs): void {
-    if (pulumi.runtime.isDryRun()) {
-        return;
+/** Test of the webhook in each update: warns of a push that does not reach Argo CD, since the home works without, but late. */
+export class WebhookDelivery extends pulumi.ComponentResource {
+    constructor(name: string, args: WebhookDeliveryArgs, opts?: pulumi.ComponentResourceOptions) {
+        super("hearth:components:WebhookDelivery", name, {}, opts);
+        const { url, branch, gitea, kubeconfig, after } = args;
+        const tested = pulumi
+            .all([gitea.administrator, kubeconfig, gitea.own?.kubeconfig, after])
+            .apply(async ([administrator, cluster, own]) => {
+                if (pulumi.runtime.isDryRun()) {
+                    return;
+                }
+                const { owner, repository: name, server } = locate(url);
+                const delivery: Delivery = {
+                    ...{ server, url, administrator, kubeconfig: cluster, webhook: gitea.webhook },
+                    repository: { owner, name, branch },
+                };
+                const lost = own
+                    ? throughCluster(own, (reached) => lostDelivery({ ...delivery, reached }))
+                    : lostDelivery(delivery);
+                const problem = await lost.catch(
+                    (error: unknown) => `The webhook cannot be tested: ${Object(error).message}`,
+                );
+                if (problem !== undefined) {
+                    await pulumi.log.warn(problem, this);
+                }
+            });
+        // The engine waits for outputs: without them, the program would be over before the test.
+        this.registerOutputs({ tested: pulumi.unsecret(tested) });
     }
-    pulumi
-        .all([gitea.administrator, kubeconfig, gitea.own?.kubeconfig, after])
-        .apply(async ([administrator, cluster, own]) => {
-            const { owner, repository: name, server } = locate(url);
-            const delivery: Delivery = {
-                ...{ server, url, administrator, kubeconfig: cluster, webhook: gitea.webhook },
-                repository: { owner, name, branch },
-            };
-            const lost = own
-                ? throughCluster(own, (reached) => lostDelivery({ ...delivery, reached }))
-                : lostDelivery(delivery);
-            const problem = await lost.catch(
-                (error: unknown) => `The webhook cannot be tested: ${Object(error).message}`,
-            );
-            if (problem !== undefined) {
-                await pulumi.log.warn(problem);
-            }
-        });
 }

@@ -1,0 +1,28 @@
+import * as pulumi from "@pulumi/pulumi";
+import * as delivery from "../../../components/gitea/delivery";
+import { WebhookDelivery } from "../../../components/webhook-delivery";
+import { mockEngine, settled } from "./mocks";
+
+const args = {
+    ...{ url: "http://git.home.arpa/home/hearth.git", branch: "main", kubeconfig: "kubeconfig", after: "root" },
+    gitea: { administrator: { name: "hearth", password: "hunter2" }, webhook: "http://argocd/api/webhook" },
+};
+
+afterEach(() => jest.restoreAllMocks());
+
+test.each([
+    ["a push that does not reach Argo CD is a warning of the update", false, ["A push is lost"]],
+    ["a preview sends no test", true, []],
+])("%s", async (_, isPreview, warnings) => {
+    await mockEngine();
+    jest.spyOn(pulumi.runtime, "isDryRun").mockReturnValue(isPreview);
+    const asked = jest.spyOn(delivery, "lostDelivery").mockResolvedValue("A push is lost");
+    const warn = jest.spyOn(pulumi.log, "warn").mockResolvedValue();
+    new WebhookDelivery("webhook-delivery", args);
+    await settled();
+
+    expect(warn.mock.calls.map(([said]) => said)).toEqual(warnings);
+    expect(asked.mock.calls.map(([{ server, repository }]) => [server, repository.owner])).toEqual(
+        isPreview ? [] : [["http://git.home.arpa", "home"]],
+    );
+});
