@@ -180,7 +180,7 @@ export const testTools = {
     AdGuardHome: {
         folder: "adguardhome",
         module: "github.com/AdguardTeam/AdGuardHome",
-        package: "github.com/AdguardTeam/AdGuardHome",
+        package: "github.com/AdguardTeam/AdGuardHome/hearth",
         variables: (version) => ({ "github.com/AdguardTeam/AdGuardHome/internal/version.version": version }),
         versionArguments: ["--version"],
         unoptimized: true,

@@ -244,6 +244,15 @@ const system: readonly Recipe[] = [
         source: "go.universe.tf/metallb v0.16.2 speaker/Dockerfile",
         config: { Entrypoint: ["/speaker"] },
     }),
+    // Their program is controller, webhook, CA injector and check by its first argument.
+    ...["controller", "webhook", "cainjector", "startupapicheck"].map((component) =>
+        staticImage("cert-manager", "/cert-manager", {
+            repositories: [`quay.io/jetstack/cert-manager-${component}`],
+            source: `cert-manager/cert-manager v1.21.2 hack/containers/Containerfile.${component}`,
+            differs: "a main of ours: without the issuers Vault and Venafi, and with an ACME that signs at once",
+            config: { User: "1000", Entrypoint: ["/cert-manager", component] },
+        }),
+    ),
     staticImage("descheduler", "/bin/descheduler", {
         repositories: ["registry.k8s.io/descheduler/descheduler"],
         source: "sigs.k8s.io/descheduler v0.36.0 Dockerfile",
@@ -513,6 +522,7 @@ const services: readonly Recipe[] = [
     {
         repositories: ["docker.io/adguard/adguardhome"],
         source: "github.com/AdguardTeam/AdGuardHome v0.107.77 docker/build.Dockerfile",
+        differs: "its pages are empty: npm makes them, and the Go module has none",
         config: {
             WorkingDir: "/opt/adguardhome/work",
             Entrypoint: ["/opt/adguardhome/AdGuardHome"],

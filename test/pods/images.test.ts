@@ -37,10 +37,7 @@ interface Case {
 }
 
 /** Containers that need the Internet, or another pod: what they wait for is not here. */
-const alone = new Map([
-    ["pangolin/pangolin/traefik", "it downloads its plugins at the start"],
-    ["adguard/adguard/adguard", "its Go module has no pages, and the probe asks for one"],
-]);
+const alone = new Map([["pangolin/pangolin/traefik", "it downloads its plugins at the start"]]);
 
 /** Every workload of a chart with a container that can run here, without those that cannot. */
 const cases: Case[] = [...rendered].flatMap(([chart, manifests]) =>

@@ -1,14 +1,13 @@
-import type { ChildProcess } from "node:child_process";
 import { MachineHome, podVersion } from "../provision/home";
 import { until } from "../sandbox/home";
 import { busybox, kubectlOf, printed } from "./pods";
-import { registries, serve } from "./surroundings";
+import { registries, type Surroundings, serve } from "./surroundings";
 
 // A run over all machines, and pods that start, on a host that may be busy.
 jest.setTimeout(900_000);
 
 let home: MachineHome;
-let surroundings: ChildProcess | undefined;
+let surroundings: Surroundings | undefined;
 
 beforeAll(async () => {
     home = await MachineHome.withPods("s1", "a1", "a2");
@@ -16,7 +15,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-    surroundings?.kill();
+    surroundings?.close();
     await home?.remove();
 });
 

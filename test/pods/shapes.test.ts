@@ -1,7 +1,6 @@
-import type { ChildProcess } from "node:child_process";
 import { MachineHome } from "../provision/home";
 import { busybox, kubectlOf, printed } from "./pods";
-import { registries, serve } from "./surroundings";
+import { registries, type Surroundings, serve } from "./surroundings";
 
 // A run over all machines, and pods that start, on a host that may be busy.
 jest.setTimeout(900_000);
@@ -11,7 +10,7 @@ describe.each([
     ["three servers", ["s1", "s2", "s3"]],
 ])("%s", (_, names) => {
     let home: MachineHome;
-    let surroundings: ChildProcess | undefined;
+    let surroundings: Surroundings | undefined;
 
     beforeAll(async () => {
         home = await MachineHome.withPods(...names);
@@ -19,7 +18,7 @@ describe.each([
     });
 
     afterAll(async () => {
-        surroundings?.kill();
+        surroundings?.close();
         await home?.remove();
     });
 

@@ -1,11 +1,10 @@
-module hearth/toolchain/adguardhome
+// The path lets the program import AdGuard Home's internal packages.
+module github.com/AdguardTeam/AdGuardHome/hearth
 
 go 1.26.3
 
-tool github.com/AdguardTeam/AdGuardHome
-
 require (
-	github.com/AdguardTeam/AdGuardHome v0.107.77 // indirect
+	github.com/AdguardTeam/AdGuardHome v0.107.77
 	github.com/AdguardTeam/dnsproxy v0.81.4 // indirect
 	github.com/AdguardTeam/golibs v0.35.13 // indirect
 	github.com/AdguardTeam/urlfilter v0.23.2 // indirect

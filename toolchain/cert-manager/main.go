@@ -1,5 +1,7 @@
-// Runs cert-manager's controller, webhook or CA injector, which the first argument names. Upstream's own commands are
-// modules without a published version; the packages behind them are not. Of the issuers, Vault and Venafi are left out.
+// Runs cert-manager's controller, webhook, CA injector or check of the API, which the first argument names: in a pod as
+// upstream does, and with KUBECONFIG as a process that shares its machine, on loopback and without ports for probes and
+// metrics. Upstream's own commands are modules without a published version; the packages behind them are not. Of the
+// issuers, Vault and Venafi are left out.
 package main
 
 import (
@@ -9,6 +11,8 @@ import (
 	"crypto/x509/pkix"
 	"fmt"
 	"math/big"
+	"net"
+	"net/http"
 	"os"
 	"time"
 
@@ -17,6 +21,7 @@ import (
 	apiextensions "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
+	"k8s.io/apimachinery/pkg/util/wait"
 	kubernetes "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	logsapi "k8s.io/component-base/logs/api/v1"
@@ -49,15 +54,26 @@ import (
 	_ "github.com/cert-manager/cert-manager/pkg/controller/certificates/trigger"
 	_ "github.com/cert-manager/cert-manager/pkg/controller/clusterissuers"
 	_ "github.com/cert-manager/cert-manager/pkg/controller/issuers"
+	"github.com/cert-manager/cert-manager/pkg/healthz"
 	"github.com/cert-manager/cert-manager/pkg/issuer"
 	_ "github.com/cert-manager/cert-manager/pkg/issuer/ca"
 	_ "github.com/cert-manager/cert-manager/pkg/issuer/selfsigned"
 	logf "github.com/cert-manager/cert-manager/pkg/logs"
 	"github.com/cert-manager/cert-manager/pkg/util"
+	"github.com/cert-manager/cert-manager/pkg/util/cmapichecker"
 	"github.com/cert-manager/cert-manager/pkg/util/pki"
 	"github.com/cert-manager/cert-manager/pkg/webhook/options"
 	"github.com/cert-manager/cert-manager/pkg/webhook/server"
 )
+
+// Addresses at which pods serve metrics, and the controller its health: those of upstream's defaults.
+const (
+	metricsAddress = ":9402"
+	healthAddress  = ":9403"
+)
+
+// Whether nothing but this process has the address, as in a pod.
+var alone = os.Getenv("KUBECONFIG") == ""
 
 // Stands in for an ACME server, which signs for no sandbox: an issuer is ready at once, and the signatures are those of a
 // CA that nobody trusts.
@@ -165,6 +181,11 @@ func runControllers(ctx context.Context, flags *pflag.FlagSet, args []string) er
 		return err
 	}
 	group, ctx := errgroup.WithContext(ctx)
+	if alone {
+		if err := serveState(ctx, group, base); err != nil {
+			return err
+		}
+	}
 	for name, create := range controller.Known() {
 		each, err := create(factory)
 		if err != nil {
@@ -176,6 +197,31 @@ func runControllers(ctx context.Context, flags *pflag.FlagSet, args []string) er
 	base.KubeSharedInformerFactory.Start(ctx.Done())
 	base.HTTP01ResourceMetadataInformersFactory.Start(ctx.Done())
 	return group.Wait()
+}
+
+// Serves metrics and health until ctx ends.
+func serveState(ctx context.Context, group *errgroup.Group, base *controller.Context) error {
+	metricsListener, err := net.Listen("tcp", metricsAddress)
+	if err != nil {
+		return err
+	}
+	healthListener, err := net.Listen("tcp", healthAddress)
+	if err != nil {
+		return err
+	}
+	served := base.Metrics.NewServer(metricsListener)
+	group.Go(func() error {
+		if err := served.Serve(metricsListener); err != http.ErrServerClosed {
+			return err
+		}
+		return nil
+	})
+	group.Go(func() error {
+		<-ctx.Done()
+		return served.Close()
+	})
+	group.Go(func() error { return healthz.NewServer(time.Minute).Start(ctx, healthListener) })
+	return nil
 }
 
 func runWebhook(ctx context.Context, flags *pflag.FlagSet, args []string) error {
@@ -191,16 +237,22 @@ func runWebhook(ctx context.Context, flags *pflag.FlagSet, args []string) error 
 		return err
 	}
 	settings.KubeConfig = os.Getenv("KUBECONFIG")
-	withoutProbes := func(each *server.Server) { each.HealthzAddr = nil }
-	served, err := webhooks.NewCertManagerWebhookServer(logf.Log, *settings, withoutProbes)
+	adapt := func(each *server.Server) {
+		if !alone {
+			each.HealthzAddr = nil
+		}
+	}
+	served, err := webhooks.NewCertManagerWebhookServer(logf.Log, *settings, adapt)
 	if err != nil {
 		return err
 	}
-	create := ctrl.NewManager
-	ctrl.NewManager = func(config *rest.Config, settings manager.Options) (manager.Manager, error) {
-		// Upstream listens on every address.
-		settings.WebhookServer.(*webhook.DefaultServer).Options.Host = "127.0.0.1"
-		return create(config, settings)
+	if !alone {
+		create := ctrl.NewManager
+		ctrl.NewManager = func(config *rest.Config, settings manager.Options) (manager.Manager, error) {
+			// Upstream listens on every address.
+			settings.WebhookServer.(*webhook.DefaultServer).Options.Host = "127.0.0.1"
+			return create(config, settings)
+		}
 	}
 	return served.Run(ctx)
 }
@@ -216,11 +268,15 @@ func runInjector(ctx context.Context, flags *pflag.FlagSet, args []string) error
 	} {
 		utilruntime.Must(add(scheme))
 	}
+	address := "0"
+	if alone {
+		address = metricsAddress
+	}
 	created, err := ctrl.NewManager(util.RestConfigWithUserAgent(ctrl.GetConfigOrDie(), "cainjector"), manager.Options{
 		Scheme: scheme,
 		// Secrets are watched without their data, and read one by one.
 		Client:  client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}}}},
-		Metrics: metrics.Options{BindAddress: "0"},
+		Metrics: metrics.Options{BindAddress: address},
 	})
 	if err != nil {
 		return err
@@ -239,6 +295,25 @@ func runInjector(ctx context.Context, flags *pflag.FlagSet, args []string) error
 	return created.Start(ctx)
 }
 
+// Waits until the webhook admits what is valid and refuses what is not, as upstream's Job does after an installation.
+func runCheck(ctx context.Context, flags *pflag.FlagSet, args []string) error {
+	limit := flags.Duration("wait", 0, "")
+	if err := parse(flags, args); err != nil {
+		return err
+	}
+	checker, err := cmapichecker.New(ctrl.GetConfigOrDie(), os.Getenv("POD_NAMESPACE"))
+	if err != nil {
+		return err
+	}
+	return wait.PollUntilContextTimeout(ctx, time.Second, *limit, true, func(ctx context.Context) (bool, error) {
+		err := checker.Check(ctx)
+		if err != nil {
+			logf.Log.Info("not ready", "reason", err.Error())
+		}
+		return err == nil, nil
+	})
+}
+
 func main() {
 	logf.InitLogs()
 	ctrl.SetLogger(logf.Log)
@@ -248,6 +323,8 @@ func main() {
 		"controller": runControllers,
 		"webhook":    runWebhook,
 		"cainjector": runInjector,
+		// Its arguments begin with "check api".
+		"startupapicheck": runCheck,
 	}[name]
 	if err := run(ctx, pflag.NewFlagSet(name, pflag.ContinueOnError), os.Args[2:]); err != nil {
 		logf.Log.Error(err, "cert-manager ended", "component", name)

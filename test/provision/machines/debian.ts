@@ -12,8 +12,8 @@ const cache = join(cacheDirectory, "provision");
 /** Folder with the packages that the roots are made of. */
 export const packageCache = join(cache, "debs");
 
-/** Milliseconds for a root: some hundred packages, from a mirror that may be slow. */
-const limit = 900_000;
+/** Milliseconds for a root: some hundred packages, from a mirror that may be slow, on a host that may be busy. */
+const limit = 1_800_000;
 
 /** What an installer leaves on a machine with an SSH server, and what the scripts install: nothing is fetched later. */
 const packages = [

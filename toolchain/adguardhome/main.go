@@ -1,0 +1,17 @@
+// Runs AdGuard Home. Upstream's main embeds the pages that npm makes, which the Go module lacks: this one has a page that
+// answers the probe of charts/adguard, and no more.
+package main
+
+import (
+	"embed"
+	_ "time/tzdata"
+
+	"github.com/AdguardTeam/AdGuardHome/internal/home"
+)
+
+//go:embed build
+var pages embed.FS
+
+func main() {
+	home.Main(pages)
+}
