@@ -121,7 +121,7 @@ async function recoverStack(root: string, lost: boolean, tell: (line: string) =>
 
 /**
  * Runs `pulumi up` of the sandbox's stack, with its progress on the screen, after whatever an earlier one that was
- * killed left behind is put right.
+ * killed left behind is fixed.
  *
  * @param tell takes a line for each repair
  * @returns Pulumi's exit code

@@ -13,7 +13,7 @@ export async function aptGetInstall(what: string, howToGetIt: string, packages: 
     if (!findOnPath("apt-get") || process.getuid?.() !== 0) {
         throw new Failure(`${what} is missing. ${howToGetIt}`);
     }
-    // Another apt-get, of the machine's own upgrades or of what is installed side by side here, is waited for.
+    // Another apt-get, of the machine's own upgrades or of what is installed in parallel here, is waited for.
     const aptGet = (...args: string[]) =>
         run("apt-get", ["--option=DPkg::Lock::Timeout=120", ...args], {
             env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" },

@@ -1,6 +1,6 @@
 import { type IBufferCell, Terminal } from "@xterm/headless";
 
-/** Characters side by side that look the same. */
+/** Adjacent characters that look the same. */
 export interface Span {
     readonly text: string;
     /** First column, from 0. */
