@@ -28,16 +28,18 @@ async function python(program: string, ...args: readonly string[]): Promise<stri
     return output.trim();
 }
 
-/** A writer: each commit adds one row to two tables, so that a copy from within one has different numbers of them. */
+/** A writer of ten thousand commits, and more until its third argument exists. Each commit adds one row to two tables, so that a copy from within one has different numbers of them. */
 const writer = `
-import sqlite3, sys
+import os, sqlite3, sys
 database = sqlite3.connect(sys.argv[1], timeout=60, isolation_level=None)
 database.execute(f"PRAGMA journal_mode = {sys.argv[2]}")
 database.execute("PRAGMA synchronous = OFF")
 database.execute("CREATE TABLE one (id INTEGER PRIMARY KEY, text)")
 database.execute("CREATE TABLE other (id INTEGER PRIMARY KEY, text)")
 print("ready", flush=True)
-for number in range(10_000):
+number = 0
+while number < 10_000 or not os.path.exists(sys.argv[3]):
+    number += 1
     database.execute("BEGIN IMMEDIATE")
     database.execute("INSERT INTO one (text) VALUES (?)", ("x" * (number % 400),))
     database.execute("INSERT INTO other (text) VALUES (?)", ("y" * (number % 300),))
@@ -57,33 +59,29 @@ test.each(["WAL", "DELETE"])(
         const path = join(volume.files, "folder", "notes.db");
         mkdirSync(join(volume.files, "folder"));
         await volume.run("repository");
-        const writing = new Program("python3", ["-c", writer, path, mode]);
+        const writing = new Program("python3", ["-c", writer, path, mode, join(volume.directory, "enough")]);
         await writing.until(async () => writing.output.includes("ready"));
         const numbers: number[] = [];
-        let hasEnded = false;
-        const end = writing.exit().then((code) => {
-            hasEnded = true;
-            return code;
-        });
-        while (!hasEnded) {
-            expect((await volume.backup()).result).toMatchObject({ ok: true });
-            const restored = volume.replacement();
-            expect((await restored.run("prepare")).code).toBe(0);
-            const [integrity, agrees, count] = (await python(state, join(restored.files, "folder/notes.db"))).split(
-                " ",
-            );
+        while (numbers.length < 8) {
+            volume.clearScratch();
+            expect((await volume.run("copy")).code).toBe(0);
+            const copy = join(volume.directory, "copy/databases/folder/notes.db");
+            const [integrity, agrees, count] = (await python(state, copy)).split(" ");
             expect([integrity, agrees]).toEqual(["ok", "True"]);
             numbers.push(Number(count));
-            restored.remove();
         }
-        expect(await end).toBe(0);
-        await volume.backup();
+        writeFileSync(join(volume.directory, "enough"), "");
+        expect(await writing.exit()).toBe(0);
+        expect((await volume.backup()).result).toMatchObject({ ok: true });
         const last = volume.replacement();
         await last.run("prepare");
 
-        // Nothing of before is missing in a later copy, and the last one has all.
+        // Each was made while it was written, nothing of an earlier copy is missing in a later one, and the last has all.
+        expect(new Set(numbers).size).toBe(numbers.length);
         expect(numbers).toEqual(numbers.toSorted((a, b) => a - b));
-        expect(await python(state, join(last.files, "folder/notes.db"))).toBe("ok True 10000");
+        const written = await python(state, path);
+        expect(await python(state, join(last.files, "folder/notes.db"))).toBe(written);
+        expect(Number(written.split(" ")[2])).toBeGreaterThanOrEqual(10_000);
         // Neither the log nor the shared memory of the live database: they would not fit the copy.
         expect(Object.keys(last.content())).toEqual(["folder/notes.db"]);
         last.remove();
