@@ -119,7 +119,7 @@ describe("ssh", () => {
             const options = effective({ hostKey: `10.0.0.1 ${type} AAAAC3Nz root@node` });
             expect(options).toContain(`\nhostkeyalgorithms ${type}\n`);
             expect(options).toContain("\nstricthostkeychecking true\n");
-            expect(readFileSync(join(folder, "known-hosts"), "utf8")).toBe(`pulumi-target ${type} AAAAC3Nz\n`);
+            expect(readFileSync(join(folder, "pulumi-target-known-hosts"), "utf8")).toBe(`pulumi-target ${type} AAAAC3Nz\n`);
         },
     );
 
@@ -132,11 +132,11 @@ describe("ssh", () => {
             "connecttimeout 10",
             "identitiesonly yes",
             "identityagent none",
-            `identityfile ${join(folder, "key")}`,
+            `identityfile ${join(folder, "pulumi-target-key")}`,
         ]) {
             expect(options).toContain(`\n${line}\n`);
         }
-        expect(statSync(join(folder, "key")).mode & 0o077).toBe(0);
+        expect(statSync(join(folder, "pulumi-target-key")).mode & 0o077).toBe(0);
         expect(options).not.toContain("hunter2");
     });
 
