@@ -119,7 +119,9 @@ describe("ssh", () => {
             const options = effective({ hostKey: `10.0.0.1 ${type} AAAAC3Nz root@node` });
             expect(options).toContain(`\nhostkeyalgorithms ${type}\n`);
             expect(options).toContain("\nstricthostkeychecking true\n");
-            expect(readFileSync(join(folder, "pulumi-target-known-hosts"), "utf8")).toBe(`pulumi-target ${type} AAAAC3Nz\n`);
+            expect(readFileSync(join(folder, "pulumi-target-known-hosts"), "utf8")).toBe(
+                `pulumi-target ${type} AAAAC3Nz\n`,
+            );
         },
     );
 
