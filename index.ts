@@ -136,8 +136,9 @@ const tier2 = new Tier("tier-2", { tier: 2, ...common }, { provider, dependsOn: 
 const tier3 = new Tier("tier-3", { tier: 3, ...common }, { provider, dependsOn: tier2 });
 const uids = pulumi.all([tier1.uids, tier2.uids, tier3.uids]).apply((tiers) => tiers.flat());
 const followed = new RootApplication("root", { ...common, uids }, { provider, dependsOn: tier3 });
-if (access) {
-    const delivery = { url, branch, gitea: access, kubeconfig: cluster, after: followed.ready };
+if (access && gitSource.declared) {
+    const { declared } = gitSource;
+    const delivery = { url, branch, gitea: access, kubeconfig: cluster, declared, after: followed.ready };
     new WebhookDelivery("webhook-delivery", delivery, { parent: followed });
 }
 

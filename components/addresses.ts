@@ -19,10 +19,10 @@ export interface HomeAddresses {
 
 /** Stack outputs that lead a person to the home's first page. */
 export interface FirstSteps {
-    readonly traefik?: string;
-    readonly dns?: string;
+    readonly traefik: string;
+    readonly dns: string;
     /** Setting to make at the router. */
-    readonly router?: string;
+    readonly router: string;
     readonly firstPage: string;
 }
 
@@ -36,13 +36,15 @@ export function firstSteps(
     addresses: HomeAddresses | undefined,
 ): FirstSteps {
     const dns = addresses?.adguard;
+    const traefik = addresses?.traefik ?? "unknown: the cluster does not answer yet";
     const isTrusted = letsencrypt?.staging === false;
+    // Pulumi warns of an output without a value.
     return {
-        ...(addresses && { traefik: addresses.traefik }),
-        ...(dns !== undefined && {
-            dns,
-            router: `Set ${dns} as the DNS server that DHCP hands out, and no second one.`,
-        }),
+        traefik,
+        dns: dns ?? "none: this home runs no AdGuard Home",
+        router: dns
+            ? `Set ${dns} as the DNS server that DHCP hands out, and no second one.`
+            : `Let your DNS server answer *.${domain} with the address of traefik.`,
         firstPage: isTrusted ? `https://home.${domain}` : `http://ca.${domain}`,
     };
 }

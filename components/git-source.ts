@@ -96,6 +96,9 @@ export class GitSource extends pulumi.ComponentResource {
     /** Another value makes the gates wait again, as {@link forcedBack} has it. */
     readonly forcedBack: pulumi.Output<string | undefined>;
 
+    /** Time (ISO 8601) at which the webhook was last declared; undefined when it is somebody else's. */
+    readonly declared: pulumi.Output<string> | undefined;
+
     constructor(name: string, args: GitSourceArgs, opts?: pulumi.ComponentResourceOptions) {
         super("hearth:components:GitSource", name, { url: args.url, branch: args.branch }, opts);
         const { url, branch, cluster, gitea } = args;
@@ -165,6 +168,7 @@ export class GitSource extends pulumi.ComponentResource {
                 .all([args.kubeconfig, this.revision])
                 .apply(async ([kubeconfig, revision]) => kubeconfig && forcedBack(kubeconfig, revision)),
         );
+        this.declared = repository?.declared;
         this.registerOutputs({ revision: this.revision });
     }
 }

@@ -43,6 +43,9 @@ export class GiteaRepository extends pulumi.ComponentResource {
     /** The account that Argo CD reads the repository as. */
     readonly reader: pulumi.Output<Account>;
 
+    /** Time (ISO 8601) at which Gitea was last told all of this. */
+    readonly declared: pulumi.Output<string>;
+
     constructor(name: string, args: GiteaRepositoryArgs, opts?: pulumi.ComponentResourceOptions) {
         super("hearth:components:GiteaRepository", name, {}, opts);
         const { owner, repository, server } = locate(args.url);
@@ -82,6 +85,7 @@ export class GiteaRepository extends pulumi.ComponentResource {
         this.reader = pulumi.secret(
             pulumi.all([password, declared.id]).apply(([known]) => ({ name: "argocd", password: known })),
         );
+        this.declared = pulumi.unsecret(declared.stdout);
         this.registerOutputs({});
     }
 }

@@ -16,17 +16,23 @@ export interface WebhookDeliveryArgs {
     readonly kubeconfig: pulumi.Input<string>;
     /** Known once Argo CD follows the repository. */
     readonly after: pulumi.Input<string>;
+    /** Time (ISO 8601) at which the webhook was last declared. */
+    readonly declared: pulumi.Input<string>;
 }
 
-/** Test of the webhook in each update: warns of a push that does not reach Argo CD, since the home works without, but late. */
+/**
+ * Test of the webhook in each update that declares it: warns of a push that does not reach Argo CD, since the home works
+ * without, but late.
+ */
 export class WebhookDelivery extends pulumi.ComponentResource {
     constructor(name: string, args: WebhookDeliveryArgs, opts?: pulumi.ComponentResourceOptions) {
         super("hearth:components:WebhookDelivery", name, {}, opts);
-        const { url, branch, gitea, kubeconfig, after } = args;
+        const { url, branch, gitea, kubeconfig, after, declared } = args;
         const tested = pulumi
-            .all([gitea.administrator, kubeconfig, gitea.own?.kubeconfig, after])
-            .apply(async ([administrator, cluster, own]) => {
-                if (pulumi.runtime.isDryRun()) {
+            .all([gitea.administrator, kubeconfig, gitea.own?.kubeconfig, declared, after])
+            .apply(async ([administrator, cluster, own, time]) => {
+                const isDeclaredNow = Date.parse(time) >= performance.timeOrigin;
+                if (pulumi.runtime.isDryRun() || !isDeclaredNow) {
                     return;
                 }
                 const { owner, repository: name, server } = locate(url);

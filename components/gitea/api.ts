@@ -1,3 +1,5 @@
+import { type OutgoingHttpHeaders, request } from "node:http";
+import { text as textOf } from "node:stream/consumers";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Account } from "../git";
 
@@ -31,18 +33,45 @@ export class Gitea {
 
     /** One request; every status is an answer. */
     async ask(method: "GET" | "POST" | "PUT" | "PATCH", path: string, body?: object): Promise<Answer> {
-        const response = await fetch(`${this.reached}/api/v1${path}`, {
+        const url = `${this.reached}/api/v1${path}`;
+        const options = {
             method,
             headers: { authorization: this.#authorization, "content-type": "application/json" },
-            ...(body && { body: JSON.stringify(body) }),
             signal: AbortSignal.timeout(patience.answer),
-        });
-        const text = await response.text();
+        };
+        const content = body && JSON.stringify(body);
+        const { status, text } =
+            this.reached === this.server
+                ? await fetch(url, { ...options, ...(content && { body: content }) }).then(async (response) => ({
+                      status: response.status,
+                      text: await response.text(),
+                  }))
+                : await this.#throughCluster(url, options, content);
         try {
-            return { status: response.status, body: text === "" ? undefined : JSON.parse(text) };
+            return { status, body: text === "" ? undefined : JSON.parse(text) };
         } catch {
-            return { status: response.status, body: text };
+            return { status, body: text };
         }
+    }
+
+    /**
+     * A request with the Host header of the server, which fetch does not let one set: since 1.26, Gitea names itself by it in
+     * messages to webhooks (PUBLIC_URL_DETECTION).
+     */
+    #throughCluster(
+        url: string,
+        options: { method: string; headers: OutgoingHttpHeaders; signal: AbortSignal },
+        body: string | undefined,
+    ): Promise<{ status: number; text: string }> {
+        const headers = { ...options.headers, host: new URL(this.server).host };
+        return new Promise((resolve, reject) => {
+            request(url, { ...options, headers }, (response) => {
+                const { statusCode: status = 0 } = response;
+                textOf(response).then((text) => resolve({ status, text }), reject);
+            })
+                .once("error", reject)
+                .end(body);
+        });
     }
 
     /** Resource at a path; undefined if it does not exist. */

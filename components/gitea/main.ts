@@ -5,7 +5,10 @@ import { throughCluster } from "./forward";
 /** Content of standard input: the declaration and, for a Gitea in the cluster, the cluster's kubeconfig. */
 export type Input = Declaration & { readonly kubeconfig?: string };
 
-/** Declares in Gitea what standard input says, as JSON: nothing of it may stand in arguments or environment. */
+/**
+ * Declares in Gitea what standard input says, as JSON: nothing of it may stand in arguments or environment. Prints the time
+ * (ISO 8601) at which it was declared.
+ */
 async function main(): Promise<void> {
     const { kubeconfig, ...declaration }: Input = JSON.parse(await text(process.stdin));
     if (kubeconfig === undefined) {
@@ -13,6 +16,7 @@ async function main(): Promise<void> {
     } else {
         await throughCluster(kubeconfig, (reached) => declare({ ...declaration, reached }));
     }
+    process.stdout.write(`${new Date().toISOString()}\n`);
 }
 
 main().catch((error: unknown) => {

@@ -21,6 +21,8 @@ const defaults = {
     domain: "home.arpa",
     repository: { url: "http://git.home.arpa/home/hearth.git", revision: "main" },
     charts: {},
+    // With an export every chart renders.
+    nfs: { server: "nas.home.arpa", path: "/export" },
 };
 
 /** A text or a map in one line of YAML. */

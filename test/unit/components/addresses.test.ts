@@ -139,8 +139,16 @@ describe("the outputs at the end of `pulumi up`", () => {
         );
     });
 
-    test("a home without AdGuard, or a cluster that is not known, says nothing of a DNS server", () => {
-        expect(firstSteps({ domain }, { traefik: "10.0.0.1" })).not.toHaveProperty("router");
-        expect(firstSteps({ domain }, undefined)).toEqual({ firstPage: "http://ca.home.example.com" });
+    test("a home without AdGuard is told what its own DNS server has to answer", () => {
+        expect(firstSteps({ domain }, { traefik: "10.0.0.1" })).toEqual({
+            traefik: "10.0.0.1",
+            dns: "none: this home runs no AdGuard Home",
+            router: "Let your DNS server answer *.home.example.com with the address of traefik.",
+            firstPage: "http://ca.home.example.com",
+        });
+    });
+
+    test("no output is without a value while the cluster is not known", () => {
+        expect(firstSteps({ domain }, undefined).traefik).toBe("unknown: the cluster does not answer yet");
     });
 });
