@@ -24,11 +24,13 @@ export const stackOption = {
 } as const;
 
 const schema = settingFields
-    .pick({ cluster: true, domain: true, repository: true, charts: true, nfs: true, context: true })
+    .pick({ cluster: true, domain: true, repository: true, charts: true, context: true })
     .extend({
         // The program says what is wrong with these; a verb goes on without them.
         loadBalancer: settingFields.shape.loadBalancer.optional().catch(undefined),
         letsencrypt: settingFields.shape.letsencrypt.catch(undefined),
+        // An export that is misspelled is one all the same: without it, charts with media would not render.
+        nfs: settingFields.shape.nfs.catch({ server: "nas.invalid", path: "/" }),
     });
 
 /** Settings that the verbs read from a stack's config: nothing secret. */

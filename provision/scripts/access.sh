@@ -73,9 +73,9 @@ if [ "\$1" = revert ]; then
     rm -f $unconfirmed
 fi
 if [ -e $firewall ]; then nft -f $firewall; else nft delete table inet hearth 2>/dev/null || true; fi
-# Where a socket starts sshd, each session reads the files.
+# With socket activation, each session reads the files.
 if systemctl --quiet is-active ssh.service; then
-    # What sshd does not understand even now was there before us.
+    # A line that sshd still rejects was there before us.
     systemctl reload ssh.service || [ "\$1" = revert ]
 fi
 END
@@ -83,7 +83,7 @@ END
 [Unit]
 Description=Firewall of the node
 DefaultDependencies=no
-# Where nftables.service is enabled, it may flush the rules of everybody.
+# nftables.service, if enabled, may flush everybody's rules.
 After=nftables.service
 Before=network-pre.target
 Wants=network-pre.target
@@ -108,7 +108,7 @@ END
 main() {
     mkdir -p "$folder/before"
     install_apply
-    # What a run that was cut short has left, and no session has confirmed, is no state to go back to.
+    # Leftovers of an interrupted run, never confirmed by a session, are no state to roll back to.
     if [[ ! -e $unconfirmed ]]; then
         if is_in_force; then
             return

@@ -58,7 +58,7 @@ create() {
     before=$changes
     write_file "$check" 0755 <<'END'
 #!/bin/sh
-# Whether the API server of this node answers; to whom it says nothing without a certificate, it is there. Written by hearth.
+# Succeeds if the API server of this node answers, also when it answers only clients with a certificate. Written by hearth.
 case $(curl --silent --insecure --max-time 4 --output /dev/null --write-out '%{http_code}' https://127.0.0.1:6443/readyz) in
     200 | 401 | 403) exit 0 ;;
 esac
@@ -75,7 +75,7 @@ END
 
 delete() {
     if [[ -e $config && $(<"$config") == "$header"* ]]; then
-        # Where the API's address goes away and the node stays, or where k3s is uninstalled already.
+        # The API's address was removed and the node stays, or k3s is uninstalled already.
         if has_k3s; then prove "$virtual is not given up"; fi
         systemctl --quiet disable --now keepalived.service
         remove_file "$config"

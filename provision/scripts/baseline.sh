@@ -21,7 +21,7 @@ set_hostname() {
     fi
 }
 
-# What the kubelet wants of the kernel; with protect-kernel-defaults it ends if something differs.
+# Kernel settings of the kubelet; with protect-kernel-defaults it exits if one differs.
 kernel_settings() {
     write_file /etc/sysctl.d/90-hearth-kubelet.conf 0644 <<'END'
 vm.panic_on_oom=0

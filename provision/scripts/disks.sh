@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# What is on the data disks, read from them: for the preflight check, which refuses, and for storage.sh, which works on
+# Contents of the data disks, read from them: for the preflight check, which refuses, and for storage.sh, which works on
 # them. It changes nothing.
 #
 # Variables: disks (one disk a line: device, serial, the serial that may be erased or "-", size in bytes); raid, the level
@@ -17,7 +17,7 @@ mapping() { printf 'hearth-%s' "${1//[^A-Za-z0-9]/-}"; }
 
 # Each field of the disk with the serial $1 is kept by serial.
 declare -A path=() state=()
-# What stands in the way, and what is on the disks that may be erased.
+# Reasons to refuse, and contents of the disks that may be erased.
 declare -a serials=() refusals=() absent=() erased=()
 
 # refuse WHAT ADVICE: what is wrong, and what to do about it.
@@ -25,16 +25,16 @@ refuse() { refusals+=("$1"$'\t'"$2"); }
 
 luks() { blkid --probe --match-tag "$2" --output value "$1" 2>/dev/null || true; }
 
-# Who uses the disk $1: mount points, arrays, volumes. Nothing if it is free.
+# Users of the disk $1: mount points, arrays, volumes. Nothing if it is free.
 users_of() {
     lsblk --noheadings --list --output NAME,TYPE,MOUNTPOINT "$1" |
         awk '$2 != "disk" && $2 != "part" || $3 != "" { print $2 " " $1 ($3 == "" ? "" : " at " $3) }' | paste -sd, | sed 's/,/, /g'
 }
 
-# Whether the disk $1 can be read where what is on it would show. One that cannot is not blank: it is not there.
+# Succeeds if the disk $1 can be read where signatures would be. An unreadable disk is missing, not blank.
 is_readable() { dd if="$1" of=/dev/null bs=1M count=16 iflag=direct status=none 2>/dev/null; }
 
-# What wipefs knows of on the disk $1 and its partitions. Nothing if it is blank.
+# Signatures that wipefs finds on the disk $1 and its partitions. Nothing if it is blank.
 signatures_of() {
     lsblk --noheadings --list --paths --output NAME,TYPE "$1" | awk '$2 == "disk" || $2 == "part" { print $1 }' |
         xargs --no-run-if-empty wipefs --no-act --noheadings --output TYPE,LABEL |

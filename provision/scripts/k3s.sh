@@ -69,7 +69,7 @@ resolv_conf() {
     name_servers /etc/resolv.conf | sed 's/^/nameserver /'
 }
 
-# Whether the home's own arguments set KEY.
+# Succeeds if the home's own arguments set KEY.
 is_set() { grep -q "^$1:" <<<"$config"; }
 
 # The config with what only this machine knows.

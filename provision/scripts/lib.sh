@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# What every script stands on; it is put in front of each. The assignments before it are the script's input.
+# Functions that every script uses; prepended to each. The assignments before it are the script's input.
 set -euo pipefail
 # A pipe into write_file counts its change here, not in a subshell.
 shopt -s inherit_errexit lastpipe
@@ -146,7 +146,7 @@ fetch() {
         die "$from cannot be fetched: see above; hearth:k3s.source may name a mirror or a directory on the node"
 }
 
-# How long a node may take to become empty. So may a single request: where the API server knows too little of a
+# Limit for draining a node. Also the limit for a single request: if the API server knows too little of a
 # PodDisruptionBudget, it asks for patience, which a short request takes for an error.
 # shellcheck disable=SC2034 # for the scripts
 emptying=(--ignore-daemonsets --delete-emptydir-data --timeout=300s --request-timeout=300s)
@@ -155,7 +155,7 @@ emptying=(--ignore-daemonsets --delete-emptydir-data --timeout=300s --request-ti
 # is deleted with this script whatever ends it.
 api_server=()
 with_cluster() { k3s kubectl --kubeconfig /proc/self/fd/4 --request-timeout=20s "${api_server[@]}" "$@"; }
-# Whether the node takes no pods, by this script or by somebody's hand.
+# Succeeds if the node is cordoned, by this script or by hand.
 is_cordoned() { [[ $(with_cluster get node "$node" -o 'jsonpath={.spec.unschedulable}' 2>/dev/null) == true ]]; }
 open_cluster() {
     local file

@@ -11,10 +11,10 @@ is_ready() {
         == "True $version" ]]
 }
 
-# What was set by the run before is kept in an annotation, so that what is asked for no more can go.
+# Labels and taints of the last run are kept in an annotation, so that those no longer configured can be removed.
 annotation=hearth/applied
 
-# What tells one label or taint from another: a label's key; of a taint, whose key may have several effects, both.
+# Identity of a label or taint: a label's key; a taint's key and effect, since one key may have several effects.
 identity() {
     local key=${1%%[=:]*}
     case $1 in
@@ -23,7 +23,7 @@ identity() {
     esac
 }
 
-# Whether the node has it: kubectl fails when it takes away a taint that somebody took away by hand.
+# Succeeds if the node has it: kubectl fails to remove a taint that was removed by hand.
 has() {
     [[ $1 != taint ]] || kubectl get node "$member" -o 'jsonpath={range .spec.taints[*]}{.key}:{.effect}{"\n"}{end}' |
         grep -xF "$2" >/dev/null

@@ -68,7 +68,7 @@ check_address() {
             "choose a free address there for hearth:api.address, which the servers hold among themselves"
         return
     fi
-    # Whoever has an address tells the network so, even if nothing listens there; what the network said before is past.
+    # The owner of an address answers ARP even if nothing listens there; cached answers do not count.
     ip neighbor flush to "$virtual" 2>/dev/null || true
     timeout 2 bash -c ": </dev/tcp/$virtual/6443" 2>/dev/null || true
     if [[ $(ip neighbor show to "$virtual") == *" lladdr "* ]]; then found taken "$virtual"; fi

@@ -9,7 +9,7 @@
 array=/dev/md/hearth
 # Sectors of a disk that LUKS2 takes for itself.
 luks_sectors=32768
-# What cryptsetup exits with for a wrong passphrase.
+# Exit code of cryptsetup for a wrong passphrase.
 no_permission=2
 
 # The passphrase reaches cryptsetup by a pipe from a builtin: it is in no argument and no file.
@@ -53,7 +53,7 @@ md() { printf '/sys/block/%s/md' "$(basename "$(readlink -f "$array")")"; }
 
 uuid_of_running() { mdadm --detail --export "$array" | sed -n 's/^MD_UUID=//p'; }
 
-# Whether the array that is running has the opened disk $1 in it.
+# Succeeds if the running array contains the opened disk $1.
 is_member() {
     local holder
     holder=$(basename "$(readlink -f "$array")")
@@ -212,7 +212,7 @@ remember_array() {
 ARRAY $array metadata=1.2 UUID=$uuid"
 }
 
-# What the user should know of an array that works, but not with all of its disks.
+# Warning about an array that works, but is degraded.
 report_array() {
     local serial degraded total device
     degraded=$(<"$(md)/degraded") total=$(<"$(md)/raid_disks")

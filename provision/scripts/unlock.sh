@@ -11,7 +11,7 @@
 dropbear=/etc/dropbear/initramfs
 host_key=$dropbear/dropbear_ed25519_host_key
 
-# What a key may run in the initramfs: it takes the passphrase from its input, and has no other use.
+# The only command that a key may run in the initramfs: it reads the passphrase from its input.
 unlock_command() {
     cat <<'SCRIPT'
 #!/bin/sh

@@ -114,7 +114,7 @@ repository() {
     fi
 }
 
-# Whether $target answers and its repository opens. restic itself would try for a quarter of an hour.
+# Succeeds if $target answers and its repository opens. restic itself would retry for a quarter of an hour.
 probe() {
     limit=${REACH_LIMIT:-60}
     code=0
@@ -257,7 +257,7 @@ backup() {
     finish true "copied"
 }
 
-# Whether the volume has anything in it but what this script put there.
+# Succeeds if the volume has data that this script did not put there.
 has_data() {
     # A folder that cannot be listed looks empty.
     ls "$VOLUME" > /dev/null || fail failed "the volume of $CLAIM cannot be listed by user $(id -u): check the owner of its top folder"
@@ -306,7 +306,7 @@ undo() {
     if [ ! -e "$state/old" ] && [ ! -e "$state/swapping" ]; then fail none "there is nothing to undo: no data of before a restore is kept in $CLAIM"; fi
     mkdir -p "$state/old"
     if [ ! -e "$state/undoing" ]; then
-        # What an undo before kept is kept, too.
+        # Data that an earlier undo kept is kept, too.
         [ ! -e "$state/undone" ] || mv "$state/undone" "$state/undone.$started"
         write "$state/undoing" yes
     fi
@@ -348,7 +348,7 @@ beside() {
     code=0
     for part in files databases; do
         watched restore "$copy:/$part" --no-lock --target "$state/new" || code=$?
-        # What is not a user's file (owner, times of the top folder) restic cannot always set; a file that is not whole is.
+        # restic cannot always set the owner and times of the top folder, which is no error; an incomplete file is.
         [ "$code" = 0 ] || { explain "$code"; return 1; }
     done
     jq -c --arg copy "$copy" '.[] | select(.id == $copy) | {bytes: (.summary.total_bytes_processed // 0),
