@@ -14,8 +14,9 @@ const settings: StackSettings = {
     cluster: "home",
     domain: "home.example.com",
     repository: { url: "https://git.home.example.com/home/hearth.git", revision: "main" },
-    charts: { repository: undefined },
-} as StackSettings;
+    charts: {},
+    nfs: { server: "nas.home.example.com", path: "/export" },
+};
 const charts = ["freshrss", "kavita", "navidrome"];
 
 describe("what a pull request changes", () => {
