@@ -298,7 +298,9 @@ func runInjector(ctx context.Context, flags *pflag.FlagSet, args []string) error
 // Waits until the webhook admits what is valid and refuses what is not, as upstream's Job does after an installation.
 func runCheck(ctx context.Context, flags *pflag.FlagSet, args []string) error {
 	limit := flags.Duration("wait", 0, "")
-	if err := parse(flags, args); err != nil {
+	// Here it is no level.
+	flags.BoolP("verbose", "v", false, "")
+	if err := flags.Parse(args); err != nil {
 		return err
 	}
 	checker, err := cmapichecker.New(ctrl.GetConfigOrDie(), os.Getenv("POD_NAMESPACE"))
