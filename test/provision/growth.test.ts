@@ -158,6 +158,28 @@ describe("a node", () => {
         expect([...(await home.liveNodes()).keys()]).toEqual(["s1"]);
     });
 
+    test("that is switched off delays nobody, even when it is new, and is set up when it is back", async () => {
+        const agents = nodesNamed("s2").map((node): NodeConfig => ({ ...node, role: "agent" }));
+        const off = agents.map((node): NodeConfig => ({ ...node, address: "10.77.0.98", offline: true }));
+        const labeled = nodesNamed("s1").map((node): NodeConfig => ({ ...node, labels: { room: "attic" } }));
+        home.configure([...labeled, ...off]);
+        expect(await up()).toContain("label of s1: room=attic");
+        expect([...(await home.liveNodes()).keys()]).toEqual(["s1"]);
+
+        home.configure([...labeled, ...agents]);
+        await up();
+        expect([...(await home.liveNodes()).keys()].sort()).toEqual(["s1", "s2"]);
+
+        home.configure([...nodesNamed("s1"), ...off]);
+        await up();
+        expect([...(await home.liveNodes()).keys()].sort()).toEqual(["s1", "s2"]);
+        home.configure([...nodesNamed("s1"), ...agents]);
+        await up();
+        home.configure(nodesNamed("s1"));
+        await up();
+        expect([...(await home.liveNodes()).keys()]).toEqual(["s1"]);
+    });
+
     test("keeps its cluster when the state is lost, by hack/recover", async () => {
         const before = await home.machine("s1").fingerprint();
         await home.stack.loseState();

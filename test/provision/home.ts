@@ -21,6 +21,7 @@ export interface NodeConfig {
     readonly role: "server" | "agent";
     readonly labels?: Readonly<Record<string, string>>;
     readonly taints?: readonly string[];
+    readonly offline?: boolean;
 }
 
 /** A node as the API has it, as far as the tests look into it. */
