@@ -1,0 +1,257 @@
+import { execFileSync, spawn } from "node:child_process";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { stringify } from "yaml";
+import { readApplications } from "../../components/applications";
+import { Backup, secretData } from "../../components/backup";
+import { type BackupSettings, backupSchema } from "../../config/backup";
+import { root } from "../../lib/root";
+import { tool } from "../../toolchain/tools";
+import type { Manifest } from "../charts/manifest";
+import { Workspace } from "../charts/workspace";
+import { Home } from "../sandbox/home";
+import { mockEngine, settled } from "../unit/components/mocks";
+import { ControlPlane } from "./control-plane";
+import { Kubelet } from "./kubelet";
+import { RestServer } from "./servers";
+
+/** A busy machine, and a pod for each step. */
+const limit = 10 * 60_000;
+
+jest.setTimeout(limit);
+
+const chart = "vaultwarden";
+const claim = "vaultwarden-data";
+
+const server = new RestServer();
+let plane: ControlPlane;
+let kubelet: Kubelet;
+let home: Home;
+let data: string;
+
+const kubectl = (args: readonly string[], input?: string): string =>
+    execFileSync(tool("kubectl"), ["--kubeconfig", plane.kubeconfig, ...args], { encoding: "utf8", input });
+const hack = (verb: string, ...args: string[]) => home.hack(verb, ...args, "--stack", "sandbox");
+
+/** The rows of the service's database, which its process has open. */
+const sql = (text: string) => execFileSync("sqlite3", [join(data, "db.sqlite3"), text], { encoding: "utf8" }).trim();
+const add = (row: string) => sql(`insert into notes values ('${row}')`);
+const rows = () => sql("select x from notes order by rowid").split("\n");
+
+const application = () =>
+    JSON.parse(kubectl(["get", "applications.argoproj.io", chart, "--namespace=argocd", "--output=json"])) as Manifest;
+const replicas = () =>
+    kubectl(["get", "deployment", chart, `--namespace=${chart}`, "--output=jsonpath={.spec.replicas}"]);
+const suspended = () =>
+    kubectl(["get", "cronjob", `${claim}-backup`, `--namespace=${chart}`, "--output=jsonpath={.spec.suspend}"]);
+const isRunning = async () =>
+    kubectl(["get", "deployment", chart, `--namespace=${chart}`, "--output=jsonpath={.status.readyReplicas}"]) === "1";
+
+/** What the library chart and the Pulumi program make of a home with copies. */
+async function manifests(): Promise<object[]> {
+    const backup = {
+        home: "home.example.com",
+        ...backupSchema.parse(server.backup()),
+    } as BackupSettings;
+    const registered = await mockEngine();
+    new Backup("backup", { root, applications: readApplications(root, "home"), backup });
+    await settled();
+    const own = registered.filter(({ type }) => /:(Namespace|ConfigMap|CronJob|ServiceAccount)$/.test(type));
+    const secret = (namespace: string) => ({
+        apiVersion: "v1",
+        kind: "Secret",
+        metadata: { name: "backup", namespace },
+        stringData: secretData(backup),
+    });
+    const workspace = new Workspace("helm4");
+    const global = { home: backup.home, targets: ["main"], egress: [], start: 1, hours: 4, startEmpty: false };
+    try {
+        const rendered = await workspace.render(chart, `--set-json=global.backup=${JSON.stringify(global)}`);
+        return [
+            ...["backup", "apps", "platform", "infrastructure"].map((name) => ({
+                apiVersion: "scheduling.k8s.io/v1",
+                kind: "PriorityClass",
+                metadata: { name },
+                value: 1,
+            })),
+            ...own.map(({ type, inputs }) => ({
+                apiVersion: type.includes("batch") ? "batch/v1" : "v1",
+                kind: type.split(":").at(-1),
+                ...inputs,
+            })),
+            ...[chart, "argocd"].map((name) => ({ apiVersion: "v1", kind: "Namespace", metadata: { name } })),
+            ...[chart, "backup"].map(secret),
+            ...rendered.filter(({ kind }) => kind !== "Ingress"),
+        ];
+    } finally {
+        workspace.remove();
+    }
+}
+
+/** Of Argo CD, what the verbs look at: its Applications. */
+const definition = {
+    apiVersion: "apiextensions.k8s.io/v1",
+    kind: "CustomResourceDefinition",
+    metadata: { name: "applications.argoproj.io" },
+    spec: {
+        group: "argoproj.io",
+        names: { kind: "Application", plural: "applications", singular: "application" },
+        scope: "Namespaced",
+        versions: [
+            {
+                name: "v1alpha1",
+                served: true,
+                storage: true,
+                schema: { openAPIV3Schema: { type: "object", "x-kubernetes-preserve-unknown-fields": true } },
+            },
+        ],
+    },
+};
+
+beforeAll(async () => {
+    await server.start();
+    plane = await ControlPlane.start();
+    kubelet = new Kubelet(plane, [dirname(tool("restic"))], () => [
+        "sh",
+        "-c",
+        'sqlite3 /data/db.sqlite3 "create table if not exists notes(x)"; trap exit TERM; while :; do sleep 1; done',
+    ]);
+    await kubelet.start();
+    home = await Home.create();
+    mkdirSync(dirname(home.kubeconfig), { recursive: true });
+    writeFileSync(home.kubeconfig, readFileSync(plane.kubeconfig));
+    home.edit("Pulumi.sandbox.yaml", (text) =>
+        text.replace(
+            "  hearth:charts:",
+            '  hearth:backup: { target: "rest:http://127.0.0.1/home/", password: { secure: "v1:AAAA" } }\n$&',
+        ),
+    );
+    kubectl(["apply", "--server-side", "--filename=-"], stringify(definition));
+    kubectl(["wait", "--for=condition=Established", "--timeout=60s", "crd/applications.argoproj.io"]);
+    const objects = [
+        ...(await manifests()),
+        { apiVersion: "argoproj.io/v1alpha1", kind: "Application", metadata: { name: chart, namespace: "argocd" } },
+    ];
+    kubectl(["apply", "--server-side", "--filename=-"], objects.map((each) => JSON.stringify(each)).join("\n"));
+    data = kubelet.claim(chart, claim);
+    await plane.until("the service runs", isRunning);
+});
+
+afterAll(async () => {
+    await kubelet?.remove();
+    await plane?.remove();
+    await server.remove();
+    await home?.remove();
+});
+
+test("a copy of a running service is made on demand, the first one with the repository", async () => {
+    await plane.until("the service has its database", async () => existsSync(join(data, "db.sqlite3")));
+    add("first");
+    const { code, output } = await hack("backup", chart);
+
+    expect({ code, output }).toEqual({ code: 0, output: expect.stringMatching(/vaultwarden-data +copied to main/) });
+});
+
+test("the copies are listed with time, size and target", async () => {
+    add("second");
+    expect((await hack("backup", chart)).code).toBe(0);
+    const { code, output } = await hack("backup", "list", chart, "--json");
+
+    const copies = JSON.parse(output.slice(output.indexOf("["))) as object[];
+    expect({ code, copies }).toEqual({
+        code: 0,
+        copies: [0, 1].map(() => ({
+            claim: `${chart}/${claim}`,
+            copy: expect.stringMatching(/^[0-9a-f]{8}$/),
+            time: expect.stringMatching(/^20/),
+            bytes: expect.any(Number),
+            files: expect.any(Number),
+            target: "main",
+        })),
+    });
+});
+
+test("a restore puts the copy in the place of the data, starts the service, and undo puts the data back", async () => {
+    add("lost by the restore");
+    const restored = await hack("restore", chart, "--yes");
+
+    expect({ ...restored, rows: rows() }).toEqual({
+        code: 0,
+        output: expect.stringContaining("runs with the restored data"),
+        rows: ["first", "second"],
+    });
+    expect([replicas(), suspended(), application().metadata.annotations ?? {}]).toEqual(["1", "false", {}]);
+    expect(await isRunning()).toBe(true);
+
+    const again = await hack("restore", chart, "--yes");
+    expect(again).toMatchObject({ code: 1, output: expect.stringContaining("--drop") });
+
+    const undone = await hack("restore", chart, "--undo", "--yes");
+    expect({ ...undone, rows: rows() }).toMatchObject({ code: 0, rows: ["first", "second", "lost by the restore"] });
+    expect(await isRunning()).toBe(true);
+
+    expect((await hack("restore", chart, "--drop", "--yes")).code).toBe(0);
+    expect(existsSync(join(data, ".hearth-restore"))).toBe(false);
+});
+
+test("a restore whose command was killed while the service is stopped goes on with the next call", async () => {
+    const child = spawn("./hack/restore", [chart, "--yes", "--stack", "sandbox"], { cwd: home.root, detached: true });
+    const ended = new Promise((resolve) => child.once("close", resolve));
+    await plane.until("the service is being stopped", async () => replicas() === "0");
+    process.kill(-(child.pid ?? 0), "SIGKILL");
+    await ended;
+
+    // Argo CD is kept from starting it meanwhile.
+    expect(application().metadata.annotations).toEqual({ "argocd.argoproj.io/skip-reconcile": "true" });
+    expect(await hack("restore", chart, "--at", "2026-01-01")).toMatchObject({
+        code: 1,
+        output: expect.stringContaining("is half done"),
+    });
+
+    const resumed = await hack("restore", chart);
+    expect({ ...resumed, rows: rows() }).toEqual({
+        code: 0,
+        output: expect.stringContaining("going on with the restore of vaultwarden-data"),
+        rows: ["first", "second"],
+    });
+    expect([replicas(), await isRunning()]).toEqual(["1", true]);
+    expect((await hack("restore", chart, "--undo", "--yes")).code).toBe(0);
+    expect((await hack("restore", chart, "--drop", "--yes")).code).toBe(0);
+});
+
+test("a restore is refused while something writes that it cannot stop; the service runs on", async () => {
+    const volumes = [{ name: "data", persistentVolumeClaim: { claimName: claim } }];
+    const containers = [{ name: "debug", image: "debug", command: ["sleep", "600"] }];
+    const pod = { apiVersion: "v1", kind: "Pod", metadata: { name: "debug" }, spec: { containers, volumes } };
+    kubectl(["create", `--namespace=${chart}`, "--filename=-"], JSON.stringify(pod));
+    const before = rows();
+    const refused = await hack("restore", chart, "--yes");
+
+    expect({ ...refused, rows: rows() }).toEqual({
+        code: 1,
+        output: expect.stringContaining("debug may write to the volume"),
+        rows: before,
+    });
+    expect([replicas(), await isRunning()]).toEqual(["1", true]);
+    kubectl(["delete", "pod", "debug", `--namespace=${chart}`, "--grace-period=0", "--force"]);
+});
+
+test("one file comes back into a folder of the volume, while the service runs", async () => {
+    writeFileSync(join(data, "config.json"), "{}");
+    expect((await hack("backup", chart)).code).toBe(0);
+    writeFileSync(join(data, "config.json"), "broken");
+    const { code, output } = await hack("restore", chart, "--file", "config.json", "--to", "found");
+
+    expect({ code, output }).toMatchObject({ code: 0 });
+    expect(readFileSync(join(data, "found/config.json"), "utf8")).toBe("{}");
+    expect(readFileSync(join(data, "config.json"), "utf8")).toBe("broken");
+});
+
+test("a target that does not answer is one sentence, and no service stops", async () => {
+    await server.stop();
+    const { code, output } = await hack("backup", chart);
+    await server.start();
+
+    expect({ code, output }).toEqual({ code: 1, output: expect.stringContaining("cannot be reached") });
+    expect(await isRunning()).toBe(true);
+});
