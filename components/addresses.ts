@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { isIPv4 } from "node:net";
 import { join } from "node:path";
-import { type AddressRange, contains, formatIPv4, parseRange } from "../config/networks";
+import { type AddressRange, contains, formatIPv4, isBuggy, parseRange } from "../config/networks";
 import type { Settings } from "../config/schema";
 import { readYaml } from "../config/yaml";
 import { Failure } from "../lib/failure";
@@ -59,9 +59,6 @@ interface Role {
     /** Address that its configuration asks for, if that names one. */
     readonly requested: string | undefined;
 }
-
-/** MetalLB hands out no address that ends like this: `avoidBuggyIPs` of its pool. */
-export const isBuggy = (address: string): boolean => /\.(0|255)$/.test(address);
 
 /** Addresses of ranges in the order in which MetalLB hands them out, or the other way round. */
 function* addressesOf(ranges: readonly AddressRange[], order: "ascending" | "descending"): Generator<string> {

@@ -171,12 +171,11 @@ function valuesMistakes(charts: string, { path, helm }: ApplicationManifest["spe
         const full = join(charts, "..", file);
         return existsSync(full) ? readYamlFile(full) : { mistake: "empty" };
     };
-    const { document: defaults } = read(`${path}/values.yaml`);
     const others = (helm?.valueFiles ?? []).map((file) => valueFilePath(path, file));
-    const inFiles = [...new Set([`${path}/values.yaml`, ...others])].flatMap((file) => {
-        const { document, mistake = "empty" } = read(file);
-        const isDefaults = file === `${path}/values.yaml`;
-        const mistakes = document ? lostValues(document, isDefaults ? undefined : defaults) : [mistake];
+    const files = [...new Set([`${path}/values.yaml`, ...others])].map((file) => ({ file, ...read(file) }));
+    const defaults = files[0]?.document;
+    const inFiles = files.flatMap(({ file, document, mistake = "empty" }, index) => {
+        const mistakes = document ? lostValues(document, index === 0 ? undefined : defaults) : [mistake];
         return mistakes.filter((each) => each !== "empty").map((each) => `${file}: ${each}`);
     });
     const inObject = lostValues(helm?.valuesObject, defaults).map(

@@ -72,3 +72,8 @@ export function wholeNetwork({ first, last }: AddressRange): string | undefined 
     );
     return whole === undefined ? undefined : `${formatIPv4(whole)}/24`;
 }
+
+/** Reports whether an address ends in a way that MetalLB hands to no Service: `avoidBuggyIPs` of its pool. */
+export function isBuggy(address: string): boolean {
+    return /\.(0|255)$/.test(address);
+}

@@ -7,6 +7,7 @@ import {
     type AddressRange,
     contains,
     formatIPv4,
+    isBuggy,
     overlap,
     parseRange,
     specialNetwork,
@@ -259,7 +260,7 @@ function checkFixedAddresses({ value, issues }: z.core.ParsePayload<unknown>): v
         if (!ranges.some((range) => contains(range, given))) {
             const message = "an address in a range of hearth:loadBalancer.addresses";
             issues.push({ code: "custom", input: undefined, path, message });
-        } else if (/\.(0|255)$/.test(given)) {
+        } else if (isBuggy(given)) {
             const message = "an address that does not end in .0 or .255, which MetalLB hands to no Service";
             issues.push({ code: "custom", input: undefined, path, message });
         } else if (key === "adguard" && given === data?.traefik) {

@@ -1,4 +1,5 @@
 import { type SpawnOptions, spawn } from "node:child_process";
+import { setTimeout as delay } from "node:timers/promises";
 import { Failure } from "./failure";
 
 /** Result of a program. */
@@ -31,6 +32,15 @@ export function throwIfInterrupted(): void {
     if (interrupted()) {
         throw new Failure("interrupted; run it again to go on from here", 130);
     }
+}
+
+/**
+ * Waits.
+ *
+ * @throws Failure at once when this command is interrupted
+ */
+export async function pause(milliseconds: number): Promise<void> {
+    await delay(milliseconds, undefined, { signal: interruptionSignal }).catch(throwIfInterrupted);
 }
 
 /** Options of {@link run}. */

@@ -1,6 +1,5 @@
-import { setTimeout } from "node:timers/promises";
 import { Failure } from "../../lib/failure";
-import { interruptionSignal, throwIfInterrupted } from "../../lib/run";
+import { pause } from "../../lib/run";
 import type { Kubectl } from "../kubectl";
 import type { CronJob, Job, JobSpec, Pod, PodSpec } from "./objects";
 import { formatBytes, progressIn, type Result, resultOf } from "./results";
@@ -137,7 +136,7 @@ export async function follow(
         }
         const state = pod && (waitsFor(pod) ?? (await progressOf(kubectl, pod)));
         tell(state ?? "waiting for its pod");
-        await setTimeout(interval, undefined, { signal: interruptionSignal }).catch(throwIfInterrupted);
+        await pause(interval);
     }
 }
 

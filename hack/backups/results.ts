@@ -52,6 +52,14 @@ export function resultOf({ status }: Pod): Result | undefined {
     return containers.flatMap(({ state }) => linesOf(state?.terminated?.message ?? "", resultSchema)).at(0);
 }
 
+/** Results of the pods that belong to some work, oldest first. */
+function resultsOf(pods: readonly Pod[], belongs: (metadata: Pod["metadata"]) => boolean): Result[] {
+    return pods
+        .filter(({ metadata }) => belongs(metadata))
+        .flatMap((pod) => resultOf(pod) ?? [])
+        .sort((one, other) => Date.parse(one.time) - Date.parse(other.time));
+}
+
 /** The copies in the log of a Job with ACTION=list, newest first. */
 export function copiesIn(log: string): Copy[] {
     return linesOf(log, copySchema).sort((one, other) => Date.parse(other.time) - Date.parse(one.time));
@@ -88,15 +96,13 @@ export interface BackupRow {
  */
 export function backupRows(cronJobs: readonly CronJob[], pods: readonly Pod[]): BackupRow[] {
     const about = (work: string, { namespace, labels }: CronJob["metadata"]) =>
-        pods
-            .filter(
-                ({ metadata }) =>
-                    metadata.namespace === namespace &&
-                    metadata.labels?.[backupLabels.work] === work &&
-                    metadata.labels[backupLabels.claim] === labels?.[backupLabels.claim],
-            )
-            .flatMap((pod) => resultOf(pod) ?? [])
-            .sort((one, other) => Date.parse(one.time) - Date.parse(other.time));
+        resultsOf(
+            pods,
+            (metadata) =>
+                metadata.namespace === namespace &&
+                metadata.labels?.[backupLabels.work] === work &&
+                metadata.labels[backupLabels.claim] === labels?.[backupLabels.claim],
+        );
     return cronJobs
         .filter(({ metadata }) => metadata.labels?.[backupLabels.work] === "backup")
         .map(({ metadata, status }) => {
@@ -161,11 +167,7 @@ export function checkRepository(cronJobs: readonly CronJob[], pods: readonly Pod
         throw new Failure("hearth:backup is set, and the cluster has no Job for it yet: run `npx pulumi up`");
     }
     const opened = repository.status?.lastSuccessfulTime;
-    const last = pods
-        .filter(({ metadata }) => own(metadata.labels))
-        .flatMap((pod) => resultOf(pod) ?? [])
-        .sort((one, other) => Date.parse(one.time) - Date.parse(other.time))
-        .at(-1);
+    const last = resultsOf(pods, ({ labels }) => own(labels)).at(-1);
     if (last?.ok === false) {
         throw new Failure(last.message ?? last.reason ?? "the repository could not be opened");
     }

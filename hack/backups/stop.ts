@@ -1,6 +1,5 @@
-import { setTimeout } from "node:timers/promises";
 import { Failure } from "../../lib/failure";
-import { interruptionSignal, throwIfInterrupted } from "../../lib/run";
+import { pause } from "../../lib/run";
 import type { Kubectl } from "../kubectl";
 import { backupLabels, type CronJob, type Pod, type PodSpec, type Workload } from "./objects";
 
@@ -90,7 +89,7 @@ async function until<T>(seconds: number, ask: () => Promise<T | undefined>): Pro
         if (answer !== undefined || Date.now() > end) {
             return answer;
         }
-        await setTimeout(1_000, undefined, { signal: interruptionSignal }).catch(throwIfInterrupted);
+        await pause(1_000);
     }
 }
 
@@ -103,12 +102,17 @@ export interface Service {
 
 const applicationOf = ({ name }: Service) => ["application.argoproj.io", name, "--namespace", "argocd"];
 
+/** Reports whether there is an Application: what `hack/install` deployed has none before a commit has it. */
+async function hasApplication(kubectl: Kubectl, service: Service): Promise<boolean> {
+    return (await kubectl.run(["get", ...applicationOf(service), "--ignore-not-found", "--output", "name"])) !== "";
+}
+
 /** Has Argo CD leave an Application as it is, and waits for the end of a sync that goes on. */
 async function pauseApplication(kubectl: Kubectl, service: Service): Promise<void> {
     const { name } = service;
     const application = applicationOf(service);
-    if ((await kubectl.run(["get", ...application, "--ignore-not-found", "--output", "name"])) === "") {
-        return; // `hack/install` deployed it, and no commit has it yet.
+    if (!(await hasApplication(kubectl, service))) {
+        return;
     }
     await kubectl.run(["annotate", ...application, "--overwrite", `${skipReconcile}=true`]);
     const idle = await until(limit, async () => {
@@ -161,9 +165,8 @@ export async function start(kubectl: Kubectl, service: Service, { workloads, cro
     for (const name of cronJobs) {
         await kubectl.run(["patch", "cronjob", name, ...inNamespace, "--patch", '{"spec":{"suspend":false}}']);
     }
-    const application = applicationOf(service);
-    if ((await kubectl.run(["get", ...application, "--ignore-not-found", "--output", "name"])) !== "") {
-        await kubectl.run(["annotate", ...application, `${skipReconcile}-`]);
+    if (await hasApplication(kubectl, service)) {
+        await kubectl.run(["annotate", ...applicationOf(service), `${skipReconcile}-`]);
     }
 }
 

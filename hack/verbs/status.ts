@@ -1,7 +1,6 @@
-import { setTimeout } from "node:timers/promises";
 import { eventSelectors } from "../../components/application-status";
 import { Failure } from "../../lib/failure";
-import { interrupted, interruptionSignal, throwIfInterrupted } from "../../lib/run";
+import { interrupted, pause } from "../../lib/run";
 import { formatAge } from "../age";
 import { hasBackup } from "../backups/home";
 import { type JournalObject, journalLabel } from "../backups/journal";
@@ -108,7 +107,7 @@ function format({ nodes, applications, backups, first }: HomeStatus, copies: boo
 async function show(text: string): Promise<void> {
     const clear = process.stdout.isTTY ? "\u001b[2J\u001b[H" : "";
     process.stdout.write(`${clear}${new Date().toISOString()}\n${text}\n`);
-    await setTimeout(interval * 1_000, undefined, { signal: interruptionSignal }).catch(throwIfInterrupted);
+    await pause(interval * 1_000);
 }
 
 /** Looks once, or again and again, at the same cluster. */

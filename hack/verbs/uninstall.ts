@@ -1,8 +1,7 @@
-import { setTimeout } from "node:timers/promises";
 import type { Application } from "../../components/applications";
 import { Failure } from "../../lib/failure";
 import { root } from "../../lib/root";
-import { interruptionSignal, throwIfInterrupted } from "../../lib/run";
+import { pause } from "../../lib/run";
 import { chartNames, findApplication } from "../application";
 import { confirmed } from "../confirm";
 import { Kubectl } from "../kubectl";
@@ -103,7 +102,7 @@ async function remove(kubectl: Kubectl, objects: readonly Manifest[], namespace:
                     "The controller of a finalizer removes it: is that controller still running?",
             );
         }
-        await setTimeout(1_000, undefined, { signal: interruptionSignal }).catch(throwIfInterrupted);
+        await pause(1_000);
     }
 }
 

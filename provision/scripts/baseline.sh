@@ -105,11 +105,7 @@ OnUnitActiveSec=1h
 [Install]
 WantedBy=timers.target
 END
-    if [[ $(systemctl is-enabled hearth-metrics.timer 2>/dev/null) != enabled ]]; then
-        systemctl daemon-reload
-        systemctl --quiet enable --now hearth-metrics.timer
-        changed "hearth-metrics.timer"
-    fi
+    enable_timer hearth-metrics
 }
 
 main() {

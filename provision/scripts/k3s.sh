@@ -209,11 +209,7 @@ Persistent=true
 [Install]
 WantedBy=timers.target
 END
-    if [[ $(systemctl is-enabled hearth-renew.timer 2>/dev/null) != enabled ]]; then
-        systemctl daemon-reload
-        systemctl --quiet enable --now hearth-renew.timer
-        changed "hearth-renew.timer"
-    fi
+    enable_timer hearth-renew
 }
 
 is_ready() {

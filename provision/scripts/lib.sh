@@ -87,6 +87,15 @@ remove_file() {
     fi
 }
 
+# enable_timer NAME: starts a systemd timer, now and with the node.
+enable_timer() {
+    if [[ $(systemctl is-enabled "$1.timer" 2>/dev/null) != enabled ]]; then
+        systemctl daemon-reload
+        systemctl --quiet enable --now "$1.timer"
+        changed "$1.timer"
+    fi
+}
+
 # wait_until SECONDS WHAT COMMAND…: asks once a second until COMMAND succeeds.
 wait_until() {
     local limit=$1 what=$2 end=$((SECONDS + $1))

@@ -34,7 +34,7 @@ add_key() {
     changed "$device is opened by $key_file"
 }
 
-# The initramfs of unlock.sh waits for a passphrase, until it is made anew.
+# The initramfs of unlock.sh waits for a passphrase until it is rebuilt.
 forget_unlock() {
     local built=/usr/local/lib/hearth/initramfs.sha256
     if [[ ! -e $built ]]; then return; fi

@@ -290,7 +290,7 @@ describe("hack/restore", () => {
         expect((await restore(notes)).result).toMatchObject({ hearth: "restore", ok: true });
         expect(Object.keys(notes.content())).toEqual(["folder/more.md", "notes.md"]);
         expect(readFileSync(join(notes.files, "notes.md"), "utf8")).toBe("milk");
-        // What is kept is not restored over.
+        // Kept data is never overwritten by a restore.
         expect((await restore(notes)).result?.message).toContain("hack/restore --undo");
 
         expect((await restore(notes, { ACTION: "undo" })).result).toMatchObject({ hearth: "undo", ok: true });

@@ -11,7 +11,7 @@ import { targetFolder, Volume } from "./volume";
 jest.setTimeout(300_000);
 
 const directory = mkdtempSync(join(tmpdir(), "hearth-sftp-"));
-/** Who logs in: sshd needs no account of its own where it runs as that user. */
+/** Login: sshd needs no account of its own if it runs as that user. */
 const isRoot = process.getuid?.() === 0;
 const account = isRoot ? { uid: 65534, gid: 65534, name: "nobody" } : { ...userInfo(), name: userInfo().username };
 let sshd: Program;

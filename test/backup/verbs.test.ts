@@ -47,7 +47,7 @@ const suspended = () =>
 const isRunning = async () =>
     kubectl(["get", "deployment", chart, `--namespace=${chart}`, "--output=jsonpath={.status.readyReplicas}"]) === "1";
 
-/** What the library chart and the Pulumi program make of a home with copies. */
+/** Objects that the library chart and the Pulumi program create for a home with copies. */
 async function manifests(): Promise<object[]> {
     const backup = {
         home: "home.example.com",

@@ -46,7 +46,7 @@ test("each is in its tier", () => {
     expect([...tier("1"), ...tier("2"), ...tier("3")].sort()).toEqual(applications);
 });
 
-/** What the root Application renders, from clusters/ of a checkout and the patches that the program gives it. */
+/** Rendering of the root Application, from clusters/ of a checkout and the program's patches. */
 function kustomized(root: string, cluster: string, values?: ClusterValues) {
     const directory = mkdtempSync(join(tmpdir(), "hearth-kustomize-"));
     try {

@@ -16,5 +16,5 @@ const [override] = backupOverrides({
     },
 });
 
-/** What the program hands to the charts of a home with copies at two places. */
+/** Values that the program passes to the charts of a home with copies at two places. */
 export const copiesValues = { global: { backup: override?.value } };

@@ -54,7 +54,7 @@ function lines(chart: string, { workload, container }: RunningContainer): string
     return [`${where}: ${rights.join(", ")}`, ...mounts];
 }
 
-/** What the pods of a workload share with their node. */
+/** Resources that the pods of a workload share with their node. */
 function shared(chart: string): string[] {
     const manifests = rendered.find(([name]) => name === chart)?.[1] ?? [];
     return workloads(manifests).flatMap(({ name, template: { spec } }) => {

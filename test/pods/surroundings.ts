@@ -10,7 +10,7 @@ import { address, port } from "./addresses";
 /** Value of hearth:registries that leads to the images made here. */
 export const registries = { "docker.io": { mirrors: [`http://${address}:${port}`] } };
 
-/** What a test's network has beside its machines. */
+/** Parts of a test's network other than its machines. */
 export interface Surroundings {
     close(): void;
 }

@@ -153,6 +153,15 @@ export class DiskHome {
         return this.run(tool("pulumi"), "up", "--yes", "--skip-preview", "--non-interactive", "--stack", "test");
     }
 
+    /** Output of `pulumi up` that must succeed. */
+    async upSucceeds(): Promise<string> {
+        const { code, output } = await this.up();
+        if (code !== 0) {
+            throw new Error(output);
+        }
+        return output;
+    }
+
     /** Lets the stack forget what was done, so that every script looks anew. The node is not touched. */
     async forget(): Promise<void> {
         await this.pulumi(["destroy", "--yes", "--skip-preview", "--stack", "test"]);

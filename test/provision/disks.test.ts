@@ -28,14 +28,7 @@ afterAll(async () => {
     await home?.remove();
 });
 
-/** `pulumi up` that must succeed; what it printed. */
-async function up(): Promise<string> {
-    const { code, output } = await home.up();
-    if (code !== 0) {
-        throw new Error(output);
-    }
-    return output;
-}
+const up = () => home.upSucceeds();
 
 /** What was told, without what Pulumi sets around it. */
 const told = ({ output }: Outcome) => output.replace(/\s+/g, " ");

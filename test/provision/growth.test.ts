@@ -1,6 +1,5 @@
 import { setTimeout as pause } from "node:timers/promises";
-import type { Outcome } from "../../lib/run";
-import { MachineHome, type NodeConfig } from "./home";
+import { MachineHome, type NodeConfig, printed } from "./home";
 
 // Runs over several machines, on a host that may be busy.
 jest.setTimeout(600_000);
@@ -14,15 +13,6 @@ beforeAll(async () => {
 afterAll(async () => {
     await home?.remove();
 });
-
-/** Output of something that must succeed. */
-async function printed(outcome: Promise<Outcome>): Promise<string> {
-    const { exitCode, output } = await outcome;
-    if (exitCode !== 0) {
-        throw new Error(output);
-    }
-    return output;
-}
 
 const up = () => printed(home.stack.up());
 

@@ -269,3 +269,12 @@ export class MachineHome {
         rmSync(this.folder, { recursive: true });
     }
 }
+
+/** Output of something that must succeed. */
+export async function printed(outcome: Promise<Outcome>): Promise<string> {
+    const { exitCode, output } = await outcome;
+    if (exitCode !== 0) {
+        throw new Error(output);
+    }
+    return output;
+}

@@ -22,14 +22,7 @@ afterAll(async () => {
 
 const named = (...names: readonly string[]): DiskConfig[] => names.map((serial) => ({ serial }));
 
-/** `pulumi up` that must succeed; its output. */
-async function up(): Promise<string> {
-    const { code, output } = await home.up();
-    if (code !== 0) {
-        throw new Error(output);
-    }
-    return output;
-}
+const up = () => home.upSucceeds();
 
 /** Output on one line. */
 const told = ({ output }: Outcome) => output.replace(/\s+/g, " ");

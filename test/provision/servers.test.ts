@@ -1,7 +1,6 @@
-import type { Outcome } from "../../lib/run";
 import { linesOf } from "../docs/pages";
 import { until } from "../sandbox/home";
-import { type LiveNode, MachineHome } from "./home";
+import { type LiveNode, MachineHome, printed } from "./home";
 
 // Machines that start, and a run over all of them, on a host that may be busy.
 jest.setTimeout(600_000);
@@ -19,15 +18,6 @@ beforeAll(async () => {
 afterAll(async () => {
     await home?.remove();
 });
-
-/** What was printed by something that must succeed. */
-async function printed(outcome: Promise<Outcome>): Promise<string> {
-    const { exitCode, output } = await outcome;
-    if (exitCode !== 0) {
-        throw new Error(output);
-    }
-    return output;
-}
 
 const up = () => printed(home.stack.up());
 

@@ -13,27 +13,22 @@ const localInputs = z.strictObject({
     triggers: z.array(z.unknown()).optional(),
 } satisfies SchemaOf<local.CommandArgs>);
 
+/** One hop of a connection. */
+const host = {
+    host: z.string(),
+    port: z.number(),
+    user: z.string(),
+    hostKey: z.string(),
+    privateKey: z.string().optional(),
+    dialErrorLimit: z.number(),
+    perDialTimeout: z.number(),
+} satisfies SchemaOf<types.input.remote.ProxyConnectionArgs>;
+
 /** Arguments of remote.Command that this repository's program sets. */
 const remoteInputs = z.strictObject({
     connection: z.strictObject({
-        host: z.string(),
-        port: z.number(),
-        user: z.string(),
-        hostKey: z.string(),
-        privateKey: z.string().optional(),
-        dialErrorLimit: z.number(),
-        perDialTimeout: z.number(),
-        proxy: z
-            .strictObject({
-                host: z.string(),
-                port: z.number(),
-                user: z.string(),
-                hostKey: z.string(),
-                privateKey: z.string().optional(),
-                dialErrorLimit: z.number(),
-                perDialTimeout: z.number(),
-            } satisfies SchemaOf<types.input.remote.ProxyConnectionArgs>)
-            .optional(),
+        ...host,
+        proxy: z.strictObject(host).optional(),
     } satisfies SchemaOf<types.input.remote.ConnectionArgs>),
     create: z.string(),
     delete: z.string().optional(),
