@@ -33,7 +33,7 @@ afterAll(async () => {
     await server.remove();
 });
 
-test("a service whose volume was lost gets all of its files back before it starts", async () => {
+test("restores every file of a lost volume before the service starts", async () => {
     const notes = volume();
     notes.write("notes.md", "milk");
     notes.write(".hidden/deep/empty", "");
@@ -59,7 +59,7 @@ test("a service whose volume was lost gets all of its files back before it start
     await server.start();
 });
 
-test("a volume with data is never overwritten, whatever copies there are", async () => {
+test("never overwrites a volume with data, whatever the repository holds", async () => {
     const notes = volume();
     notes.write("notes.md", "milk");
     await notes.run("repository");
@@ -71,14 +71,14 @@ test("a volume with data is never overwritten, whatever copies there are", async
     expect(readFileSync(join(other.files, "notes.md"), "utf8")).toBe("bread");
 });
 
-test("a volume that cannot be listed is not taken for an empty one", async () => {
+test("does not treat a volume that cannot be listed as empty", async () => {
     const notes = volume();
 
     const { code, result } = await notes.run("prepare", { VOLUME: join(notes.directory, "none") });
     expect([code, result?.message]).toEqual([1, expect.stringContaining("cannot be listed")]);
 });
 
-test("a volume without a copy starts empty and says so, and later does not wait for the target", async () => {
+test("starts a volume without a copy empty, reports it, and later starts without contacting the target", async () => {
     const notes = volume();
     await notes.run("repository");
 
@@ -88,11 +88,11 @@ test("a volume without a copy starts empty and says so, and later does not wait 
     await server.start();
 });
 
-test("a new home, whose target has no repository, starts empty", async () => {
+test("starts a new home empty while its target has no repository", async () => {
     expect((await volume().run("prepare")).result?.message).toContain("starts empty");
 });
 
-test("a service waits for a target that cannot be reached, and says so, unless the home starts empty", async () => {
+test("waits for an unreachable target and reports it, unless hearth:backup allows an empty start", async () => {
     const notes = volume();
     notes.write("notes.md", "milk");
     await notes.run("repository");
@@ -115,7 +115,7 @@ test("a service waits for a target that cannot be reached, and says so, unless t
     await server.start();
 });
 
-test("a second target has every copy, and is restored from when the first is gone", async () => {
+test("writes every copy to the second target, and restores from it when the first is lost", async () => {
     const other = await new RestServer().start();
     const second = { target: `rest:http://127.0.0.1:${other.port}/home/` };
     const notes = volume(server.backup({ second }), { TARGETS: "main second" });
@@ -136,7 +136,7 @@ test("a second target has every copy, and is restored from when the first is gon
     await other.remove();
 });
 
-describe("bad input: one sentence, and no copy is lost", () => {
+describe("invalid input: one sentence, and no copy is lost", () => {
     test("a password that does not open the repository", async () => {
         const notes = volume();
         notes.write("notes.md", "milk");
@@ -166,7 +166,7 @@ describe("bad input: one sentence, and no copy is lost", () => {
         expect(result?.message).toContain("belongs to the home home.example.com, and this is cabin.example.com");
     });
 
-    test("a target without a repository is not made one by a copy: two homes could make it at once", async () => {
+    test("a copy never creates a missing repository: two homes could do so at the same time", async () => {
         const notes = volume();
         notes.write("notes.md", "milk");
 
@@ -174,7 +174,7 @@ describe("bad input: one sentence, and no copy is lost", () => {
         expect([code, result?.message]).toEqual([18, expect.stringContaining("has no repository yet")]);
     });
 
-    test("a target that is full", async () => {
+    test("a full target", async () => {
         const notes = volume();
         notes.write("notes.md", "milk");
         await notes.run("repository");
@@ -188,7 +188,7 @@ describe("bad input: one sentence, and no copy is lost", () => {
         expect((await notes.backup()).code).toBe(0);
     });
 
-    test("a clock that is behind: no copy with a wrong time", async () => {
+    test("a clock that is behind: no copy gets a wrong time", async () => {
         const notes = volume();
         notes.write("notes.md", "milk");
         await notes.run("repository");
@@ -203,7 +203,7 @@ describe("bad input: one sentence, and no copy is lost", () => {
         expect(behind.result?.message).toContain("correct the node's time");
     });
 
-    test("a file that cannot be read: the copy that lacks it does not stay", async () => {
+    test("an unreadable file: the incomplete copy is deleted", async () => {
         const notes = volume();
         notes.write("notes.md", "milk");
         await notes.run("repository");
@@ -226,7 +226,7 @@ describe("bad input: one sentence, and no copy is lost", () => {
     });
 });
 
-test("old copies are deleted as hearth:backup.keep says, and the home's mark stays", async () => {
+test("deletes old copies as hearth:backup.keep states, and keeps the home's marker", async () => {
     const notes = volume();
     await notes.run("repository");
     for (const content of ["one", "two", "three"]) {
@@ -242,7 +242,7 @@ test("old copies are deleted as hearth:backup.keep says, and the home's mark sta
     expect(fresh.content()).toEqual(notes.content());
 });
 
-test("a drill restores the newest copy, checks it and leaves nothing behind", async () => {
+test("a drill restores the newest copy, verifies it and leaves nothing behind", async () => {
     const notes = volume();
     notes.write("notes.md", "milk");
     await notes.run("repository");
@@ -283,7 +283,7 @@ describe("hack/restore", () => {
         return notes.run("swap", env);
     }
 
-    test("puts the copy in the place of the data, keeps the data, and puts it back", async () => {
+    test("swaps the copy and the data, keeps the old data, and undo swaps them back", async () => {
         const notes = await restorable();
         const before = notes.content();
 
@@ -313,7 +313,7 @@ describe("hack/restore", () => {
         expect(readFileSync(join(notes.files, "notes.md"), "utf8")).toBe("milk");
     });
 
-    test("restores a single file beside the others, and over none", async () => {
+    test("restores a single file into a folder without overwriting any", async () => {
         const notes = await restorable();
         const env = { ACTION: "file", FILE: "folder/more.md", TO: "back" };
 
@@ -324,7 +324,7 @@ describe("hack/restore", () => {
         expect((await notes.run("restore", { ...env, FILE: "none.md", TO: "b" })).code).toBe(18);
     });
 
-    test("an unknown copy is refused", async () => {
+    test("rejects an unknown copy", async () => {
         const notes = await restorable();
 
         expect((await restore(notes, { COPY: "00000000" })).result?.message).toContain("no copy of notes/notes-data");

@@ -54,7 +54,7 @@ print(database.execute("PRAGMA integrity_check").fetchone()[0], one == other, on
 `;
 
 test.each(["WAL", "DELETE"])(
-    "copies of a database that is written meanwhile (%s) are sound and end at a commit",
+    "copies of a database under concurrent writes (%s) are consistent and end at a commit",
     async (mode) => {
         const path = join(volume.files, "folder", "notes.db");
         mkdirSync(join(volume.files, "folder"));
@@ -89,7 +89,7 @@ test.each(["WAL", "DELETE"])(
     300_000,
 );
 
-test("what only has SQLite's header is copied as a file, and a damaged database is found by the drill", async () => {
+test("copies a file with only SQLite's header as a file; the drill detects a damaged database", async () => {
     volume.write("header-only.db", "SQLite format 3\0 and nothing else");
     await python(
         'import sqlite3, sys; d = sqlite3.connect(sys.argv[1]); d.execute("CREATE TABLE t (x)"); ' +
@@ -110,7 +110,7 @@ test("what only has SQLite's header is copied as a file, and a damaged database 
     scratch.remove();
 });
 
-test("a database that its program holds locked for good fails the copy in a sentence, and holds up nobody", async () => {
+test("fails with one sentence for a database that its program keeps locked, and blocks nothing", async () => {
     const path = join(volume.files, "notes.db");
     const holder = new Program("python3", [
         "-c",
@@ -128,7 +128,7 @@ test("a database that its program holds locked for good fails the copy in a sent
     expect(result?.message).toContain("notes.db is held locked by its program");
 }, 120_000);
 
-test("a copy of Garage is its own snapshot, in the database's place", async () => {
+test("copies Garage's metadata from its own snapshot", async () => {
     volume.write("node_key", "key");
     volume.write("db.lmdb/data.mdb", "torn");
     volume.write("snapshots/2026-11-29T02:00:00Z/db.lmdb/data.mdb", "older");

@@ -62,7 +62,7 @@ async function newest(volume: Volume): Promise<Record<string, string>> {
     return content;
 }
 
-test("a copy that is killed at any of ten moments is no copy: the one of before stays, and the next run goes on", async () => {
+test("a copy killed at any of ten moments is not listed: earlier copies stay, and the next run succeeds", async () => {
     const volume = await copied("backup");
     volume.write("folder-9/file", "first ".repeat(50_000));
     const whole = await requestsOf(() => volume.backup());
@@ -81,7 +81,7 @@ test("a copy that is killed at any of ten moments is no copy: the one of before 
     volume.remove();
 }, 1_800_000);
 
-test("a prune that is killed at any of ten moments loses no copy, and the next one ends", async () => {
+test("a prune killed at any of ten moments loses no copy, and the next one completes", async () => {
     const volume = await copied("prune");
     const keep = { KEEP_DAILY: "1", KEEP_WEEKLY: "0", KEEP_MONTHLY: "0" };
     const change = async (number: number) => {
@@ -100,7 +100,7 @@ test("a prune that is killed at any of ten moments loses no copy, and the next o
     volume.remove();
 }, 1_800_000);
 
-test("a restore before start that is killed at any of ten moments goes on, and the service never starts on half of it", async () => {
+test("a restore before start killed at any of ten moments resumes, and the service never starts on partial data", async () => {
     const volume = await copied("prepare");
     const whole = await requestsOf(async () => {
         const like = volume.replacement();
@@ -120,7 +120,7 @@ test("a restore before start that is killed at any of ten moments goes on, and t
     volume.remove();
 }, 1_800_000);
 
-describe("a swap that is killed before any of its renames", () => {
+describe("a swap killed before any of its renames", () => {
     /** Runs an action with an `mv` that kills the script instead of its number-th rename. */
     async function killedAtRename(volume: Volume, number: number, action: string, env: Record<string, string> = {}) {
         const bin = join(volume.directory, "bin");
@@ -151,7 +151,7 @@ describe("a swap that is killed before any of its renames", () => {
 
     afterAll(() => prepared.remove());
 
-    test("goes on with the next call, or is undone: the data is the old or the new, and no file is lost", async () => {
+    test("resumes with the next call, or is undone: the data is the old or the new, and no file is lost", async () => {
         for (let number = 1, killed = true; killed; number++) {
             const volume = prepared.clone();
             killed = await killedAtRename(volume, number, "swap");
@@ -165,7 +165,7 @@ describe("a swap that is killed before any of its renames", () => {
         }
     }, 1_800_000);
 
-    test("is undone from the middle, and a killed undo goes on", async () => {
+    test("is undone from the middle, and a killed undo resumes", async () => {
         for (let number = 2, killed = true; killed; number++) {
             const volume = prepared.clone();
             killed = await killedAtRename(volume, number, "swap");
@@ -179,7 +179,7 @@ describe("a swap that is killed before any of its renames", () => {
         }
     }, 1_800_000);
 
-    test("a file that appeared meanwhile is not overwritten", async () => {
+    test("does not overwrite a file that appeared in between", async () => {
         const volume = prepared.clone();
         await killedAtRename(volume, 6, "swap");
         volume.write("folder-0/file", "written by somebody meanwhile");

@@ -89,7 +89,7 @@ afterAll(async () => {
     rmSync(directory, { recursive: true, force: true });
 });
 
-test("databases come back with their owners and passwords, in a server that starts on an empty volume", async () => {
+test("restores databases with their owners and passwords into a server on an empty volume", async () => {
     await volume.run("repository");
     volume.clearScratch();
     const dumped = await volume.command(["bash", join(root, "charts/database/backup/dump.sh")], {

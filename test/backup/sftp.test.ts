@@ -67,7 +67,7 @@ const backup = (hostKey: string) => ({
     password: "a password of the test",
 });
 
-test("copies go to a folder over SFTP, and come back", async () => {
+test("writes copies to a folder over SFTP, and restores them", async () => {
     const notes = new Volume(targetFolder(backup(hostKeys["own"] ?? "")));
     notes.write("notes.md", "milk");
     const opened = await notes.run("repository");
@@ -81,7 +81,7 @@ test("copies go to a folder over SFTP, and come back", async () => {
     fresh.remove();
 });
 
-test("a server with another host key is sent nothing", async () => {
+test("sends nothing to a server with another host key", async () => {
     const notes = new Volume(targetFolder(backup(hostKeys["other"] ?? "")));
     notes.write("notes.md", "milk");
 

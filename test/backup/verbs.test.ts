@@ -144,7 +144,7 @@ afterAll(async () => {
     await home?.remove();
 });
 
-test("a copy of a running service is made on demand, the first one with the repository", async () => {
+test("copies a running service on demand, and the first copy creates the repository", async () => {
     await plane.until("the service has its database", async () => existsSync(join(data, "db.sqlite3")));
     add("first");
     const { code, output } = await hack("backup", chart);
@@ -152,7 +152,7 @@ test("a copy of a running service is made on demand, the first one with the repo
     expect({ code, output }).toEqual({ code: 0, output: expect.stringMatching(/vaultwarden-data +copied to main/) });
 });
 
-test("the copies are listed with time, size and target", async () => {
+test("lists copies with time, size and target", async () => {
     add("second");
     expect((await hack("backup", chart)).code).toBe(0);
     const { code, output } = await hack("backup", "list", chart, "--json");
@@ -171,7 +171,7 @@ test("the copies are listed with time, size and target", async () => {
     });
 });
 
-test("a restore puts the copy in the place of the data, starts the service, and undo puts the data back", async () => {
+test("a restore swaps in the copy and starts the service, and undo swaps the data back", async () => {
     add("lost by the restore");
     const restored = await hack("restore", chart, "--yes");
 
@@ -194,7 +194,7 @@ test("a restore puts the copy in the place of the data, starts the service, and 
     expect(existsSync(join(data, ".hearth-restore"))).toBe(false);
 });
 
-test("a restore whose command was killed while the service is stopped goes on with the next call", async () => {
+test("the next call resumes a restore that was killed while the service was stopped", async () => {
     const child = spawn("./hack/restore", [chart, "--yes", "--stack", "sandbox"], { cwd: home.root, detached: true });
     const ended = new Promise((resolve) => child.once("close", resolve));
     await plane.until("the service is being stopped", async () => replicas() === "0");
@@ -219,7 +219,7 @@ test("a restore whose command was killed while the service is stopped goes on wi
     expect((await hack("restore", chart, "--drop", "--yes")).code).toBe(0);
 });
 
-test("a restore is refused while something writes that it cannot stop; the service runs on", async () => {
+test("rejects a restore while a writer cannot be stopped; the service keeps running", async () => {
     const volumes = [{ name: "data", persistentVolumeClaim: { claimName: claim } }];
     const containers = [{ name: "debug", image: "debug", command: ["sleep", "600"] }];
     const pod = { apiVersion: "v1", kind: "Pod", metadata: { name: "debug" }, spec: { containers, volumes } };
@@ -236,7 +236,7 @@ test("a restore is refused while something writes that it cannot stop; the servi
     kubectl(["delete", "pod", "debug", `--namespace=${chart}`, "--grace-period=0", "--force"]);
 });
 
-test("one file comes back into a folder of the volume, while the service runs", async () => {
+test("restores one file into a folder of the volume while the service runs", async () => {
     writeFileSync(join(data, "config.json"), "{}");
     expect((await hack("backup", chart)).code).toBe(0);
     writeFileSync(join(data, "config.json"), "broken");
@@ -247,7 +247,7 @@ test("one file comes back into a folder of the volume, while the service runs", 
     expect(readFileSync(join(data, "config.json"), "utf8")).toBe("broken");
 });
 
-test("a target that does not answer is one sentence, and no service stops", async () => {
+test("reports an unreachable target in one sentence, and stops no service", async () => {
     await server.stop();
     const { code, output } = await hack("backup", chart);
     await server.start();

@@ -27,11 +27,11 @@ const read = (path: string): unknown => parse(readFileSync(path, "utf8"));
 const application = (name: string) => read(join(clusterDirectory, "apps", `${name}.yaml`)) as File;
 const chartFile = (chart: string, file: string) => readFileSync(join(chartsDirectory, chart, file), "utf8");
 
-test("there is one for each chart", () => {
+test("each chart has one", () => {
     expect(applications.sort()).toEqual([...charts].sort());
 });
 
-test("kustomization.yaml lists every one of them, and nothing else", () => {
+test("kustomization.yaml lists all of them, and nothing else", () => {
     const { resources } = read(join(clusterDirectory, "kustomization.yaml")) as { resources: string[] };
 
     expect(resources).toEqual(applications.map((name) => `apps/${name}.yaml`));
@@ -99,18 +99,15 @@ test.each([
     expect(new Set(classes)).toEqual(new Set([priorityClass]));
 });
 
-test.each(applications)(
-    "%s has at most 20 lines, and its file says why where its namespace is not restricted",
-    (name) => {
-        const text = readFileSync(join(clusterDirectory, "apps", `${name}.yaml`), "utf8");
+test.each(applications)("%s has at most 20 lines, and explains a namespace that is not restricted", (name) => {
+    const text = readFileSync(join(clusterDirectory, "apps", `${name}.yaml`), "utf8");
 
-        expect(text.trim().split("\n").length).toBeLessThanOrEqual(20);
-        expect(text).not.toMatch(/(?<! {4}# [^\n]+\n) {4}pod-security\.kubernetes\.io\/enforce:/);
-    },
-);
+    expect(text.trim().split("\n").length).toBeLessThanOrEqual(20);
+    expect(text).not.toMatch(/(?<! {4}# [^\n]+\n) {4}pod-security\.kubernetes\.io\/enforce:/);
+});
 
 describe.each(charts)("chart %s", (chart) => {
-    test("is an application over the library, with a description", () => {
+    test("depends on the library chart, and has a description", () => {
         expect(parse(chartFile(chart, "Chart.yaml"))).toMatchObject({
             apiVersion: "v2",
             name: chart,
@@ -120,7 +117,7 @@ describe.each(charts)("chart %s", (chart) => {
         });
     });
 
-    test("tells Renovate where each version comes from", () => {
+    test("annotates each version for Renovate", () => {
         const lines = chartFile(chart, "values.yaml").split("\n");
         const at = (index: number, pattern: RegExp) => pattern.exec(lines[index] ?? "")?.[1];
         lines.forEach((line, index) => {

@@ -46,12 +46,12 @@ test(goldenTest("a chart with copies renders golden/backup.yaml, whatever the ve
     expectGolden("backup.yaml", withoutVersions.trim().split("\n"));
 });
 
-test("no secret is among the values that Git and Argo CD see", () => {
+test("Git and Argo CD see no secret in the values", () => {
     expect(JSON.stringify(copiesValues)).not.toContain("hidden");
 });
 
 test.each(claims.map(([name, chart, claim]) => [`${chart}/${name}`, chart, name, claim] as const))(
-    "%s is copied, or its chart says why not",
+    "%s is backed up, or its chart explains why not",
     (_, chart, name, { keep, backup }) => {
         const copied = keep !== false && backup?.skip === undefined;
         const found = ["backup", "drill", "restore"].map((kind) =>
@@ -62,7 +62,7 @@ test.each(claims.map(([name, chart, claim]) => [`${chart}/${name}`, chart, name,
     },
 );
 
-test("metrics, logs, caches and dumps are not copied, and databases, passwords, photos and Git are", () => {
+test("backs up databases, passwords, photos and Git, but not metrics, logs, caches and dumps", () => {
     const copied = charts.flatMap((chart) =>
         jobs(chart, "backup").map(({ metadata }) => `${chart}/${metadata?.labels?.["hearth/claim"]}`),
     );
@@ -85,7 +85,7 @@ test("metrics, logs, caches and dumps are not copied, and databases, passwords, 
     }
 });
 
-test("a copy runs as the user of its service, reads the volume only, and gives way to everything else", () => {
+test("a copy runs as its service's user, reads the volume only, and yields to everything else", () => {
     for (const chart of charts) {
         for (const { spec } of jobs(chart, "backup")) {
             const pod = spec?.jobTemplate.spec?.template.spec;
@@ -107,7 +107,7 @@ test("a copy runs as the user of its service, reads the volume only, and gives w
     }
 });
 
-test("copies are spread over the hours of the night that the home says", () => {
+test("spreads copies over the configured hours of the night", () => {
     const times = charts.flatMap((chart) => jobs(chart, "backup").map(({ spec }) => spec?.schedule.split(" ") ?? []));
     const byHour = [1, 2, 3, 4].map((hour) => times.filter((each) => each[1] === String(hour)).length);
 
@@ -115,7 +115,7 @@ test("copies are spread over the hours of the night that the home says", () => {
     expect(Math.max(...byHour)).toBeLessThan(times.length / 2);
 });
 
-test("an empty volume is restored before anything else of its pod starts", () => {
+test("restores an empty volume before any other container of its pod starts", () => {
     const having = workloads(all()).filter(({ template, kind }) => {
         const names = template.spec?.volumes?.map((each) => each.persistentVolumeClaim?.claimName ?? "") ?? [];
         return kind !== "CronJob" && kind !== "Job" && names.some((name) => name !== "media" && name !== "");
@@ -128,7 +128,7 @@ test("an empty volume is restored before anything else of its pod starts", () =>
     expect(without.sort()).toEqual(["loki", "machine-learning", "prometheus", "qbittorrent"]);
 });
 
-test("only pods that copy or restore have the way to the repository, its credentials and nothing but these", () => {
+test("only pods that copy or restore get the repository's address and credentials, and nothing else", () => {
     for (const { template, name } of workloads(all())) {
         const mounting = [...(template.spec?.initContainers ?? []), ...(template.spec?.containers ?? [])].filter(
             ({ volumeMounts }) => volumeMounts?.some(({ mountPath }) => mountPath === "/target"),
@@ -153,13 +153,13 @@ test("only pods that copy or restore have the way to the repository, its credent
     }
 });
 
-test("no health of an Application depends on a copy", () => {
+test("the health of Applications does not depend on copies", () => {
     for (const { metadata } of ofKind(all(), "CronJob").filter(({ metadata }) => metadata?.labels?.["hearth/backup"])) {
         expect(metadata?.annotations).toMatchObject({ "argocd.argoproj.io/ignore-healthcheck": "true" });
     }
 });
 
-test("containers of copies keep to the level of their namespace and have limits", () => {
+test("backup containers meet their namespace's Pod Security level and have limits", () => {
     for (const { container } of containers(all()).filter(({ container }) =>
         /restic|library\/python/.test(container.image ?? ""),
     )) {

@@ -58,14 +58,14 @@ beforeAll(async () => {
 }, 120_000);
 
 describe.each(charts)("chart %s", (chart) => {
-    test("means the same to Helm 3 and Helm 4", () => {
+    test("renders the same with Helm 3 and Helm 4", () => {
         const byName = (manifests: Manifest[]) =>
             Object.fromEntries(manifests.map((each) => [`${each.kind} ${each.metadata.name}`, each]));
 
         expect(byName(parseManifests(texts.get(`helm3 ${chart}`) ?? ""))).toEqual(byName(rendered(chart)));
     });
 
-    test("names every object once, in a namespace, with the standard labels", () => {
+    test("gives every object a unique name, a namespace, and the standard labels", () => {
         const clusterWide = ["ClusterRole", "ClusterRoleBinding", "ClusterIssuer"];
         const objects = rendered(chart);
 
@@ -95,7 +95,7 @@ describe.each(charts)("chart %s", (chart) => {
         }
     });
 
-    test("gives every container requests and a limit of memory, as Kubernetes writes quantities", () => {
+    test("gives every container memory requests and limits, in Kubernetes quantities", () => {
         for (const { container } of containers(rendered(chart))) {
             const { requests, limits } = container.resources ?? {};
             expect(requests?.["cpu"]?.toString()).toMatch(/^\d+m?$/);
@@ -109,7 +109,7 @@ describe.each(charts)("chart %s", (chart) => {
         }
     });
 
-    test("knows of every container that stays whether it is healthy", () => {
+    test("gives every long-running container health probes", () => {
         for (const { container, stays } of containers(rendered(chart))) {
             // gatus-sidecar has neither a port nor a command that would tell.
             if (stays && container.name !== "discovery") {
@@ -123,7 +123,7 @@ describe.each(charts)("chart %s", (chart) => {
         }
     });
 
-    test("keeps to the restricted Pod Security level, apart from what its values say", () => {
+    test("meets the restricted Pod Security level, except for exceptions in its values", () => {
         for (const { template, name } of workloads(rendered(chart))) {
             const binds = ofKind(rendered(chart), "ClusterRoleBinding").some(({ subjects }) =>
                 subjects?.some((subject) => subject.name === template.spec?.serviceAccountName),
@@ -144,7 +144,7 @@ describe.each(charts)("chart %s", (chart) => {
         }
     });
 
-    test("says which architectures its images exist for", () => {
+    test("declares the architectures that its images exist for", () => {
         for (const { template } of workloads(rendered(chart))) {
             const terms =
                 template.spec?.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution
@@ -163,7 +163,7 @@ describe.each(charts)("chart %s", (chart) => {
         }
     });
 
-    test("has no secret in plain text: the chart's Secret holds what it declares, and it declares what it uses", () => {
+    test("has no secret in plain text; it declares every secret that it uses, and uses every one that it declares", () => {
         const objects = rendered(chart);
         const used = new Set<string>();
         let all = false;
@@ -197,7 +197,7 @@ describe.each(charts)("chart %s", (chart) => {
         expect(needed.filter((key) => !all && !used.has(key))).toEqual([]);
     });
 
-    test("puts a secret into a longer text only where what may stand in it is declared", () => {
+    test("embeds a secret in a longer string only if its allowed characters are declared", () => {
         for (const { container } of containers(rendered(chart))) {
             const secrets = new Map(
                 (container.env ?? []).flatMap(({ name, valueFrom }) =>
@@ -216,7 +216,7 @@ describe.each(charts)("chart %s", (chart) => {
         }
     });
 
-    test("takes secrets of other charts that exist", () => {
+    test("references only secrets that exist in other charts", () => {
         for (const { from } of Object.values(declaredSecrets(chart))) {
             if (from) {
                 expect(Object.keys(declaredSecrets(from.chart))).toContain(from.key);
@@ -224,7 +224,7 @@ describe.each(charts)("chart %s", (chart) => {
         }
     });
 
-    test("has Services with one port for each name, that lead to ports of one workload's pods", () => {
+    test("has Services with one port per name, which lead to ports of one workload's pods", () => {
         const objects = rendered(chart);
         for (const service of ofKind(objects, "Service")) {
             const ports = service.spec?.ports ?? [];
@@ -245,7 +245,7 @@ describe.each(charts)("chart %s", (chart) => {
         }
     });
 
-    test("has Ingresses with a certificate, except for the page that hands out its authority, that lead to a port of a Service", () => {
+    test("has Ingresses with a certificate that lead to a Service's port, except for the page that serves the CA", () => {
         const objects = rendered(chart);
         for (const ingress of ofKind(objects, "Ingress")) {
             expect(ingress.spec?.ingressClassName).toBe("traefik");
@@ -268,7 +268,7 @@ describe.each(charts)("chart %s", (chart) => {
         }
     });
 
-    test("has claims that a pod binds, and that survive the chart's removal unless they can be made again", () => {
+    test("has claims that a pod mounts, and that survive the chart's removal unless their data can be recreated", () => {
         const objects = rendered(chart);
         const mounted = workloads(objects).flatMap(({ template, ends }) =>
             (template.spec?.volumes ?? []).map((volume) => ({
@@ -313,7 +313,7 @@ test.each(examples)(goldenTest("%s renders golden/%s.yaml, whatever the versions
     expectGolden(`${chart}.yaml`, withoutVersions.trim().split("\n"));
 });
 
-test("a page that people reach holds no token: the program beside it does", () => {
+test("mounts no token in a web page's container: the container beside it has one", () => {
     const holders = (chart: string) => workloads(rendered(chart)).flatMap(({ template }) => tokenHolders(template));
 
     expect(holders("glance")).toEqual(["api"]);
@@ -348,7 +348,7 @@ test("two versions of a service never write the same data: the old pod ends firs
     expect(rolling.map(({ metadata }) => metadata.name)).toEqual([]);
 });
 
-test("node-exporter sees disks that are mounted after it has started", () => {
+test("node-exporter sees disks that are mounted after its start", () => {
     const mounts = containers(rendered("monitoring"))
         .filter(({ container }) => container.name === "node-exporter")
         .flatMap(({ container }) => container.volumeMounts ?? []);
@@ -356,7 +356,7 @@ test("node-exporter sees disks that are mounted after it has started", () => {
     expect(mounts).toContainEqual(expect.objectContaining({ name: "host", mountPropagation: "HostToContainer" }));
 });
 
-test("every Ingress of the home has a host of its own", () => {
+test("every Ingress of the home has a unique host", () => {
     const hosts = charts
         .flatMap((chart) => ofKind(rendered(chart), "Ingress"))
         .flatMap(({ spec }) => spec?.rules?.map(({ host }) => host));
@@ -365,7 +365,7 @@ test("every Ingress of the home has a host of its own", () => {
     expect(new Set(hosts).size).toBe(hosts.length);
 });
 
-test("every database that exists has a password, and every app that uses one has a database", () => {
+test("every database has a password, and every app that uses one has a database", () => {
     const values = parse(readFileSync(join(chartsDirectory, "database", "values.yaml"), "utf8")) as {
         databases: Record<string, unknown>;
     };

@@ -136,7 +136,7 @@ test(goldenTest("the network policies leave open the connections of golden/conne
     );
 });
 
-test("a job of the runners reaches Gitea and the Internet, not the API server, another service or the home network", () => {
+test("a runner's job reaches Gitea and the Internet, but not the API server, another service or the home network", () => {
     for (const runner of ["gitops/runner-amd64", "gitops/runner-arm64"]) {
         expect(reachedBy(runner)).toEqual([
             ["Internet", "TCP 80,443"],
@@ -146,11 +146,11 @@ test("a job of the runners reaches Gitea and the Internet, not the API server, a
     }
 });
 
-test("a pod that nobody declared reaches no service but the object store, which asks for a key", () => {
+test("an undeclared pod reaches no service except the object store, which requires a key", () => {
     expect(reachedBy("stranger/stranger")).toEqual([["garage/garage", "TCP 3900"]]);
 });
 
-test("from outside the cluster, only what is meant to be reached past the ingress is", () => {
+test("only published ports are reachable from outside the cluster without the ingress", () => {
     expect(reachedBy("Internet")).toEqual([
         ["adguard/adguard", "TCP 5353,UDP 5353"],
         ["pangolin/gerbil", "TCP 9080,9443,UDP 21820,51820"],
@@ -158,11 +158,11 @@ test("from outside the cluster, only what is meant to be reached past the ingres
     ]);
 });
 
-test("qBittorrent reaches the Internet by its tunnel alone, here to Windscribe", () => {
+test("qBittorrent reaches the Internet only through its tunnel, here to Windscribe", () => {
     expect(reachedBy("qbittorrent/qbittorrent")).toEqual([["Internet", "UDP 1194"]]);
 });
 
-test("of the system, a pod that nobody declared reaches metrics, webhooks, and what listens to nobody", () => {
+test("an undeclared pod reaches only metrics, webhooks and pods that serve nothing", () => {
     const reached = ofSystem.filter(({ from }) => from === "stranger/stranger").map(({ to, ports }) => [to, ports]);
     expect(reached).toEqual([
         ["argocd/argocd-application-controller", "TCP 8082"],
@@ -177,7 +177,7 @@ test("of the system, a pod that nobody declared reaches metrics, webhooks, and w
     ]);
 });
 
-test("Argo CD's repo server and Redis answer Argo CD's own programs alone, and anybody else with metrics at most", () => {
+test("Argo CD's repo server and Redis answer only Argo CD's own programs; others reach metrics at most", () => {
     // 8084 is the repo server's metrics, which name no secret.
     const whoReaches = (to: string) =>
         ofSystem.filter((each) => each.to === to && each.ports !== "TCP 8084").map(({ from, ports }) => [from, ports]);

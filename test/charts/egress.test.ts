@@ -72,7 +72,7 @@ function selected(peer: Model<"V1NetworkPolicyPeer">, own: string): Pods[] | und
     );
 }
 
-test("what a policy lets through to a pod is a port that the pod listens on, not a port of its Service", () => {
+test("policies name the port that a pod listens on, not the port of its Service", () => {
     const wrong = policies.flatMap(({ where, namespace, rules }) =>
         rules.flatMap(({ to = [], ports = [] }) =>
             to.flatMap((peer) => {
@@ -88,7 +88,7 @@ test("what a policy lets through to a pod is a port that the pod listens on, not
     expect(wrong).toEqual([]);
 });
 
-test("whoever asks for a web page of the home network may reach the home's own, which Traefik's pod serves", () => {
+test("a pod with access to web pages of the home network also reaches the home's own, behind Traefik's pod", () => {
     const wrong = policies.flatMap(({ where, namespace, rules }) => {
         const toLan = (port: number) =>
             rules.some(
@@ -107,7 +107,7 @@ test("whoever asks for a web page of the home network may reach the home's own, 
     expect(wrong).toEqual([]);
 });
 
-test("Gatus reaches the Ingresses that it checks, and Grafana a login that the home serves itself", () => {
+test("Gatus reaches the Ingresses that it checks, and Grafana reaches a login service in the home", () => {
     const reaching = policies
         .filter(({ namespace, rules }) =>
             rules.some(({ to = [] }) => to.some((peer) => selected(peer, namespace)?.[0] === system[0])),

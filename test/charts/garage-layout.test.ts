@@ -111,13 +111,13 @@ async function run(changes: Record<string, string> = {}): Promise<{ code: number
     });
 }
 
-test("assigns the node its role, applies it, and creates the bucket with its key", async () => {
+test("assigns the node its role, applies the layout, and creates the bucket with its key", async () => {
     expect(await run()).toEqual({ code: 0, output: "layout: applied version 1\nbucket backups: created\n" });
     expect(garage.roles).toEqual([{ id: node, zone: "home", capacity: 100 * 2 ** 30, tags: [] }]);
     expect(garage.calls).toEqual(expect.arrayContaining(["CreateBucket", "ImportKey", "AllowBucketKey"]));
 });
 
-test("changes nothing when it runs again", async () => {
+test("changes nothing on a second run", async () => {
     await run();
     garage.calls.length = 0;
 
@@ -129,14 +129,14 @@ test("changes nothing when it runs again", async () => {
     expect(garage.calls).not.toEqual(expect.arrayContaining(["ImportKey"]));
 });
 
-test("applies the next version when the volume has grown", async () => {
+test("applies the next version after the volume has grown", async () => {
     await run();
 
     expect((await run({ CAPACITY: "1Ti" })).output).toContain("layout: applied version 2");
     expect(garage.roles[0]?.capacity).toBe(2 ** 40);
 });
 
-test("waits for the node: it fails in words, so that the Job tries again", async () => {
+test("fails with a message while the node is missing, so that the Job retries", async () => {
     garage.up = false;
 
     expect(await run()).toEqual({ code: 1, output: "garage: no node is up yet\n" });
@@ -146,7 +146,7 @@ test.each<[what: string, change: Record<string, string>, message: string]>([
     ["a wrong token", { GARAGE_ADMIN_TOKEN: "old" }, "garage: GetClusterLayout answered 403"],
     ["a Garage that is not there", { GARAGE_ADMIN_URL: "http://127.0.0.1:9" }, "http://127.0.0.1:9 cannot be reached"],
     ["a bucket without a key", { BUCKETS: "pictures" }, "pictures-key"],
-])("fails in words for %s", async (_what, change, message) => {
+])("fails with a message for %s", async (_what, change, message) => {
     const { code, output } = await run(change);
 
     expect(code).toBe(1);

@@ -4,7 +4,7 @@ import { reviewed } from "./golden";
 import { containers } from "./manifest";
 import { renderedCharts } from "./workspace";
 
-test("docs/images.md says of each chart whether its images are made here", () => {
+test("docs/images.md states for each chart which of its images are built here", () => {
     const made = new Set(recipes.flatMap(({ repositories }) => repositories));
     const charts = [...renderedCharts()].filter(([chart]) => reviewed.has(chart));
     const rows = charts.map(([chart, manifests]) => {

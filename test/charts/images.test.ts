@@ -116,7 +116,7 @@ function isListening({ container, objects }: Subject, image: Facts, port: number
     });
 }
 
-test("every image of a reviewed chart has its facts, and every fact its image", () => {
+test("every image of a reviewed chart has facts, and every fact belongs to an image", () => {
     const used = new Set(subjects.map(({ repository }) => repository));
     const ofReviewed = subjects.filter(({ chart }) => reviewed.has(chart)).map(({ repository }) => repository);
 
@@ -150,7 +150,7 @@ test("every fact has a source", () => {
     }
 });
 
-test("each program runs as a user that it works as", () => {
+test("each program runs as a user that it supports", () => {
     const wrong = mistakes((subject, { runsAs }) => {
         const user = userOf(subject);
         const works = runsAs === "any" || (user !== undefined && runsAs.includes(user));
@@ -171,7 +171,7 @@ test("each command and each probe starts a program of the image", () => {
     expect(missing).toEqual([]);
 });
 
-test("each container has the capabilities that its program needs, and no others", () => {
+test("each container has exactly the capabilities that its program needs", () => {
     const wrong = mistakes((subject, { fileCapabilities = [], rootNeeds = [] }) => {
         const { privileged, capabilities } = subject.container.securityContext ?? {};
         if (privileged) {
@@ -188,7 +188,7 @@ test("each container has the capabilities that its program needs, and no others"
     expect(wrong).toEqual([]);
 });
 
-test("each program can write to the folders that it writes to", () => {
+test("each program can write to its data folders", () => {
     const wrong = mistakes((subject, { writes = [], ownFolders = [] }) =>
         subject.stays
             ? writes.flatMap((folder) => {
@@ -228,7 +228,7 @@ test("each port of a container is one that its program listens on", () => {
     expect(closed).toEqual([]);
 });
 
-test("each probe asks for a path that answers without a login", () => {
+test("each probe requests a path that answers without a login", () => {
     const wrong = mistakes((subject, { health = [] }) =>
         probes(subject)
             .flatMap(({ httpGet }) => httpGet?.path ?? [])
@@ -239,7 +239,7 @@ test("each probe asks for a path that answers without a login", () => {
     expect([...new Set(wrong)]).toEqual([]);
 });
 
-test("each environment variable is one that the program reads", () => {
+test("the program reads each environment variable that the chart sets", () => {
     // The C library and every runtime read it.
     const always = ["TZ"];
     const unknown = mistakes(({ container, repository }, { variables }) => {

@@ -40,7 +40,7 @@ test(goldenTest("accounts have the permissions of golden/permissions.txt, and no
     expectGolden("permissions.txt", permissions());
 });
 
-test("no service of the home may change anything in the cluster, nor read a secret", () => {
+test("no service can change anything in the cluster, or read a Secret", () => {
     const system = /^(argocd|cert-manager|metallb-system|kube-system)\//;
     const ofServices = permissions().filter((line) => !system.test(line));
     expect(ofServices.length).toBeGreaterThan(0);
@@ -70,7 +70,7 @@ function accountsWithToken(): string[] {
         .sort();
 }
 
-test("no pod has the token of a default account, and these alone have one of their own", () => {
+test("no pod has a default account's token, and only the reviewed ones have an account of their own", () => {
     expect(accountsWithToken()).toEqual([
         "argocd/argocd-application-controller (argocd-application-controller)",
         // None of its pods run.

@@ -23,7 +23,7 @@ function allows(project: string, namespace: string): boolean {
 }
 
 test.each(applications.map((each) => [each.name, each] as const))(
-    "%s has all that it needs",
+    "%s allows everything that its Applications need",
     (name, { tier, namespace }) => {
         const project = projectOf(tier);
         expect(allows(project, namespace)).toBe(true);
@@ -53,22 +53,22 @@ test.each([
     ["tier-1", "monitoring"],
     ["root", "jellyfin"],
     ["default", "jellyfin"],
-])("what is in %s cannot be deployed to %s", (project, namespace) => {
+])("objects of %s cannot be deployed to %s", (project, namespace) => {
     expect(allows(project, namespace)).toBe(false);
 });
 
-test("a new service needs no run of the program: a namespace that nobody has is open", () => {
+test("a new service needs no run of the program: a namespace that no Application has is allowed", () => {
     expect(allows("tier-3", "wishlist")).toBe(true);
 });
 
-test("an app can make itself neither a Secret nor a Role, nor an Application", () => {
+test("an app cannot create a Secret, a Role or an Application", () => {
     const kinds = specs["tier-3"]?.namespaceResourceWhitelist.map(({ kind }) => kind);
     for (const kind of ["Secret", "Role", "RoleBinding", "Application", "AppProject"]) {
         expect(kinds).not.toContain(kind);
     }
 });
 
-test("nothing comes from a repository that is not the home's, but tier 2's upstream charts", () => {
+test("all sources are the home's repository, except for tier 2's upstream charts", () => {
     for (const [project, { sourceRepos }] of Object.entries(specs)) {
         const more = project === "tier-2" ? ["https://charts.home.arpa"] : [];
         expect([project, sourceRepos]).toEqual([

@@ -53,7 +53,7 @@ function inHelm(helm: (typeof helms)[number], written: readonly string[]): unkno
 }
 
 describe.each(helms)("kind 3: %s", (helm) => {
-    test("has the value that this program has for every scalar that is not refused", () => {
+    test("parses every accepted scalar to the same value as this program", () => {
         const samples = [...new Set(fc.sample(scalars, 4_000))];
         const refused: string[] = [];
         const accepted = samples.filter((text) => {
@@ -73,7 +73,7 @@ describe.each(helms)("kind 3: %s", (helm) => {
         expect(inHelm(helm, accepted)).toEqual(JSON.parse(JSON.stringify(read)));
     });
 
-    test("has the value that is read from what was generated for the cluster", () => {
+    test("reads generated YAML to the same value as this program", () => {
         const samples = [...new Set(fc.sample(scalars, 4_000))].filter((text) => {
             const value = clusterValue(text);
             // JSON has no infinity, and Helm itself no integers above 2⁵³.
@@ -85,7 +85,7 @@ describe.each(helms)("kind 3: %s", (helm) => {
         expect(inHelm(helm, samples)).toEqual(JSON.parse(JSON.stringify(samples.map(clusterValue))));
     });
 
-    test("has the string that was written", () => {
+    test("reads back the string that was written", () => {
         const samples = fc.sample(fc.oneof(scalars, fc.string()), 1_000).filter((text) => !text.includes("\n"));
         expect(inHelm(helm, samples.map(yamlString))).toEqual(samples);
     });

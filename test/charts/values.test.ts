@@ -212,7 +212,7 @@ const mistakes: readonly [what: string, chart: string, values: object, key: stri
 ];
 
 describe.each(helms)("%s", (helm) => {
-    test.each(mistakes)("refuses %s (%s)", async (_what, chart, values, key, accepted) => {
+    test.each(mistakes)("rejects %s (%s)", async (_what, chart, values, key, accepted) => {
         const error = await workspace(helm)
             .template(
                 chart,
@@ -227,7 +227,7 @@ describe.each(helms)("%s", (helm) => {
         expect(error).toContain(accepted);
     });
 
-    test("refuses a schema with a keyword that it would not check", async () => {
+    test("rejects a schema with an unsupported keyword", async () => {
         const own = new Workspace(helm);
         try {
             const path = "common/schema/values.schema.json";
@@ -244,7 +244,7 @@ describe.each(helms)("%s", (helm) => {
         }
     });
 
-    test("tells of all mistakes at once", async () => {
+    test("reports all mistakes at once", async () => {
         const error = await workspace(helm)
             .template("ntfy", "--set-json", 'workloads={"ntfy":{"replicas":"one","imagee":{}},"x":{"kind":1}}')
             .catch(({ stderr }: { stderr: string }) => stderr);
@@ -253,14 +253,14 @@ describe.each(helms)("%s", (helm) => {
     });
 });
 
-describe("with values of real use", () => {
-    test("there is no example without a chart", () => {
+describe("with realistic values", () => {
+    test("every example belongs to a chart", () => {
         const names = readdirSync(examplesDirectory).map((name) => name.replace(".yaml", ""));
 
         expect(names.filter((name) => name !== "global" && !charts.includes(name))).toEqual([]);
     });
 
-    test("every chart renders, on the home's own domain and, with Let's Encrypt, with Traefik's one certificate", async () => {
+    test("every chart renders with the home's own domain and, with Let's Encrypt, with Traefik's single certificate", async () => {
         await inParallel(charts, async (chart) => {
             for (const ingress of ofKind(await workspace("helm4").render(chart, ...exampleOf(chart)), "Ingress")) {
                 const host = ingress.spec?.rules?.[0]?.host;
@@ -271,7 +271,7 @@ describe("with values of real use", () => {
         });
     }, 60_000);
 
-    test("another ingress controller knows no such default: each Ingress has its own certificate", async () => {
+    test("with another ingress controller, each Ingress has its own certificate", async () => {
         const values = [...exampleOf("gatus"), "--set", "global.ingressClass=nginx"];
         const [ingress] = ofKind(await workspace("helm4").render("gatus", ...values), "Ingress");
 
@@ -279,7 +279,7 @@ describe("with values of real use", () => {
         expect(ingress?.spec?.tls?.[0]?.secretName).toBe("gatus-tls");
     });
 
-    test("a rehearsal of Let's Encrypt orders a certificate that no service uses", async () => {
+    test("with Let's Encrypt's staging server, orders a certificate that no service uses", async () => {
         const rehearsal = ["--set", "letsencrypt.staging=true,global.clusterIssuer=internal-ca"];
         const objects = await workspace("helm4").render("cert-manager", ...exampleOf("cert-manager"), ...rehearsal);
         const issuerOf = (name: string) =>
@@ -291,7 +291,7 @@ describe("with values of real use", () => {
         expect(issuerOf("wildcard")).toEqual(["internal-ca"]);
     });
 
-    test("the page that hands out the home's authority has its certificate, never its key, and goes with Let's Encrypt", async () => {
+    test("the CA page serves the certificate, never its key, and is absent with Let's Encrypt", async () => {
         const [deployment] = ofKind(await workspace("helm4").render("cert-manager"), "Deployment");
         const sources = deployment?.spec?.template.spec?.volumes?.flatMap(({ projected }) => projected?.sources ?? []);
 
@@ -303,7 +303,7 @@ describe("with values of real use", () => {
         ).toEqual([]);
     });
 
-    test("AdGuard answers for the home's names with Traefik's address, at its own", async () => {
+    test("AdGuard answers the home's names with Traefik's address, at its own", async () => {
         const addresses = "global.addresses.traefik=192.168.1.240,global.addresses.adguard=192.168.1.250";
         const objects = await workspace("helm4").render("adguard", "--set", addresses);
         const service = ofKind(objects, "Service").find(({ metadata }) => metadata.name === "adguard-lan");
@@ -312,7 +312,7 @@ describe("with values of real use", () => {
         expect(service?.metadata.annotations).toEqual({ "metallb.io/loadBalancerIPs": "192.168.1.250" });
     });
 
-    test("addresses that somebody wrote in AdGuard's values come before the program's", async () => {
+    test("addresses in AdGuard's values take precedence over the program's", async () => {
         const addresses = "global.addresses.traefik=10.0.0.1,global.addresses.adguard=10.0.0.2";
         const objects = await workspace("helm4").render("adguard", ...exampleOf("adguard"), "--set", addresses);
         const service = ofKind(objects, "Service").find(({ metadata }) => metadata.name === "adguard-lan");
@@ -322,7 +322,7 @@ describe("with values of real use", () => {
     });
 
     test.each(helms)(
-        "kind 3: whole numbers in a chart's env reach the container as they are written, with %s (B52)",
+        "kind 3: whole numbers in a chart's env reach the container unchanged, with %s (B52)",
         async (helm) => {
             const env = { UPLOAD: 1_048_576, CHAT_ID: -1_001_234_567_890, NOTHING: 0, YES: true };
             const values = JSON.stringify({ seerr: { env } });
@@ -351,7 +351,7 @@ describe("with values of real use", () => {
         ["one amd64 node", ["amd64"]],
         ["arm64 nodes", ["arm64"]],
         ["both", ["amd64", "arm64"]],
-    ])("a home of %s has runners and Tdarr nodes of its architectures, and no other", async (_, architectures) => {
+    ])("a home with %s nodes has runners and Tdarr nodes of exactly its architectures", async (_, architectures) => {
         const ofEach = async (chart: string, name: string) => {
             const values = ["--set-json", `global.architectures=${JSON.stringify(architectures)}`];
             return workloads(await workspace("helm4").render(chart, ...values))
@@ -363,7 +363,7 @@ describe("with values of real use", () => {
         expect(await ofEach("tdarr", "node")).toEqual(architectures.map((each) => `node-${each}`));
     });
 
-    test("every chart renders for a home of one architecture", async () => {
+    test("every chart renders for a home with one architecture", async () => {
         await inParallel(charts, async (chart) => {
             const objects = await workspace("helm4").render(chart, "--set-json", 'global.architectures=["arm64"]');
 
@@ -374,7 +374,7 @@ describe("with values of real use", () => {
     describe("a home without an NFS export", () => {
         const withoutExport = ["--set-json", "global.nfs=false"];
 
-        test("keeps every claim on a disk of a node, which one node mounts", async () => {
+        test("keeps every claim on a node's disk, mounted by one node", async () => {
             await inParallel(["database", "immich", "monitoring", "paperless"], async (chart) => {
                 const claims = ofKind(
                     await workspace("helm4").render(chart, ...withoutExport),
@@ -389,7 +389,7 @@ describe("with values of real use", () => {
         });
 
         test.each(helms)(
-            "has the database's dumps beside its data, and no claim that stays Pending (%s)",
+            "stores the database's dumps beside its data, and has no claim that stays Pending (%s)",
             async (helm) => {
                 const objects = await workspace(helm).render("database", ...withoutExport);
                 const { volumes, containers: [dump] = [] } =
@@ -406,14 +406,14 @@ describe("with values of real use", () => {
             },
         );
 
-        test("is told that a service shares media on it", async () => {
+        test("reports a service that shares media", async () => {
             await expect(workspace("helm4").render("jellyfin", ...withoutExport)).rejects.toThrow(
                 "workloads.jellyfin.volumes.data is on the export with media, and the home has none; set hearth:nfs",
             );
         });
     });
 
-    test("settings of an architecture that the home does not have are left alone", async () => {
+    test("ignores settings for an architecture that the home does not have", async () => {
         const values = ["--set", "workloads.node-arm64.enabled=false", "--set-json", 'global.architectures=["amd64"]'];
         const names = workloads(await workspace("helm4").render("tdarr", ...values)).map(({ name }) => name);
 
@@ -430,7 +430,7 @@ describe("with values of real use", () => {
         expect(volumes.find(({ name }) => name === "home-ca")?.secret?.optional).toBe(optional);
     });
 
-    test("an image that the home built is pulled with a login, and no other", async () => {
+    test("only images built in the home are pulled with a login", async () => {
         const image = "workloads.ntfy.image.repository=git.home.arpa/family/ntfy";
         const [own] = workloads(await workspace("helm4").render("ntfy", "--set", image));
         const [other] = workloads(await workspace("helm4").render("ntfy"));
@@ -443,14 +443,14 @@ describe("with values of real use", () => {
         ["mullvad", 51820],
         ["ivpn", 58237],
         ["windscribe", 1194],
-    ])("qBittorrent's tunnel to %s leaves the pod, and nothing else does", async (provider, port) => {
+    ])("nothing leaves qBittorrent's pod except its tunnel to %s", async (provider, port) => {
         const objects = await workspace("helm4").render("qbittorrent", "--set", `vpn.provider=${provider}`);
         const policy = ofKind(objects, "NetworkPolicy").find(({ metadata }) => metadata.name === "qbittorrent");
 
         expect(policy?.spec?.egress?.map(({ ports }) => ports)).toEqual([[{ port, protocol: "UDP" }]]);
     });
 
-    test("a further *arr is a tag and a port", async () => {
+    test("another *arr service needs only a tag and a port", async () => {
         const objects = await workspace("helm4").render("arr", ...exampleOf("arr"));
 
         expect(objects.filter(({ metadata }) => metadata.name === "lidarr").map(({ kind }) => kind)).toEqual([
@@ -462,7 +462,7 @@ describe("with values of real use", () => {
         ]);
     });
 
-    test("a ConfigMap that changes restarts its pods, and no other", async () => {
+    test("a changed ConfigMap restarts only its own pods", async () => {
         const before = workloads(await workspace("helm3").render("database"));
         const after = workloads(await workspace("helm3").render("database", "--set", "keepDumps=3"));
         const changed = after.filter(({ name, template }) => {
@@ -473,7 +473,7 @@ describe("with values of real use", () => {
         expect(changed.map(({ name }) => name)).toEqual(["dump"]);
     });
 
-    test("a Job that does something else is another Job", async () => {
+    test("a changed Job gets another name", async () => {
         const name = async (...values: string[]) =>
             ofKind(await workspace("helm3").render("database", ...values), "Job").map(({ metadata }) => metadata.name);
 
@@ -513,7 +513,7 @@ describe("with values of real use", () => {
         }
     }, 60_000);
 
-    test("the examples say what they are for", () => {
+    test("every example states its purpose", () => {
         for (const file of readdirSync(examplesDirectory)) {
             expect(readFileSync(join(examplesDirectory, file), "utf8")).toMatch(/^# /);
         }
@@ -526,7 +526,7 @@ describe.each(helms)("%s: {{ }} in values", (helm) => {
     const render = (env: object) =>
         workspace(helm).render("paperless", "--set-json", `workloads=${JSON.stringify({ paperless: { env } })}`);
 
-    test("is rendered where it is Helm's", async () => {
+    test("is rendered where Helm understands it", async () => {
         const objects = await render(Object.fromEntries(rendered.map(({ text }, index) => [`X${index}`, text])));
         const variables = containers(objects).flatMap(({ container: { env = [] } }) => env);
         expect(variables).toEqual(
@@ -534,7 +534,7 @@ describe.each(helms)("%s: {{ }} in values", (helm) => {
         );
     });
 
-    test("is refused where it is the application's, with the form to write", async () => {
+    test("is rejected where it belongs to the application, with the form to write", async () => {
         await inParallel(refused, async (text) => {
             const said = expect.stringContaining("is no template of Helm's; for the application, write {{ `");
             await expect(render({ X: text })).rejects.toMatchObject({ stderr: said });

@@ -90,7 +90,7 @@ test("the pages have commands", () => {
 });
 
 test.each(commands.map((command) => [command.page, command.text, command] as const))(
-    "%s: %s is a command that exists, with these options",
+    "%s: %s exists, with these options",
     async (_page, _text, command) => {
         const [program = "", ...words] = command.words;
         if (program.startsWith("hack/")) {

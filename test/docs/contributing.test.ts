@@ -29,7 +29,7 @@ beforeAll(() => {
 
 afterAll(() => rmSync(checkout, { recursive: true, force: true }));
 
-test("somebody who types what CONTRIBUTING.md says adds a service, and has nothing to regenerate under test/", async () => {
+test("following CONTRIBUTING.md adds a service, and nothing under test/ has to be regenerated", async () => {
     const page = readFileSync(join(root, "CONTRIBUTING.md"), "utf8");
     const [, section = ""] = /## Add a service\n\n```sh\n([\s\S]*?)```/.exec(page) ?? [];
     const lines = section.trim().split("\n");

@@ -132,7 +132,7 @@ const hasCommit = (age: number) => {
 };
 
 // A shallow clone has no commit to begin with.
-describe.each(ages.filter(hasCommit))("this repository, so many commits ago: %d", (age) => {
+describe.each(ages.filter(hasCommit))("this repository, %d commits earlier", (age) => {
     afterAll(async () => home?.remove(), limit);
 
     fault(

@@ -28,7 +28,7 @@ interface AlertGroup {
 const clock = (time: Date) => time.toISOString().slice(11, 16);
 const inMinutes = (minutes: number) => new Date(Date.now() + minutes * 60_000);
 
-describe("amtool, of the configuration as the chart renders it", () => {
+describe("amtool, on the configuration as the chart renders it", () => {
     let configs: Configs;
     let file: string;
 
@@ -37,7 +37,7 @@ describe("amtool, of the configuration as the chart renders it", () => {
         file = writeAlertmanager(configs, join(directory, "rendered"));
     });
 
-    test("finds nothing to complain of, with and without mail and heartbeat", async () => {
+    test("reports no problem, with and without mail and heartbeat", async () => {
         const all = await renderConfigs(
             "--set=notify.heartbeat=true,notify.email.to=me@example.com,notify.email.from=home@example.com",
             "--set=notify.email.smarthost=mail.example.com:587,notify.email.username=home",
@@ -73,7 +73,7 @@ describe("amtool, of the configuration as the chart renders it", () => {
         }
     });
 
-    test("an alert of somebody's own, without a severity, waits like a warning", async () => {
+    test("treats an alert without a severity as a warning", async () => {
         const { output } = await runTool(
             "amtool",
             "config",
@@ -147,7 +147,7 @@ describe("Alertmanager itself, with the chart's configuration", () => {
         ]);
     });
 
-    test("a phone shows what is wrong and what to look at; that it is over, without a noise", async () => {
+    test("notifies a phone of an alert and the next step, and silently of its end", async () => {
         await start(daytime());
         const labels = { alertname: "NodeDown", severity: "critical", node: "a" };
         const annotations = {
@@ -176,7 +176,7 @@ describe("Alertmanager itself, with the chart's configuration", () => {
         });
     });
 
-    test("of every alert, a dozen at once are one message that ntfy takes", async () => {
+    test("groups a dozen simultaneous alerts into one message that ntfy accepts", async () => {
         await start(daytime());
         const rules = rulesOf(await renderConfigs()).filter(({ alert }) => alert);
         const longest = "x".repeat(200);
@@ -208,7 +208,7 @@ describe("Alertmanager itself, with the chart's configuration", () => {
         }
     });
 
-    test("a node that is down silences what it takes with it, and nothing else", async () => {
+    test("a node that is down silences only the alerts that it causes", async () => {
         await start(daytime());
         await alert(
             { alertname: "NodeDown", severity: "critical", node: "a" },
@@ -227,7 +227,7 @@ describe("Alertmanager itself, with the chart's configuration", () => {
         expect([...new Set(receiver.names("firing", "node"))].sort()).toEqual(expected);
     });
 
-    test("at night it says what is critical; the rest waits until the night is over", async () => {
+    test("at night, sends only critical alerts; the others wait until morning", async () => {
         // It ends with the next minute that is at least 40 seconds away.
         const morning = new Date(Math.ceil((Date.now() + 40_000) / 60_000) * 60_000);
         await start(`--set-string=notify.quiet.from=${clock(inMinutes(-60))},notify.quiet.to=${clock(morning)}`);

@@ -34,14 +34,14 @@ beforeAll(async () => {
 
 afterAll(() => rmSync(directory, { recursive: true }));
 
-test("there is a dashboard for each part of the home, by the name of its file", () => {
+test("every part of the home has a dashboard, named as its file", () => {
     expect(Object.keys(filesOf(configs, "dashboards")).sort()).toEqual(
         ["argocd", "arr", "backups", "edge", "home", "nodes", "postgresql", "storage"].map((name) => `${name}.json`),
     );
     expect(dashboards.map(({ uid }) => `${uid}.json`)).toEqual(Object.keys(filesOf(configs, "dashboards")));
 });
 
-test("every panel has a title, a kind that Grafana brings, and queries to a data source that there is", () => {
+test("every panel has a title, a type that Grafana ships, and queries to an existing data source", () => {
     const { datasources } = parse(filesOf(configs, "grafana")["datasources.yaml"] ?? "") as {
         datasources: { type: string; uid: string }[];
     };
@@ -66,7 +66,7 @@ test("every panel has a title, a kind that Grafana brings, and queries to a data
     }
 });
 
-test("Grafana's own types find no mistake in any dashboard, and would find one", () => {
+test("Grafana's own types accept every dashboard, and reject a broken one", () => {
     const files = filesOf(configs, "dashboards");
     const misspelt = files["home.json"]?.replace('"legendFormat"', '"legend"') ?? "";
 
@@ -74,7 +74,7 @@ test("Grafana's own types find no mistake in any dashboard, and would find one",
     expect(mistakesIn({ misspelt })).toEqual([expect.stringContaining(`'"legend"' does not exist in type`)]);
 });
 
-test("no two panels are in one place, and none reaches over the edge", () => {
+test("panels neither overlap nor exceed the grid", () => {
     for (const { uid, panels } of dashboards) {
         const taken = new Set<string>();
         for (const { title, gridPos } of panels) {
@@ -89,7 +89,7 @@ test("no two panels are in one place, and none reaches over the edge", () => {
     }
 });
 
-test("Prometheus understands every query", async () => {
+test("Prometheus parses every query", async () => {
     const rules = expressions().map((expr, index) => ({ record: `query:${index}`, expr }));
     const file = join(directory, "queries.yaml");
     writeFileSync(file, stringify({ groups: [{ name: "queries", rules }] }));
@@ -101,7 +101,7 @@ test("Prometheus understands every query", async () => {
     });
 });
 
-test("every query asks for metrics that a rule records or metrics.yaml knows an exporter of", () => {
+test("every query uses metrics that a rule records or that metrics.yaml lists for an exporter", () => {
     const known = new Set([
         // Prometheus' own, of its alerts.
         "ALERTS",
@@ -118,7 +118,7 @@ test("every query asks for metrics that a rule records or metrics.yaml knows an 
     ).toEqual([]);
 });
 
-test("of every exporter it is known where its metrics were seen", () => {
+test("metrics.yaml states a source for every exporter", () => {
     for (const [exporter, { test: where, source }] of Object.entries(exporters)) {
         expect({ exporter, known: (where === undefined) !== (source === undefined) }).toEqual({
             exporter,
@@ -134,7 +134,7 @@ test("of every exporter it is known where its metrics were seen", () => {
     }
 });
 
-test("what rules and dashboards ask of a job that keeps a part is in that part", () => {
+test("rules and dashboards use only metrics that a filtered scrape job keeps", () => {
     const { scrape_configs: jobs } = parse(filesOf(configs, "prometheus")["prometheus.yaml"] ?? "") as {
         scrape_configs: { job_name: string; metric_relabel_configs?: { action: string; regex: string }[] }[];
     };
@@ -153,7 +153,7 @@ test("what rules and dashboards ask of a job that keeps a part is in that part",
     }
 });
 
-test("a dashboard that is no YAML is an error that names the file", async () => {
+test("a dashboard with invalid YAML is an error that names the file", async () => {
     const workspace = new Workspace("helm4");
     workspace.write("monitoring/config/dashboards/broken.yaml", "title: { a: b{ }\n");
     try {

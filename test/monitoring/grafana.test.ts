@@ -19,7 +19,7 @@ async function environment(...values: string[]): Promise<Record<string, string |
     );
 }
 
-test("the administrator's password comes from the chart's Secret, and nobody makes an account for himself", async () => {
+test("the administrator's password comes from the chart's Secret, and users cannot sign up", async () => {
     expect(await environment()).toMatchObject({
         GF_SECURITY_ADMIN_PASSWORD: "monitoring-secrets/grafana-admin-password",
         GF_SECURITY_SECRET_KEY: "monitoring-secrets/grafana-secret-key",
@@ -27,7 +27,7 @@ test("the administrator's password comes from the chart's Secret, and nobody mak
     });
 });
 
-test("single sign-on is off, until it is set: then its secret comes from the chart's Secret", async () => {
+test("single sign-on is off by default; once enabled, its secret comes from the chart's Secret", async () => {
     const off = await environment();
     const on = await environment(
         "--set=sso.name=Home,sso.clientId=grafana,sso.authUrl=https://id/auth",
@@ -42,7 +42,7 @@ test("single sign-on is off, until it is set: then its secret comes from the cha
     });
 });
 
-test("dashboards are read from where the chart mounts them, and data sources are the home's own Services", async () => {
+test("dashboards are read from the mounted folders, and data sources are the home's own Services", async () => {
     const configs = await renderConfigs();
     const { providers } = parse(filesOf(configs, "grafana")["dashboards.yaml"] ?? "");
     const { datasources } = parse(filesOf(configs, "grafana")["datasources.yaml"] ?? "");

@@ -73,7 +73,7 @@ const lokiSettings = z.strictObject({
     analytics: z.strictObject({ reporting_enabled: z.literal(false) }),
 });
 
-test("Loki's configuration has documented settings alone, and keeps logs for as long as the values say", async () => {
+test("Loki's configuration has only documented settings, and its retention follows the values", async () => {
     const read = (from: Configs) => lokiSettings.parse(parse(filesOf(from, "loki")["loki.yaml"] ?? ""));
 
     expect(read(configs).limits_config.retention_period).toBe("30d");
@@ -93,7 +93,7 @@ function rejected(query: string): string[] {
     return errors;
 }
 
-test("Grafana's parser of LogQL reads every query of the dashboards", () => {
+test("Grafana's LogQL parser reads every query of the dashboards", () => {
     const queries = dashboards.flatMap(({ panels }) =>
         panels
             .filter(({ datasource }) => datasource.type === "loki")
@@ -177,7 +177,7 @@ describe("Alloy's configuration", () => {
     }
 
     test.each(["config.alloy", "events.alloy"])(
-        "Alloy's own parser reads %s, whose blocks have what they take, refer to blocks that there are, and send to Loki",
+        "Alloy's own parser reads %s: every block is complete, refers to existing blocks, and sends to Loki",
         async (file) => {
             const blocks = await blocksOf(file);
             const text = filesOf(configs, "alloy")[file] ?? "";
@@ -191,7 +191,7 @@ describe("Alloy's configuration", () => {
         },
     );
 
-    test("a brace that is missing, and an attribute that is misspelt, are found", async () => {
+    test("Alloy's parser detects a missing brace and a misspelled attribute", async () => {
         writeFileSync(join(folder, "open.alloy"), 'loki.write "loki" {\n');
         writeFileSync(join(folder, "misspelt.alloy"), 'loki.write "loki" {\n  endpoint {\n    uri = "x"\n  }\n}\n');
 
@@ -215,7 +215,7 @@ describe("Alloy's configuration", () => {
         expect(await names("events.alloy")).toContain("loki.source.kubernetes_events");
     });
 
-    test("dashboards ask for levels of the journal as Alloy names them", () => {
+    test("dashboards query journal levels as Alloy names them", () => {
         // https://github.com/grafana/alloy/blob/v1.18.1/internal/component/loki/source/journal/tailer.go
         const levels = ["emerg", "alert", "crit", "error", "warning", "notice", "info", "debug"];
         const asked = dashboards

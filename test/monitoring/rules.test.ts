@@ -83,7 +83,7 @@ describe.each(Object.keys(cases))("%s", (alert) => {
     });
 });
 
-test("promtool finds nothing to complain of in the rules", async () => {
+test("promtool reports no problem in the rules", async () => {
     const files = writeFiles(configs, "rules", join(directory, "as-rendered"));
 
     expect(await runTool("promtool", "check", "rules", "--lint=all", "--lint-fatal", ...files)).toEqual({
@@ -108,7 +108,7 @@ test("every alert is tested: when it fires, and when it does not", () => {
     }
 });
 
-test("every alert says what it is about, what to look at, how urgent it is, and where to read on", () => {
+test("every alert states its subject, the next step, its severity and a runbook", () => {
     for (const { alert, labels, annotations } of rules) {
         if (alert) {
             expect({ alert, ...labels }).toEqual({
@@ -125,7 +125,7 @@ test("every alert says what it is about, what to look at, how urgent it is, and 
     }
 });
 
-test("every alert has its runbook page, and every page its alert", () => {
+test("every alert has a runbook, and every runbook an alert", () => {
     const alerts = rules.flatMap(({ alert }) => alert ?? []);
     const pages = existsSync(runbooks) ? readdirSync(runbooks).filter((page) => page !== "README.md") : [];
 
@@ -138,7 +138,7 @@ test("every alert has its runbook page, and every page its alert", () => {
     }
 });
 
-test("an alert can be changed by a value, and a name that is none is an error that lists the names", async () => {
+test("values can change an alert; an unknown name is an error that lists the alerts", async () => {
     const changed = rulesOf(
         await renderConfigs("--set=alerts.rules.NodeHot.for=1h,alerts.rules.NodeHot.severity=info"),
     );

@@ -205,7 +205,7 @@ afterAll(async () => {
 }, limit);
 
 test(
-    "Prometheus, with the rights of its own account, finds and reads the API server, Argo CD, Gitea and its own kind",
+    "Prometheus, with its own account's rights, discovers and scrapes the API server, Argo CD, Gitea and itself",
     async () => {
         const expected = [
             "alertmanager",
@@ -247,7 +247,7 @@ test(
 );
 
 test(
-    "every metric that rules and dashboards ask of these programs is there",
+    "these programs expose every metric that rules and dashboards use",
     async () => {
         const exporters = readExporters();
         const names = new Set(await ask<string[]>("label/__name__/values"));
@@ -265,7 +265,7 @@ test(
 );
 
 test(
-    "what kube-state-metrics says of a pod keeps that pod's names, and joins the node that it is on",
+    "metrics of kube-state-metrics keep the pod's labels, and join with its node",
     async () => {
         const { result } = await eventually("the recorded nodes of pods", async () => {
             const query = encodeURIComponent('namespace_pod_node:kube_pod_info:max{namespace="glance"}');
@@ -282,7 +282,7 @@ test(
 );
 
 test(
-    "an Application that is broken pages, once its alert has waited; when it is healed, the page says so",
+    "a broken Application sends an alert after the alert's delay, and a resolved message once it is Healthy",
     async () => {
         expect(receiver.names("firing", "name")).not.toContain("ApplicationNotHealthy glance");
         // No node has this label.
@@ -320,7 +320,7 @@ test(
     limit,
 );
 
-test("nothing else paged but the pod that no node takes, and the Watchdog stayed off the phone", () => {
+test("only the unschedulable pod caused another alert, and the Watchdog did not reach the phone", () => {
     const paged = new Set(receiver.names("firing", "name"));
 
     expect([...paged].sort()).toEqual(["ApplicationNotHealthy glance", "PodNotReady"]);
@@ -332,7 +332,7 @@ interface Placed {
 }
 
 test(
-    "a node that is down pages, and the alerts of its pods do not; once it is back, they do",
+    "a node that is down sends one alert instead of one for each pod, and a resolved message once it is up",
     async () => {
         const { items } = await home.get<{ items: Placed[] }>("pods", "--namespace=glance");
         const [pod = "", node = ""] = [items[0]?.metadata.name, items[0]?.spec.nodeName];

@@ -15,7 +15,7 @@ const builtHere: Readonly<Record<string, string>> = { alertmanager: "v0.31.1" };
 
 jest.setTimeout(120_000);
 
-test("what the tests run is the release that the chart installs, or a release that this test names", async () => {
+test("the tests run the release that the chart installs, or one that this test names", async () => {
     const workspace = new Workspace("helm4");
     const objects = await workspace.render("monitoring").finally(() => workspace.remove());
     const programs = { prometheus: "prometheus", alertmanager: "alertmanager", "node-exporter": "node_exporter" };
@@ -28,7 +28,7 @@ test("what the tests run is the release that the chart installs, or a release th
     }
 });
 
-test("the types that dashboards are checked with are of the Grafana that the chart installs", async () => {
+test("dashboards are checked with the types of the Grafana that the chart installs", async () => {
     const workspace = new Workspace("helm4");
     const objects = await workspace.render("monitoring").finally(() => workspace.remove());
     const image = containers(objects).find(({ container }) => container.name === "grafana")?.container.image;

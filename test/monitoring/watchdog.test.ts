@@ -86,7 +86,7 @@ afterAll(async () => {
     rmSync(directory, { recursive: true });
 });
 
-test("while the Watchdog arrives, Gatus is silent; once it does not, Gatus itself tells the phone, and when it is back", async () => {
+test("Gatus is silent while the Watchdog arrives, notifies the phone once it stops, and again when it resumes", async () => {
     await gatus.until(async () => gatus.output.includes("alerts arrive"));
     expect(published.filter(({ title }) => title.includes("alerts arrive"))).toEqual([]);
 

@@ -30,15 +30,15 @@ const connection = {
 };
 const remoteInputs = { connection: secret(connection), create: "true", addPreviousOutputInEnv: false };
 
-describe("a command on this machine", () => {
-    test("gets its standard input, and its output is kept without the last line break", async () => {
+describe("a local command", () => {
+    test("reads its standard input, and keeps its output without the last line break", async () => {
         const { id, outs } = await provider.create(local, { create: "cat; echo oops >&2", stdin: "a\nb\n" });
         expect(id).toMatch(/^job[0-9a-f]{8}$/);
         expect(outs).toMatchObject({ stdout: "a\nb", stderr: "oops" });
         expect(shown.sort()).toEqual(["a", "b", "oops"]);
     });
 
-    test("has variables of its own beside the plugin's", async () => {
+    test("has its own variables in addition to the plugin's", async () => {
         const { outs } = await provider.create(local, { create: 'echo "$A $HOME"', environment: { A: "x" } });
         expect(outs["stdout"]).toBe(`x ${process.env["HOME"]}`);
     });
@@ -64,7 +64,7 @@ describe("a command on this machine", () => {
         expect(outs["stdout"]).toEqual({ [specialSigKey]: specialSecretSig, value: "x" });
     });
 
-    test("runs again on an update, and ends when the run is canceled", async () => {
+    test("reruns on an update, and ends when the run is canceled", async () => {
         const once = new CommandProvider("1.2.1", () => {});
         expect((await once.update("id", local, {}, { create: "echo new" })).outs).toMatchObject({ stdout: "new" });
         const running = once.create(local, { create: "exec sleep 600" });
@@ -86,20 +86,20 @@ describe("inputs", () => {
         ["a number where text belongs", local, { create: 1 }, "create", "expected string"],
         ["a field that the program does not use", local, { create: "x", dir: "/" }, "", 'Unrecognized key: "dir"'],
         ["a logging that does not exist", local, { create: "x", logging: "all" }, "logging", '"stdoutAndStderr"'],
-    ])("with %s are refused, without a value in the message", async (_, urn, news, property, reason) => {
+    ])("rejects %s, without a value in the message", async (_, urn, news, property, reason) => {
         const given = Object.fromEntries(Object.entries(news).filter(([, value]) => value !== undefined));
         const { failures = [] } = await provider.check(urn, {}, given);
         expect(failures).toEqual([{ property, reason: expect.stringContaining(reason) }]);
         expect(JSON.stringify(failures)).not.toContain("BEGIN");
     });
 
-    test("of the program are accepted, known or not", async () => {
+    test("accepts outputs, known or not", async () => {
         for (const news of [remoteInputs, { ...remoteInputs, connection: unknownValue }]) {
             expect((await provider.check(remote, {}, news)).failures ?? []).toEqual([]);
         }
     });
 
-    test("of another type name it", async () => {
+    test("with a value of another type names it", async () => {
         const copy = remote.replace("remote:Command", "remote:CopyToRemote");
         await expect(provider.check(copy, {}, {})).rejects.toThrow("has no command:remote:CopyToRemote");
     });
@@ -114,7 +114,7 @@ describe("ssh", () => {
 
     // OpenSSH 8.8 and newer sign nothing with ssh-rsa. The official plugin offers the pinned type alone, and fails.
     test.each(["ssh-ed25519", "ecdsa-sha2-nistp256", "ssh-rsa"])(
-        "accepts the pinned key alone, and offers exactly its type: %s",
+        "accepts only the pinned key, and offers exactly its type: %s",
         (type) => {
             const options = effective({ hostKey: `10.0.0.1 ${type} AAAAC3Nz root@node` });
             expect(options).toContain(`\nhostkeyalgorithms ${type}\n`);
@@ -125,7 +125,7 @@ describe("ssh", () => {
         },
     );
 
-    test("connects to the host with the program's key and no other", () => {
+    test("authenticates to the host with the program's key only", () => {
         const options = effective({});
         for (const line of [
             "hostname 10.0.0.1",
@@ -150,7 +150,7 @@ describe("ssh", () => {
         expect(() => effective(more)).toThrow(message);
     });
 
-    test("gives up after as many dials as the limit says, with the reason, and shows each", async () => {
+    test("stops after the configured number of dials, with the reason, and shows each attempt", async () => {
         const unreachable = { ...connection, host: "127.0.0.1", port: 1, dialErrorLimit: 2 };
         await expect(provider.create(remote, { ...remoteInputs, connection: secret(unreachable) })).rejects.toThrow(
             "after 2 failed attempts: dial tcp 127.0.0.1:1: connect: connection refused",

@@ -8,7 +8,7 @@ const urn = (type: string) =>
     `urn:pulumi:sandbox::hearth::random:index/${type.charAt(0).toLowerCase()}${type.slice(1)}:${type}::x`;
 const create = (type: string, inputs: Properties) => provider.create(urn(type), inputs);
 
-test("a password has the length and the characters that were asked for; it and its hash are secret", async () => {
+test("a password has the requested length and characters; it and its hash are secret", async () => {
     for (const [inputs, pattern] of [
         [{ length: 200, special: false }, /^(?=.*[A-Z])(?=.*[a-z])(?=.*[0-9])[A-Za-z0-9]{200}$/],
         [{ length: 200 }, /^(?=.*[!@#$%&*()\-_=+[\]{}<>:?])[A-Za-z0-9!@#$%&*()\-_=+[\]{}<>:?]{200}$/],
@@ -27,7 +27,7 @@ test("a password's hash is bcrypt's, with cost 10", async () => {
     expect(compareSync(unwrapRpcSecret(outs["result"]), hash)).toBe(true);
 });
 
-test("no value comes twice", async () => {
+test("values do not repeat", async () => {
     const results = await Promise.all(Array.from({ length: 20 }, () => create("RandomBytes", { length: 8 })));
     expect(new Set(results.map(({ outs }) => unwrapRpcSecret(outs["hex"]))).size).toBe(20);
 });
@@ -51,7 +51,7 @@ test.each<[string, Properties, string]>([
     ["RandomPassword", { length: 0 }, "Too small"],
     ["RandomPassword", { length: 3, minUpper: 4 }, 'Unrecognized key: "minUpper"'],
     ["RandomBytes", { length: 3, size: 1 }, 'Unrecognized key: "size"'],
-])("%s refuses %j", async (type, news, reason) => {
+])("%s rejects %j", async (type, news, reason) => {
     const { failures = [] } = await provider.check(urn(type), {}, news);
     expect(failures.map((failure) => failure.reason).join()).toContain(reason);
 });

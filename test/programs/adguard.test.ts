@@ -40,7 +40,7 @@ function onLoopback(text: string, http: number, dns: number): string {
         .replaceAll(/^( +- )(9\.9\.9\.9|1\.1\.1\.1)$/gm, "$1127.0.0.1:1");
 }
 
-test("AdGuard Home accepts its first configuration, and refuses a broken one", async () => {
+test("AdGuard Home accepts its initial configuration, and rejects a broken one", async () => {
     const check = async (text: string) => {
         writeFileSync(file, text);
         return runToEnd(tool("AdGuardHome"), ["--check-config", "--config", file, "--work-dir", directory]);
@@ -50,7 +50,7 @@ test("AdGuard Home accepts its first configuration, and refuses a broken one", a
     expect((await check(config.replace(/schema_version: \d+/, "schema_version: 9999"))).code).not.toBe(0);
 });
 
-test("AdGuard Home knows every key of it: what it writes back says the same", async () => {
+test("AdGuard Home knows every key of the configuration: it writes back the same values", async () => {
     const { http, dns } = await freePorts("http", "dns");
     const text = onLoopback(config, http, dns);
     writeFileSync(file, text);
@@ -121,7 +121,7 @@ class Pod {
     }
 }
 
-test("the first start writes the password's hash, and a later one changes nothing but the home's names", async () => {
+test("the first start writes the password's hash, and later starts change only the home's names", async () => {
     const pod = new Pod();
     await pod.configure("192.168.1.240");
 
@@ -131,7 +131,7 @@ test("the first start writes the password's hash, and a later one changes nothin
     expect(readFileSync(pod.written, "utf8")).toBe("changed: by AdGuard Home\n");
 });
 
-test("a client that asks for a name of the home gets Traefik's address, and the new one when that moves", async () => {
+test("a client resolves a name of the home to Traefik's address, also after that address changes", async () => {
     const pod = new Pod();
     await pod.configure("192.168.1.240");
     const names = ["photos.home.arpa", "home.arpa", "deep.down.home.arpa"];
@@ -142,7 +142,7 @@ test("a client that asks for a name of the home gets Traefik's address, and the 
     expect(await pod.ask(...names)).toEqual([["192.168.1.243"], ["192.168.1.243"], ["192.168.1.243"]]);
 });
 
-test("rewrites that somebody made on AdGuard's pages stay, also of the home's own names", async () => {
+test("rewrites added in AdGuard's pages are kept, also for the home's own names", async () => {
     const pod = new Pod();
     await pod.configure("192.168.1.240");
     await pod.ask("photos.home.arpa");

@@ -40,6 +40,6 @@ test.each([
         { auth: { apikey: "c0ffee" }, sonarr: { apikey: "sonarrs" } },
     ],
     ["a section after which nothing comes", "general: {}\nauth:\n", { general: {}, auth: { apikey: "c0ffee" } }],
-])("Bazarr has the key of its Secret, with %s", (_, before, after) => {
+])("Bazarr uses the API key of its Secret, with %s", (_, before, after) => {
     expect(withKey(before)).toEqual(after);
 });

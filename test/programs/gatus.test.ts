@@ -49,7 +49,7 @@ beforeEach(async () => {
 
 afterEach(() => rmSync(directory, { recursive: true }));
 
-test("Gatus reads its configuration, and a check of every Ingress from what its annotation says", async () => {
+test("Gatus reads its configuration, and a check for every Ingress from its annotation", async () => {
     // As gatus-sidecar writes them: the annotation over what the Ingress says.
     const endpoints = ingresses.flatMap(({ metadata }) => {
         const { path, ...rest } = JSON.parse(metadata.annotations?.[annotation] ?? "{}");
@@ -72,7 +72,7 @@ test("Gatus reads its configuration, and a check of every Ingress from what its 
     }
 });
 
-test("Gatus tells the metrics that alerts and dashboards ask of it, of a service with a certificate", async () => {
+test("Gatus exposes the metrics that alerts and dashboards use, for a service with a certificate", async () => {
     const service = createServer(keyPairs[0], (_, response) => response.end());
     await new Promise<void>((resolve) => service.listen(0, "127.0.0.1", resolve));
     const endpoint = {
@@ -97,7 +97,7 @@ test("Gatus tells the metrics that alerts and dashboards ask of it, of a service
     }
 });
 
-test("Gatus refuses a condition that it does not understand", async () => {
+test("Gatus rejects an invalid condition", async () => {
     const endpoints = [{ name: "planted", url: "https://127.0.0.1:1", conditions: ["[STATUS] ist 200"] }];
     writeFileSync(join(directory, "services.yaml"), stringify({ endpoints }));
     const { code, output } = await runToEnd(tool("gatus"), [], options());

@@ -88,16 +88,16 @@ async function lost(url: string, key = secret): Promise<string | undefined> {
     });
 }
 
-test("Gitea delivers a test, signed as Argo CD checks it, and nothing is said", async () => {
+test("Gitea delivers a test message, signed as Argo CD expects, without a warning", async () => {
     expect(await lost(`http://127.0.0.1:${port}/api/webhook`)).toBeUndefined();
 });
 
-test("a webhook at an address that Gitea's ALLOWED_HOST_LIST lacks is said, with that setting", async () => {
+test("reports a webhook address that is missing from Gitea's ALLOWED_HOST_LIST, with that setting", async () => {
     expect(await lost(`http://0.0.0.0:${port}/api/webhook`)).toMatch(
         /does not reach Argo CD.*settings\/hooks\/\d+ under Recent Deliveries.*ALLOWED_HOST_LIST = private/,
     );
 });
 
-test("a message that Argo CD refuses, since it is signed with another secret, is said", async () => {
+test("reports a message that Argo CD rejects because it is signed with another secret", async () => {
     expect(await lost(`http://localhost:${port}/api/webhook`, "another")).toMatch(/does not reach Argo CD/);
 });

@@ -34,7 +34,7 @@ test("Glance accepts its configuration", async () => {
     expect(await runToEnd(tool("glance"), ["--config", file, "config:validate"])).toHaveEndedWith(0);
 });
 
-test("Glance refuses a configuration with a widget that does not exist", async () => {
+test("Glance rejects a configuration with an unknown widget", async () => {
     writeFileSync(file, config.replace("type: calendar", "type: calender"));
     const { code, output } = await runToEnd(tool("glance"), ["--config", file, "config:validate"]);
 
@@ -69,7 +69,7 @@ describe("the home page", () => {
         await glance.stop();
     });
 
-    test("has a link to every service that is there, under its group, once", () => {
+    test("links to every running service once, under its group", () => {
         const shown = ingresses.filter(({ metadata }) => metadata.annotations?.["hearth/title"]);
         const links = [...page.matchAll(/href="(https:\/\/[^"]+)"[^>]*>([^<]+)<\/a>/g)].map(([, url, title]) => ({
             url,
@@ -86,7 +86,7 @@ describe("the home page", () => {
         }
     });
 
-    test("has every group once, in the order of the alphabet", () => {
+    test("shows every group once, in alphabetical order", () => {
         const groups = ingresses.flatMap(({ metadata }) => metadata.annotations?.["hearth/group"] ?? []);
         const headings = [...page.matchAll(/<h3[^>]*>([^<]+)<\/h3>/g)].map(([, heading]) => heading);
 

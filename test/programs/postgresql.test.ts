@@ -185,12 +185,12 @@ afterAll(async () => {
 });
 
 describe("PostgreSQL", () => {
-    test("takes the settings that the chart gives it", async () => {
+    test("accepts the chart's settings", async () => {
         expect((await query("SHOW max_connections", "postgres")).output.trim()).toBe("200");
         expect((await query("SHOW data_checksums", "postgres")).output.trim()).toBe("on");
     });
 
-    test("runs the Job's SQL, and running it again changes nothing", async () => {
+    test("runs the Job's SQL, and a rerun changes nothing", async () => {
         const state = async () =>
             (
                 await query(
@@ -207,7 +207,7 @@ describe("PostgreSQL", () => {
     });
 
     test.each(["immich", "paperless"] as const)(
-        "lets %s in with its password, as the owner of its database",
+        "lets %s log in with its password, as the owner of its database",
         async (name) => {
             const sql = "CREATE TABLE mine (id int); DROP TABLE mine";
 
@@ -215,13 +215,13 @@ describe("PostgreSQL", () => {
         },
     );
 
-    test("gives Immich the extensions that it asks for", async () => {
+    test("gives Immich the extensions that it needs", async () => {
         const sql = "SELECT earth_distance(ll_to_earth(48.2, 16.4), ll_to_earth(48.2, 16.4))";
 
         expect(await query(sql, "immich", "immich", passwords.immich)).toMatchObject({ code: 0, output: "0\n" });
     });
 
-    test("updates the extensions that a newer image has newer versions of", async () => {
+    test("updates extensions when a newer image has newer versions", async () => {
         const version = async () =>
             (await query("SELECT extversion FROM pg_extension WHERE extname = 'pg_trgm'", "immich")).output.trim();
         expect(await query("CREATE EXTENSION pg_trgm VERSION '1.5'", "immich")).toHaveEndedWith(0);
@@ -230,7 +230,7 @@ describe("PostgreSQL", () => {
         expect(await version()).toBe("1.6");
     });
 
-    test("keeps one app out of another's database, and everyone without the password out of any", async () => {
+    test("denies an app access to another app's database, and any client without the password to all", async () => {
         const other = await query("SELECT 1", "paperless", "immich", passwords.immich);
         const wrong = await query("SELECT 1", "immich", "immich", passwords.paperless);
 
@@ -238,7 +238,7 @@ describe("PostgreSQL", () => {
         expect(wrong.output).toMatch(/password authentication failed for user "immich"/);
     });
 
-    test("a new password is set by the next run", async () => {
+    test("sets a new password at the next run", async () => {
         write("passwords/immich-password", "another one");
         expect(await roles()).toHaveEndedWith(0);
         expect((await query("SELECT 1", "immich", "immich", "another one")).code).toBe(0);
@@ -247,13 +247,13 @@ describe("PostgreSQL", () => {
         expect(await roles()).toHaveEndedWith(0);
     });
 
-    test("writes no password into its log", () => {
+    test("logs no password", () => {
         for (const password of Object.values(passwords)) {
             expect(server.output).not.toContain(password);
         }
     });
 
-    test("is dumped every night: one file for each database and one for the users, and old ones go", async () => {
+    test("is dumped every night to one file per database and one for the users, and old dumps are deleted", async () => {
         const [old, recent] = ["2020-01-01", "2020-01-20"].map((day) => join(folder("dumps"), day)) as [string, string];
         for (const [path, days] of [
             [old, 16],
@@ -280,7 +280,7 @@ describe("PostgreSQL", () => {
         expect(restored.output).toMatch(/EXTENSION - earthdistance/);
     });
 
-    test("is as it was at its dump again by what docs/restore.md has, with the apps' own access", async () => {
+    test("is restored from a dump by the commands of docs/restore.md, including the apps' own access", async () => {
         const mine = (sql: string) => query(sql, "immich", "immich", passwords.immich);
         expect(await mine("CREATE TABLE photos (name text); INSERT INTO photos VALUES ('cat')")).toMatchObject({
             code: 0,
@@ -319,7 +319,7 @@ describe("PostgreSQL", () => {
         }
     });
 
-    test("refuses a setting that it does not know", async () => {
+    test("rejects an unknown setting", async () => {
         const args = ["-D", folder("data"), "-c", "max_conections=200"];
 
         expect((await runToEnd(program("postgres"), args, { ...nobody, cwd: directory, env: {} })).output).toContain(
@@ -328,7 +328,7 @@ describe("PostgreSQL", () => {
     });
 });
 
-test("every workload of the database's image is one release", () => {
+test("all workloads with the database's image use one release", () => {
     const images = workloads(objects).map(({ template }) => template.spec?.containers[0]?.image);
 
     expect(new Set(images).size).toBe(1);

@@ -33,7 +33,7 @@ beforeEach(() => {
 
 afterAll(() => rmSync(directory, { recursive: true }));
 
-test("nobody is let in without a login, not even from the addresses of the ingress controller", () => {
+test("requires a login from everybody, including the addresses of the ingress controller", () => {
     const text = close();
 
     expect(text).toContain(String.raw`WebUI\AuthSubnetWhitelistEnabled=false`);
@@ -43,7 +43,7 @@ test("nobody is let in without a login, not even from the addresses of the ingre
     expect(text).toContain(String.raw`General\Locale=en`);
 });
 
-test("the first password is that of the Secret, as qBittorrent stores it", () => {
+test("the initial password is the Secret's, as qBittorrent stores it", () => {
     const [, salt = "", key] = /Password_PBKDF2="@ByteArray\((.+):(.+)\)"/.exec(close("secret")) ?? [];
 
     // https://github.com/qbittorrent/qBittorrent src/base/utils/password.cpp
@@ -51,7 +51,7 @@ test("the first password is that of the Secret, as qBittorrent stores it", () =>
     expect(readFileSync(file, "utf8")).toContain(String.raw`WebUI\Username=admin`);
 });
 
-test("a password that somebody has set stays, and a second start changes nothing", () => {
+test("a password that a user has set stays, and a second start changes nothing", () => {
     writeFileSync(file, `${open}WebUI\\Password_PBKDF2="@ByteArray(mine)"\nWebUI\\Username=me\n`);
     const first = close();
 

@@ -30,13 +30,13 @@ beforeAll(async () => {
 
 afterAll(() => rmSync(directory, { recursive: true }));
 
-test("three charts have a server of their own, of one kind", () => {
+test("three charts have a server each, configured alike", () => {
     expect([...servers.keys()].sort()).toEqual(["immich", "paperless", "searxng"]);
     expect([...servers.values()].map(([program]) => program)).toEqual(Array(3).fill("valkey-server"));
 });
 
 test.each(["immich", "paperless", "searxng"])(
-    "Redis starts as %s has it: it answers, and writes nothing",
+    "Redis starts as %s configures it: it answers, and writes nothing to disk",
     async (chart) => {
         const socket = join(directory, `${chart}.sock`);
         const args = (servers.get(chart) ?? []).slice(1);
@@ -64,7 +64,7 @@ test.each(["immich", "paperless", "searxng"])(
     },
 );
 
-test("Redis refuses an option that it does not know", async () => {
+test("Redis rejects an unknown option", async () => {
     const args = ["--maxmemory-polizy", "noeviction", "--port", "0"];
 
     expect((await runToEnd(tool("redis-server"), args)).code).not.toBe(0);

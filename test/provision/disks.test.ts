@@ -61,8 +61,8 @@ const array = () => home.nas.output("mdadm --detail /dev/md/hearth");
 
 const readData = () => home.nas.output(`cat ${mount}/letter`);
 
-describe("disks that are not what the config says", () => {
-    test("are all told of at once, with what is on them, and none is changed", async () => {
+describe("disks that differ from the config", () => {
+    test("are all reported at once, with their contents, and none is changed", async () => {
         await home.nas.output("mkfs.ext4 -q -L photos /dev/disk/by-id/virtio-D4");
         home.configure([
             { serial: "ELSE", device: "D1" },
@@ -91,8 +91,8 @@ describe("disks that are not what the config says", () => {
     });
 });
 
-describe("four disks, one with data that may go", () => {
-    test("are not touched when something else is where they would be mounted, or has their array's name", async () => {
+describe("four disks, one with data that may be erased", () => {
+    test("stay untouched when something else has their mount point or their array's name", async () => {
         home.configure(disks);
         const before = await disksContent();
 
@@ -114,7 +114,7 @@ describe("four disks, one with data that may go", () => {
         expect(await disksContent()).toEqual(before);
     });
 
-    test("become one file system, encrypted and exported, and nobody sees the passphrase", async () => {
+    test("become one file system, encrypted and exported, and the passphrase is never visible", async () => {
         // Every argument and variable of every process, several times a second while the scripts run.
         await home.nas.output(
             "systemd-run --quiet --nice=19 --unit=witness bash -c 'while [[ ! -e /run/enough ]]; do " +
@@ -145,7 +145,7 @@ describe("four disks, one with data that may go", () => {
         expect(found).toEqual({ exitCode: 1, output: "" });
     });
 
-    test("are left as they are by a second run, which says so", async () => {
+    test("are left unchanged by a second run, which reports it", async () => {
         expect(await up()).not.toContain("[nas]");
 
         // Without what the state remembers, the scripts look anew. The config still says that D4 may be erased.
@@ -156,7 +156,7 @@ describe("four disks, one with data that may go", () => {
         expect(await readData()).toBe("Dear family\n");
     });
 
-    test("are mounted over NFS by machines in the allowed range, and by no other", async () => {
+    test("are mounted over NFS only by hosts in the allowed range", async () => {
         home.tv.switchOn();
         await home.tv.hasStarted();
         const mountIt = `mkdir -p /mnt && mount -t nfs4 -o retry=0 ${home.nas.address}:${mount} /mnt`;
@@ -176,14 +176,14 @@ describe("four disks, one with data that may go", () => {
 describe("after a reboot", () => {
     let initramfsKey = "";
 
-    test("the node waits for the passphrase, with a host key of its own, which the stack knows", async () => {
+    test("the node waits for the passphrase, with a host key of its own that the stack knows", async () => {
         await home.nas.reboot();
         initramfsKey = await home.nas.asksForPassphrase();
         const output = await home.pulumi(["stack", "output", "--json", "--stack", "test"]);
         expect(JSON.parse(output)).toEqual({ unlockHostKeys: { nas: initramfsKey } });
     });
 
-    test("the passphrase goes to no other host key", async () => {
+    test("the passphrase is sent to no other host key", async () => {
         home.configure(disks, { hostKey: home.nas.hostKey });
         const { code, output } = await home.unlock();
         expect(code).toBe(1);
@@ -192,7 +192,7 @@ describe("after a reboot", () => {
         home.configure(disks);
     });
 
-    test("a wrong passphrase opens nothing, and the node waits on", async () => {
+    test("a wrong passphrase opens nothing, and the node keeps waiting", async () => {
         await home.setPassphrase("a passphrase of another home");
         const { code, output } = await home.unlock();
         expect(code).toBe(1);
@@ -201,7 +201,7 @@ describe("after a reboot", () => {
         expect(await home.nas.asksForPassphrase()).toBe(initramfsKey);
     });
 
-    test("whoever may unlock may do nothing else there", async () => {
+    test("a key that may unlock can do nothing else there", async () => {
         const { output } = await home.run(
             "ssh",
             ...["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "BatchMode=yes"],
@@ -211,7 +211,7 @@ describe("after a reboot", () => {
         expect(output).not.toContain("root:");
     });
 
-    test("what docs/storage.md says opens the disks, and the data is there", async () => {
+    test("the commands of docs/storage.md open the disks, and the data is intact", async () => {
         await home.pulumi(["stack", "select", "test"]);
         const [line = "", ...others] = linesOf("docs/storage.md");
         expect(others).toEqual([]);
@@ -228,7 +228,7 @@ describe("after a reboot", () => {
 describe("when a disk has died", () => {
     const left = ["D1", "D2", "D4"];
 
-    test("the node starts without it, once it is unlocked, and pulumi up tells of it", async () => {
+    test("the node starts without it once it is unlocked, and pulumi up reports it", async () => {
         await home.nas.powerOff();
         home.nas.switchOn(left);
         await home.nas.asksForPassphrase();
@@ -244,7 +244,7 @@ describe("when a disk has died", () => {
         expect(await readData()).toBe("Dear family\n");
     });
 
-    test("a system that was installed anew adopts what is left, and another disk takes its place", async () => {
+    test("a reinstalled system adopts the remaining disks, and another disk replaces the dead one", async () => {
         await home.nas.powerOff();
         await home.nas.install();
         home.nas.switchOn([...left, "D5"]);

@@ -15,7 +15,7 @@ afterAll(async () => {
 
 const versionOf = (node: LiveNode | undefined) => node?.status.nodeInfo.kubeletVersion;
 
-test("a node that its pods may not leave keeps what it runs, and is switched when they may", async () => {
+test("a node whose pods cannot be evicted keeps running them, and is upgraded once they can", async () => {
     home.configure();
     expect(await home.stack.up()).toHaveEndedWith(0);
     // A pod that runs on a1, that somebody would make again elsewhere, and that no budget lets go.

@@ -63,19 +63,19 @@ describe("a home with one server", () => {
         writer = new Writer();
     });
 
-    test("gets two more, and an address of the API that its certificate did not have", async () => {
+    test("gets two more servers, and an API address that its certificate did not have", async () => {
         home.api = { address: "10.77.0.9", virtual: true };
         home.configure(nodesNamed("s1", "s2", "s3"));
         await up();
         expect([...(await home.liveNodes()).keys()].sort()).toEqual(["s1", "s2", "s3"]);
     });
 
-    test("does not change when its entries are in another order", async () => {
+    test("does not change when its entries are reordered", async () => {
         home.configure(nodesNamed("s3", "s1", "s2"));
         expect(await up()).not.toMatch(/changed:|cordoned/);
     });
 
-    test("gets another address of the API, one server after the other", async () => {
+    test("moves to another API address, one server at a time", async () => {
         home.api = { address: "10.77.0.8", virtual: true };
         home.configure(nodesNamed("s1", "s2", "s3"));
         const output = await up();
@@ -84,7 +84,7 @@ describe("a home with one server", () => {
         expect(await home.stack.output("kubeconfig")).toContain("https://10.77.0.8:6443");
     });
 
-    test("has one server again: each leaves etcd before it stops, and no acknowledged write is lost", async () => {
+    test("shrinks to one server: each leaves etcd before it stops, and no acknowledged write is lost", async () => {
         home.configure(nodesNamed("s1"));
         const output = await up();
         for (const name of ["s2", "s3"]) {
@@ -103,7 +103,7 @@ describe("a home with one server", () => {
 });
 
 describe("a node", () => {
-    test("that is called something else in the config is refused, and goes on when it is called as before", async () => {
+    test("rejects a renamed node, and continues once the old name is restored", async () => {
         const before = await home.machine("s1").fingerprint();
         home.configure(nodesNamed("s1").map((node) => ({ ...node, name: "box" })));
         const renamed = await home.stack.up();
@@ -115,7 +115,7 @@ describe("a node", () => {
         expect(await home.machine("s1").fingerprint()).toBe(before);
     });
 
-    test("of another address is refused when it is a server, which etcd knows by its address", async () => {
+    test("rejects another address for a server, which etcd knows by its address", async () => {
         await home.machine("s1").run("ip address add 10.77.0.99/24 dev eth0");
         home.configure(nodesNamed("s1").map((node) => ({ ...node, address: "10.77.0.99" })));
         const { exitCode, output } = await home.stack.up();
@@ -128,7 +128,7 @@ describe("a node", () => {
         );
     });
 
-    test("with data of a claim is not removed, and is when the claim is given up", async () => {
+    test("keeps a node with a claim's data, and removes it once the claim is given up", async () => {
         home.configure(nodesNamed("s1").concat(nodesNamed("s2").map((node) => ({ ...node, role: "agent" }))));
         await up();
         const folder = "/var/lib/rancher/k3s/storage/pvc-1-2_media_jellyfin-config";
@@ -148,7 +148,7 @@ describe("a node", () => {
         expect([...(await home.liveNodes()).keys()]).toEqual(["s1"]);
     });
 
-    test("that is switched off delays nobody, even when it is new, and is set up when it is back", async () => {
+    test("does not wait for a node that is offline, even a new one, and sets it up once it is online", async () => {
         const agents = nodesNamed("s2").map((node): NodeConfig => ({ ...node, role: "agent" }));
         const off = agents.map((node): NodeConfig => ({ ...node, address: "10.77.0.98", offline: true }));
         const labeled = nodesNamed("s1").map((node): NodeConfig => ({ ...node, labels: { room: "attic" } }));

@@ -52,7 +52,7 @@ test.each<[keyof typeof disturbances, RegExp]>([
     ["loses its connection", /\[s1\] changed: \/etc\/systemd\/system\/k3s\.service/],
     ["loses its first server, which starts again", /\[s1\] changed: \/etc\/hostname/],
     ["loses its first server, which starts again", /\[s1\] changed: \/usr\/local\/bin\/k3s/],
-])("a run that %s at %s is finished by the next, with the same machines in the end", async (what, moment) => {
+])("the next run completes a run that %s at %s, and the nodes end up the same", async (what, moment) => {
     await home.startOver();
     home.configure();
     const run = home.stack.start();

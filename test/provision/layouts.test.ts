@@ -48,8 +48,8 @@ async function replaceDisks(): Promise<void> {
     await home.forget();
 }
 
-describe("a disk alone", () => {
-    test("is encrypted, and is there again after a reboot that nobody attends", async () => {
+describe("a single disk", () => {
+    test("is encrypted, and is mounted again after an unattended reboot", async () => {
         home.configure(named("D1"), null);
 
         const output = await up();
@@ -69,7 +69,7 @@ describe("a disk alone", () => {
         expect(await up()).toContain("[nas] unchanged");
     });
 
-    test("is not mirrored to a disk with somebody's data, and that disk stays as it is", async () => {
+    test("is not mirrored to a disk with foreign data, and that disk stays unchanged", async () => {
         await home.nas.output("mkfs.ext4 -q -L photos /dev/disk/by-id/virtio-D2 && sync");
         const before = content("D2");
         home.configure(named("D1", "D2"), null);
@@ -93,7 +93,7 @@ describe("a disk alone", () => {
         expect(await array()).toMatch(/Raid Level : raid1[\s\S]*Raid Devices : 2[\s\S]*State : (clean|active) *\n/);
     });
 
-    test("is there from its copy after it has died", async () => {
+    test("is served by its mirror after it has died", async () => {
         await home.nas.powerOff();
         home.nas.switchOn(["D2", "D3", "D4", "D5"]);
         await home.nas.hasStarted();
@@ -108,7 +108,7 @@ describe("a disk alone", () => {
 });
 
 describe("four disks", () => {
-    test("become RAID6, and a fifth makes them larger, whatever happens in between", async () => {
+    test("become RAID6, and a fifth enlarges the array, despite interruptions", async () => {
         await home.nas.powerOff();
         home.nas.switchOn(serials);
         await home.nas.hasStarted();
@@ -145,7 +145,7 @@ describe("four disks", () => {
         expect(await readData()).toBe("Dear family\n");
     });
 
-    test("no longer open by themselves once somebody is asked", async () => {
+    test("no longer open by themselves once unlock is configured", async () => {
         home.configure(named(...serials));
         const output = await up();
         expect(output).toContain("disks.key is gone");
@@ -161,7 +161,7 @@ describe("four disks", () => {
 });
 
 describe("three disks", () => {
-    test("become RAID5 if the config says so, and keep it with a fourth", async () => {
+    test("become RAID5 if the config asks for it, and keep it with a fourth", async () => {
         await replaceDisks();
         home.configure(named("D1", "D2", "D3"), null, 5);
         await up();
@@ -186,7 +186,7 @@ describe("three disks", () => {
         expect(await readData()).toBe("Dear family\n");
     });
 
-    test("a disk that is new beside all of them is refused unless the array grows by it", async () => {
+    test("a new disk beside all of them is rejected unless the array grows by it", async () => {
         const blank = content("D5");
         home.configure(named("D1", "D2", "D3", "D5"), null, 5);
         const { code, output } = await home.up();

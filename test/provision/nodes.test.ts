@@ -47,8 +47,8 @@ async function isHardened(name: string): Promise<{ sshd: boolean; firewall: bool
 /** What was told, without what Pulumi sets around it. */
 const told = ({ output }: Outcome) => output.replace(/\s+/g, " ");
 
-describe("machines that cannot become the cluster", () => {
-    test("are all told of at once, in a table, and none is changed", async () => {
+describe("hosts that cannot become the cluster", () => {
+    test("are all reported at once, in a table, and none is changed", async () => {
         const [server, agent] = [home.machine("s1"), home.machine("a2")];
         await server.run("mkdir -p /etc/rancher/k3s && echo 'token: other' > /etc/rancher/k3s/config.yaml");
         await agent.run("mv /etc/sudoers.d/admin /root/admin");
@@ -71,7 +71,7 @@ describe("machines that cannot become the cluster", () => {
         await agent.run("mv /root/admin /etc/sudoers.d/admin");
     });
 
-    test("are told of for what they are themselves", async () => {
+    test("are reported for problems of the hosts themselves", async () => {
         const [server, agent, other] = [home.machine("s1"), home.machine("a1"), home.machine("a2")];
         const shadow = (program: string, text: string) =>
             `printf '#!/bin/sh\\n%s\\n' '${text}' > /usr/local/bin/${program}; chmod +x /usr/local/bin/${program}; `;
@@ -108,7 +108,7 @@ describe("machines that cannot become the cluster", () => {
         expect(after).toEqual(before);
     });
 
-    test("are not looked at when two of them are servers: etcd needs a majority", async () => {
+    test("are not inspected when two of them are servers: etcd needs a majority", async () => {
         const before = await fingerprints();
         home.configure(nodesWith("a1", { role: "server" }));
         const outcome = await home.stack.up();
@@ -117,7 +117,7 @@ describe("machines that cannot become the cluster", () => {
         expect(await fingerprints()).toEqual(before);
     });
 
-    test("are not changed when the k3s that they find is not the pinned one", async () => {
+    test("are not changed when their existing k3s is not the pinned one", async () => {
         const before = await fingerprints();
         home.configure(undefined, versions[0], { release: { version: versions[0], sha256: "0".repeat(64) } });
 
@@ -130,7 +130,7 @@ describe("machines that cannot become the cluster", () => {
         expect(await fingerprints()).toEqual(before);
     });
 
-    test("are told of when one of them is off", async () => {
+    test("are reported when one of them is offline", async () => {
         home.configure();
         home.network.cable("a1", "down");
         const outcome = await home.stack.up();
@@ -141,8 +141,8 @@ describe("machines that cannot become the cluster", () => {
     });
 });
 
-describe("a machine whose sshd is not as Debian has it", () => {
-    test("is told of, and its sshd and firewall are as they were before", async () => {
+describe("a host with an sshd configuration that is not Debian's", () => {
+    test("is reported, and its sshd and firewall are unchanged", async () => {
         await home.machine("s1").run("echo Nonsense yes > /etc/ssh/sshd_config.d/99-broken.conf");
         await home.machine("a1").run("sed -i.before /^Include/d /etc/ssh/sshd_config");
         home.configure(home.nodes().filter(({ name }) => name !== "a2"));
@@ -160,7 +160,7 @@ describe("a machine whose sshd is not as Debian has it", () => {
     });
 });
 
-describe("a machine that lets nobody in any more", () => {
+describe("a host that locks everybody out", () => {
     const dropIn = "/etc/systemd/system/ssh.service.d/lock-out.conf";
 
     /** What came with a command that must succeed. */
@@ -201,7 +201,7 @@ describe("a machine that lets nobody in any more", () => {
         expect(await isHardened("a2")).toMatchObject({ firewall: false });
     });
 
-    test("goes back to what it was two minutes later", async () => {
+    test("reverts to its previous state two minutes later", async () => {
         expect(await output("systemctl show --property=TimersMonotonic hearth-access-revert.timer")).toContain(
             "OnActiveUSec=2min",
         );
@@ -214,7 +214,7 @@ describe("a machine that lets nobody in any more", () => {
     });
 });
 
-describe("machines with Debian", () => {
+describe("hosts with Debian", () => {
     let secrets: string[];
 
     test("become a cluster whose nodes are all Ready, with their labels and taints", async () => {
@@ -257,7 +257,7 @@ describe("machines with Debian", () => {
         expect(secrets.map((secret) => output.includes(secret))).toEqual([false, false, false]);
     });
 
-    test("let in whoever has the key, and other machines to nothing but what the home offers", async () => {
+    test("admit holders of the key, and expose to other hosts only the home's services", async () => {
         const { address } = home.machine("s1");
         const withoutKey = [
             "-o",
@@ -278,7 +278,7 @@ describe("machines with Debian", () => {
         await home.machine("s1").run("systemctl stop listener");
     });
 
-    test("are left as they are by a second run, which says so", async () => {
+    test("are left unchanged by a second run, which reports it", async () => {
         const before = await fingerprints();
         expect(await up()).not.toMatch(/\[(s1|a1|a2)\]/);
 
@@ -303,7 +303,7 @@ describe("machines with Debian", () => {
         expect(output).not.toContain("cordoned");
     });
 
-    test("keep their roles, and leave out no release of k3s", async () => {
+    test("keep their roles, and skip no release of k3s", async () => {
         const swapped = nodesWith("a1", { role: "server" }).map((node) =>
             node.name === "s1" ? { ...node, role: "agent" as const } : node,
         );
@@ -325,7 +325,7 @@ describe("machines with Debian", () => {
         expect(await fingerprints()).toEqual(before);
     });
 
-    test("are switched to another k3s one at a time, servers first, and preview tells which", async () => {
+    test("are upgraded to another k3s one at a time, servers first, as preview lists them", async () => {
         home.configure(undefined, versions[1]);
         const { output: preview } = await home.stack.pulumi("preview");
         for (const name of ["s1", "a1", "a2"]) {
@@ -352,7 +352,7 @@ describe("machines with Debian", () => {
         );
     });
 
-    test("do not show the tokens to whoever reads their processes, or Pulumi's words", async () => {
+    test("do not expose the tokens in process lists, or in Pulumi's output", async () => {
         for (const machine of home.machines) {
             const { output } = await machine.run(
                 "cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ | tr '\\0' '\\n'; journalctl",
@@ -382,7 +382,7 @@ describe("machines with Debian", () => {
         }
     });
 
-    test("come back when they are back in the config, with a k3s from a mirror, and what it takes to fetch it", async () => {
+    test("rejoin once they are in the config again, with a k3s from a mirror", async () => {
         await home
             .machine("a2")
             .run(`dpkg --remove --force-depends curl && cp ${packages}/*curl* /var/cache/apt/archives/`);
@@ -393,7 +393,7 @@ describe("machines with Debian", () => {
         expect([...(await home.liveNodes()).values()].map(isReady)).toEqual([true, true, true]);
     });
 
-    test("go back to what they were before when the stack is destroyed", async () => {
+    test("are restored to their original state when the stack is destroyed", async () => {
         const { exitCode, output } = await home.stack.pulumi("destroy", "--yes", "--skip-preview");
         expect({ exitCode, output }).toHaveEndedWith(0);
         for (const machine of home.machines) {

@@ -18,13 +18,13 @@ beforeAll(async () => {
     }
 }, 300_000);
 
-test.each(scripts)("shellcheck has nothing to say of %s, as a node reads it", (script) => {
+test.each(scripts)("shellcheck has no findings in %s, as a node reads it", (script) => {
     const input = scriptText(script, { node: "n1" });
     const { status, stdout } = spawnSync("shellcheck", ["--shell=bash", "-"], { input, encoding: "utf8" });
     expect({ status, stdout }).toEqual({ status: 0, stdout: "" });
 });
 
-test("shellcheck has nothing to say of what stands in for k3s", async () => {
+test("shellcheck has no findings in the stand-ins for k3s", async () => {
     const { exitCode, output } = await run(
         "shellcheck",
         ["--external-sources", "sandbox/k3s-stand-in.sh", "sandbox/k3s-pods.sh"],

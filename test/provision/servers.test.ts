@@ -63,7 +63,7 @@ async function holders(): Promise<string[]> {
     return found.filter(({ output }) => output.includes(address)).map(({ name }) => name);
 }
 
-test("an address that somebody has already is not taken from them", async () => {
+test("an API address that another host uses is not taken from it", async () => {
     home.network.hold(address);
     home.configure();
     const { exitCode, output } = await home.stack.up();
@@ -76,7 +76,7 @@ test("an address that somebody has already is not taken from them", async () => 
     expect(home.machines.map((machine) => machine.has("/etc/hearth"))).toEqual([false, false, false]);
 });
 
-test("three servers become one cluster, joined one after the other by the full token", async () => {
+test("three servers form one cluster, joined one after the other by the full token", async () => {
     home.configure();
     const output = await up();
 
@@ -96,12 +96,12 @@ test("three servers become one cluster, joined one after the other by the full t
     }
 });
 
-test("one of them has the address under which the API is reached", async () => {
+test("one of them has the address of the API", async () => {
     expect(await home.stack.output("kubeconfig")).toContain(`server: https://${address}:6443`);
     expect(await holders()).toHaveLength(1);
 });
 
-test("a server with another token is no part of it", async () => {
+test("a server with another token is not part of the cluster", async () => {
     const { exitCode, output } = await home
         .machine("s3")
         .run(
@@ -114,7 +114,7 @@ test("a server with another token is no part of it", async () => {
 });
 
 describe("when the first server has died", () => {
-    test("the API answers at the same address, and what needs no node goes on", async () => {
+    test("the API answers at the same address, and work that needs no node continues", async () => {
         await die("s1");
         expect(await holders()).toHaveLength(1);
         expect(await up()).not.toMatch(/\[s\d\]/);
@@ -127,7 +127,7 @@ describe("when the first server has died", () => {
         expect((await home.liveNodes()).size).toBe(3);
     });
 
-    test("another machine takes its place, as docs/nodes.md says", async () => {
+    test("another host replaces it, as docs/nodes.md describes", async () => {
         await replace("s1", async () => {
             await home.addMachines("s4");
             home.configure(home.nodes().filter(({ name }) => name !== "s1"));
@@ -141,7 +141,7 @@ describe("when the next one has died", () => {
         await die("s2");
     });
 
-    test("the same machine takes its place with a new Debian, as docs/nodes.md says", async () => {
+    test("the same host replaces it with a new Debian, as docs/nodes.md describes", async () => {
         await replace("s2", async () => {
             await home.machine("s2").reinstall();
             const [s2, ...others] = home.nodes().filter(({ name }) => name !== "s1");

@@ -27,7 +27,7 @@ afterAll(async () => {
 
 describe("before there is a cluster", () => {
     test(
-        "a preview shows everything that would be created, every tier of it",
+        "a preview shows every resource that would be created, in all tiers",
         async () => {
             const { code, output } = await home.pulumi("preview");
             expect({ code, output }).toHaveEndedWith(0);
@@ -39,7 +39,7 @@ describe("before there is a cluster", () => {
     );
 
     test(
-        "an up without a kubeconfig says so, and starts nothing",
+        "an up without a kubeconfig reports that, and starts nothing",
         async () => {
             const { code, output } = await home.pulumi("up", "--yes", "--skip-preview");
             expect(code).not.toBe(0);
@@ -50,7 +50,7 @@ describe("before there is a cluster", () => {
     );
 
     test(
-        "an up says that the cluster cannot be reached, and starts nothing",
+        "an up with an unreachable cluster reports that, and starts nothing",
         async () => {
             const kubeconfig = join(home.root, ".sandbox/kubeconfig");
             writeFileSync(kubeconfig, kubeconfigOf({ server: "https://127.0.0.1:1" }));
@@ -64,7 +64,7 @@ describe("before there is a cluster", () => {
     );
 });
 
-describe("mistakes are told before anything is registered, without a stack trace", () => {
+describe("mistakes are reported before anything is registered, without a stack trace", () => {
     const preview = async () => {
         const { code, output } = await home.pulumi("preview");
         expect(code).not.toBe(0);
@@ -105,7 +105,7 @@ describe("mistakes are told before anything is registered, without a stack trace
     );
 
     test(
-        "in the secrets: what is missing, and the command to type",
+        "in the secrets: which are missing, and the command that sets them",
         async () => {
             home.edit("Pulumi.sandbox.yaml", (text) => text.replace(/ {2}hearth:secrets:\n(?: {4,}.*\n)+/, ""));
             const output = await preview();
@@ -156,7 +156,7 @@ describe("mistakes are told before anything is registered, without a stack trace
     );
 });
 
-describe("a pull request's preview, on a runner that has neither cluster nor passphrase", () => {
+describe("a pull request's preview, on a runner without cluster or passphrase", () => {
     const preview = async () => {
         const { code, output } = await home.withPassphrase("wrong").hack("preview-comment", "HEAD~1", "-s", "sandbox");
         expect({ code, output }).toHaveEndedWith(0);
@@ -164,7 +164,7 @@ describe("a pull request's preview, on a runner that has neither cluster nor pas
     };
 
     test(
-        "tells which resources of the program it changes, and from what to what",
+        "shows which resources of the program it changes, with old and new values",
         async () => {
             home.edit("Pulumi.sandbox.yaml", (text) => text.replace("10.20.0.250", "10.20.0.251"));
             home.edit("charts/freshrss/secrets.yaml", (text) => `${text}${newSecret}`);
@@ -179,7 +179,7 @@ describe("a pull request's preview, on a runner that has neither cluster nor pas
     );
 
     test(
-        "tells why `pulumi up` would fail",
+        "reports why `pulumi up` would fail",
         async () => {
             home.edit("Pulumi.sandbox.yaml", (text) => text.replace("path: /export", "path: export"));
             await home.commit("a mistake");

@@ -160,7 +160,7 @@ describe("what a chart must not do", () => {
         expect(output).toMatch(/^Warning: would violate PodSecurity "restricted:latest": privileged/m);
     });
 
-    test("its pod is refused", async () => {
+    test("its pod is rejected", async () => {
         const pod = {
             apiVersion: "v1",
             kind: "Pod",
@@ -173,7 +173,7 @@ describe("what a chart must not do", () => {
         expect(code).not.toBe(0);
     });
 
-    test("a field that Kubernetes does not know is refused", async () => {
+    test("a field that Kubernetes does not know is rejected", async () => {
         const text = JSON.stringify(deployment(podSpec({ imagee: "" })));
         const { code, output } = await apply("planted", text, "--dry-run=server");
 
@@ -271,7 +271,7 @@ describe("the real scheduler", () => {
     });
 
     test(
-        "every workload for one architecture alone is among those looked at",
+        "every workload for a single architecture is covered by the next test",
         async () => {
             const found: string[] = [];
             await inParallel(charts, async (chart) => {
@@ -299,7 +299,7 @@ describe("the real scheduler", () => {
     );
 
     test.each(["amd64", "arm64"])(
-        "lets them wait rather than go elsewhere when no node of %s takes pods",
+        "keeps them Pending when no node of %s takes pods",
         async (architecture) => {
             await must("cordon", `--selector=kubernetes.io/arch=${architecture}`);
             await must("delete", "pods", "--all-namespaces", `--selector=${selector}`);

@@ -78,7 +78,7 @@ beforeAll(async () => {
 
 afterAll(async () => home.remove(), limit);
 
-test("a run that was killed when Gitea had just come up is finished by the next: the repository has the checkout's commit, and Argo CD is on it", async () => {
+test("the next run completes one that was killed right after Gitea's start: the repository has the checkout's commit, and Argo CD follows it", async () => {
     expect(await main()).toBe(first);
     expect(await navidromeIsOn(first)).toBe(true);
 });
@@ -108,7 +108,7 @@ async function giteaObjects(): Promise<readonly Live[]> {
 const starts = () =>
     readFileSync(join(home.root, ".sandbox/logs/daemon.log"), "utf8").split("gitea: started as process").length - 1;
 
-test("Gitea was there before any Application, and Argo CD took it over as it was: nothing made anew, changed or restarted", async () => {
+test("Argo CD adopts the Gitea that existed before any Application: nothing is recreated, changed or restarted", async () => {
     const { items: applications } = await home.get<{ items: Live[] }>("applications.argoproj.io", "--namespace=argocd");
     const began = applications.map(({ metadata }) => metadata.creationTimestamp).sort()[0] ?? "";
     const objects = await giteaObjects();
@@ -128,12 +128,12 @@ test("Gitea was there before any Application, and Argo CD took it over as it was
     expect(starts()).toBe(1);
 });
 
-test("nobody reads the repository without an account", async () => {
+test("the repository cannot be read without an account", async () => {
     const { status } = await fetch(`${gitea.url}/info/refs?service=git-upload-pack`);
     expect(status).toBe(401);
 });
 
-test("Argo CD's account reads the repository, and cannot push to it", async () => {
+test("Argo CD's account can read the repository, and cannot push to it", async () => {
     const account = await reader();
     expect(await git(["ls-remote", gitea.url, "refs/heads/main"], account)).toContain(first);
     const { code, output } = await home.pushTo(urlFor(account), "HEAD:refs/heads/other");
@@ -141,13 +141,13 @@ test("Argo CD's account reads the repository, and cannot push to it", async () =
     expect(output).toMatch(/403|not authorized|permission/i);
 });
 
-test("Argo CD's account makes nothing of its own", async () => {
+test("Argo CD's account cannot create anything of its own", async () => {
     const { status } = await new Gitea(gitea.server, await reader()).ask("POST", "/user/repos", { name: "own" });
     expect(status).toBe(403);
 });
 
 test(
-    "another run changes nothing",
+    "a second run changes nothing",
     async () => {
         const printed = await start();
         expect(printed).toMatch(/Resources:\s+\d+ unchanged/);
@@ -157,7 +157,7 @@ test(
 );
 
 test(
-    "Argo CD is told of a push, and the cluster converges on it",
+    "a push notifies Argo CD, and the cluster converges on it",
     async () => {
         const before = received();
         const revision = await change("136Mi");
@@ -175,7 +175,7 @@ test(
 const rendered = () => renderedApplications(sandboxPaths(home.root));
 
 test(
-    "a commit renders only the charts that it touches, also when Argo CD looks at all of them; the library's, every one",
+    "a commit renders only the charts that it touches, also after a poll; a change of the library renders all",
     async () => {
         const all = ["cert-manager", "database", "gitops", "navidrome", "qbittorrent", "root"];
         const ready = async (names: string[], revision: string) => {
@@ -204,7 +204,7 @@ test(
 );
 
 test(
-    "a service comes with one push and goes with another, Gitea telling of both; its volume stays",
+    "a push adds a service and another removes it, each with a notification; its volume stays",
     async () => {
         const claims = async () => {
             const { items } = await home.get<{ items: Live[] }>("persistentvolumeclaims", "--namespace=notes");
@@ -234,7 +234,7 @@ test.each([
     ["as many commits as a pull request may have", 20, false],
     ["more commits than Gitea tells of, when it is found by polling", 120, true],
 ])(
-    "a push of %s is in the cluster as it is in Git",
+    "after a push of %s, the cluster matches Git",
     async (_, commits, polled) => {
         const before = received();
         const wanted = `${200 + commits}Mi`;
@@ -268,12 +268,12 @@ interface Deployment {
     };
 }
 
-test("a message about a push is refused when its signature is wrong", async () => {
+test("a push notification with a wrong signature is rejected", async () => {
     expect([400, 401]).toContain((await sendPushMessage(gitea, "another secret")).status);
     expect((await sendPushMessage(gitea, await home.secret("git-webhook", "secret"))).status).toBe(200);
 });
 
-test("a maintainer pushes to main; nobody rewrites it, the administrator neither", async () => {
+test("maintainers push to main; nobody can rewrite it, not even the administrator", async () => {
     const api = new Gitea(gitea.server, gitea.account);
     const maintainer = { name: "ada", password: "of-a-maintainer" };
     await api.change("POST", "/admin/users", {
@@ -296,7 +296,7 @@ test("a maintainer pushes to main; nobody rewrites it, the administrator neither
 });
 
 test(
-    "a commit that came while Argo CD was syncing the one before is in the cluster after the next run",
+    "the next run deploys a commit that came during the sync of the one before",
     async () => {
         const push = async (commit: string) => {
             expect(await home.pushTo(urlFor(gitea.account), "main")).toHaveEndedWith(0);
@@ -340,7 +340,7 @@ spec:
           securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: [ALL] } }
 `;
 
-test("a repository of something else is told by what it lacks", async () => {
+test("a repository with other contents is rejected, with the path that it lacks", async () => {
     const [server, repository] = [gitea.server, { owner: "home", name: "hearth", branch: "main" }];
     const declaration = {
         ...{ server, repository, administrator: gitea.account, reader: await reader(), limit: 30 },
@@ -352,7 +352,7 @@ test("a repository of something else is told by what it lacks", async () => {
     );
 });
 
-test("a runner registers with the token that was generated, for one job, and nobody without it", async () => {
+test("a runner registers with the generated token, for one job, and not without it", async () => {
     const register = (token: string) =>
         fetch(`${gitea.server}/api/actions/runner.v1.RunnerService/Register`, {
             method: "POST",
@@ -374,7 +374,7 @@ test("a runner registers with the token that was generated, for one job, and nob
     ]);
 });
 
-test("nodes log in at the registry with the password that was generated, and pull nothing without it", async () => {
+test("nodes log in to the registry with the generated password, and cannot pull without it", async () => {
     const ask = async (authorization?: string) =>
         (
             await fetch(`${gitea.server}/v2/token?service=container_registry`, {
@@ -388,7 +388,7 @@ test("nodes log in at the registry with the password that was generated, and pul
     expect(await ask(basic(await home.secret("gitops-secrets", "registry-password", "gitops")))).toBe(200);
 });
 
-test("an administrator's wrong password is told as that", async () => {
+test("an administrator's wrong password is reported as such", async () => {
     const wrong = { name: "hearth", password: "wrong" };
     await expect(
         declare({
@@ -434,7 +434,7 @@ interface Condition {
 }
 
 test(
-    "while Gitea is down the services go on; once it is back, so does converging, without anybody's help",
+    "services keep running while Gitea is down, and converging resumes by itself once it is up",
     async () => {
         const before = await pods();
         expect(before).not.toHaveLength(0);
@@ -465,7 +465,7 @@ test(
 );
 
 test(
-    "a pull request has one comment with what it changes, of its last commit, and no secret in it",
+    "a pull request has one comment with its changes, for its last commit, without secrets",
     async () => {
         const api = new Gitea(gitea.server, gitea.account);
         const { sha1: token } = await api.change<{ sha1: string }>("POST", `/users/${gitea.account.name}/tokens`, {
@@ -522,7 +522,7 @@ async function giteaContainer(): Promise<{ readonly memory?: string; readonly en
 }
 
 test(
-    "an upgrade of Gitea is a commit, which may take something away too, and the next run leaves it",
+    "a commit upgrades Gitea, and may remove objects too; the next run leaves the upgrade in place",
     async () => {
         home.edit("charts/gitops/values.yaml", (text) =>
             text
@@ -546,7 +546,7 @@ test(
 );
 
 test(
-    "a Gitea that lost its data is filled again by the next run, and the services go on",
+    "the next run refills a Gitea that lost its data, and the services keep running",
     async () => {
         await home.stop();
         home.removeFolder(".sandbox/gitea");
@@ -560,7 +560,7 @@ test(
 
 // Last, since Argo CD starts again, with no rendered chart in its cache.
 test(
-    "a webhook that leads nowhere is reported by the run that declares it, and the home is up all the same",
+    "the run that declares a broken webhook reports it, and still succeeds",
     async () => {
         const nowhere = gitea.webhook.replace("/api/webhook", "/nowhere");
         const change = (from: string, to: string) =>

@@ -56,7 +56,7 @@ beforeAll(async () => {
 
 afterAll(async () => home.remove(), limit);
 
-test("without a cluster, status and doctor say so and what to do", async () => {
+test("without a cluster, status and doctor report that and the next command", async () => {
     const missing = await hack("status");
     expect(missing.code).toBe(1);
     expect(missing.output).toContain("start the sandbox with `npm start`");
@@ -68,7 +68,7 @@ test("without a cluster, status and doctor say so and what to do", async () => {
 });
 
 test(
-    "on a cluster with nothing in it, status and doctor say how far it has come; hack/install system goes on from there",
+    "on an empty cluster, status and doctor report its progress; hack/install system continues from there",
     async () => {
         await home.startCluster();
         expect(await status()).toMatchObject({
@@ -89,7 +89,7 @@ test(
 );
 
 test(
-    "on a home that is up, status and doctor find nothing",
+    "on a healthy home, status and doctor report no problem",
     async () => {
         const { code, output } = await home.start();
         expect({ code, output }).toHaveEndedWith(0);
@@ -101,7 +101,7 @@ test(
 );
 
 test.each(["cert-manager", "database", "gitops", "navidrome"])(
-    "what Argo CD applied is exactly what hack/template renders: %s has no difference",
+    "Argo CD applied exactly what hack/template renders: %s has no difference",
     async (chart) => {
         expect(await hack("template", chart, "--diff", "cluster")).toEqual({ code: 0, output: "" });
     },
@@ -109,7 +109,7 @@ test.each(["cert-manager", "database", "gitops", "navidrome"])(
 );
 
 test(
-    "hack/install deploys what is not committed; Argo CD shows it and leaves it, until the commit catches up",
+    "hack/install deploys uncommitted changes; Argo CD shows them and leaves them until they are committed",
     async () => {
         home.edit("charts/navidrome/values.yaml", (text) => text.replace("memory: 128Mi", "memory: 160Mi"));
 
@@ -149,7 +149,7 @@ test(
 );
 
 test(
-    "hack/uninstall says what it removes, asks, and keeps the volumes; hack/install brings it back",
+    "hack/uninstall lists what it removes, asks for confirmation, and keeps the volumes; hack/install restores the service",
     async () => {
         const before = await claims();
         expect(before).not.toEqual([]);
@@ -171,7 +171,7 @@ test(
 );
 
 test(
-    "hack/uninstall removes nothing when its question is answered by Ctrl-C",
+    "hack/uninstall removes nothing when its prompt is answered with Ctrl-C",
     async () => {
         const typed = await home.type("hack/uninstall navidrome --stack sandbox", [["Remove it? [y/N]", interrupt]]);
         expect(typed).toMatchObject({ code: 130, output: expect.stringContaining("deployment.apps/navidrome") });
@@ -194,7 +194,7 @@ test(
 );
 
 test(
-    "hack/uninstall --data removes the volumes too; what comes back is empty",
+    "hack/uninstall --data removes the volumes too; a reinstalled service starts empty",
     async () => {
         expect(await hack("uninstall", "navidrome", "--yes", "--data")).toHaveEndedWith(0);
         expect(await claims()).toEqual([]);
@@ -205,7 +205,7 @@ test(
 );
 
 test(
-    "what hack/new-app writes runs at once, and from one commit",
+    "a service from hack/new-app runs at once, and from one commit",
     async () => {
         const { code, output } = await home.hack("new-app", "wishlist", "--image", "ghcr.io/cmintey/wishlist:v0.53.2");
         expect({ code, output }).toHaveEndedWith(0);
@@ -220,7 +220,7 @@ test(
 );
 
 test(
-    "a service of one pushed commit needs no run of the program, also when root is being synced: its namespace comes with it",
+    "a service needs one pushed commit and no run of the program, also during a sync of root: its namespace is part of it",
     async () => {
         const { code, output } = await home.hack("new-app", "notes", "--image", "ghcr.io/owner/notes:v1.2.3");
         expect({ code, output }).toHaveEndedWith(0);
@@ -249,7 +249,7 @@ test.each([
     ["that only commits made", "notes"],
     ["that the program knew", "wishlist"],
 ])(
-    "a service %s goes with a pushed commit; its volumes stay, also after the next run of the program",
+    "a pushed commit removes a service %s; its volumes stay, also after the next run of the program",
     async (_, name) => {
         const before = await claims(name);
         expect(before).not.toEqual([]);

@@ -59,7 +59,7 @@ describe.each<[string, readonly string[], readonly string[]]>([
     afterAll(async () => home.remove(), limit);
 
     test(
-        "has every Application Synced and Healthy, and runners and Tdarr nodes of its architectures alone",
+        "has every Application Synced and Healthy, and runners and Tdarr nodes of exactly its architectures",
         async () => {
             expect(await home.start()).toHaveEndedWith(0);
             const applications = await home.applications();
@@ -107,7 +107,7 @@ describe("a home of one node without an NFS server", () => {
     afterAll(async () => home.remove(), limit);
 
     test(
-        "is told which services it cannot have before anything is deployed",
+        "reports which services it cannot have before anything is deployed",
         async () => {
             const { code, output } = await home.start();
             expect(code).not.toBe(0);
@@ -117,7 +117,7 @@ describe("a home of one node without an NFS server", () => {
     );
 
     test(
-        "has all the others Synced and Healthy, with what is large on the node's disk and no driver for NFS",
+        "has all the others Synced and Healthy, with large data on the node's disk and no driver for NFS",
         async () => {
             const names = readdirSync(join(home.root, "clusters/home/apps")).map((file) => file.replace(".yaml", ""));
             home.keepApplications(...names.filter((name) => !sharing.includes(name)));

@@ -71,7 +71,7 @@ function expectNoSecretLeft(...written: string[]): void {
     expect(checkout.pulumiCalls).toContain("config set --secret --raw hearth:kubeconfig --stack haus");
 }
 
-test("answers on standard input become a stack: secrets encrypted, nothing else of them left", async () => {
+test("creates a stack from answers on standard input: secrets encrypted, and no other copy of them left", async () => {
     const { code, output } = await init(answers);
 
     expect({ code, output }).toMatchObject({ code: 0, output: expect.stringContaining("is complete") });
@@ -107,7 +107,7 @@ test("answers on standard input become a stack: secrets encrypted, nothing else 
     expect(checkout.read("Pulumi.haus.yaml")).toBe(file);
 });
 
-test("machines with Debian take the place of a kubeconfig, and their private key is encrypted", async () => {
+test("accepts Debian hosts instead of a kubeconfig, and encrypts their private key", async () => {
     const { "hearth:kubeconfig": _, ...rest } = answers;
     const node = { name: "n1", address: "192.168.1.11", user: "root", role: "server", hostKey: publicKey };
     const { code, output } = await init({ ...rest, "hearth:nodes": [node], "hearth:ssh": { privateKey } });
@@ -121,7 +121,7 @@ test("machines with Debian take the place of a kubeconfig, and their private key
     expect(output).not.toContain("canary");
 });
 
-test("everything that is wrong with the answers is said at once, nothing secret with it, and nothing is written", async () => {
+test("reports all mistakes in the answers at once, without secrets, and writes nothing", async () => {
     const { code, output } = await init({
         ...answers,
         "hearth:domain": "Haus",
@@ -145,7 +145,7 @@ test("everything that is wrong with the answers is said at once, nothing secret 
     expect(checkout.filesWith("encryptionsalt")).not.toContain("Pulumi.haus.yaml");
 });
 
-test("a person is asked, sees no secret, can stop and go on", async () => {
+test("prompts a user, shows no secret, and can be stopped and resumed", async () => {
     checkout.write("k.yaml", kubeconfig);
     const first = checkout.dialog("hack/init");
     await first.answer("Name of the stack", "haus\r");
@@ -196,7 +196,7 @@ test("a person is asked, sees no secret, can stop and go on", async () => {
     expect(config["hearth:loadBalancer"]?.objectValue).toEqual(answers["hearth:loadBalancer"]);
 });
 
-test("the file gets another passphrase by Pulumi's own command, as docs/secrets.md has it", async () => {
+test("Pulumi's own command changes the passphrase of the file, as docs/secrets.md describes", async () => {
     await init(answers);
     const before = checkout.read("Pulumi.haus.yaml");
 

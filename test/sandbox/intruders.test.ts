@@ -57,7 +57,7 @@ const attempts: readonly {
 ];
 
 test.each(attempts)(
-    "Argo CD refuses to tier 3 what is $name",
+    "Argo CD denies tier 3 $name",
     async ({ name, namespace, repository, refusal }) => {
         const ours = (await home.get<{ spec: { sources: Source[] } }>(...application("qbittorrent"))).spec.sources[0];
         const spec = {
@@ -81,7 +81,7 @@ test.each(attempts)(
     limit,
 );
 
-test("nobody makes an account of their own in Gitea", async () => {
+test("users cannot sign up in Gitea", async () => {
     const form = new URLSearchParams({
         ...{ user_name: "intruder", email: "intruder@example.com" },
         ...{ password: "a-long-password-1", retype: "a-long-password-1" },
@@ -91,7 +91,7 @@ test("nobody makes an account of their own in Gitea", async () => {
     expect(await new Gitea(gitea.server, gitea.account).find("/users/intruder")).toBeUndefined();
 });
 
-test("a message about a push that is larger than 1 MB is refused, however it is signed", async () => {
+test("a push notification larger than 1 MB is rejected, even with a valid signature", async () => {
     const key = await home.secret("git-webhook", "secret");
     const send = (message: string) => sendPushMessage(gitea, key, [{ message }]);
     expect((await send("small")).status).toBe(200);

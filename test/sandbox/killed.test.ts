@@ -26,7 +26,7 @@ function isInstalling(): boolean {
 }
 
 test(
-    "after Pulumi was killed while it installed Helm releases and wrote its state, `npm start` finishes",
+    "`npm start` completes a run that was killed while it installed Helm releases and wrote its state",
     async () => {
         await startAndCut(home, {
             signal: "SIGKILL",
@@ -48,7 +48,7 @@ test(
 );
 
 test(
-    "Ctrl-C once, while a tier waits for an Application that does not come, ends the run, and leaves no lock",
+    "one Ctrl-C ends a run that waits for an unhealthy Application, and leaves no lock",
     async () => {
         home.write(
             "charts/qbittorrent/templates/broken.yaml",
@@ -72,7 +72,7 @@ test(
 );
 
 test(
-    "a run that goes on is not broken into",
+    "hack/recover does not interfere with a run in progress",
     async () => {
         const other = spawn(process.execPath, ["-e", "setInterval(() => {}, 1000)"], { argv0: "pulumi" });
         const locks = join(home.root, ".state/.pulumi/locks/organization/hearth/sandbox");

@@ -29,7 +29,7 @@ test(
 // From release 4.29 on the plugin refuses to create what exists, unless the program sets `upsertExistingObjects`; older
 // releases do not know the setting, and adopt.
 test(
-    "`npm start` adopts an object that exists, with the program's values",
+    "`npm start` adopts an existing object, with the program's values",
     async () => {
         await home.kubectl("create", "namespace", "argocd");
         await home.kubectl("create", "secret", "generic", "git-webhook", "-n=argocd", "--from-literal=secret=by-hand");

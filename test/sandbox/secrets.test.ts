@@ -89,7 +89,7 @@ beforeAll(async () => {
 afterAll(async () => home.remove(), limit);
 
 test(
-    "a changed secret is one line of the stack's file, one Secret, and restarts only what uses it",
+    "a changed secret changes one line of the stack's file and one Secret, and restarts only its consumers",
     async () => {
         const before = await pods();
         await setSecret("qbittorrent.vpn-private-key");
@@ -112,7 +112,7 @@ test(
 );
 
 test(
-    "a rotated database password: the database learns it, then the app that uses it restarts, and nothing else",
+    "a rotated database password changes in the database first, then its app restarts, and nothing else",
     async () => {
         const before = await pods();
         const rotate = await home.hack("secrets", "rotate", "database.paperless-password", "--stack", "sandbox");
@@ -135,7 +135,7 @@ test(
 );
 
 test(
-    "a run that fails names what is wrong, and no secret",
+    "a failing run names its cause, and no secret",
     async () => {
         home.edit("charts/vaultwarden/values.yaml", (text) => text.replace("workloads:", "worklods:"));
         home.edit("Pulumi.sandbox.yaml", (text) => text.replace("config:\n", "config:\n  hearth:tierTimeout: 20s\n"));
@@ -150,18 +150,18 @@ test(
 );
 
 test(
-    "no secret is anywhere but in its Secret: nothing in the places where one could be left",
+    "no secret is anywhere but in its Secret",
     async () => {
         expect(findLeaks(home, await canaries())).toEqual([]);
     },
     limit,
 );
 
-test("no secret was in the arguments or the environment of a process, at any time of these tests", async () => {
+test("no secret was in the arguments or the environment of a process at any time of these tests", async () => {
     expect(stopWatching(await canaries())).toEqual([]);
 });
 
-describe("the search itself: what is planted is found", () => {
+describe("the search itself finds a planted secret", () => {
     const planted: Canary = { name: "planted", value: `planted+/"${randomBytes(18).toString("hex")}"` };
     const found = () => findLeaks(home, [planted]).map(({ place }) => place);
     let sleeper: ChildProcess | undefined;
@@ -248,7 +248,7 @@ describe("the search itself: what is planted is found", () => {
         expect(found()).toContainEqual(expect.stringContaining("Events: events"));
     });
 
-    test("a process that has it in its arguments for a moment", async () => {
+    test("a process with the secret in its arguments for a moment", async () => {
         const stop = watchProcesses();
         sleeper = spawn("sh", ["-c", "sleep 1", planted.value]);
         await new Promise((resolve) => sleeper?.once("exit", resolve));

@@ -47,7 +47,7 @@ afterAll(async () => home.remove(), limit);
 
 describe("a tier-2 chart that never becomes healthy", () => {
     test(
-        "ends `npm start` with an error that names the app, why, and what to do next",
+        "ends `npm start` with an error that names the app, the reason and the next command",
         async () => {
             const { code, output } = await home.start();
             expect(output).toMatch(/Application garage \(tier 2\) did not become Synced and Healthy in time/);
@@ -58,7 +58,7 @@ describe("a tier-2 chart that never becomes healthy", () => {
         limit,
     );
 
-    test("hack/status names it first, and why; hack/doctor finds nothing wrong with tools and cluster", async () => {
+    test("hack/status lists it first, with the reason; hack/doctor finds no problem in tools and cluster", async () => {
         const { code, output } = await home.hack("status", "--json", "--stack", "sandbox");
         expect(code).toBe(3);
         expect(JSON.parse(output).first).toEqual({
@@ -79,7 +79,7 @@ describe("a tier-2 chart that never becomes healthy", () => {
     });
 
     test(
-        "once the fix is pushed, the same command goes on and finishes",
+        "once the fix is pushed, the same command continues and completes",
         async () => {
             home.removeFile("charts/garage/templates/never-ready.yaml");
             revision = await home.commit("garage: without the pod that no node takes");
@@ -99,7 +99,7 @@ describe("a tier-2 chart that never becomes healthy", () => {
     );
 });
 
-describe("a home that is up", () => {
+describe("a running home", () => {
     test(
         "a second `npm start` changes nothing",
         async () => {
@@ -112,7 +112,7 @@ describe("a home that is up", () => {
     );
 
     test(
-        "`npx pulumi preview` by hand sees no change",
+        "`npx pulumi preview` by hand shows no change",
         async () => {
             const { code, output } = await home.pulumi("preview", "--expect-no-changes");
             expect({ code, output }).toHaveEndedWith(0);
@@ -121,7 +121,7 @@ describe("a home that is up", () => {
     );
 
     test(
-        "in the state, each Application depends on every one of the tier before, by way of its tier",
+        "in the state, each Application depends on all of the tier before, through its tier",
         async () => {
             const resources = await home.state();
             const byUrn = new Map(resources.map((each) => [each.urn, each]));
@@ -155,7 +155,7 @@ describe("a home that is up", () => {
     );
 
     test(
-        "the API server grants each account what the table says, and nothing else",
+        "the API server grants each account exactly the rights in the table",
         async () => {
             const { accounts, lines, everybody } = await granted(home);
             const table = readFileSync(permissionsTable, "utf8").trim().split("\n");
@@ -174,7 +174,7 @@ describe("a home that is up", () => {
     );
 
     test(
-        "Argo CD's owner sees what runs and has it synced, and no more; its administrator cannot log in",
+        "Argo CD's owner can view and sync, and nothing more; its administrator cannot log in",
         async () => {
             const { output } = await home.pulumi("stack", "output", "argocdPassword", "--show-secrets");
             const login = (username: string) => argocd("POST", "session", { username, password: output.trim() });
@@ -195,7 +195,7 @@ describe("a home that is up", () => {
     );
 
     test(
-        "MetalLB has given each Service an address of the stack's range, and Traefik's is that of each Ingress",
+        "MetalLB has given each Service an address of the stack's range, and each Ingress has Traefik's",
         async () => {
             type Balanced = {
                 metadata: { name: string };
@@ -256,7 +256,7 @@ describe("a home that is up", () => {
             "at least one issuer must be configured",
         ],
     ])(
-        "the webhook of %s refuses a mistake, and says which",
+        "the webhook of %s rejects a mistake, with the reason",
         async (_, object, reason) => {
             home.write(".sandbox/mistake.json", JSON.stringify(object));
             const { output } = await home.kubectl("create", "--filename", join(home.root, ".sandbox/mistake.json"));
@@ -267,7 +267,7 @@ describe("a home that is up", () => {
     );
 
     test(
-        "nothing in the state is left unfinished",
+        "the state has no pending operations",
         async () => {
             expect((await home.state()).filter(({ initErrors = [] }) => initErrors.length > 0)).toEqual([]);
         },
@@ -277,7 +277,7 @@ describe("a home that is up", () => {
 
 describe("a change to an Application that is Synced and Healthy", () => {
     test(
-        "the gate waits for the new revision: when `pulumi up` ends, the change is there, on a small machine too",
+        "the gate waits for the new revision: when `pulumi up` ends, the change is deployed, even on a small cluster",
         async () => {
             home.write("charts/glance/templates/marker.yaml", marker("first"));
             revision = await home.commit("glance: a marker");
@@ -323,7 +323,7 @@ describe("a branch that a forced push puts back", () => {
 
 describe("an Application that is Healthy but OutOfSync", () => {
     test(
-        "does not open the gate, and the error says what Argo CD could not do",
+        "keeps the gate closed, and the error states what Argo CD could not do",
         async () => {
             // The API server refuses to change an immutable ConfigMap; a ConfigMap has no health that could suffer.
             home.write("charts/garage/templates/marker.yaml", marker("first"));

@@ -30,7 +30,7 @@ test("comments of the product begin with a noun or a verb", () => {
     expect(found).toEqual([]);
 });
 
-test("pages and comments use the words of the glossary", () => {
+test("pages, comments and tests use the words of the glossary", () => {
     const swap: Record<string, string> = rule("Glossary").swap;
     const found = files("*.md", "*.ts")
         .filter((file) => !/^(test|bench)\/|CHANGELOG|docs\/faults/.test(file))

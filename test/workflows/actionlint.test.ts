@@ -5,7 +5,7 @@ import { tool } from "../../toolchain/tools";
 
 const folder = ".gitea/workflows";
 
-test("the workflows have no mistake that actionlint knows", () => {
+test("actionlint has no findings in the workflows", () => {
     const files = readdirSync(folder).map((file) => join(folder, file));
     // Without the linters that a machine may or may not have: what is found is the same everywhere.
     const options = ["-config-file", ".gitea/actionlint.yaml", "-shellcheck=", "-pyflakes=", "-oneline"];

@@ -52,7 +52,7 @@ function repositoryWith(name: string, dockerfile: string): string {
 
 const crane = (...args: string[]) => execFileSync(tool("crane"), args, { encoding: "utf8" });
 
-test("a repository of the home gets one image for both architectures, by the file that the docs show", async () => {
+test("a repository of the home gets one image for both architectures, by the documented workflow", async () => {
     const repository = repositoryWith("greeter", 'FROM scratch\nCOPY hello /hello\nENTRYPOINT ["/hello"]\n');
 
     expect(await runner.push(repository)).toHaveEndedWith(0);
@@ -77,7 +77,7 @@ test("a repository of the home gets one image for both architectures, by the fil
     }
 }, 120_000);
 
-test("an image that does not build leaves the tag as it was", async () => {
+test("a failed build leaves the tag unchanged", async () => {
     const repository = repositoryWith("broken", "FROM scratch\nCOPY hello /hello\n");
     const image = `${registry.host}/family/broken:latest`;
     await runner.push(repository);

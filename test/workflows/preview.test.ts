@@ -19,7 +19,7 @@ const settings: StackSettings = {
 };
 const charts = ["freshrss", "kavita", "navidrome"];
 
-describe("what a pull request changes", () => {
+describe("changes of a pull request", () => {
     let repository: string;
 
     const git = (...args: string[]) =>
@@ -58,7 +58,7 @@ describe("what a pull request changes", () => {
     });
     afterAll(() => rmSync(repository, { recursive: true, force: true }));
 
-    test("one chart: its difference alone, even after main went on with another", async () => {
+    test("one chart: only its difference, also after main has moved on", async () => {
         edit("charts/navidrome/values.yaml", "/ping", "/health");
         const head = commit("fix(navidrome): another probe");
         git("checkout", "--quiet", "-B", "later", "main");
@@ -93,7 +93,7 @@ describe("what a pull request changes", () => {
         expect(await differences(repository, "main", commit("docs: whose"), settings)).toEqual([]);
     });
 
-    test("a chart that no longer renders: what Helm says, and the others all the same", async () => {
+    test("a chart that no longer renders: Helm's message, and all other differences", async () => {
         edit("charts/navidrome/values.yaml", "    image:", "    imagge:");
         edit("charts/kavita/values.yaml", "http: ", "http: 1");
         const [kavita, navidrome] = await differences(repository, "main", commit("fix: two"), settings);
@@ -102,7 +102,7 @@ describe("what a pull request changes", () => {
         expect(navidrome).toMatchObject({ name: "navidrome", result: { failure: expect.stringContaining("imagge") } });
     });
 
-    test("an Application that goes: all of its manifests go", async () => {
+    test("a removed Application: all of its manifests are removed", async () => {
         git("rm", "--quiet", "-r", "charts/kavita", "clusters/home/apps/kavita.yaml");
         edit("clusters/home/kustomization.yaml", "  - apps/kavita.yaml\n", "");
         const found = await differences(repository, "main", commit("feat!: no kavita"), settings);
@@ -114,7 +114,7 @@ describe("what a pull request changes", () => {
         expect(found[0]?.result).toMatchObject({ diff: expect.not.stringMatching(/^\+/m) });
     });
 
-    test("a Secret is on no page, whoever renders it", async () => {
+    test("no page contains a Secret, whichever chart renders it", async () => {
         const secret = "apiVersion: v1\nkind: Secret\nmetadata:\n  name: leak\nstringData:\n  password: hunter2\n";
         writeFileSync(join(repository, "charts/kavita/templates/leak.yaml"), secret);
 
@@ -128,7 +128,7 @@ describe("what a pull request changes", () => {
 const nothing: ProgramChange = { created: 0, updated: 0, deleted: 0, diff: "" };
 
 describe("the comment", () => {
-    test("is short enough for Gitea, however much changes, and says what it left out", () => {
+    test("fits into Gitea's limit, however large the change, and reports what was left out", () => {
         const diff = `@@ -1 +1 @@\n${"+ line\n".repeat(50_000)}`;
         const comment = previewComment(
             charts.map((name) => ({ name, result: { diff } })),
@@ -140,7 +140,7 @@ describe("the comment", () => {
         expect(comment.match(/… \d+ more lines/g)).toHaveLength(4);
     });
 
-    test("cannot be broken out of by a manifest with Markdown in it", () => {
+    test("Markdown in a manifest cannot break out of its code block", () => {
         const comment = previewComment(
             [{ name: "glance", result: { diff: "+```\n+<img src=x>\n" } }],
             nothing,
@@ -150,7 +150,7 @@ describe("the comment", () => {
         expect(comment).toContain("````diff\n+```\n+<img src=x>\n````");
     });
 
-    test("says so when nothing changes", () => {
+    test("reports that nothing changes", () => {
         const comment = (touched: Difference[]) => previewComment(touched, nothing, "0123456789");
 
         expect(comment([])).toContain("Touches no chart");
@@ -158,7 +158,7 @@ describe("the comment", () => {
         expect(comment([{ name: "glance", result: { diff: "" } }])).toContain("stay as they are");
     });
 
-    test("says how many resources `pulumi up` would touch, or why it would fail", () => {
+    test("reports how many resources `pulumi up` would touch, or why it would fail", () => {
         const change = { created: 1, updated: 2, deleted: 0, diff: "random:index/randomPassword:RandomPassword a\n" };
 
         expect(previewComment([], change, "0123456789")).toContain("1 created, 2 updated, 0 deleted");
@@ -209,7 +209,7 @@ describe("at Gitea", () => {
     }
     const request = (server: string) => ({ server, repository: "home/hearth", number: 12, token: "a-token" });
 
-    test("a later commit changes the one comment, and nobody else's", async () => {
+    test("a later commit updates the one comment, and no other", async () => {
         await withGitea(async (server, comments) => {
             const [first, second] = [
                 previewComment([], nothing, "1111111111"),
@@ -224,7 +224,7 @@ describe("at Gitea", () => {
         });
     });
 
-    test("a token that may not is told with Gitea's own words", async () => {
+    test("a token without permission is reported with Gitea's message", async () => {
         await withGitea(async (server) => {
             await expect(putComment({ ...request(server), token: "another" }, "text")).rejects.toThrow(
                 /GET http.*: Gitea answered 403: .*required scope/,

@@ -21,17 +21,17 @@ const service = (name: string, address: string, requested?: string): LoadBalance
 });
 const pinned = (address: string) => `service: {annotations: {metallb.io/loadBalancerIPs: ${address}}}\n`;
 
-test("a new home: Traefik has the first address, AdGuard the last, which MetalLB gives to nobody else for long", () => {
+test("a new home: Traefik gets the first address, AdGuard the last, which MetalLB assigns last", () => {
     expect(chosen(pool)).toEqual({ traefik: "192.168.1.240", adguard: "192.168.1.250" });
 });
 
-test("an address that ends in .0 or .255 is given to neither, since MetalLB hands out none", () => {
+test("addresses that end in .0 or .255 are skipped, since MetalLB does not assign them", () => {
     const addresses = ["192.168.1.0-192.168.1.3", "192.168.2.250-192.168.2.255"];
 
     expect(chosen({ addresses })).toEqual({ traefik: "192.168.1.1", adguard: "192.168.2.254" });
 });
 
-test("a home that runs already keeps the addresses that it has, wherever in the pool they are", () => {
+test("a running home keeps its addresses, wherever they are in the pool", () => {
     const running = [
         service("kube-system/traefik", "192.168.1.243"),
         service("adguard/adguard-lan", "192.168.1.241"),
@@ -41,20 +41,20 @@ test("a home that runs already keeps the addresses that it has, wherever in the 
     expect(chosen(pool, running)).toEqual({ traefik: "192.168.1.243", adguard: "192.168.1.241" });
 });
 
-test("one whose other Services have the first and the last address: the next free ones", () => {
+test("if other Services have the first and last addresses, the next free ones are chosen", () => {
     const others = [service("default/a", "192.168.1.240"), service("default/b", "192.168.1.250")];
 
     expect(chosen(pool, others)).toEqual({ traefik: "192.168.1.241", adguard: "192.168.1.249" });
 });
 
-test("settings come first, also in a home that runs", () => {
+test("settings take precedence, also in a running home", () => {
     const running = [service("kube-system/traefik", "192.168.1.243")];
     const settings = { ...pool, traefik: "192.168.1.245", adguard: "192.168.1.246" };
 
     expect(chosen(settings, running)).toEqual({ traefik: "192.168.1.245", adguard: "192.168.1.246" });
 });
 
-test("an address of Traefik that somebody wrote in its HelmChartConfig stays", () => {
+test("an existing HelmChartConfig's address for Traefik is kept", () => {
     expect(chosen(pool, [], "service: {spec: {loadBalancerIP: 192.168.1.244}}").traefik).toBe("192.168.1.244");
 });
 
@@ -97,11 +97,11 @@ test.each<[what: string, ...given: Parameters<typeof chosen>, message: RegExp]>(
         applications,
         /no free address for AdGuard Home: add a range; in use are 192.168.1.240$/,
     ],
-])("%s is refused in a sentence, before anything is changed", (_, settings, running, values, apps, message) => {
+])("%s is rejected in a sentence, before anything is changed", (_, settings, running, values, apps, message) => {
     expect(() => chosen(settings, running, values, apps)).toThrow(message);
 });
 
-test("a pool that moves is no mistake once the settings say where both go", () => {
+test("a pool may move once the settings state both addresses", () => {
     const moved = { addresses: ["192.168.2.10-192.168.2.20"], traefik: "192.168.2.10", adguard: "192.168.2.11" };
     const running = [
         service("kube-system/traefik", "192.168.1.240"),
@@ -114,7 +114,7 @@ test("a pool that moves is no mistake once the settings say where both go", () =
     });
 });
 
-test("the address that a k3s leaves behind whose ServiceLB was turned off, a node's own, is not kept", () => {
+test("a node's own address, left behind by a disabled ServiceLB, is not kept", () => {
     expect(chosen(pool, [service("kube-system/traefik", "192.168.1.10")]).traefik).toBe("192.168.1.240");
 });
 
@@ -123,7 +123,7 @@ describe("the outputs at the end of `pulumi up`", () => {
     const addresses = { traefik: "192.168.1.240", adguard: "192.168.1.250" };
     const letsencrypt = { email: "me@example.com", provider: "cloudflare", staging: true } as const;
 
-    test("Traefik's address, what to set at the router, and the page that hands out the home's authority", () => {
+    test("Traefik's address, the router's DNS setting, and the page with the home's CA", () => {
         expect(firstSteps({ domain }, addresses)).toEqual({
             traefik: "192.168.1.240",
             dns: "192.168.1.250",
@@ -139,7 +139,7 @@ describe("the outputs at the end of `pulumi up`", () => {
         );
     });
 
-    test("a home without AdGuard is told what its own DNS server has to answer", () => {
+    test("without AdGuard, what the home's own DNS server has to answer", () => {
         expect(firstSteps({ domain }, { traefik: "10.0.0.1" })).toEqual({
             traefik: "10.0.0.1",
             dns: "none: this home runs no AdGuard Home",
@@ -148,7 +148,7 @@ describe("the outputs at the end of `pulumi up`", () => {
         });
     });
 
-    test("no output is without a value while the cluster is not known", () => {
+    test("every output has a value while the cluster is not known", () => {
         expect(firstSteps({ domain }, undefined).traefik).toBe("unknown: the cluster does not answer yet");
     });
 });

@@ -11,7 +11,7 @@ describe("why an Application is not ready", () => {
         expect(text).toContain("kubectl -n argocd describe application jellyfin");
     });
 
-    test("a sync that Argo CD gave up: its message stands in the operation, not in the sync status", () => {
+    test("a sync that Argo CD gave up: its message is in the operation, not in the sync status", () => {
         const text = explainFailure("garage", "tier 2", {
             sync: { status: "OutOfSync" },
             health: { status: "Healthy" },
@@ -29,7 +29,7 @@ describe("why an Application is not ready", () => {
         expect(text).toContain("ComparisonError: values don't meet the specifications of the schema");
     });
 
-    test("the resources that are OutOfSync, but not those that are fine", () => {
+    test("the resources that are OutOfSync, but no others", () => {
         const text = explainFailure("arr", "tier 3", {
             sync: { status: "OutOfSync" },
             health: { status: "Progressing" },
@@ -42,7 +42,7 @@ describe("why an Application is not ready", () => {
         expect(text).not.toContain("sonarr");
     });
 
-    test("what Kubernetes warns of in its namespace, the newest three", () => {
+    test("Kubernetes' warnings in its namespace, the newest three", () => {
         const text = explainFailure("arr", "tier 3", { health: { status: "Progressing" } }, [
             "one",
             "two",
@@ -53,7 +53,7 @@ describe("why an Application is not ready", () => {
         expect(text).not.toContain("four");
     });
 
-    test("images that are still being pulled, and what to do when that takes long", () => {
+    test("images that are still being pulled, and the next step when that takes long", () => {
         const pod = (name: string) => ({ kind: "Pod", name, namespace: "immich" });
         const event = (reason: string, name: string, image: string, lastTimestamp: string) => ({
             ...{ type: "Normal", involvedObject: pod(name), reason, lastTimestamp },
@@ -76,7 +76,7 @@ describe("why an Application is not ready", () => {
         expect(text).toMatch(/`pulumi up` again once the images are there.*hearth:tierTimeout 1h$/);
     });
 
-    test("an image that could not be pulled is told by its Warning alone", () => {
+    test("a failed image pull is reported by its Warning alone", () => {
         const involvedObject = { kind: "Pod", name: "a", namespace: "a" };
         const message = 'Failed to pull image "x:1": not found';
         expect(
@@ -96,7 +96,7 @@ describe("why an Application is not ready", () => {
         ).toEqual([`Pod a: Failed: ${message}`]);
     });
 
-    test("an Application that is being deleted, and what has it again", () => {
+    test("an Application that is being deleted, and how to recreate it", () => {
         const since = new Date("2026-11-25T15:00:00Z");
         const ready = { sync: { status: "Synced" }, health: { status: "Healthy" } };
         expect(explainFailure("arr", "tier 3", ready, [], since)).toMatch(
@@ -104,12 +104,12 @@ describe("why an Application is not ready", () => {
         );
     });
 
-    test("an Application that Argo CD has not looked at", () => {
+    test("an Application that Argo CD has not processed yet", () => {
         expect(explainFailure("arr", "tier 3", undefined)).toContain("is its application controller running?");
     });
 });
 
-describe("what a kubelet warns of", () => {
+describe("a kubelet's warnings", () => {
     const warning = (reason: string, message: string, seconds: number) => ({
         involvedObject: { kind: "Pod", name: "glance-5f6d-x2", namespace: "glance" },
         reason,
@@ -119,7 +119,7 @@ describe("what a kubelet warns of", () => {
     });
     const pull = 'Failed to pull image "docker.io/glanceapp/glance:v0.9.9": not found';
 
-    test("an image that cannot be pulled is named with its pod and node, though its repeats are newer", () => {
+    test("a failed image pull is reported with its pod and node, though its repeats are newer", () => {
         const events = [
             warning("Failed", pull, 1),
             warning("Failed", "Error: ErrImagePull", 2),
@@ -128,7 +128,7 @@ describe("what a kubelet warns of", () => {
         expect(warningLines(events, "glance")).toEqual([`Pod glance-5f6d-x2 on a1: Failed: ${pull}`]);
     });
 
-    test("an Event of no kubelet names no node", () => {
+    test("an Event from a component other than a kubelet names no node", () => {
         const { source: _, ...event } = warning("FailedScheduling", "0/3 nodes are available", 1);
         expect(warningLines([event], "glance")).toEqual([
             "Pod glance-5f6d-x2: FailedScheduling: 0/3 nodes are available",

@@ -64,7 +64,7 @@ function add(name: string, content: unknown, { chart = name } = {}): void {
 }
 
 describe("reading the Applications of a cluster", () => {
-    test("takes name, namespace and tier from the manifest", () => {
+    test("reads name, namespace and tier from the manifest", () => {
         add("jellyfin", manifest("jellyfin", "3"));
         add("database", manifest("database", "1"));
         expect(readApplications(root, "home")).toMatchObject([
@@ -73,7 +73,7 @@ describe("reading the Applications of a cluster", () => {
         ]);
     });
 
-    test("the Pod Security level is the one that Argo CD gives the namespace, and restricted without a word", () => {
+    test("reads the Pod Security level that Argo CD sets on the namespace; the default is restricted", () => {
         const withLevel = (name: string, level: string) => {
             const { spec, ...rest } = manifest(name, "1");
             const managedNamespaceMetadata = { labels: { "pod-security.kubernetes.io/enforce": level } };
@@ -89,7 +89,7 @@ describe("reading the Applications of a cluster", () => {
         );
     });
 
-    test("a cluster that has no folder", () => {
+    test("a cluster without a folder", () => {
         expect(() => readApplications(root, "cabin")).toThrow(/clusters\/cabin\/apps does not exist/);
     });
 
@@ -102,14 +102,14 @@ describe("reading the Applications of a cluster", () => {
         );
     });
 
-    test("an Application whose chart is not there", () => {
+    test("an Application whose chart does not exist", () => {
         add("a", manifest("a", "1"));
         rmSync(join(root, "charts/a"), { recursive: true });
         expect(() => readApplications(root, "home")).toThrow(/charts\/a\/Chart\.yaml does not exist/);
     });
 });
 
-describe("the stack's values in place of the literal defaults", () => {
+describe("the stack's values instead of the literal defaults", () => {
     const upstream = { repoURL: "https://argoproj.github.io/argo-helm", chart: "argo-cd", targetRevision: "10.8.0" };
 
     test("repository, branch, domain and the mirror of upstream charts", () => {
@@ -127,7 +127,7 @@ describe("the stack's values in place of the literal defaults", () => {
         expect(application?.manifest.spec.sources[0].targetRevision).toBe("main");
     });
 
-    test("architectures and addresses of the cluster, where they are known, by both ways", () => {
+    test("architectures and addresses of the cluster, if known, in both forms", () => {
         add("gitops", manifest("gitops", "2"));
         const applications = readApplications(root, "home");
         const addresses = { traefik: "10.0.0.1", adguard: "10.0.0.9" };
@@ -148,7 +148,7 @@ describe("the stack's values in place of the literal defaults", () => {
         );
     });
 
-    test("Let's Encrypt: a rehearsal gives the issuers alone, and the real thing every Ingress its issuer", () => {
+    test("Let's Encrypt: staging affects only the issuers, production the issuer of every Ingress", () => {
         add("cert-manager", manifest("cert-manager", "1"));
         add("gitops", manifest("gitops", "2"));
         const applications = readApplications(root, "home");
@@ -177,7 +177,7 @@ describe("the stack's values in place of the literal defaults", () => {
         ]);
     });
 
-    test("that a home has no NFS export, by both ways; one that has says nothing", () => {
+    test("a missing NFS export, in both forms; an existing one adds nothing", () => {
         add("gitops", manifest("gitops", "2"));
         const applications = readApplications(root, "home");
         const without = { ...settings, nfs: undefined };
@@ -245,7 +245,7 @@ describe("the fields that all Applications share", () => {
         });
     });
 
-    test("a complete file is read in a cluster that shares fields, and in one that does not", () => {
+    test("a complete file is accepted in a cluster with shared fields, and without", () => {
         const complete = manifest("jellyfin", "3");
         add("jellyfin", complete);
         expect(readApplications(root, "home")[0]?.manifest).toEqual(complete);
@@ -272,7 +272,7 @@ describe("the fields that all Applications share", () => {
         expect(() => readApplications(root, "home")).toThrow(message);
     });
 
-    test("a short file in a cluster that shares nothing is an error that names the component", () => {
+    test("a short file in a cluster without shared fields is an error that names the component", () => {
         add("jellyfin", {
             ...short("jellyfin", "3"),
             spec: { ...short("jellyfin", "3").spec, syncPolicy: { automated: {} } },

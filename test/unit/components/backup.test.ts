@@ -17,7 +17,7 @@ const backup: BackupSettings = {
 
 const applications = readApplications(root, "home");
 
-test("each namespace with claims gets the Secret, and no other does", async () => {
+test("only namespaces with claims get the Secret", async () => {
     const registered = await mockEngine();
     new Backup("backup", { root, applications, backup });
     await settled();
@@ -47,7 +47,7 @@ test("no credential is in a plain input", async () => {
     expect(jobs).not.toMatch(/of the (account|repository)|PRIVATE KEY/);
 });
 
-test("the repository is opened every hour, and old copies are deleted after the night's", async () => {
+test("the repository is opened every hour, and old copies are deleted after the nightly ones", async () => {
     const registered = await mockEngine();
     new Backup("backup", { root, applications, backup });
     await settled();

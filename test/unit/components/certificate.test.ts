@@ -12,7 +12,7 @@ test.each([
     ["applications", { applications: ["jellyfin"], where: "tier 3", revision: "c0ffee" }],
     ["webhook", { owner: "MetalLB", object: { apiVersion: "v1", kind: "Namespace", metadata: { name: "any" } } }],
 ])(
-    "the wait for %s ends at once where the API server's certificate is not accepted, and says so",
+    "the wait for %s fails at once if the API server's certificate is not trusted, with that reason",
     async (wait, told) => {
         const { code, said } = await runWait(wait, { kubeconfig: server.kubeconfig, limit: 3_600, ...told });
 

@@ -77,7 +77,7 @@ beforeEach(() => {
 
 afterAll(() => server.close());
 
-test("the API server says what the program and the charts have to know", async () => {
+test("reads the facts that the program and the charts need from the API server", async () => {
     expect(await readCluster(server.kubeconfig)).toEqual({
         nodes: ["attic", "shelf"],
         architectures: ["arm64"],
@@ -93,13 +93,13 @@ test("the API server says what the program and the charts have to know", async (
     });
 });
 
-test("a k3s whose Traefik nobody has configured", async () => {
+test("a k3s whose Traefik has no configuration", async () => {
     known = Object.fromEntries(Object.entries(objects).filter(([path]) => !path.includes("helm.cattle.io")));
 
     expect(await readCluster(server.kubeconfig)).toMatchObject({ traefikValues: "" });
 });
 
-test("a cluster that does not answer is not known", async () => {
+test("a cluster that does not answer is unknown", async () => {
     expect(await readCluster(kubeconfigOf({ server: "https://127.0.0.1:1" }))).toBeUndefined();
 });
 
@@ -108,21 +108,18 @@ test.each([
     ["localhost", true],
     ["[::1]", true],
     ["192.0.2.1", false],
-])(
-    "a preview with a kubeconfig at %s, where nothing answers, says that this is the machine that it runs on: %s",
-    async (host, isSaid) => {
-        await mockEngine();
-        jest.spyOn(pulumi.runtime, "isDryRun").mockReturnValue(true);
-        const warn = jest.spyOn(pulumi.log, "warn").mockResolvedValue();
-        const { facts } = askCluster(pulumi.output(kubeconfigOf({ server: `https://${host}:1` })), true, () => []);
-        await new Promise((resolve) => facts.apply(() => resolve(undefined)));
-        const sentence = `hearth:kubeconfig does not answer: https://${host}:1 is an address of this machine`;
-        expect(warn.mock.calls.map(([said]) => said)).toEqual(isSaid ? [expect.stringContaining(sentence)] : []);
-        jest.restoreAllMocks();
-    },
-);
+])("a preview with an unreachable kubeconfig at %s mentions that it points to this host: %s", async (host, isSaid) => {
+    await mockEngine();
+    jest.spyOn(pulumi.runtime, "isDryRun").mockReturnValue(true);
+    const warn = jest.spyOn(pulumi.log, "warn").mockResolvedValue();
+    const { facts } = askCluster(pulumi.output(kubeconfigOf({ server: `https://${host}:1` })), true, () => []);
+    await new Promise((resolve) => facts.apply(() => resolve(undefined)));
+    const sentence = `hearth:kubeconfig does not answer: https://${host}:1 is an address of this machine`;
+    expect(warn.mock.calls.map(([said]) => said)).toEqual(isSaid ? [expect.stringContaining(sentence)] : []);
+    jest.restoreAllMocks();
+});
 
-test("a cluster whose ServiceLB is on is refused before anything is changed, with the way to turn it off", () => {
+test("rejects a cluster with ServiceLB before any change, with the way to disable it", () => {
     expect(() => checkCluster({ serviceLb: ["kube-system/traefik"], nfsClaims: [] }, true)).toThrow(
         /ServiceLB of k3s serves kube-system\/traefik[\s\S]*disable: \[servicelb\]/,
     );
@@ -136,7 +133,7 @@ test("a cluster with data on an NFS server keeps the driver that mounts it", () 
     expect(() => checkCluster({ ...facts, nfsClaims: [] }, false)).not.toThrow();
 });
 
-test("an update waits for an API server that restarts, so that the values of its Traefik are known", async () => {
+test("an update waits for an API server that restarts, to read its Traefik's values", async () => {
     await mockEngine();
     let answers = 0;
     const restarting = await serveApi("own", ({ url = "" }, response) => {

@@ -68,12 +68,12 @@ async function lost(server: string, kubeconfig: string, hook = webhook): Promise
     });
 }
 
-test("nothing is said of a push that Argo CD refreshes its Applications for", async () => {
+test("no warning for a push that makes Argo CD refresh its Applications", async () => {
     const { kubeconfig, refresh } = await cluster();
     expect(await lost(await gitea(webhook, refresh), kubeconfig)).toBeUndefined();
 });
 
-test("a push that does not reach Argo CD is said, with where Gitea's answer stands and what to allow", async () => {
+test("a push that does not reach Argo CD is reported, with the page of Gitea's answer and the setting to change", async () => {
     const { kubeconfig } = await cluster();
     const server = await gitea(webhook, () => {});
     const said = await lost(server, kubeconfig);
@@ -82,7 +82,7 @@ test("a push that does not reach Argo CD is said, with where Gitea's answer stan
     expect(said).toMatch(/ALLOWED_HOST_LIST = private.*hearth:gitea\.webhook/);
 });
 
-test("a Gitea that calls the repository by a name that Argo CD does not know is said as that", async () => {
+test("a repository URL that Gitea and Argo CD know by different names is reported as such", async () => {
     const { kubeconfig } = await cluster();
     const server = await gitea(webhook, () => {}, "https://localhost:3000/home/hearth");
     expect(await lost(server, kubeconfig)).toContain(
@@ -90,12 +90,12 @@ test("a Gitea that calls the repository by a name that Argo CD does not know is 
     );
 });
 
-test("a webhook that somebody deleted is a push that does not arrive", async () => {
+test("a deleted webhook is a push that does not arrive", async () => {
     const { kubeconfig } = await cluster();
     expect(await lost(await gitea("http://elsewhere", () => {}), kubeconfig)).toMatch(/does not reach Argo CD/);
 });
 
-test("an API server that is unreachable is no lost message", async () => {
+test("an unreachable API server does not count as a lost message", async () => {
     const kubeconfig = (await cluster()).kubeconfig.replace(/127\.0\.0\.1:\d+/, "127.0.0.1:1");
     await expect(lost(await gitea(webhook, () => {}), kubeconfig)).rejects.toThrow(/ECONNREFUSED|connect/);
 });

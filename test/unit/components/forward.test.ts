@@ -42,7 +42,7 @@ function open({ headers }: IncomingMessage, socket: Duplex): void {
 
 const upgrade = () => once(api, "upgrade") as Promise<[request: IncomingMessage, socket: Duplex]>;
 
-test("a connection that the API server opens when nobody waits for it any more is closed", async () => {
+test("a connection that the API server opens after the client has given up is closed", async () => {
     const asked = upgrade();
     await throughCluster(kubeconfig(), async (address) => {
         const visitor = connect(Number(new URL(address).port));

@@ -23,13 +23,13 @@ const repositorySecret = (registered: Registered[]) =>
 /** The keys of its data, which is a secret on the wire. */
 const keys = (secret?: Registered) => Object.keys(Object(secret?.inputs["data"]).value).sort();
 
-test("a Git server of somebody else's gets nothing but a reader without an account", async () => {
+test("an external Git server gets only a reader without an account", async () => {
     const registered = await register();
     expect(keys(repositorySecret(registered))).toEqual(["type", "url"]);
     expect(registered.filter(({ type }) => type === "command:local:Command")).toEqual([]);
 });
 
-test("a Gitea is told what to have on standard input, as a secret, before Argo CD reads from it", async () => {
+test("Gitea's declaration is passed on standard input, as a secret, before Argo CD reads from it", async () => {
     const registered = await register({
         administrator: { name: "hearth", password: "hunter2" },
         webhook: "http://argocd/api",
@@ -83,7 +83,7 @@ describe("a home without a Git server", () => {
         return registered;
     }
 
-    test("has Gitea before its repository is declared: what the Application gitops is made of, by name and values", async () => {
+    test("has Gitea before its repository is declared: the chart of the Application gitops, with the same name and values", async () => {
         const registered = await registerHome();
         const release = registered.find(({ type }) => type === "kubernetes:helm.sh/v3:Release");
         const gitops = applications.find(({ name }) => name === "gitops");
@@ -106,11 +106,11 @@ describe("a home without a Git server", () => {
         });
     });
 
-    test("has Argo CD ask Gitea's Service, which needs no name of the home's", async () => {
+    test("lets Argo CD read from Gitea's Service, without any name of the home", async () => {
         expect(keys(repositorySecret(await registerHome()))).toEqual(["password", "proxy", "type", "url", "username"]);
     });
 
-    test("is told that it needs gitops, or a URL, when it has taken it out", async () => {
+    test("without the gitops Application, needs either that or a URL", async () => {
         await expect(registerHome(["gitops"])).rejects.toThrow(
             /set hearth:repository.url: this cluster has no Application gitops in clusters\/home\/apps/,
         );

@@ -1,7 +1,7 @@
 import { parse } from "yaml";
 import { traefikValues } from "../../../components/k3s";
 
-test("uploads may take half an hour, services see who asks, and SSH has an entry point", () => {
+test("uploads may take half an hour, services see client addresses, and SSH has an entry point", () => {
     expect(parse(traefikValues(""))).toEqual({
         ports: {
             web: { transport: { respondingTimeouts: { readTimeout: "30m" } } },
@@ -12,7 +12,7 @@ test("uploads may take half an hour, services see who asks, and SSH has an entry
     });
 });
 
-test("settings that somebody made before stay, and a second run changes nothing", () => {
+test("existing settings stay, and a second run changes nothing", () => {
     const first = traefikValues("logs: {access: {enabled: true}}\nports: {websecure: {http3: {enabled: true}}}\n");
 
     expect(parse(first)).toMatchObject({
@@ -22,7 +22,7 @@ test("settings that somebody made before stay, and a second run changes nothing"
     expect(traefikValues(first)).toBe(first);
 });
 
-test("Traefik asks MetalLB for its address once, also where somebody asked for another in another form", () => {
+test("Traefik requests its address from MetalLB once, also if existing settings request another in another form", () => {
     const asked = (values: string) => parse(values).service;
     const address = "192.168.1.240";
     const other =
@@ -36,7 +36,7 @@ test("Traefik asks MetalLB for its address once, also where somebody asked for a
     });
 });
 
-test("an address that Traefik asks for already stays as somebody wrote it", () => {
+test("an address that existing settings already request stays as it is written", () => {
     const existing = "service: {spec: {loadBalancerIP: 192.168.1.240}}";
 
     expect(parse(traefikValues(existing, "192.168.1.240")).service).toEqual({

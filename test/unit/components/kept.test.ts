@@ -2,7 +2,7 @@ import { CertManager } from "../../../components/cert-manager";
 import { Namespaces } from "../../../components/namespaces";
 import { mockEngine, settled } from "./mocks";
 
-test("a removed service keeps its namespace, and with it every volume; the system's namespaces go", async () => {
+test("a removed service keeps its namespace, and with it every volume; the system's namespaces are deleted", async () => {
     const registered = await mockEngine();
     new Namespaces("namespaces", { system: { "metallb-system": "privileged" }, services: { jellyfin: "restricted" } });
     await settled();
@@ -29,7 +29,7 @@ test("cert-manager's CRDs stay when its release is removed, and with them every 
     expect(release?.inputs).toMatchObject({ values: { crds: { enabled: true, keep: true } } });
 });
 
-test("no resource of the program is protected: `pulumi destroy` has to work without a change of the program", async () => {
+test("no resource of the program is protected: `pulumi destroy` works without a change of the program", async () => {
     const registered = await mockEngine();
     new Namespaces("namespaces", { system: {}, services: { jellyfin: "restricted" } });
     new CertManager("cert-manager", { namespace: "cert-manager", kubeconfig: "/dev/null" });

@@ -27,11 +27,11 @@ test.each<[string, object, string]>([
         'workloads.x.volumes.data.claim.class: "longhorn" is not a StorageClass of this cluster; StorageClasses: ' +
             "local-path, media, nfs",
     ],
-])("%s is named, with what there is", (_, values, message) => {
+])("reports %s, with the names that exist", (_, values, message) => {
     expect(missing(values)).toEqual([`charts/x/values.yaml: ${message}`]);
 });
 
-test("what exists, and what the program creates, is no mistake", () => {
+test("accepts names that exist, and those that the program creates", () => {
     expect(
         missing({
             transcoding: { device: "gpu.intel.com/i915" },
@@ -42,7 +42,7 @@ test("what exists, and what the program creates, is no mistake", () => {
     ).toEqual([]);
 });
 
-test("a home as it is in this repository names nothing that a plain k3s lacks", () => {
+test("this repository's values name only what a plain k3s has", () => {
     const plain = {
         ...facts,
         devices: [],
@@ -61,19 +61,19 @@ describe("a home without an export", () => {
     const without = (...names: string[]) => applications.filter(({ name }) => !names.includes(name));
     const sharing = ["arr", "audiobookshelf", "jellyfin", "kavita", "navidrome", "qbittorrent", "tdarr"];
 
-    test("names the services that share media, before anything is built", () => {
+    test("reports the services that share media, before anything is created", () => {
         expect(() => checkMedia(".", applications, undefined)).toThrow(
             `set hearth:nfs: ${sharing.join(", ")} share media on an export.`,
         );
         expect(() => checkMedia(".", without(...sharing.slice(1)), undefined)).toThrow("set hearth:nfs: arr share");
     });
 
-    test("runs the other services, and so does a home with an export all of them", () => {
+    test("runs the other services, and a home with an export runs all of them", () => {
         expect(() => checkMedia(".", without(...sharing), undefined)).not.toThrow();
         expect(() => checkMedia(".", applications, { server: "nas", path: "/export" })).not.toThrow();
     });
 
-    test("runs a service whose Application takes the volume away", () => {
+    test("runs a service whose Application removes the volume", () => {
         const [qbittorrent] = applications.filter(({ name }) => name === "qbittorrent");
         const withValues = (values: object) => {
             const copy = structuredClone(qbittorrent) as (typeof applications)[number];

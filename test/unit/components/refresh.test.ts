@@ -37,7 +37,7 @@ const existing = [
     application("other", before),
 ];
 
-test("the tier's Applications on another commit are compared to Git at once; one that does not exist yet is not waited for", async () => {
+test("refreshes the tier's Applications on another commit at once, and does not wait for missing ones", async () => {
     expect(await refresh({ applications: [...applications, "missing"] }, existing)).toEqual({
         code: 0,
         said: "",
@@ -45,7 +45,7 @@ test("the tier's Applications on another commit are compared to Git at once; one
     });
 });
 
-test("a forced push back is noted on each Application of the tier, once", async () => {
+test("notes a forced push back on each Application of the tier, once", async () => {
     const noted = { metadata: { name: "ready", annotations: { "hearth/forced-back": forcedBack } } };
     expect(
         await refresh({ applications, forcedBack }, [...existing.slice(0, 2), { ...existing[2], ...noted }]),
@@ -59,11 +59,11 @@ test("a forced push back is noted on each Application of the tier, once", async 
     });
 });
 
-test("an Application that is deleted meanwhile is the tier's to create", async () => {
+test("leaves an Application that is deleted in between to the tier", async () => {
     expect(await refresh({ applications }, existing, "late")).toMatchObject({ code: 0, said: "" });
 });
 
-test("an API server that refuses ends the run with its words", async () => {
+test("ends the run with the API server's message when it denies the request", async () => {
     const server = await serveApi("own", (_, response) => {
         response.writeHead(403, { "content-type": "application/json" });
         response.end(JSON.stringify({ message: 'applications is forbidden: User "home" cannot list resource' }));

@@ -16,7 +16,7 @@ function chart(name: string, repository: string): void {
 
 afterAll(() => rmSync(root, { recursive: true }));
 
-test("a namespace that runs an image of the home gets a login for the home's registry, and no other does", async () => {
+test("only namespaces that run an image of the home get a login for the home's registry", async () => {
     chart("page", "git.home.example.com/family/page");
     chart("ntfy", "docker.io/binwiederhier/ntfy");
     const registered = await mockEngine();

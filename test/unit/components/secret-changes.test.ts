@@ -1,17 +1,17 @@
 import { keysUsed, observedChanges } from "../../../components/secret-changes";
 
-describe("what changed in a Secret since it was last looked at", () => {
+describe("changes in a Secret since the last comparison", () => {
     const known = { a: { digest: "1", time: 0 }, b: { digest: "2", time: 50 } };
 
-    test("the first look finds no change: a rebuilt cluster restarts nothing", () => {
+    test("the first comparison finds no change: a rebuilt cluster restarts nothing", () => {
         expect(observedChanges(undefined, { a: "1" }, 99)).toEqual({ a: { digest: "1", time: 0 } });
     });
 
-    test("the same values: what is outstanding stays so", () => {
+    test("with the same values, pending restarts stay pending", () => {
         expect(observedChanges(known, { a: "1", b: "2" }, 99)).toEqual(known);
     });
 
-    test("another value, and a key that is new, changed when the Secret did; a key that is gone is forgotten", () => {
+    test("another value and a new key changed when the Secret did; a removed key is forgotten", () => {
         expect(observedChanges(known, { a: "9", c: "3" }, 99)).toEqual({
             a: { digest: "9", time: 99 },
             c: { digest: "3", time: 99 },

@@ -18,7 +18,7 @@ function declare(chart: string, yaml: string): void {
 
 const generated = "{description: a password, generate: {length: 32, alphabet: alphanumeric}}";
 
-describe("reading what charts declare", () => {
+describe("reading the declarations of charts", () => {
     test("required, generated and shared secrets", () => {
         declare("database", `secrets: {jellyfin: ${generated}}`);
         declare("jellyfin", "secrets: {password: {description: shared, from: {chart: database, key: jellyfin}}}");
@@ -48,7 +48,7 @@ describe("reading what charts declare", () => {
             "secrets: {a: {description: x, from: {chart: x, key: a}}}",
             /declares no "a" of its own/,
         ],
-    ])("refuses a secret that is %s", (_, yaml, message) => {
+    ])("rejects a secret that is %s", (_, yaml, message) => {
         declare("x", yaml);
         expect(() => readSecretDeclarations(root, ["x"])).toThrow(message);
     });
@@ -60,18 +60,18 @@ describe("comparing with the stack's config", () => {
         database: { admin: { description: "x", generate: { length: 32, alphabet: "hex" as const } } },
     };
 
-    test("a generated secret may be given, to keep one that exists", () => {
+    test("a generated secret may be set, to keep an existing one", () => {
         const given = { "cert-manager": { token: "t" }, database: { admin: "kept" } };
         expect(() => checkGivenSecrets(declarations, given, "home")).not.toThrow();
     });
 
-    test("lists what is missing, for what it is, and the command to type", () => {
+    test("lists every missing secret with its purpose and the command that sets it", () => {
         expect(() => checkGivenSecrets(declarations, {}, "home")).toThrow(
             /cert-manager\.token: API token of the DNS provider\n\s+pulumi config set --stack home --secret --path 'hearth:secrets\.cert-manager\.token'/,
         );
     });
 
-    test("lists what no chart asks for, without its value", () => {
+    test("lists every secret that no chart declares, without its value", () => {
         const check = () =>
             checkGivenSecrets(declarations, { "cert-manager": { token: "t" }, old: { key: "hunter2" } }, "home");
         expect(check).toThrow(/that no chart asks for:\n {2}old\.key\n\s+pulumi config rm/);
@@ -79,7 +79,7 @@ describe("comparing with the stack's config", () => {
     });
 });
 
-describe("a value that a chart cannot take", () => {
+describe("a value that a chart cannot use", () => {
     const declared = (form: "line" | "word" | "hex") => ({
         app: { key: { description: "x", form, required: true as const } },
     });
@@ -124,7 +124,7 @@ describe("rotations in the stack's config", () => {
             { database: { password: "2026-11-23" } },
             "database.password",
         ],
-    ])("of %s are refused, with the command that takes them out", (_, given, rotations, name) => {
+    ])("of %s are rejected, with the command that removes them", (_, given, rotations, name) => {
         expect(() => checkRotations(declarations, given, rotations, "home")).toThrow(
             `pulumi config rm --stack home --path 'hearth:rotations.${name}'`,
         );

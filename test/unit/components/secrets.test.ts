@@ -36,7 +36,7 @@ test("one Secret per chart: given, generated and shared values", async () => {
     expect(database?.["data"]).toEqual(secret({ jellyfin: base64("generated-database-jellyfin") }));
 });
 
-test("a secret without a value is refused, not written empty", async () => {
+test("a secret without a value is rejected, not written empty", async () => {
     await mockEngine();
     const declarations = { jellyfin: { token: { description: "x", required: true as const } } };
     expect(() => new Secrets("secrets", { declarations, given: {}, rotations: {}, namespaces: {} })).toThrow(
@@ -44,7 +44,7 @@ test("a secret without a value is refused, not written empty", async () => {
     );
 });
 
-test("a rotated secret is generated anew, and no other one", async () => {
+test("a rotated secret is regenerated, and no other", async () => {
     const registered = await mockEngine();
     const generate = { length: 24, alphabet: "alphanumeric" as const };
     new Secrets("secrets", {
@@ -60,7 +60,7 @@ test("a rotated secret is generated anew, and no other one", async () => {
     expect(generated["app-salt"]?.["keepers"]).toBeUndefined();
 });
 
-test("everything that uses secrets is told of each Secret, after those whose values it holds too", async () => {
+test("the restart of consumers follows each Secret, after those whose values it includes", async () => {
     const registered = await mockEngine();
     const password = { description: "x", generate: { length: 24, alphabet: "alphanumeric" as const } };
     const { written } = new Secrets("secrets", {

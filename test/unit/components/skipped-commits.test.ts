@@ -19,7 +19,7 @@ const atRest: Application = {
     },
 };
 
-test("a commit that touches the chart of an Application that is OutOfSync, and was not synced, was passed over", async () => {
+test("a commit is skipped if it touches the chart of an Application that is OutOfSync and was not synced", async () => {
     changed("charts/app/values.yaml");
     expect(await isCommitSkipped(atRest)).toBe(true);
     expect(git).toHaveBeenLastCalledWith([
@@ -33,31 +33,31 @@ test("a commit that touches the chart of an Application that is OutOfSync, and w
     ]);
 });
 
-test("absolute paths are from the repository's top folder", async () => {
+test("absolute paths start at the repository's top folder", async () => {
     changed("charts/app/values.yaml");
     const annotations = { "argocd.argoproj.io/manifest-generate-paths": "/charts/app;/charts/common" };
     expect(await isCommitSkipped({ ...atRest, metadata: { name: "app", annotations } })).toBe(true);
     expect(jest.mocked(git).mock.lastCall?.[0].slice(-2)).toEqual([":(top)charts/app", ":(top)charts/common"]);
 });
 
-test("what somebody deployed past Argo CD stays: no commit touches its chart", async () => {
+test("manual changes stay: no commit touches their chart", async () => {
     changed("");
     expect(await isCommitSkipped(atRest)).toBe(false);
 });
 
-test("root has no work of anybody past it: what Pulumi made anew is root's after a sync only", async () => {
+test("root has no manual changes: an Application that Pulumi recreated belongs to root only after a sync", async () => {
     changed("");
     const root = { ...atRest, metadata: { name: "root" } };
     expect(await isCommitSkipped(root)).toBe(true);
     expect(await isCommitSkipped({ ...root, status: { ...atRest.status, sync: { status: "Synced" } } })).toBe(false);
 });
 
-test("what is synced by hand alone is left to whoever does it", async () => {
+test("an Application with manual sync is left alone", async () => {
     changed("charts/app/values.yaml");
     expect(await isCommitSkipped({ ...atRest, spec: { syncPolicy: {} } })).toBe(false);
 });
 
-test("of a commit that this checkout does not have nothing is said", async () => {
+test("a commit that is missing from this checkout is not reported", async () => {
     jest.mocked(git).mockRejectedValue(new Error("bad object b"));
     expect(await isCommitSkipped(atRest)).toBe(false);
 });
@@ -76,7 +76,7 @@ test.each([
         undefined,
     ],
     ["was never synced", { ...atRest.status, operationState: undefined }, undefined],
-])("nothing was passed over of an Application that %s", async (_, status, operation) => {
+])("no commit was skipped for an Application that %s", async (_, status, operation) => {
     changed("charts/app/values.yaml");
     expect(await isCommitSkipped({ ...atRest, status, operation })).toBe(false);
 });

@@ -50,7 +50,7 @@ test("five releases, each pinned and from its own upstream repository", async ()
     }
 });
 
-test("Argo CD's Redis has a password that Pulumi generates, and the chart makes none", async () => {
+test("Pulumi generates the password of Argo CD's Redis, and the chart creates none", async () => {
     const registered = await system();
     expect(byType(registered, "kubernetes:core/v1:Secret")["argocd-redis"]).toMatchObject({
         metadata: { name: "argocd-redis", namespace: "argocd" },
@@ -61,7 +61,7 @@ test("Argo CD's Redis has a password that Pulumi generates, and the chart makes 
     expect(argocd?.dependencies).toContain(secret?.urn);
 });
 
-test("a mirror takes every upstream repository's place, and Argo CD may use it", async () => {
+test("a mirror replaces every upstream repository, and Argo CD may use it", async () => {
     const registered = await system('{"repository":"http://127.0.0.1:1"}');
     for (const inputs of Object.values(byType(registered, release))) {
         expect(inputs["repositoryOpts"]).toEqual({ repo: "http://127.0.0.1:1" });
@@ -70,7 +70,7 @@ test("a mirror takes every upstream repository's place, and Argo CD may use it",
     expect(project?.["spec"]).toMatchObject({ sourceRepos: ["https://git.home.arpa/home.git", "http://127.0.0.1:1"] });
 });
 
-test("MetalLB hands out the stack's addresses, and announces that very pool", async () => {
+test("MetalLB hands out the stack's addresses, and announces the same pool", async () => {
     const registered = await system();
     expect(byType(registered, "kubernetes:metallb.io/v1beta1:IPAddressPool")["metallb-pool"]).toMatchObject({
         metadata: { name: "home", namespace: "metallb-system" },
@@ -81,7 +81,7 @@ test("MetalLB hands out the stack's addresses, and announces that very pool", as
     });
 });
 
-test("the StorageClasses point at the stack's server and keep data; media is one directory for all", async () => {
+test("the StorageClasses use the stack's server and keep data; media is one directory for all", async () => {
     const { nfs, media } = byType(await system(), "kubernetes:storage.k8s.io/v1:StorageClass");
     expect(nfs).toMatchObject({ parameters: { server: "nas", share: "/export" }, reclaimPolicy: "Retain" });
     expect(media).toMatchObject({

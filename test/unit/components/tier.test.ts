@@ -65,7 +65,7 @@ test("a tier registers its own Applications, gated on revision, sync and health"
     });
 });
 
-test("commands beside them refresh them and say why one is late; they learn of the cluster on standard input alone", async () => {
+test("its commands refresh them and report late ones; the cluster is passed on standard input alone", async () => {
     const registered = await mockEngine();
     new Tier("tier-2", {
         tier: 2,
@@ -100,7 +100,7 @@ test("commands beside them refresh them and say why one is late; they learn of t
 
 // Pulumi runs a number of steps at a time, by default four for each processor, and an Application that waits for its revision
 // holds its place.
-test("Argo CD refreshes a tier before any of its Applications waits: late ones, however many, do not keep the gate away", async () => {
+test("Argo CD refreshes a tier before any of its Applications waits, so that any number of late ones cannot block the gate", async () => {
     const registered = await mockEngine();
     const applications = readApplications(resolve(__dirname, "../../.."), "home");
     const own = applications.filter(({ tier }) => tier === 3).map(({ name }) => name);
@@ -117,7 +117,7 @@ test("Argo CD refreshes a tier before any of its Applications waits: late ones, 
     }
 });
 
-test("a branch that a forced push put back makes refresh and gate of a tier run again, and no Application", async () => {
+test("after a forced push back, only the refresh and the gate of a tier rerun", async () => {
     const inputs = async (forcedBack?: string) => {
         const registered = await mockEngine();
         const applications = [application("garage", 2)];
@@ -132,7 +132,7 @@ test("a branch that a forced push put back makes refresh and gate of a tier run 
     expect(changed.sort()).toEqual(["tier-2-gate", "tier-2-refresh"]);
 });
 
-test("no Application of a tier is made before every one of the tier before is there", async () => {
+test("no Application of a tier is created before all of the tier before are ready", async () => {
     const registered = await mockEngine();
     const tiers = [1, 2, 3] as const;
     const namesOf = (tier: number) => ["a", "b", "c"].map((each) => `${each}${tier}`);

@@ -6,7 +6,7 @@ const fieldsV1 = { "f:metadata": { "f:labels": {} }, "f:spec": { "f:replicas": {
 const status = { manager: "kube-controller-manager", operation: "Update", subresource: "status", fieldsV1: {} };
 
 test.each(["helm", "pulumi-resource-kubernetes"])(
-    "what %s has made is Argo CD's, but for the metadata; what others manage stays theirs",
+    "fields that %s set become Argo CD's, except the metadata; other managers keep theirs",
     (manager) => {
         expect(ownedByArgocd([{ manager, operation: "Update", fieldsV1 }, status])).toEqual([
             { manager, operation: "Update", fieldsV1: { "f:metadata": { "f:labels": {} } } },
@@ -64,7 +64,7 @@ async function transfer(conflicts: number, limit: number) {
     return { ...ended, patches };
 }
 
-test("an object that a controller writes meanwhile is transferred as it is then", async () => {
+test("an object that a controller updates in between is transferred in its new version", async () => {
     expect(await transfer(2, 60)).toMatchObject({
         code: 0,
         said: "",
@@ -79,7 +79,7 @@ test("an object that a controller writes meanwhile is transferred as it is then"
     });
 });
 
-test("an object that is written again and again ends the run in its time, with what the API server said", async () => {
+test("an object that is updated again and again ends the run at its limit, with the API server's message", async () => {
     expect(await transfer(Number.POSITIVE_INFINITY, 1)).toEqual({
         code: 1,
         said: "The ownership of Gitea's objects cannot be transferred to Argo CD: the object has been modified\n",

@@ -13,7 +13,7 @@ test.each([
     expect(backendFolder(url, root)).toBe(expected);
 });
 
-describe("a run begins", () => {
+describe("a run starts", () => {
     const given = process.env["PULUMI_BACKEND_URL"];
     let root: string;
 

@@ -29,24 +29,24 @@ test("without hearth:backup there are no copies", () => {
     expect(settings().backup).toBeUndefined();
 });
 
-test("a home is called by its domain in the repository, unless it says otherwise", () => {
+test("the repository knows a home by its domain, unless backup.home is set", () => {
     expect(settings(s3).backup).toMatchObject({ home: "home.example.com", start: 1, hours: 4, startEmpty: false });
     expect(settings({ ...s3, home: "cabin" }).backup?.home).toBe("cabin");
 });
 
-test("the target is an address of S3, SFTP or a rest-server, as restic takes it", () => {
+test("the target is an address of S3, SFTP or a rest-server, in restic's form", () => {
     expect(settings({ target: "sftp://me@nas:23//copies/home", sftp, password: "p" }).backup?.target).toBeDefined();
     expect(settings({ target: "rest:https://copies.example.com/home/", password: "p" }).backup?.target).toBeDefined();
 });
 
-test("pods reach the target's own port: at its address, or anywhere for a name", () => {
+test("pods may reach the target's own port: at its address, or at any address for a host name", () => {
     expect(peers("rest:https://192.0.2.7:8000/home/")).toEqual([{ cidr: "192.0.2.7/32", ports: [8000] }]);
     expect(peers("s3:https://s3.example.com/bucket")).toEqual([{ anywhere: true, ports: [443] }]);
     expect(peers("sftp://me@nas//copies")).toEqual([{ anywhere: true, ports: [22] }]);
     expect(peers("rest:http://nas/home/")).toEqual([{ anywhere: true, ports: [80] }]);
 });
 
-describe("mistakes, in words and without a secret", () => {
+describe("mistakes are reported in a sentence, without secrets", () => {
     test.each([
         [
             "a target of another kind",

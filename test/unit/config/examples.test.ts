@@ -5,7 +5,7 @@ import { parseSettings } from "../../../config/settings";
 
 const root = resolve(__dirname, "../../..");
 
-test.each(["home", "sandbox"])("Pulumi.%s.yaml is a config that the program accepts", (stack) => {
+test.each(["home", "sandbox"])("the program accepts Pulumi.%s.yaml", (stack) => {
     const { config } = parse(readFileSync(join(root, `Pulumi.${stack}.yaml`), "utf8"));
     const values = Object.entries<unknown>(config).map(([key, value]) => [
         key.replace(/^hearth:/, ""),

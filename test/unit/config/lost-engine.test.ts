@@ -11,7 +11,7 @@ const program = `
     console.log("ready");
 `;
 
-test("a program whose engine was killed ends with the next line that it prints", async () => {
+test("a program whose engine was killed exits at the next line that it prints", async () => {
     const child = spawn(process.execPath, ["--import", "tsx", "--eval", program], { stdio: "pipe" });
     await once(child.stdout, "data");
     child.stdout.destroy();

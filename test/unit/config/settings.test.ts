@@ -30,7 +30,7 @@ const errorOf = (changes: Record<string, string | undefined>): string => {
     throw new Error("the config was accepted");
 };
 
-describe("a config that is right", () => {
+describe("a valid config", () => {
     test("gets the documented defaults", () => {
         expect(parse({})).toMatchObject({
             cluster: "home",
@@ -58,7 +58,7 @@ describe("a config that is right", () => {
     });
 });
 
-describe("where the repository is", () => {
+describe("the location of the repository", () => {
     const elsewhere = "https://git.example.org/haus/hearth.git";
 
     test("without a URL, in the home's own Gitea, by the name that Gitea has in the home", () => {
@@ -69,13 +69,13 @@ describe("where the repository is", () => {
         });
     });
 
-    test("with one, on a Git server that is there, and the home's own is not asked", () => {
+    test("with a URL, on an existing Git server, and the home's own is not used", () => {
         const settings = parse({ repository: JSON.stringify({ url: elsewhere, revision: "trunk" }) });
         expect(settings.repository).toEqual({ url: elsewhere, revision: "trunk" });
         expect([settings.ownGitea, settings.gitea.password]).toEqual([false, undefined]);
     });
 
-    test("with a password, on a Gitea that is there, in which it is declared", () => {
+    test("with a password, on an existing Gitea, where it is declared", () => {
         const { gitea, ownGitea } = parse({ gitea: '{"password":"x"}' });
         expect(gitea).toMatchObject({ administrator: "hearth", password: "x" });
         expect(ownGitea).toBe(false);
@@ -208,12 +208,12 @@ describe("nodes to build a cluster from", () => {
             built([{ ...machine("a", 1), disks: ["1", "2", "3", "4"].map(disk) }]),
             /hearth:storage.passphrase: .*the passphrase of the data disks/,
         ],
-    ])("%s: says what to do", (_, changes, message) => {
+    ])("%s: states the fix", (_, changes, message) => {
         expect(errorOf(changes)).toMatch(message);
     });
 });
 
-describe("what a script or kubectl could take for something else is refused", () => {
+describe("a value that a script or kubectl could misread is rejected", () => {
     const node = machine("a", 1);
 
     test.each(["-", "-x", "a b", "$(id)", "a'b"])("the serial number %j", (serial) => {
@@ -236,7 +236,7 @@ describe("what a script or kubectl could take for something else is refused", ()
     });
 });
 
-describe("a config that is wrong says where, what was found and what is accepted", () => {
+describe("an invalid config states the path, the value and the expected form", () => {
     test.each([
         [
             "a missing domain",

@@ -11,7 +11,7 @@ beforeEach(() => {
 
 afterEach(() => rmSync(join(file, ".."), { recursive: true }));
 
-test("finds every encrypted value, however deep", () => {
+test("finds every encrypted value at any depth", () => {
     const lines = [
         "config:",
         "  hearth:kubeconfig:",
@@ -44,20 +44,20 @@ test.each([
         "line 2 is a merge conflict",
     ],
     ["what is not YAML", "config:\n  a: [1\n  b: 2\n", ": line "],
-])("says on which line there is %s", (_, text, expected) => {
+])("reports the line of %s", (_, text, expected) => {
     writeFileSync(file, text);
 
     expect(() => readStackFile(file)).toThrow(expected);
     expect(() => readStackFile(file)).toThrow(file);
 });
 
-test("a map that contains itself is refused by its line", () => {
+test("rejects a self-referencing map with its line", () => {
     writeFileSync(file, "config: &all\n  hearth:domain: home.arpa\n  other: *all\n");
 
     expect(() => readStackFile(file)).toThrow(/line 3: an alias of something that it is in/);
 });
 
-test("a folder of the file's name is reported", () => {
+test("a folder with the file's name is reported", () => {
     mkdirSync(file);
 
     expect(() => readStackFile(file)).toThrow(`${file} is not a file`);

@@ -5,7 +5,7 @@ import { screenOf } from "../../../docs/recording/screen";
 
 const root = resolve(__dirname, "../../..");
 
-test("a picture of a terminal shows what is there in the end, in its colors", async () => {
+test("a picture of a terminal shows its final content, in its colors", async () => {
     const output = "waiting …\r\u001b[2Kname     \u001b[32mSynced\u001b[39m  <a & b>\r\n\u001b[1mdone\u001b[22m";
     const lines = await screenOf(output, 40, 5);
 
@@ -23,13 +23,13 @@ test("a picture of a terminal shows what is there in the end, in its colors", as
     expect(picture).not.toContain("waiting");
 });
 
-test("what has scrolled out of the terminal is not in the picture", async () => {
+test("lines that have scrolled out of the terminal are not in the picture", async () => {
     const lines = await screenOf("one\r\ntwo\r\nthree", 10, 2);
 
     expect(lines.map((line) => line.map(({ text }) => text))).toEqual([["two"], ["three"]]);
 });
 
-test("the picture of `npm start` has every service of the home (`npm run recording` draws it anew)", () => {
+test("the picture of `npm start` has every service of the home (`npm run recording` draws it again)", () => {
     const picture = readFileSync(join(root, "docs/start.svg"), "utf8");
     const shown = new Set([...picture.matchAll(/>([^<]*)<\/text>/g)].flatMap(([, text = ""]) => text.split(/\s+/)));
     const services = readdirSync(join(root, "clusters/home/apps")).map((name) => name.replace(/\.yaml$/, ""));

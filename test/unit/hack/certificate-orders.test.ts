@@ -48,7 +48,7 @@ test.each([
     expect(explained(message)).toContain(`(${message.replace(/\s+/g, " ")})`);
 });
 
-test("a message that nobody foresaw is printed as it is", () => {
+test("an unknown message is printed unchanged", () => {
     expect(explained("something\n new")).toBe("something new");
 });
 
@@ -63,7 +63,7 @@ const challenge = (reason: string): OrderObject => ({
     status: { state: "pending", reason },
 });
 
-test("a certificate that waits is named, after why; two challenges of the same reason are one line", () => {
+test("a pending certificate is named after its reasons; two challenges with the same reason are one line", () => {
     const objects = [certificate("wildcard", "False"), challenge("odd"), challenge("odd")];
 
     expect(pendingOrders(objects)).toEqual([
@@ -72,6 +72,6 @@ test("a certificate that waits is named, after why; two challenges of the same r
     ]);
 });
 
-test("a home whose certificates are ready has nothing to say of old challenges", () => {
+test("a home whose certificates are ready does not report old challenges", () => {
     expect(pendingOrders([certificate("wildcard", "True"), challenge("odd")])).toEqual([]);
 });

@@ -26,7 +26,7 @@ function kubeconfig(): string {
     }
 }
 
-test("a certificate says when it expires, and is an error in its last month", () => {
+test("a certificate's expiry date is shown, and is an error in its last month", () => {
     const text = kubeconfig();
     expect(certificateExpiry(text, new Date())).toMatch(/^the kubeconfig is valid until \d{4}-\d\d-\d\d, 36[45] days$/);
     expect(() => certificateExpiry(text, new Date(Date.now() + 340 * day))).toThrow(/, 2[45] days$/);

@@ -13,7 +13,7 @@ const node = (name: string, status: "True" | "Unknown") => ({
     status: { conditions: [{ type: "Ready", status }] },
 });
 
-test("clocks agree as far as leases can tell", () => {
+test("clocks within the precision of leases are accepted", () => {
     expect(checkClocks([lease("attic", 9), lease("cellar", -3)], [node("attic", "True")], now)).toBe("2 compared");
 });
 
@@ -24,7 +24,7 @@ test.each([
     expect(() => checkClocks([given], [node("attic", "True")], now)).toThrow(message);
 });
 
-test("a node that is not there any more has no wrong clock", () => {
+test("the clock of a deleted node is ignored", () => {
     expect(checkClocks([lease("attic", 600)], [node("attic", "Unknown")], now)).toBe("1 compared");
 });
 
@@ -46,15 +46,15 @@ test.each([
         'MountVolume.SetUp failed for volume "pvc-1" : applyFSGroup failed for vol nas#export#pvc-1##: lchown ' +
             "/var/lib/kubelet/pods/1/volumes: operation not permitted",
     ],
-])("an NFS server that maps root to nobody is found by %s", (_, reason, message) => {
+])("an NFS server that maps root to nobody is detected by %s", (_, reason, message) => {
     expect(() => checkExport([warning(reason, message)])).toThrow("root may not write to the export: immich/immich-1");
 });
 
-test("a mount that fails for another reason says nothing about root", () => {
+test("a mount that fails for another reason is not attributed to root squash", () => {
     expect(checkExport([warning("FailedMount", "mount.nfs: Connection timed out")])).toBe("no claim was refused");
 });
 
-test("images that run by tag alone are listed, each once", () => {
+test("images that are pinned by tag alone are listed, each once", () => {
     const pinned = `quay.io/a:1@sha256:${"0".repeat(64)}`;
     const pods = [["docker.io/b:2", pinned], ["docker.io/b:2"]].map((images) => ({
         spec: { containers: images.map((image) => ({ image })) },

@@ -28,7 +28,7 @@ const state = {
     },
 };
 
-test("everything that was done on a node is found, and nothing of a node whose name begins the same", () => {
+test("all resources of a node are found, and none of a node with a longer name", () => {
     expect(urnsOfNode(state, "node-1").map((each) => each.split("::").at(-1))).toEqual([
         "node-1-baseline",
         "node-1-k3s-join",
@@ -38,7 +38,7 @@ test("everything that was done on a node is found, and nothing of a node whose n
     expect(urnsOfNode(state, "node")).toEqual([]);
 });
 
-test("what is left of a state depends on nothing that is gone", () => {
+test("the remaining state depends on no removed resource", () => {
     const { version, deployment } = withoutResources(state, urnsOfNode(state, "node-1"));
     expect(version).toBe(3);
     expect(deployment.manifest).toEqual({ version: "v3" });

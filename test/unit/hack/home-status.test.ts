@@ -41,7 +41,7 @@ const home = (changes: Partial<HomeObjects> = {}): HomeObjects => ({
     ...changes,
 });
 
-test("a home that is well: tier by tier, the root Application last, and nothing to look at", () => {
+test("a healthy home: tier by tier, the root Application last, and no problem", () => {
     const status = homeStatus(home());
 
     expect(status.applications.map(({ name }) => name)).toEqual(["database", "jellyfin", "root"]);
@@ -52,7 +52,7 @@ test("a home that is well: tier by tier, the root Application last, and nothing 
     expect(status).toMatchObject({ ready: true, first: undefined });
 });
 
-test("a pod that no node can run is the reason of its Application, as the gate says it", () => {
+test("an unschedulable pod is the reason of its Application, in the gate's words", () => {
     const pending = {
         involvedObject: { kind: "Pod", name: "runner-arm64-0", namespace: "gitops" },
         reason: "FailedScheduling",
@@ -96,7 +96,7 @@ test.each<[string, Partial<HomeObjects>, string]>([
         { applications: [application("jellyfin", "3", degraded), application("root", undefined, outOfSync)] },
         "Application jellyfin (tier 3) is Synced and Degraded: health: no disk",
     ],
-])("to look at first: %s", (_, changes, expected) => {
+])("the first problem: %s", (_, changes, expected) => {
     const { ready, first } = homeStatus(home(changes));
 
     expect(ready).toBe(false);
@@ -104,7 +104,7 @@ test.each<[string, Partial<HomeObjects>, string]>([
     expect(first?.command).toMatch(/^(kubectl|npx pulumi) /);
 });
 
-test("says since when an Application is not ready: of its health by its status, of its sync by Argo CD's Events", () => {
+test("shows since when an Application is not ready: health by its status, sync by Argo CD's Events", () => {
     const event = (name: string, message: string, lastTimestamp: string) => ({
         involvedObject: { name },
         message,
@@ -135,7 +135,7 @@ test("says since when an Application is not ready: of its health by its status, 
     ]);
 });
 
-test("a restore that was killed is named before the services that it keeps stopped; a finished one is not", () => {
+test("a killed restore is listed before the services that it keeps stopped; a completed one is not listed", () => {
     const journal = (state: string) => ({
         metadata: { namespace: "paperless" },
         data: { journal: JSON.stringify({ chart: "paperless", id: "a", state, claims: [], exchanged: [] }) },
@@ -150,7 +150,7 @@ test("a restore that was killed is named before the services that it keeps stopp
     expect(homeStatus(home({ backups: backups("done", "copying") })).ready).toBe(true);
 });
 
-test("a copy that is late is what to look at, and makes no home unready", () => {
+test("a late copy is reported, and the home still counts as ready", () => {
     const labels = { "hearth/backup": "backup", "hearth/claim": "actual-data", "app.kubernetes.io/part-of": "actual" };
     const late = {
         metadata: { name: "actual-data-backup", namespace: "actual", labels },

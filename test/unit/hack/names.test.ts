@@ -160,7 +160,7 @@ const nameOf = (name: string, changes: Partial<HomeName> = {}): HomeName => ({
     ...changes,
 });
 
-test("a name that leads to Traefik, with a certificate of the home's own authority, has nothing wrong", async () => {
+test("a name that resolves to Traefik, with a certificate of the home's own CA, has no problem", async () => {
     expect(await checkName(nameOf("good.home.arpa"), surroundings)).toEqual({
         ...nameOf("good.home.arpa"),
         inside: ["127.0.0.1"],
@@ -170,7 +170,7 @@ test("a name that leads to Traefik, with a certificate of the home's own authori
     });
 });
 
-test("so has a wildcard, and a name that is served by plain HTTP alone", async () => {
+test("neither has a wildcard, or a name that is served by plain HTTP only", async () => {
     expect(await checkName(nameOf("*.home.arpa"), surroundings)).toMatchObject({ problems: [] });
     expect(await checkName(nameOf("ca.home.arpa", { tls: false }), { ...surroundings, port: 1 })).toMatchObject({
         problems: [],
@@ -199,13 +199,13 @@ test.each<[what: string, name: HomeName, problem: RegExp]>([
         /^no device trusts \(STAGING\) Ersatz Edamame E1, Let's Encrypt's staging server: set hearth:letsencrypt.staging/,
     ],
     ["Traefik's own certificate", nameOf("bare.home.arpa"), /^Traefik has no certificate for it/],
-])("%s is reported in a sentence, and nothing else is", async (_, name, problem) => {
+])("reports %s in a sentence, and nothing else", async (_, name, problem) => {
     const { problems } = await checkName(name, surroundings);
 
     expect(problems).toEqual([expect.stringMatching(problem)]);
 });
 
-test("a Traefik that does not listen, and a DNS server that is away, are reported", async () => {
+test("a Traefik that does not listen and an unreachable DNS server are reported", async () => {
     const away = { ...surroundings, port: 1, inside: ["127.0.0.1:1"] };
 
     expect((await checkName(nameOf("good.home.arpa"), away)).problems).toEqual([
@@ -214,7 +214,7 @@ test("a Traefik that does not listen, and a DNS server that is away, are reporte
     ]);
 });
 
-test("without the home's authority, its certificates are not trusted", async () => {
+test("without the home's CA, its certificates are not trusted", async () => {
     const strange = { ...surroundings, authority: undefined };
 
     expect((await checkName(nameOf("good.home.arpa"), strange)).problems).toEqual([
@@ -222,7 +222,7 @@ test("without the home's authority, its certificates are not trusted", async () 
     ]);
 });
 
-test("a name that does not exist is told from a server that does not answer", async () => {
+test("a name that does not exist is distinguished from a server that does not answer", async () => {
     expect(await lookUp(surroundings.inside, "absent.home.arpa")).toBe("no record");
     expect(await lookUp(["127.0.0.1:1"], "good.home.arpa")).toBe("no answer");
 });

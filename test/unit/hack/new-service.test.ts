@@ -14,7 +14,7 @@ const wishlist = {
     tier: 3,
 };
 
-test("a service is taken as it is described, its description as a sentence", () => {
+test("a service is described by its options, and its description becomes a sentence", () => {
     expect(readNewService(wishlist, hosts)).toEqual({
         ...wishlist,
         image: { repository: "ghcr.io/cmintey/wishlist", tag: "v0.53.2" },

@@ -69,7 +69,7 @@ async function answered(answers: readonly string[], { same = true, had = {} as R
 
 const node = (name: string, last: number, role: string) => [name, `10.0.0.${last}`, "root", role];
 
-test("nodes are kept as the program takes them, once their fingerprints were compared", async () => {
+test("nodes are stored in the program's form after their fingerprints are compared", async () => {
     const { kept, encrypted, told } = await answered([
         join(folder, "key"),
         ...node("n1", 1, "server"),
@@ -84,14 +84,14 @@ test("nodes are kept as the program takes them, once their fingerprints were com
     expect(told).toContainEqual(expect.stringMatching(/console.*ssh_host_ed25519_key.*SHA256:of-10\.0\.0\.1/));
 });
 
-test("no key is asked for where an SSH agent has it", async () => {
+test("does not prompt for a key when an SSH agent has it", async () => {
     const had = { "ssh.agent": true };
     const { kept, encrypted } = await answered([...node("n1", 1, "server"), ""], { had });
     expect(kept).toMatchObject({ ...had, nodes: [{ name: "n1" }] });
     expect(encrypted).toEqual({});
 });
 
-test("a machine with another fingerprint, or none, is left out", async () => {
+test("a host with another fingerprint, or none, is left out", async () => {
     const had = { "ssh.privateKey": "(secret)", nodes: [{ name: "n1", role: "server" }] };
     const another = await answered([...node("n2", 2, "agent"), ""], { same: false, had });
     expect(another.kept).toEqual(had);
@@ -100,7 +100,7 @@ test("a machine with another fingerprint, or none, is left out", async () => {
     expect(silent.told).toContainEqual("10.0.0.99 does not answer with a host key. It is left out.");
 });
 
-test("what the program would refuse is asked again, in its words", async () => {
+test("an answer that the program would reject is prompted for again, with the program's message", async () => {
     const { told } = await answered([
         ...[join(folder, "nowhere"), join(folder, "key")],
         ...["", "Node.1", "n1", "n1.local", "10.0.0.1", "root", "master", "server", ""],

@@ -21,7 +21,7 @@ const question = (name: string) => {
     return found;
 };
 
-test("what has no default is asked, in the order of the example, each explained and with an answer that is accepted", () => {
+test("prompts for settings without a default, in the example's order, each with an explanation and a valid answer", () => {
     expect(questions.map(({ path }) => path.join("."))).toEqual([
         "domain",
         "kubeconfig",
@@ -44,11 +44,11 @@ test.each([
     ["letsencrypt.email", "me", "expected an e-mail address"],
     ["letsencrypt.provider", "godaddy", "expected one of cloudflare, digitalocean"],
     ["nfs.path", "export", "expected an absolute path"],
-])("%s: %j is refused in the words of the schema", (name, answer, expected) => {
+])("%s: %j is rejected with the schema's message", (name, answer, expected) => {
     expect(question(name).mistake(answer)).toContain(expected);
 });
 
-test("a setting that may be missing is asked too, and may stay empty; what no line can hold is left to the file", () => {
+test("prompts for optional settings too, which may be left empty; multi-line settings are left to the file", () => {
     const map = parseDocument(
         "# The way in.\ndoor: front\n# Machines.\nnodes:\n  - name: a\nkey: { secure: x }\n",
     ).contents;
@@ -65,14 +65,14 @@ test("a setting that may be missing is asked too, and may stay empty; what no li
     expect(door?.mistake("a b")).toBe("expected a word");
 });
 
-test("Let's Encrypt may stay empty, and then nothing more of it is asked", () => {
+test("without an answer for Let's Encrypt, its other settings are not prompted for", () => {
     expect(question("letsencrypt.email").mistake("")).toBeUndefined();
     expect(question("letsencrypt.email").explanation).toMatch(/^Certificates of Let's Encrypt.* Leave it empty/);
     expect(question("letsencrypt.provider")).toMatchObject({ optional: false, needs: ["letsencrypt", "email"] });
     expect(question("domain").needs).toBeUndefined();
 });
 
-test("of checked answers, what may be secret goes to Pulumi and the rest to the file", async () => {
+test("secret answers go to Pulumi, and all others to the file", async () => {
     const plain: Record<string, unknown> = {};
     const encrypted: Record<string, string> = {};
     const file = {
@@ -93,7 +93,7 @@ test("of checked answers, what may be secret goes to Pulumi and the rest to the 
     expect(encrypted).toEqual({ "ssh.privateKey": "x", "storage.passphrase": "w" });
 });
 
-test("secrets that a chart requires or may have are asked; a generated one only if it is given", () => {
+test("prompts for required and optional secrets, and for a generated one only if it is volunteered", () => {
     const declarations = {
         media: {
             key: { description: "Of the provider.", required: true as const },
@@ -124,7 +124,7 @@ test.each([
     expect(nameMistake(name) === undefined).toBe(expected === undefined);
 });
 
-test("answers that cannot be read are refused without being repeated", () => {
+test("unreadable answers are rejected without being repeated", () => {
     expect(() => readAnswers("hearth:domain: haus\nhearth:secrets: {canary: [\n")).toThrow(
         /^the answers on standard input: line \d+: /,
     );
@@ -172,7 +172,7 @@ describe("in a folder", () => {
         }
     });
 
-    test("a change leaves the rest of the file as it was, with its comments and encrypted values", () => {
+    test("a change keeps the rest of the file, with its comments and encrypted values", () => {
         const text = [
             "# mine",
             "config:",
@@ -195,7 +195,7 @@ describe("in a folder", () => {
         expect(file.encryption()).toBe("passphrase");
     });
 
-    test("a new file begins with its settings, each with the example's comment", () => {
+    test("a new file starts with its settings, each with the example's comment", () => {
         const file = new StackFile("haus", example);
         expect(file.encryption()).toBeUndefined();
         writeFileSync("Pulumi.haus.yaml", "encryptionsalt: v1:def\n");
@@ -210,7 +210,7 @@ describe("in a folder", () => {
         });
     });
 
-    test("a merge conflict is named by its line, and stays as it is", () => {
+    test("a merge conflict is reported with its line, and the file is not changed", () => {
         const text = "config:\n  hearth:domain: a.example.org\n<<<<<<< HEAD\n  x: y\n=======\n";
         writeFileSync("Pulumi.haus.yaml", text);
 

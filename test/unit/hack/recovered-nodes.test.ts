@@ -10,7 +10,7 @@ test("a server's answer has the cluster's id, tokens in their short form, and th
     });
 });
 
-test("a host without a mark is in no cluster", () => {
+test("a host without a cluster's marker is in no cluster", () => {
     expect(parseCluster("")).toBeUndefined();
     expect(parseCluster(`K10${hash}::server:one\nK10${hash}::node:two\n`)).toBeUndefined();
 });

@@ -76,11 +76,11 @@ describe("the locks of a file backend", () => {
     });
     afterEach(() => rmSync(folder, { recursive: true }));
 
-    test("are none where nobody works", () => {
+    test("are none while nobody is working", () => {
         expect(release()).toEqual([]);
     });
 
-    test("a killed run's is removed, and told", async () => {
+    test("removes a killed run's lock, and reports it", async () => {
         await withProcess("pulumi", (pid) => take("one", pid, hostname()));
 
         expect(release()).toEqual([expect.stringContaining("somebody, since 2026-11-23T12:00:00Z) is gone")]);
@@ -88,7 +88,7 @@ describe("the locks of a file backend", () => {
         expect(existsSync(join(locks(), "one.json.attrs"))).toBe(false);
     });
 
-    test("a run that goes on keeps every lock, also those of killed ones", async () => {
+    test("keeps every lock while a run is in progress, also those of killed ones", async () => {
         await withProcess("pulumi", (pid) => {
             take("gone", 2 ** 30, hostname());
             take("live", pid, hostname());
@@ -98,7 +98,7 @@ describe("the locks of a file backend", () => {
         expect(readLocks(folder, "hearth", "home")).toHaveLength(2);
     });
 
-    test("what was cut short beside its files goes, and what is whole stays", () => {
+    test("removes truncated files beside the locks, and keeps complete ones", () => {
         take("one", 1, hostname());
         const stacks = join(folder, ".pulumi/stacks/hearth");
         mkdirSync(stacks, { recursive: true });
@@ -114,7 +114,7 @@ describe("the locks of a file backend", () => {
         expect(existsSync(join(locks(), "one.json.attrs"))).toBe(true);
     });
 
-    describe("a state that was cut short on a full disk", () => {
+    describe("a state that was truncated on a full disk", () => {
         const cut = '{ "version": 3, "check';
         let stacks: string;
         const repaired = () => {
@@ -129,7 +129,7 @@ describe("the locks of a file backend", () => {
             writeFileSync(join(stacks, "home.json.attrs"), "{}");
         });
 
-        test("is the one before again, where that is whole", () => {
+        test("is replaced by the one before, if that is complete", () => {
             writeFileSync(join(stacks, "home.json.bak"), '{"version":3}');
 
             expect(repaired()).toEqual({
@@ -142,7 +142,7 @@ describe("the locks of a file backend", () => {
             expect(repaired()).toEqual({ old: [], lost: [], told: [] });
         });
 
-        test("is put aside and made anew, where its copy was cut short too", () => {
+        test("is set aside and recreated, if its copy is truncated too", () => {
             writeFileSync(join(stacks, "home.json.bak"), cut);
 
             expect(repaired()).toEqual({
@@ -155,7 +155,7 @@ describe("the locks of a file backend", () => {
         });
     });
 
-    test("another machine's is left, and the message says who and what to do", () => {
+    test("another host's lock is left, and the message names its owner and the next command", () => {
         take("far", 1, "some-other-machine");
 
         expect(release).toThrow(/somebody on some-other-machine .*npx pulumi cancel --stack home/s);
@@ -163,7 +163,7 @@ describe("the locks of a file backend", () => {
     });
 });
 
-test("a plugin is left behind when no Pulumi is its parent, whether it is Pulumi's own or a stand-in", () => {
+test("a plugin without a Pulumi as its parent is orphaned, Pulumi's own or a stand-in", () => {
     const left = [
         running(20, 1, "/root/.pulumi/plugins/resource-command-v1/pulumi-resource-command", "127.0.0.1:2"),
         running(21, 1, "/usr/bin/node", "/cache/pulumi-resource-command.cjs", "127.0.0.1:2"),
@@ -206,7 +206,7 @@ const state: ExportedState = {
 };
 
 describe("a state whose run was killed", () => {
-    test("names the releases that it has, and those that were being created", () => {
+    test("lists its releases, and those that were being created", () => {
         expect(knownReleases(state)).toEqual([
             { name: "metallb", namespace: "metallb-system", provider, inState: true },
             { name: "argocd", namespace: "argocd-system", provider, inState: false },
@@ -221,7 +221,7 @@ describe("a state whose run was killed", () => {
         expect(withoutPending(state)).toEqual({ deployment: { resources: state.deployment.resources } });
     });
 
-    test("of a first run that did nothing yet has no releases", () => {
+    test("of an interrupted first run has no releases", () => {
         expect(knownReleases({ deployment: {} })).toEqual([]);
     });
 });
@@ -256,7 +256,7 @@ describe("Helm's records of a release", () => {
     });
 });
 
-test("what a preview would make anew: releases, and values that the charts have generated", () => {
+test("what a preview would recreate: releases, and generated values of charts", () => {
     const step = (op: string, type: string, name: string, inputs = {}) => ({
         op,
         newState: { urn: `urn:pulumi:home::hearth::${type}::${name}`, type, inputs },
@@ -285,7 +285,7 @@ test("what a preview would make anew: releases, and values that the charts have 
     expect(values).toEqual([generated[1]]);
 });
 
-test("what is missing of a release: what exists by the same kind and name is not", () => {
+test("missing objects of a release: an existing object has the same kind and name", () => {
     const of = (kind: string, name: string) => ({ kind, metadata: { name } });
     const manifest = [of("CustomResourceDefinition", "pools"), of("Secret", "a"), of("Secret", "b")];
 
@@ -295,7 +295,7 @@ test("what is missing of a release: what exists by the same kind and name is not
     ]);
 });
 
-test("what is made again of a release carries what Helm knows its own by", () => {
+test("a recreated object of a release has Helm's ownership labels and annotations", () => {
     const object = { kind: "Secret", metadata: { name: "a", labels: { app: "metallb" } }, data: {} };
 
     expect(ownedBy({ name: "metallb", namespace: "lb" }, object)).toEqual({

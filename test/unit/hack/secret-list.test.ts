@@ -10,7 +10,7 @@ const declarations = {
     },
 };
 
-test("says of each secret where it comes from, and where it stands in the stack's file", () => {
+test("shows each secret's source, and its line in the stack's file", () => {
     const rows = listSecrets(declarations, {
         secrets: { app: { token: { secure: "v1:…" } } },
         rotations: { app: { salt: "2026-11-23" } },
@@ -25,7 +25,7 @@ test("says of each secret where it comes from, and where it stands in the stack'
     ]);
 });
 
-test("a value given for what would be generated counts as the config's", () => {
+test("a generated secret with a value in the config counts as given", () => {
     const [row] = listSecrets(declarations, { secrets: { database: { "app-password": { secure: "v1:…" } } } });
 
     expect(row).toMatchObject({ key: "app-password", from: "config" });

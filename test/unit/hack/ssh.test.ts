@@ -66,7 +66,7 @@ perhaps("a host behind a jump host", () => {
         rmSync(folder, { recursive: true });
     });
 
-    test("runs commands, and gets their input", async () => {
+    test("runs commands, and passes their input", async () => {
         const { code, stdout, stderr } = await ssh(node, ["cat"], { input: "words", privateKey, jumpHost });
         expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: "words", stderr: "" });
     });
@@ -90,7 +90,7 @@ perhaps("a host behind a jump host", () => {
         expect(execFileSync("ssh", [...args, "pulumi-target", "echo reached"], { encoding: "utf8" })).toBe("reached\n");
     });
 
-    test("lets an SSH agent in where there is no key in the config", async () => {
+    test("accepts an SSH agent when the config has no key", async () => {
         const socket = join(folder, "agent");
         const agent = spawn("ssh-agent", ["-D", "-a", socket], { stdio: ["ignore", "pipe", "ignore"] });
         servers.push(agent);

@@ -45,11 +45,11 @@ test("the initramfs has an address and a host key of its own", () => {
     });
 });
 
-test("a node that does not exist is answered with those that do", () => {
+test("an unknown node is rejected with the names of the existing ones", () => {
     expect(() => nodeToUnlock("home", "nsa", {})).toThrow("Pulumi.home.yaml has no node nsa; nodes there: nas, other");
 });
 
-test("its host key is what pulumi up wrote down, if the config has none", () => {
+test("its host key is the one that pulumi up recorded, unless the config has one", () => {
     writeFileSync("Pulumi.home.yaml", file(""));
     expect(nodeToUnlock("home", "nas", { nas: "ssh-ed25519 DDDD" }).unlock.hostKey).toBe("ssh-ed25519 DDDD");
 });
@@ -57,7 +57,7 @@ test("its host key is what pulumi up wrote down, if the config has none", () => 
 test.each([
     ["nas", "the host key of nas's initramfs is neither in Pulumi.home.yaml nor in the stack's state"],
     ["other", 'other has no "unlock" in Pulumi.home.yaml'],
-])("%s: nothing is sent to whoever answers", (name, message) => {
+])("%s: sends nothing to the host that answers", (name, message) => {
     writeFileSync("Pulumi.home.yaml", file(""));
     expect(() => nodeToUnlock("home", name, { other: "ssh-ed25519 DDDD" })).toThrow(message);
 });

@@ -36,7 +36,7 @@ afterEach(() => jest.restoreAllMocks());
 
 const run = (verb: string, ...args: string[]) => runWith({}, verb, ...args);
 
-test.each(verbs)("hack/%s explains itself, and refuses an option that it does not know", async (name) => {
+test.each(verbs)("hack/%s has help, and rejects an unknown option", async (name) => {
     const printed: string[] = [];
     jest.spyOn(console, "log").mockImplementation((text: string) => printed.push(text));
     const exit = jest.spyOn(process, "exit").mockImplementation();
@@ -54,7 +54,7 @@ test.each(verbs)("hack/%s explains itself, and refuses an option that it does no
     });
 });
 
-test.concurrent("a verb that is started says what it does, and what it did not understand, and ends", async () => {
+test.concurrent("a started verb reports its actions and unknown arguments, and exits", async () => {
     const help = await run("status", "--help");
 
     expect(help).toMatchObject({ status: 0, stderr: "" });
@@ -69,7 +69,7 @@ test.concurrent("a verb that is started says what it does, and what it did not u
 });
 
 test.concurrent.each([{ CI: "true" }, { FORCE_COLOR: "1" }])(
-    "what goes into a file has no color codes in it, with %j too",
+    "output to a file has no color codes, with %j too",
     async (environment) => {
         const { status, stdout } = await runWith(environment, "doctor", "--stack=nothing-such");
 
@@ -78,7 +78,7 @@ test.concurrent.each([{ CI: "true" }, { FORCE_COLOR: "1" }])(
     },
 );
 
-test.each(["abc", "5", "0m", "-1m"])("hack/install refuses --timeout=%s before it looks at anything", async (text) => {
+test.each(["abc", "5", "0m", "-1m"])("hack/install rejects --timeout=%s before it does anything", async (text) => {
     await expect(call("install", "navidrome", "--stack=nothing-such", `--timeout=${text}`)).rejects.toMatchObject({
         exitCode: 2,
         message: expect.stringContaining(
@@ -128,14 +128,14 @@ test.each([
     [["nothing-such", "--stack=sandbox"], "there is no Application"],
     [["navidrom", "--stack=sandbox"], 'did you mean "navidrome"?'],
     [["navidrome", "--stack=elsewhere"], "Pulumi.elsewhere.yaml does not exist; stacks here: "],
-])("hack/template %j is refused in words", async (args, expected) => {
+])("hack/template %j is rejected with a message", async (args, expected) => {
     await expect(call("template", ...args)).rejects.toMatchObject({
         exitCode: 2,
         message: expect.stringContaining(expected),
     });
 });
 
-test.concurrent("a text is shown at a terminal that has no pager too", async () => {
+test.concurrent("a text is shown on a terminal without a pager too", async () => {
     const command = `node --require tsx/cjs -e 'require("./hack/pager").page("all of it\\n")'`;
     const env = { ...process.env, PAGER: "no-such-pager" };
     const { stdout } = await outcome("script", ["--quiet", "--return", "--command", command, "/dev/null"], env);

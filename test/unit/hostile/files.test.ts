@@ -88,13 +88,13 @@ const noNames = (path: Path) => (path.length === 1 && path[0] === "secrets" ? "k
 
 const manifestPlaces = placesOf(manifestSchema, noNames).filter(({ path }) => path.length > 0);
 
-test("the example of a manifest has every field that the program looks at", () => {
+test("the manifest example has every field that the program reads", () => {
     expect(manifestPlaces.filter(({ path }) => valueAt(manifest, path) === undefined).map(nameOf)).toEqual([]);
     expect(outcome(() => read(JSON.stringify(manifest)))).toMatchObject(manifest);
 });
 
 test.each(manifestPlaces.map((place) => [nameOf(place), place] as const))(
-    "manifest: %s: whatever is written there is refused with the file's name, or carried as it is",
+    "manifest: %s: any value is rejected with the file's name, or kept unchanged",
     (_, place) => {
         const flaws = Object.entries(hostileTexts).flatMap(([kind, text]) => {
             const result = outcome(() => read(JSON.stringify(withText(manifest, place, text))));
@@ -140,7 +140,7 @@ test("a values file is one of the repository", () => {
 const secretPlaces = placesOf(fileSchema, noNames);
 
 test.each(secretPlaces.map((place) => [nameOf(place), place] as const))(
-    "secrets.yaml: %s: whatever is written there is refused with the file's name, or carried as it is",
+    "secrets.yaml: %s: any value is rejected with the file's name, or kept unchanged",
     (_, place) => {
         for (const [kind, text] of Object.entries(hostileTexts)) {
             // JSON is YAML. Each way to declare a secret has its own keys.
@@ -177,7 +177,7 @@ test.each([
     ["a tag of JavaScript", "x: !!js/function 'function () {}'"],
     ["a text", "hello"],
     ["10 MB", "x".repeat(10 * 1024 * 1024)],
-])("a file that is %s is told of by its name", (_, text) => {
+])("a file that is %s is reported by its name", (_, text) => {
     expect(outcome(() => read(text))).toMatch(
         /^Mistakes in the Application manifests:\n {2}clusters\/home\/apps\/a\.yaml: /,
     );

@@ -55,7 +55,7 @@ beforeAll(() => {
 
 afterAll(() => rmSync(root, { recursive: true }));
 
-test("any config is accepted, or refused by a message for a person", () => {
+test("any config is accepted, or rejected with a readable message", () => {
     alwaysReadable(
         fc.dictionary(fc.oneof(anyText, fc.constantFrom(...Object.keys(settingFields.shape))), anyText),
         (values) => parseSettings({ stack: "home", values, secretKeys: new Set() }),
@@ -65,14 +65,14 @@ test("any config is accepted, or refused by a message for a person", () => {
     );
 });
 
-test("a good config with anything in one place is accepted, or refused by a message for a person", () => {
+test("a valid config with one arbitrary change is accepted, or rejected with a readable message", () => {
     const config = fc.constantFrom(...Object.values(configs));
     alwaysReadable(fc.tuple(config, fc.constantFrom(...places), anyText), ([good, place, text]) =>
         parseSettings(rawConfig(withText(good, place, text) as object)),
     );
 });
 
-test("a secret is in no message, wherever a mistake is", () => {
+test("no message contains a secret, wherever the mistake is", () => {
     const secret = "correct-horse-battery-staple";
     const places = ["kubeconfig", "secrets", "ssh", "storage", "gitea"] as const;
     fc.assert(
@@ -135,7 +135,7 @@ const anyYaml = fc.oneof(
         .map((parts) => parts.join("")),
 );
 
-test.each(Object.keys(files))("any text as %s is accepted, or refused by a message for a person", (name) => {
+test.each(Object.keys(files))("any string as %s is accepted, or rejected with a readable message", (name) => {
     const [path, read] = files[name] ?? ["", () => undefined];
     alwaysReadable(anyYaml, (text) => {
         writeFileSync(join(root, path), text);

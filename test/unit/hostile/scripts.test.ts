@@ -99,14 +99,14 @@ function variablesOf(script: string, ...names: string[]): Record<string, string>
 
 const kinds = Object.entries(hostileTexts).filter(([, text]) => text.length < 1_000 && text !== "");
 
-test("every kind of text that the settings carry on is carried somewhere", () => {
+test("every kind of string that the settings accept is tested for transport", () => {
     const everywhere = new Set(kinds.flatMap(([, text]) => settingsWith(text).carriers));
     for (const name of ["nodes.0.unlock.keys.0", "storage.passphrase", "k3s.source"]) {
         expect([...everywhere]).toContain(name);
     }
 });
 
-test.each(kinds)("%s reaches the variables of the scripts as it is, and runs nothing", async (_, text) => {
+test.each(kinds)("%s reaches the variables of the scripts unchanged, and runs nothing", async (_, text) => {
     const { settings, registered } = await registerNodes(text);
     const [node] = settings.nodes ?? [];
     const remote = byType(registered, "command:remote:Command");
@@ -133,7 +133,7 @@ test.each(kinds)("%s reaches the variables of the scripts as it is, and runs not
 });
 
 test.each(kinds.filter(([, text]) => !text.includes("\0")))(
-    "%s is carried by the quoting of a script's input",
+    "%s survives the quoting of a script's input",
     (_, text) => {
         // A lone half of a character has no bytes in UTF-8.
         const api = Buffer.from(text).toString();
@@ -151,7 +151,7 @@ function secretData(registered: readonly Registered[], name: string): Record<str
     );
 }
 
-test("a secret reaches its Kubernetes Secret as it is, whatever is in it", async () => {
+test("any secret reaches its Kubernetes Secret unchanged", async () => {
     const carried = kinds.filter(([, text]) => settingsWith(text).carriers.includes("secrets.vaultwarden.admin-token"));
     expect(carried.length).toBeGreaterThan(kinds.length - 4);
     const given = Object.fromEntries(carried.map(([, text], index) => [`key-${index}`, text]));
@@ -170,7 +170,7 @@ test("a secret reaches its Kubernetes Secret as it is, whatever is in it", async
     expect(secretData(registered, "vaultwarden")).toEqual(given);
 });
 
-test("an account's password reaches the Git server as it is, and is no argument", async () => {
+test("any password reaches the Git server unchanged, and not as an argument", async () => {
     const carried = kinds
         .map(([, text]) => text)
         .filter((text) => settingsWith(text).carriers.includes("gitea.password"));
@@ -196,7 +196,7 @@ test("an account's password reaches the Git server as it is, and is no argument"
     }
 });
 
-test("Git takes every branch that the settings accept, and the settings none that Git refuses", () => {
+test("Git accepts every branch that the settings accept, and the settings reject those that Git rejects", () => {
     const names = ["main", "feature/x.y", "release-1.2", "a+b", "x.lock", "a..b", "a//b", "-x", "x/", "a b", "@", ".x"];
     for (const name of [...names, ...kinds.map(([, text]) => text).filter((text) => !text.includes("\0"))]) {
         const config = withText(machines, { path: ["repository", "revision"], part: "value" }, name) as object;

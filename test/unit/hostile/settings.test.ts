@@ -21,12 +21,12 @@ function outcome(config: object): Settings | string {
     }
 }
 
-test("the examples have every setting that there is", () => {
+test("the examples cover every setting", () => {
     expect(places.length).toBeGreaterThan(40);
     expect(places.filter((place) => !configWith(place)).map(nameOf)).toEqual([]);
 });
 
-test.each(Object.keys(configs) as (keyof typeof configs)[])("%s is a config that the program accepts", (name) => {
+test.each(Object.keys(configs) as (keyof typeof configs)[])("the program accepts %s", (name) => {
     expect(outcome(configs[name])).toMatchObject({ domain: "home.example.com" });
 });
 
@@ -46,7 +46,7 @@ function flaw(place: Place, text: string): string | undefined {
 }
 
 test.each(places.map((place) => [nameOf(place), place] as const))(
-    "%s: whatever is written there is refused in words, or carried as it is",
+    "%s: any value is rejected with a message, or kept unchanged",
     (_, place) => {
         const flaws = Object.entries(hostileTexts).flatMap(([kind, text]) => {
             const found = flaw(place, text);
@@ -56,7 +56,7 @@ test.each(places.map((place) => [nameOf(place), place] as const))(
     },
 );
 
-test("no one-line text of the config is longer than 64 KiB, since Pulumi could not start the program", () => {
+test("single-line values in the config are limited to 64 KiB, since Pulumi could not start the program with more", () => {
     const long = "a".repeat(65_537);
     const accepted = places.filter(
         (place) => typeof outcome(withText(configWith(place) ?? {}, place, long) as object) !== "string",
@@ -64,7 +64,7 @@ test("no one-line text of the config is longer than 64 KiB, since Pulumi could n
     expect(accepted.map(nameOf)).toEqual([]);
 });
 
-test("the command that a message suggests means what it shows", () => {
+test("the command that a message suggests has the effect that it shows", () => {
     const message = outcome({ ...configs["a cluster that is there"], "x'; touch pwned; '": "y" });
     expect(message).toContain(`--path 'hearth:["x'\\''; touch pwned; '\\''"]' <value>`);
 });

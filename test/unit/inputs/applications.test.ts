@@ -132,7 +132,7 @@ describe("kind 5: Applications as people write them", () => {
             withSpec({ sources: [source, { ...upstream, helm: { valueFiles: ["$other/x.yaml"] } }] }),
             /unknown reference "\$other\/x\.yaml": expected \$values/,
         ],
-    ])("%s is refused in words", (_, document, message) => {
+    ])("rejects %s with a message", (_, document, message) => {
         expect(() => read(document)).toThrow(message);
     });
 
@@ -154,7 +154,7 @@ describe("kind 5: Applications as people write them", () => {
                 .replace("finalizers", "finalizers")
                 .replace("spec:", "x-common: &c { project: home }\nspec:\n  <<: *c"),
         ],
-    ])("%s is accepted", (_, document) => {
+    ])("accepts %s", (_, document) => {
         expect(read(document)).toMatchObject([{ name: "a", namespace: "a", tier: 2 }]);
     });
 
@@ -165,23 +165,23 @@ describe("kind 5: Applications as people write them", () => {
         );
     });
 
-    test.each(["a.yml", "a.YAML", "a.json"])("a file called %s is no Application without a word (B23)", (file) => {
+    test.each(["a.yml", "a.YAML", "a.json"])("a file called %s is reported as no Application (B23)", (file) => {
         expect(() => read(good, file)).toThrow(
             /no Application is read from a file of this name: name it <application>\.yaml/,
         );
     });
 
-    test("files beside the chart that change it past its Application are refused (B25)", () => {
+    test("files beside the chart that change it without its Application are rejected (B25)", () => {
         writeFileSync(join(root, "charts/a/.argocd-source-a.yaml"), "helm: {}\n");
         expect(() => read(good)).toThrow(/\.argocd-source-a\.yaml changes this Application past its file/);
     });
 
-    test("an Application that the kustomization does not list is one that Argo CD would not see", () => {
+    test("reports an Application that the kustomization does not list, which Argo CD would not see", () => {
         writeFileSync(join(root, "clusters/home/kustomization.yaml"), "resources: [apps/b.yaml]\n");
         expect(() => read(good)).toThrow(/apps\/a\.yaml is missing[\s\S]*apps\/b\.yaml does not exist/);
     });
 
-    test("a vendored chart that Git ignores is one that Argo CD would not see (B36)", () => {
+    test("reports a vendored chart that Git ignores, which Argo CD would not see (B36)", () => {
         execFileSync("git", ["init", "--quiet"], { cwd: root });
         writeFileSync(join(root, ".gitignore"), "*.tgz\n");
         mkdirSync(join(root, "charts/a/charts"));
@@ -195,7 +195,7 @@ describe("kind 5: Applications as people write them", () => {
         ["null (B39)", "secrets:\n"],
         ["missing", "x: 1\n"],
         ["empty (B39)", ""],
-    ])("a secrets.yaml whose secrets are %s is refused in words", (_, content) => {
+    ])("a secrets.yaml whose secrets are %s is rejected with a message", (_, content) => {
         writeFileSync(join(root, "charts/a/secrets.yaml"), content);
         expect(() => readSecretDeclarations(root, ["a"])).toThrow(
             /charts\/a\/secrets\.yaml: (invalid secrets: got nothing, expected|empty)/,
@@ -203,7 +203,7 @@ describe("kind 5: Applications as people write them", () => {
     });
 });
 
-describe("kind 5: what stands where a file or a folder is expected", () => {
+describe("kind 5: another file type where a file or a folder is expected", () => {
     test.each<[string, () => void, RegExp]>([
         [
             "a folder for an Application",
@@ -255,7 +255,7 @@ describe("kind 5: what stands where a file or a folder is expected", () => {
             withHelm({ valuesObject: { ...source.helm.valuesObject, workloads: { a: { env: { X: null } } } } }),
             /spec\.sources\[0\]\.helm\.valuesObject: invalid workloads\.a\.env\.X: got nothing/,
         ],
-    ])("what Helm would drop from %s is refused", (_, change, document, message) => {
+    ])("keys of %s that Helm would drop are rejected", (_, change, document, message) => {
         change();
         expect(() => read(document)).toThrow(message);
     });

@@ -4,11 +4,11 @@ import { templates } from "./templates";
 const env = (value: unknown) => ({ workloads: { paperless: { env: { X: value } } } });
 
 describe("kind 5: {{ }} that is meant for the application", () => {
-    test.each(templates)("%j is Helm's to render, or refused", (text, rendered) => {
+    test.each(templates)("%j is rendered by Helm, or rejected", (text, rendered) => {
         expect(foreignTemplate(text) === undefined).toBe(rendered !== undefined);
     });
 
-    test("is refused with the form to write, wherever the library renders a text", () => {
+    test("is rejected with the form to write, wherever the library renders a string", () => {
         const text = "{{ created_year }}";
         for (const container of [{ env: { X: text } }, { args: ["a", text] }, { command: [text] }]) {
             expect(lostValues({ workloads: { paperless: container } })).toEqual([
@@ -19,13 +19,13 @@ describe("kind 5: {{ }} that is meant for the application", () => {
         }
     });
 
-    test("is refused in a ConfigMap that is a template, and in an annotation", () => {
+    test("is rejected in a ConfigMap that is a template, and in an annotation", () => {
         const data = { "a.yaml": "{{ user }}" };
         expect(lostValues({ configs: { a: { template: true, data } } })).toHaveLength(1);
         expect(lostValues({ workloads: { a: { ingress: { annotations: data } } } })).toHaveLength(1);
     });
 
-    test("is carried as it is where nothing renders it", () => {
+    test("is kept where nothing renders it", () => {
         expect(lostValues({ configs: { rules: { data: { "a.yaml": "{{ $labels.x }}" } } } })).toEqual([]);
     });
 });
@@ -34,12 +34,12 @@ describe("kind 5: a null among values", () => {
     const lost =
         'invalid workloads.paperless.env.X: got nothing, expected a value: Helm drops a key without one ("" is an empty string)';
 
-    test("is refused where it drops what somebody wrote", () => {
+    test("is rejected where it drops a written value", () => {
         expect(lostValues(env(null))).toEqual([lost]);
         expect(lostValues(env(null), { workloads: {} })).toEqual([lost]);
     });
 
-    test("takes out what the chart has, as Helm's own documentation has it", () => {
+    test("removes a default of the chart, as Helm documents", () => {
         expect(lostValues(env(null), env("a default"))).toEqual([]);
     });
 

@@ -22,8 +22,8 @@ const inFolder = (...args: string[]) =>
         encoding: "utf8",
     });
 
-describe("kind 6: Git as people have it", () => {
-    test("an unpacked archive, and a repository without a commit, are named as such (B43)", async () => {
+describe("kind 6: real-world Git setups", () => {
+    test("an unpacked archive, and a repository without a commit, are reported as such (B43)", async () => {
         await expect(headCommit(folder)).rejects.toThrow(/no Git repository.*clone the repository/);
         inFolder("init", "--quiet");
         await expect(headCommit(folder)).rejects.toThrow(/no commit yet: git add/);
@@ -31,7 +31,7 @@ describe("kind 6: Git as people have it", () => {
         await expect(headCommit(folder)).resolves.toMatch(/^[0-9a-f]{40}$/);
     });
 
-    test("a checkout of another user's is answered with the command that allows it (B43)", async () => {
+    test("another user's checkout is reported with the command that allows it (B43)", async () => {
         inFolder("init", "--quiet");
         process.env["GIT_TEST_ASSUME_DIFFERENT_OWNER"] = "1";
         try {
@@ -48,7 +48,7 @@ describe("kind 6: Git as people have it", () => {
         await expect(headCommit(join(folder, "tree"))).resolves.toBe(await headCommit(folder));
     });
 
-    test("a command that takes too long is named with its limit (B48)", async () => {
+    test("a command that takes too long is reported with its limit (B48)", async () => {
         mkdirSync(join(folder, "bin"));
         writeFileSync(join(folder, "bin/git"), "#!/bin/sh\nexec tail -f /dev/null\n");
         chmodSync(join(folder, "bin/git"), 0o755);
@@ -61,7 +61,7 @@ describe("kind 6: Git as people have it", () => {
         }
     });
 
-    test("loopback is not asked of a proxy (B49)", async () => {
+    test("loopback is reached without a proxy (B49)", async () => {
         inFolder("init", "--quiet");
         process.env["http_proxy"] = "http://127.0.0.1:9";
         try {
@@ -85,7 +85,7 @@ describe("kind 6: Git as people have it", () => {
         expect(isForcedBack(found, revisions.a)).toBe(expected);
     });
 
-    test("the run after a forced push back finds what that one noted, and changes nothing", () => {
+    test("the run after a forced push back reads the recorded time, and changes nothing", () => {
         const [early, late] = [new Date("2026-11-01T00:00:00Z"), new Date("2026-11-30T00:00:00Z")];
         const [put, there] = [application(revisions.a, revisions.b), application(revisions.a, revisions.a)];
         const noted = (time: Date) => ({
@@ -99,7 +99,7 @@ describe("kind 6: Git as people have it", () => {
     });
 });
 
-describe("kind 6: a Gitea that is somebody else's too", () => {
+describe("kind 6: a Gitea with other owners", () => {
     let server: Server;
     let changes: string[];
     let answers: Record<string, unknown>;
@@ -141,7 +141,7 @@ describe("kind 6: a Gitea that is somebody else's too", () => {
         expect(changes).toEqual([]);
     });
 
-    test("an owner that is a user is refused before anything is changed (B45)", async () => {
+    test("an owner that is a user is rejected before any change (B45)", async () => {
         answers["/users/anna"] = {};
         await expect(declared()).rejects.toThrow(/anna is a user, and users have no teams/);
         expect(changes).toEqual([]);

@@ -48,7 +48,7 @@ describe("kind 2: kubeconfigs as other tools write them", () => {
         expect(kubeconfigPath("a~b")).toBe(join(process.cwd(), "a~b"));
     });
 
-    test("with certificates beside it, which are carried along", () => {
+    test("with certificate files beside it, which are embedded", () => {
         mkdirSync("elsewhere", { recursive: true });
         writeFileSync("elsewhere/ca.crt", "certificate");
         const clusters = [
@@ -69,7 +69,7 @@ describe("kind 2: kubeconfigs as other tools write them", () => {
         );
     });
 
-    test("with several contexts: hearth:context says which one (B14)", () => {
+    test("with several contexts: hearth:context selects one (B14)", () => {
         const clusters = ["home", "work"].map((name) => ({ name, cluster: { server: `https://${name}.example.com` } }));
         const given = text(kubeconfig({ ...several, clusters }));
         expect(() => readKubeconfig(given)).toThrow(
@@ -127,13 +127,13 @@ describe("kind 2: kubeconfigs as other tools write them", () => {
             () => readKubeconfig("{\n  users: [t0ken\n"),
             /^hearth:kubeconfig: it is not valid YAML: line \d(?!.*t0ken)/,
         ],
-    ])("one %s is refused in words", (_, read, message) => expect(read).toThrow(message));
+    ])("rejects one %s with a message", (_, read, message) => expect(read).toThrow(message));
 
-    test("of the machine that runs this is told of as such (B16)", () => {
+    test("for the host that runs this is reported as such (B16)", () => {
         expect(readKubeconfig(text(kubeconfig({}, "https://127.0.0.1:6443"))).isLoopback).toBe(true);
     });
 
-    test("that root alone may read: how to copy it (B15)", () => {
+    test("that only root can read: how to copy it (B15)", () => {
         writeFileSync("k3s.yaml", text(kubeconfig()));
         chmodSync("k3s.yaml", 0o000);
         // Root may read everything: as somebody else, then.
@@ -163,7 +163,7 @@ describe("kind 2: keys as ssh-keygen, PuTTY and ssh-keyscan write them", () => {
         ["RSA in PEM", ["-t", "rsa", "-b", "2048", "-m", "PEM"]],
         ["ECDSA in PKCS 8", ["-t", "ecdsa", "-m", "PKCS8"]],
     ])(
-        "%s: works without a passphrase, and is refused in words with one, cut off, or of Windows (B19)",
+        "%s: works without a passphrase, and is rejected with one, truncated, or with Windows line ends (B19)",
         (name, args) => {
             const good = keygen(name, ...args, "-N", "");
             expect(privateKeyMistake(good)).toBeUndefined();
@@ -179,7 +179,7 @@ describe("kind 2: keys as ssh-keygen, PuTTY and ssh-keyscan write them", () => {
         },
     );
 
-    test("PuTTY's format is refused with the command that converts it", () => {
+    test("PuTTY's format is rejected with the command that converts it", () => {
         expect(privateKeyMistake("PuTTY-User-Key-File-3: ssh-ed25519\n")).toMatch(/puttygen/);
     });
 
@@ -218,11 +218,11 @@ describe("kind 2: stack files as Pulumi and editors write them (B13)", () => {
         });
     });
 
-    test("a stack is named with its organization and project too", () => {
+    test("a stack's name may include its organization and project", () => {
         expect(stackFileName("organization/hearth/home")).toBe("Pulumi.home.yaml");
     });
 
-    test("what the verbs refuse, they refuse in the program's words", async () => {
+    test("the verbs reject mistakes with the program's messages", async () => {
         write("config:\n  hearth:domain: Home\n");
         await expect(readStack("home")).rejects.toThrow(
             /invalid hearth:domain: got "Home", expected a lower-case DNS name/,
@@ -235,7 +235,7 @@ describe("kind 2: stack files as Pulumi and editors write them (B13)", () => {
         await expect(readStack("home")).rejects.toThrow(/^Pulumi\.home\.yaml: line 2: .*put it in quotes/);
     });
 
-    test("several large secrets are counted together (B18)", () => {
+    test("the sizes of several large secrets are added up (B18)", () => {
         const secure = `v1:AAAA:${Buffer.alloc(50_016).toString("base64")}`;
         const size = configSize({ "hearth:secrets": { a: { b: { secure }, c: { secure }, d: { secure } } } });
         expect(size).toBeGreaterThan(150_000);

@@ -39,7 +39,7 @@ test.each(table)("kind 3: %s means %p in the cluster (B28)", (text, cluster, agr
     }
 });
 
-test("kind 3: what was generated for the cluster is read as the cluster reads it", () => {
+test("kind 3: generated YAML is read as the cluster reads it", () => {
     const text = "mode: 0644\nenabled: yes\n8080: x\nno: y\nbase: &b { a: 1 }\nmore: { <<: *b, b: 2 }\n";
     expect(readYamlStream(text, { generated: true })).toEqual([
         { mode: 420, enabled: true, 8080: "x", false: true, base: { a: 1 }, more: { a: 1, b: 2 } },
@@ -50,7 +50,7 @@ test.each([
     ["a list", "? [a]\n: b\n"],
     ["a map", "? {a: 1}\n: b\n"],
     ["nothing", "~: a\n"],
-])("kind 3: a key that is %s, which the cluster refuses, is refused", (_, text) => {
+])("kind 3: a key that is %s, which the cluster rejects, is rejected", (_, text) => {
     expect(() => readYaml(text)).toThrow(/^line \d: a key (that is not a string|without a name)/);
 });
 
@@ -72,7 +72,7 @@ const scalars = fc.oneof(
         .chain((word) => fc.constantFrom(word, word.toUpperCase(), (word[0] ?? "").toUpperCase() + word.slice(1))),
 );
 
-test("kind 3: a scalar is the same to the cluster, to YAML 1.2 and to this program, or refused", () => {
+test("kind 3: a scalar has the same value for the cluster, YAML 1.2 and this program, or is rejected", () => {
     const refused = new Set<string>();
     fc.assert(
         fc.property(scalars, (text) => {
@@ -92,7 +92,7 @@ test("kind 3: a scalar is the same to the cluster, to YAML 1.2 and to this progr
     expect([...refused]).toEqual(expect.arrayContaining(["0644", "no", "61e9540", "1_000", "123456789012345678"]));
 });
 
-test("kind 3: a string that is written is read again as the same string by the cluster and by YAML 1.2", () => {
+test("kind 3: a written string is read back unchanged by the cluster and by YAML 1.2", () => {
     fc.assert(
         fc.property(fc.oneof(scalars, fc.string()), (text) => {
             const written = yamlString(text);
@@ -102,7 +102,7 @@ test("kind 3: a string that is written is read again as the same string by the c
     );
 });
 
-test("kind 3: a structure that is written is read again as the same by this program, which refuses what readers disagree about", () => {
+test("kind 3: a written object is read back unchanged by this program, which rejects values that readers disagree about", () => {
     fc.assert(
         fc.property(fc.dictionary(fc.oneof(scalars, fc.constantFrom("a", "b")), fc.array(scalars)), (value) => {
             expect(readYaml(toYaml({ kept: value }))).toEqual({ kept: value });

@@ -37,17 +37,17 @@ describe("kind 1: a secret in plain text, on the screen or changed", () => {
         ["a colon", `${canary}: x: y`],
         ["a number for a text", "0123456"],
         ["a word that is a boolean elsewhere", "on"],
-    ])("answers with %s are refused by their line, and repeat nothing", (_, value) => {
+    ])("answers with %s are rejected with their line, and not repeated", (_, value) => {
         const message = messageOf(() => readAnswers(answer(value)));
         expect(message).toMatch(/^the answers on standard input: line \d: /);
         expect(message).not.toContain(canary);
     });
 
-    test.each([`"${canary} #x"`, `'*${canary}'`, `${canary}#x`, `|-\n      ${canary}`])("%j is whole", (value) => {
+    test.each([`"${canary} #x"`, `'*${canary}'`, `${canary}#x`, `|-\n      ${canary}`])("%j is complete", (value) => {
         expect(readAnswers(answer(value)).secrets["qbittorrent"]?.["vpn-private-key"]).toContain(canary);
     });
 
-    test("an unquoted secret is carried whole, or refused without being repeated", () => {
+    test("an unquoted secret is kept complete, or rejected without being repeated", () => {
         const part = fc.oneof(
             fc.constantFrom(
                 "#",
@@ -107,13 +107,13 @@ describe("kind 1: a secret in plain text, on the screen or changed", () => {
         "gitea.password",
         "kubeconfig",
         "secrets.qbittorrent.vpn-private-key",
-    ])("the advice for %s encrypts it (B05)", (path) => {
+    ])("the command suggested for %s encrypts it (B05)", (path) => {
         const command = setCommand("home", path.split("."));
         expect(command).toMatch(new RegExp(`^pulumi config set --stack home --secret --path 'hearth:${path}'`));
         expect(command).not.toContain("<value>");
     });
 
-    test("a mistake in a secret setting is answered with the command that encrypts it (B05)", () => {
+    test("a mistake in a secret setting is reported with the command that encrypts it (B05)", () => {
         const { ssh: _, ...others } = configs["machines to build one from"];
         const message = messageOf(() => parseSettings(rawConfig({ ...others, ssh: { privateKey: canary } })));
         expect(message).toMatch(/--secret --path 'hearth:ssh\.privateKey'/);
@@ -127,7 +127,7 @@ describe("kind 1: a secret in plain text, on the screen or changed", () => {
         ["a private key", { ssh: { privateKey } }, ["ssh.privateKey"]],
         ["a passphrase", { storage: { passphrase: canary } }, ["storage.passphrase"]],
         ["one secret of two", { secrets: { a: { b: canary, c: "encrypted" } } }, ["secrets.a.b"]],
-    ])("%s in plain text in the stack's file is refused, with the command", (_, config, paths) => {
+    ])("%s in plain text in the stack's file is rejected, with the command", (_, config, paths) => {
         const message = messageOf(() =>
             checkEncryption("home", config as Record<string, unknown>, (path) => path.join(".") === "secrets.a.c"),
         );
@@ -194,7 +194,7 @@ describe("kind 1: a secret in plain text, on the screen or changed", () => {
     });
 
     test.each(["vpn-private-key", "tls.crt", "id_ed25519", "PrivateKey", "s3", "2fa-token"])(
-        "the name %s of a secret that no chart asks for is repeated, with the command that removes it",
+        "the name %s of an undeclared secret is repeated, with the command that removes it",
         (key) => {
             const message = messageOf(() => checkGivenSecrets({}, { x: { [key]: "x" } }, "home"));
             expect(message).toContain(
@@ -213,7 +213,7 @@ describe("kind 1: a secret in plain text, on the screen or changed", () => {
         ["a bucket's region", k3s({ snapshots: { s3: { region: 5 } } }), /s3\.region: got the number 5, expected/],
         ["a mirror", registry({ mirrors: ["mirror.example.com"] }), /mirrors\[0\]: got "mirror\.example\.com"/],
         ["a port", { ...machines, gitea: { administrator: "a b" } }, /gitea\.administrator: got "a b", expected/],
-    ])("%s beside a secret is told by its value", (_, config, message) => {
+    ])("%s beside a secret is judged by its value", (_, config, message) => {
         // Pulumi tells of the whole setting that something in it is encrypted; the stack's file, what.
         const encrypted = [["k3s", "snapshots", "s3", "secretKey"]];
         expect(messageOf(() => parseSettings({ ...rawConfig(config), encrypted }))).toMatch(message);

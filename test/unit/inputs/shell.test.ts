@@ -6,8 +6,8 @@ import { withPrivateFile } from "../../../hack/private-file";
 
 const root = resolve(__dirname, "../../..");
 
-describe("kind 7: the shell's edges", () => {
-    test("a reader that has seen enough ends a verb without a word (B40)", async () => {
+describe("kind 7: shell environments", () => {
+    test("a reader that closes the pipe early ends a verb without a message (B40)", async () => {
         const child = spawn(join(root, "hack/completion"), ["bash"], { stdio: ["ignore", "pipe", "pipe"] });
         child.stdout.destroy();
         let errors = "";
@@ -18,7 +18,7 @@ describe("kind 7: the shell's edges", () => {
         expect({ code, errors }).toEqual({ code: 0, errors: "" });
     });
 
-    test("a private file is written where XDG_RUNTIME_DIR names no folder, and TMPDIR none either", async () => {
+    test("a private file is created where neither XDG_RUNTIME_DIR nor TMPDIR names a folder", async () => {
         const { XDG_RUNTIME_DIR, TMPDIR } = process.env;
         Object.assign(process.env, { XDG_RUNTIME_DIR: "/run/user/no-such-user", TMPDIR: "/no-such-folder" });
         try {
@@ -42,12 +42,12 @@ describe("kind 7: the shell's edges", () => {
 describe("kind 5: charts as people write them", () => {
     const object = (more: string) => `apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\n${more}`;
 
-    test("annotations that are empty are none (B30)", () => {
+    test("empty annotations count as none (B30)", () => {
         const [manifest] = parseManifests(object("  annotations:\n"));
         expect(manifest && isHook(manifest)).toBe(false);
     });
 
-    test("an object without a namespace goes to that of its Application (B33)", () => {
+    test("an object without a namespace belongs to its Application's (B33)", () => {
         const manifests = parseManifests(`${object("")}---\n${object("  namespace: other\n")}`);
         expect([...byNamespace(manifests, "app")].map(([namespace, all]) => [namespace, all.length])).toEqual([
             ["app", 1],
@@ -55,16 +55,16 @@ describe("kind 5: charts as people write them", () => {
         ]);
     });
 
-    test("lists are the objects in them", () => {
+    test("a list is replaced by its objects", () => {
         const list = `apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: ConfigMap, metadata: {name: a}}\n- {apiVersion: v1, kind: ConfigMap, metadata: {name: b}}\n`;
         expect(parseManifests(list).map(({ metadata }) => metadata.name)).toEqual(["a", "b"]);
     });
 
-    test("a mode in octal digits is what the cluster makes of it (B28)", () => {
+    test("a mode in octal digits has the cluster's value (B28)", () => {
         expect(parseManifests(object("data: { mode: 0644 }\n"))).toMatchObject([{ data: { mode: 420 } }]);
     });
 
-    test("a document that is no object is refused in words", () => {
+    test("a document that is not an object is rejected with a message", () => {
         expect(() => parseManifests("just text\n")).toThrow(/the chart renders a document/);
     });
 });

@@ -113,7 +113,7 @@ describe("kind 4: a value that is valid, and wrong for this home", () => {
     });
 
     test.each(["192.168.1.240-192.168.1.250", "192.168.1.240/28", "192.168.1.7/32", "192.168.1.128/25"])(
-        "the pool %s is accepted",
+        "accepts the pool %s",
         (range) => expect(messageOf(pool(range))).toBeUndefined(),
     );
 
@@ -130,7 +130,7 @@ describe("kind 4: a value that is valid, and wrong for this home", () => {
             .map(([first, size]) => `${first}-${formatIPv4(Math.min(ipv4(first) + size, 2 ** 32 - 1))}`),
     );
 
-    test("no pool that is accepted overlaps, takes a host's address, a whole network or one of the cluster's own", () => {
+    test("no accepted pool overlaps another, or contains a host's address, a whole network or one of the cluster's own", () => {
         const refused = new Set<string>();
         fc.assert(
             fc.property(fc.array(range, { minLength: 1, maxLength: 3 }), address, (addresses, server) => {

@@ -1,6 +1,6 @@
 import { clusterFindings, connectionFinding, formatFindings, parseFindings } from "../../../provision/checks/findings";
 
-test("the findings of a node are read", () => {
+test("the findings of a node are parsed", () => {
     expect(parseFindings("a", "ok\tDebian 12\t\nfatal\tno disk\tlook\nmember\tyes\t\n")).toEqual({
         findings: [
             { node: "a", level: "ok", what: "Debian 12", advice: "" },
@@ -18,7 +18,7 @@ test.each([
     ["no sudo", "bash: line 1: exec: sudo: not found", /sudo/, /apt install sudo/],
     ["nobody there", "ssh: connect to host 10.0.0.1 port 22: Connection refused", /not reachable/, /sshd listens/],
     ["something unforeseen", "ssh: something", /something/, /ssh admin@/],
-])("%s says what to do", (_, stderr, what, advice) => {
+])("%s states the fix", (_, stderr, what, advice) => {
     const finding = connectionFinding("a", "admin@10.0.0.1", stderr);
     expect(finding).toMatchObject({ node: "a", level: "fatal" });
     expect(finding.what).toMatch(what);
@@ -32,20 +32,20 @@ describe("a blank first server", () => {
         expect(clusterFindings([node("a", false), node("b", false)])).toEqual([]);
     });
 
-    test("starts no second cluster beside the one that the others are in", () => {
+    test("starts no second cluster beside an existing one", () => {
         expect(clusterFindings([node("a", false), node("b", true)])).toMatchObject([
             { node: "a", level: "fatal", advice: expect.stringContaining("put b before it") },
         ]);
     });
 });
 
-describe("an address for the servers to hold among themselves", () => {
+describe("an address that the servers share", () => {
     const node = (name: string, isMember: boolean, taken?: string) => ({
         ...{ name, role: "server" as const, isMember, peers: [] },
         ...(taken === undefined ? {} : { taken }),
     });
 
-    test("is taken when somebody answers there before there is a cluster", () => {
+    test("is rejected when another host has it before the cluster exists", () => {
         const { taken } = parseFindings("b", "ok\tDebian 12\t\ntaken\t10.0.0.9\t\n");
         expect(taken).toBe("10.0.0.9");
         expect(clusterFindings([node("a", false), node("b", false, taken)])).toMatchObject([
@@ -53,12 +53,12 @@ describe("an address for the servers to hold among themselves", () => {
         ]);
     });
 
-    test("is the servers' own when there is one", () => {
+    test("is the servers' own once the cluster exists", () => {
         expect(clusterFindings([node("a", true), node("b", false, "10.0.0.9")])).toEqual([]);
     });
 });
 
-test("the table has what is wrong first", () => {
+test("the table lists problems first", () => {
     const table = formatFindings([
         { node: "a", level: "ok", what: "Debian 12", advice: "" },
         { node: "longer", level: "fatal", what: "no sudo", advice: "install it" },
@@ -81,7 +81,7 @@ describe("a host that is to be a node", () => {
         peers: [],
     });
 
-    test("is refused while the cluster has that node on another machine", () => {
+    test("is rejected while the cluster has that node on another host", () => {
         const { peers } = parseFindings("a", "node\tb\told\t10.0.0.2\tTrue\nmachine\tid-a\t\n");
         expect(peers).toEqual([peer("b", "old", true)]);
         expect(clusterFindings([server([...peers]), agent("new")])).toMatchObject([
@@ -92,12 +92,12 @@ describe("a host that is to be a node", () => {
         ]);
     });
 
-    test("is taken when it is new, or when a run was cut short on the same machine", () => {
+    test("is accepted when it is new, or after an interrupted run on the same host", () => {
         expect(clusterFindings([server([peer("c", "id-c", true)]), agent("new")])).toEqual([]);
         expect(clusterFindings([server([peer("b", "id-b", true)]), agent("id-b")])).toEqual([]);
     });
 
-    test("is refused when it is a copy of another host", () => {
+    test("is rejected when it is a copy of another host", () => {
         expect(clusterFindings([server([]), agent("id-a")])).toMatchObject([
             {
                 node: "b",
@@ -107,7 +107,7 @@ describe("a host that is to be a node", () => {
         ]);
     });
 
-    test("starts no second cluster while agents are in the one whose servers are gone", () => {
+    test("starts no second cluster while agents are in one whose servers are gone", () => {
         const fresh = { ...server([]), isMember: false };
         expect(clusterFindings([fresh, agent("id-b", true)])).toMatchObject([
             { node: "b", level: "fatal", advice: expect.stringContaining("docs/restore.md") },

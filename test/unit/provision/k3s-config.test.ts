@@ -11,7 +11,7 @@ const membership = (settings: object = {}, more: Partial<K3sMembership> = {}): K
     ...more,
 });
 
-test("the certificate names the API's address, whichever servers there are: another server restarts none", () => {
+test("the certificate names the API's address, whatever the servers: adding a server restarts none", () => {
     const config = k3sConfig(node("server"), membership());
     expect(parse(config)).toMatchObject({ "tls-san": ["10.0.0.9"] });
     expect(k3sConfig(node("server"), membership({}, { joins: "10.0.0.2", token: "K10::server:own" }))).toBe(config);
@@ -29,7 +29,7 @@ test("the first server starts the cluster, others join it at its own address", (
     });
 });
 
-test("the home's own arguments are added to lists, and stand beside the program's", () => {
+test("the home's own arguments are appended to lists, and added to the program's", () => {
     const settings = {
         server: { "kubelet-arg": ["max-pods=200"], disable: "traefik", "flannel-backend": "host-gw" },
         agent: { "kubelet-arg": ["max-pods=50"] },
@@ -44,14 +44,14 @@ test("the home's own arguments are added to lists, and stand beside the program'
 });
 
 test.each(["token", "server", "node-ip", "cluster-reset", "datastore-endpoint"])(
-    "%s is the program's own to set",
+    "%s can only be set by the program",
     (key) => {
         const { error } = k3sSchema.safeParse({ server: { [key]: "x" } });
         expect(error?.issues).toHaveLength(1);
     },
 );
 
-test("snapshots go to a bucket, too", () => {
+test("snapshots are uploaded to a bucket, too", () => {
     const s3 = { endpoint: "s3.example.com", bucket: "home", accessKey: "id", secretKey: "key" };
     expect(parse(k3sConfig(node("server"), membership({ snapshots: { s3 } })))).toMatchObject({
         "etcd-snapshot-retention": 28,

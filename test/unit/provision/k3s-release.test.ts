@@ -14,7 +14,7 @@ const { customManagers } = JSON.parse(readFileSync(resolve(root, "renovate.json"
     customManagers: readonly CustomManager[];
 };
 
-test("Renovate finds the version of k3s, and beside each checksum the release that it is of", () => {
+test("Renovate finds the version of k3s, and the release of each checksum", () => {
     const file = "provision/k3s-release.ts";
     const manager = customManagers.find(({ managerFilePatterns }) =>
         managerFilePatterns.some((pattern) => new RegExp(pattern.slice(1, -1)).test(file)),

@@ -27,7 +27,7 @@ test("claims leave with the node that has their volume on its disk", () => {
     expect(claimsThatLeave(volumes, ["attic", "nas"])).toEqual([]);
 });
 
-test("the API server is asked with the administrator's certificate, and one that is unreachable has no claims", async () => {
+test("the API server is contacted with the administrator's certificate, and an unreachable one has no claims", async () => {
     const folder = mkdtempSync(join(tmpdir(), "hearth-leaving-"));
     const files = ["-keyout", join(folder, "key"), "-out", join(folder, "crt")];
     const subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"];

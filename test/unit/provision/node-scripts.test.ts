@@ -40,19 +40,19 @@ function run(files: readonly string[], variables: Readonly<Record<string, string
     return spawnSync("bash", ["-s", "look"], { input, encoding: "utf8" });
 }
 
-describe("a machine proves that it is a node", () => {
+describe("a host proves that it is a node", () => {
     const machine = "0123456789abcdef0123456789abcdef";
     const prove = (variables: object = {}) =>
         run(["identity"], { ...{ cluster: "c1", machine }, ...variables }, 'prove "nothing is deleted"; result proved');
 
     beforeEach(() => write("etc/machine-id", `${machine}\n`));
 
-    test("by the mark with the cluster's id, its name and its machine id", () => {
+    test("by the marker with the cluster's id, its name and its machine id", () => {
         write("etc/rancher/hearth-cluster", `c1\na1\n${machine}\n`);
         expect(prove()).toMatchObject({ stdout: "proved", status: 0 });
     });
 
-    test("by a mark of an older version, and the name in k3s' own configuration", () => {
+    test("by a marker of an older version, and the name in k3s' own configuration", () => {
         write("etc/rancher/hearth-cluster", "c1\n");
         write("etc/rancher/k3s/config.yaml", "node-name: a1\n");
         expect(prove()).toMatchObject({ stdout: "proved", status: 0 });
@@ -102,7 +102,7 @@ describe("claims on a node's disk", () => {
         expect(stderr).toContain("deletes with a1: the data of media/jellyfin-config");
     });
 
-    test("with data that came after the node left keep its k3s", () => {
+    test("with data that was written after the node left keep its k3s", () => {
         write("etc/machine-id", "0123\n");
         write("etc/rancher/hearth-cluster", "c1\na1\n0123\n");
         write("var/lib/rancher/k3s/storage/pvc-1-2_media_jellyfin-config/library.db", "films");
@@ -125,7 +125,7 @@ test("a node whose k3s does not stop keeps its data", () => {
     expect(stderr).toContain("nothing was deleted on a1, because k3s-agent.service does not stop");
 });
 
-describe("networks of a cluster that is there", () => {
+describe("networks of an existing cluster", () => {
     const preflight = {
         ...{ cluster: "c1", now: "0", address: "10.0.0.1", role: "server", version: "", ports: "6443", virtual: "" },
         ...{ unlock: "", disks: "", raid: "1" },
@@ -151,7 +151,7 @@ describe("networks of a cluster that is there", () => {
     });
 });
 
-describe("a switch to another k3s", () => {
+describe("an upgrade to another k3s", () => {
     /** Calls of kubectl that a switch makes; `first` is the node as the API shows it at its begin. */
     const calls = (first: string) => {
         const body = `
@@ -175,7 +175,7 @@ describe("a switch to another k3s", () => {
         expect(calls("")).toEqual(expect.arrayContaining(["cordon", "uncordon"]));
     });
 
-    test("leaves a node cordoned that somebody had cordoned, also in a second run", () => {
+    test("leaves a node cordoned that a user had cordoned, also in a second run", () => {
         expect(calls("true")).not.toContain("uncordon");
     });
 });
@@ -188,7 +188,7 @@ describe("name servers of pods", () => {
         return run(["identity", "claims", "k3s"], k3s, 'result "$(resolv_conf)"').stdout;
     };
 
-    test("are the host's own where k3s takes them", () => {
+    test("are the host's own where k3s accepts them", () => {
         expect(made({ "etc/resolv.conf": "nameserver 192.168.1.1\nnameserver 2001:db8::1\n" })).toBe("");
         expect(
             made({
@@ -205,7 +205,7 @@ describe("name servers of pods", () => {
     });
 });
 
-test("a package manager that is busy is waited for, and an error is not", () => {
+test("waits for a busy package manager, and not after an error", () => {
     const body = `
         tries=0
         apt() { tries=$((tries + 1)); echo "E: Could not get lock /var/lib/apt/lists/lock"; [[ -e ${folder}/free ]] || { touch ${folder}/free; return 100; }; }

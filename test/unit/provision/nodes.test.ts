@@ -54,7 +54,7 @@ function waitsFor(registered: readonly Registered[], name: string): string[] {
 const scripts = (registered: readonly Registered[]) =>
     registered.filter(({ type }) => type === "command:remote:Command");
 
-test("no host is touched before all of them were looked at", async () => {
+test("changes no host before it has inspected all of them", async () => {
     const registered = await register(mixed);
     expect(scripts(registered)).not.toHaveLength(0);
     for (const { name } of scripts(registered)) {
@@ -80,13 +80,13 @@ test("Pulumi gets the steps of the plan, in its order", async () => {
     expect(JSON.stringify(inputs)).not.toContain(passphrase);
 });
 
-test("a member is looked for by the first server", async () => {
+test("the first server looks up a member", async () => {
     const registered = await register(mixed);
     const member = registered.find(({ name }) => name === "w1-member");
     expect(JSON.stringify(member?.inputs["connection"])).toContain("10.0.0.1");
 });
 
-test("a delete knows which machine was provisioned", async () => {
+test("a delete knows which host was provisioned", async () => {
     const registered = await register(three, { address: "10.0.0.9", virtual: true });
     const deletes = scripts(registered).filter(({ inputs }) => inputs["delete"] !== undefined);
     expect(deletes.map(({ name }) => name).sort()).toEqual(
@@ -125,7 +125,7 @@ test("the kubeconfig is read again each month", () => {
     expect(renewalPeriod(new Date("2026-12-01T00:00:00Z"))).toBe("2026-12");
 });
 
-test("the key, the tokens and the kubeconfig are secrets wherever they go", async () => {
+test("the key, the tokens and the kubeconfig are secrets in every resource", async () => {
     const registered = await register(three, { address: "10.0.0.9", virtual: false });
     /** The value without what the wire marks as a secret. */
     const plain = (value: unknown): unknown => {

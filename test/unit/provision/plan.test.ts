@@ -60,7 +60,7 @@ test.each([
     ["one server", one, false],
     ["three servers", three, false],
     ["three servers that hold the API's address", three, true],
-])("a plan of %s names each step once, and waits for steps that are in front of it", (_, nodes, virtual) => {
+])("a plan of %s names each step once, and each step depends on earlier steps", (_, nodes, virtual) => {
     const names: string[] = [];
     for (const { name, kind, after } of plan(nodes, virtual)) {
         expect(names).not.toContain(name);
@@ -76,7 +76,7 @@ test("no host is changed before every host has the pinned k3s", () => {
     }
 });
 
-test("hosts are prepared in parallel, and k3s starts when all of them are", () => {
+test("hosts are prepared in parallel, and k3s starts after all of them", () => {
     for (const name of ["w1", "a", "w2"]) {
         const others = before(one, `${name}-access-confirmed`).filter((each) => !each.startsWith(`${name}-`));
         expect(others.filter((each) => !each.endsWith("-k3s-binary"))).toEqual([]);
@@ -84,7 +84,7 @@ test("hosts are prepared in parallel, and k3s starts when all of them are", () =
     }
 });
 
-test("data disks that nobody is asked for are opened by a key file", () => {
+test("data disks without unlock are opened by a key file", () => {
     const nas = node("nas", "agent", { disks: ["A"] });
     expect(before([nas, node("a", "server")], "a-k3s-join")).toEqual(
         expect.arrayContaining(["nas-storage", "nas-unattended"]),
@@ -98,7 +98,7 @@ test("data disks are ready before k3s starts anywhere", () => {
     );
 });
 
-test("the certificate of a server that is there names the API's address before another node uses it", () => {
+test("an existing server's certificate names the API's address before another node uses it", () => {
     expect(before(three, "a-credentials")).toContain("a-k3s-converge");
     expect(before(three, "w1-k3s-join")).toEqual(
         expect.arrayContaining(["a-k3s-converge", "b-k3s-converge", "c-k3s-converge", "a-api"]),
@@ -111,14 +111,14 @@ test("servers join and converge one after the other", () => {
     expect(before(three, "c-k3s-join")).toContain("b-k3s-converge");
 });
 
-test("agents join in parallel, after the servers run the release that is asked for, and converge in turn", () => {
+test("agents join in parallel, after the servers run the pinned release, and converge in turn", () => {
     expect(before(one, "w2-k3s-join")).toContain("a-k3s-converge");
     expect(before(one, "w2-k3s-join")).not.toContain("w1-k3s-join");
     expect(before(one, "w1-k3s-converge")).toEqual(expect.arrayContaining(["w1-k3s-join", "w2-k3s-join"]));
     expect(before(one, "w2-k3s-converge")).toContain("w1-k3s-converge");
 });
 
-test("nodes leave one at a time, agents first and the first server last, and before k3s is uninstalled", () => {
+test("nodes leave one at a time, agents first and the first server last, before k3s is uninstalled", () => {
     // Pulumi deletes a resource after those that depend on it.
     expect(before(three, "w1-leave")).toEqual(expect.arrayContaining(["a-leave", "b-leave", "c-leave"]));
     expect(before(three, "c-leave")).toEqual(expect.arrayContaining(["a-leave", "b-leave", "c-k3s-join"]));
@@ -132,7 +132,7 @@ test("the servers hold the API's address before the first of them starts", () =>
     expect(plan(three).filter(({ kind }) => kind === "api-address")).toEqual([]);
 });
 
-test("a server that is offline answers for nothing", () => {
+test("no step depends on a server that is offline", () => {
     const nodes = [node("a", "server", { offline: true }), node("b", "server"), node("c", "server")];
     expect(firstServer(nodes)?.name).toBe("b");
     expect(

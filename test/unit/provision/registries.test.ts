@@ -20,7 +20,7 @@ test("a home without registries has no file for them", () => {
     expect(registryAuthorities({})).toBe("");
 });
 
-test("mirrors, logins and authorities stand where k3s reads them", () => {
+test("mirrors, logins and authorities are where k3s reads them", () => {
     const registries = registriesSchema.parse({
         "docker.io": { mirrors: ["https://mirror.example.com"], rewrite: { "^(.*)$": "hub/$1" } },
         "git.example.com:3000": { username: "nodes", password: "secret", ca },

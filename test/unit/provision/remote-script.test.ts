@@ -16,11 +16,11 @@ function run(body: string) {
     });
 }
 
-test.each([["it's"], ['$HOME `id` "x" \\'], ["two\nlines"], [""]])("bash reads %j as it is", (text) => {
+test.each([["it's"], ['$HOME `id` "x" \\'], ["two\nlines"], [""]])("bash reads %j unchanged", (text) => {
     expect(execFileSync("bash", ["-c", `printf %s ${shellQuote(text)}`], { encoding: "utf8" })).toBe(text);
 });
 
-test.each(scripts)("%s is bash that can be read as a whole", (name) => {
+test.each(scripts)("%s is valid bash", (name) => {
     expect(spawnSync("bash", ["-n", join(folder, name)], { encoding: "utf8" }).stderr).toBe("");
 });
 
@@ -32,30 +32,30 @@ test.each(scripts.filter((name) => !["lib.sh", "claims.sh", "crypttab.sh", "disk
     },
 );
 
-test("what a script tells has the node's name in front, and its result is apart", () => {
+test("a script's messages are prefixed with the node's name, and its result is separate", () => {
     const { stdout, stderr } = run('say hello; changed something; result "the result"');
     expect(stderr).toBe("[n1] hello\n[n1] changed: something\n");
     expect(stdout).toBe("the result");
 });
 
-test("a script that changed nothing says so", () => {
+test("a script that changed nothing reports that", () => {
     expect(run("true").stderr).toBe("[n1] unchanged\n");
 });
 
-test("a file that a pipe has written is a change too", () => {
+test("a file written by a pipe counts as a change too", () => {
     expect(run('folder=$(mktemp -d); echo one | write_file "$folder/file" 0644; rm -r "$folder"').stderr).not.toContain(
         "unchanged",
     );
 });
 
-test("a script that fails ends there, and tells why", () => {
+test("a failing script stops, and reports why", () => {
     const { status, stderr } = run("die 'no sudo: install it'; say 'not reached'");
     expect(status).toBe(1);
     expect(stderr).toBe("[n1] no sudo: install it\n");
     expect(run("false; say 'not reached'")).toMatchObject({ status: 1, stderr: "" });
 });
 
-test("a file is written when it differs in text or mode, and only then", () => {
+test("a file is written only if its text or mode differs", () => {
     const { stderr, status } = run(`
         folder=$(mktemp -d)
         write_file "$folder/file" 0644 <<<one
@@ -68,7 +68,7 @@ test("a file is written when it differs in text or mode, and only then", () => {
     expect(stderr.match(/changed: /g)).toHaveLength(3);
 });
 
-test("disks that say that they have the same serial are told from each other by nobody", () => {
+test("disks with the same serial number are rejected as indistinguishable", () => {
     // What lsblk prints on a machine with two disks in one enclosure, and a third.
     const disks = readFileSync(join(folder, "disks.sh"), "utf8");
     const lsblk = "lsblk() { printf '%s\\n' '/dev/sda 0123' '/dev/sdb 0123' '/dev/sdc W D-7'; }";

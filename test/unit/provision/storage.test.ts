@@ -64,7 +64,7 @@ test("only the disk that the config names is offered for erasing", async () => {
     expect(input).toContain("clients='10.0.0.1 10.0.0.2'\n");
 });
 
-test("what unlocks is set up after the disks are", async () => {
+test("unlocking is set up after the disks", async () => {
     const storage = new Storage("nas-storage", {
         node,
         ssh: { privateKey: "key" },

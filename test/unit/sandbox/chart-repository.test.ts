@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { serveChartRepository } from "../../../sandbox/chart-repository";
 import { freePort } from "../../../sandbox/ports";
 
-test("the chart repository serves its folder, nothing beside it, and says who has its port", async () => {
+test("the chart repository serves only its folder, and reports a port that is in use", async () => {
     const directory = mkdtempSync(join(tmpdir(), "hearth-charts-"));
     const port = await freePort();
     const health = () => ({ directory });

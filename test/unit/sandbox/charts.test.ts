@@ -24,7 +24,7 @@ describe("a chart's dependencies", () => {
         expect([name, dependencies?.map((each: { name: string }) => each.name)]).toEqual(["a", names]);
     });
 
-    test("a chart without any is left as it is", () => {
+    test("a chart without any is left unchanged", () => {
         expect(withoutMissingDependencies("name: a # mine\n", [])).toBe("name: a # mine\n");
     });
 });

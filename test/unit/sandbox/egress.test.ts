@@ -64,7 +64,7 @@ test("the API server reaches the process of a pod at the pod's address", async (
     expect(await connect("10.42.0.7:9443", own)).toEqual({ status: 200, body: expect.stringContaining("admitted") });
 });
 
-test("it reaches kwok, which stands for the kubelets, at loopback", async () => {
+test("it reaches kwok, which replaces the kubelets, at loopback", async () => {
     const { port: local } = webhook.address() as AddressInfo;
     expect(await connect(`localhost:${local}`, own)).toMatchObject({ status: 200 });
 });
@@ -79,11 +79,11 @@ test.each(["10.42.0.7:80", "10.42.0.8:9443", "192.0.2.1:443", "nonsense"])(
 test.each([
     ["no certificate", undefined],
     ["another authority's certificate", another],
-])("a client with %s is refused", async (_, pair) => {
+])("a client with %s is rejected", async (_, pair) => {
     await expect(connect("10.42.0.7:9443", pair)).rejects.toThrow(/certificate|alert|socket hang up|ECONNRESET/);
 });
 
-test("when it closes, so do the connections through it", async () => {
+test("closing it closes the connections through it", async () => {
     const options = { host: "127.0.0.1", port, method: "CONNECT", path: "10.42.0.7:9443", agent: false };
     const call = request({ ...options, ...own, ca: own.cert });
     const closed = new Promise((done, fail) => {

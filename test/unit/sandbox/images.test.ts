@@ -73,7 +73,7 @@ describe("the registry of images", () => {
 
     afterAll(() => registry.close());
 
-    it("serves an image under every tag, to whom it mirrors docker.io for and to whom names it alone", async () => {
+    it("serves an image under every tag, with and without docker.io in its name", async () => {
         for (const path of ["manifests/1.2?ns=docker.io", "manifests/latest"]) {
             const response = await fetch(`${url}/v2/library/hello/${path}`);
             const manifest = (await response.json()) as { config: { digest: string }; layers: { digest: string }[] };

@@ -33,7 +33,7 @@ test.each([
     expect(podToRun(pods, running)?.metadata.uid).toBe(expected);
 });
 
-test("a container's environment refers to its own pod, to Secrets, and to what stands before it", async () => {
+test("a container's environment refers to its own pod, to Secrets, and to earlier variables", async () => {
     const api = serving({ "/api/v1/namespaces/web/secrets/login": { data: { password: "c2VjcmV0" } } });
     const container = {
         name: "web",

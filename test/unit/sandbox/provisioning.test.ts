@@ -129,7 +129,7 @@ test.each<[string, V1PersistentVolumeClaim, Surroundings, string]>([
         surroundings({ ...nfs, parameters: { sever: "x" } }),
         'invalid parameter "sever"',
     ],
-])("%s is refused", (_, pending, given, message) => {
+])("%s is rejected", (_, pending, given, message) => {
     expect(() => provision(pending, given)).toThrow(message);
 });
 
@@ -151,7 +151,7 @@ test.each([
     ["nfs.csi.k8s.io", "2Gi", "1Gi", "2Gi"],
     ["nfs.csi.k8s.io", "1Gi", "1024Mi", undefined],
     ["rancher.io/local-path", "2Gi", "1Gi", undefined],
-])("a claim on %s that asks for %s and has %s grows to %p", (provisioner, storage, has, expected) => {
+])("a claim on %s that requests %s and has %s grows to %p", (provisioner, storage, has, expected) => {
     const volume = { metadata: { annotations: { "pv.kubernetes.io/provisioned-by": provisioner } } };
     const bound = {
         spec: { resources: { requests: { storage } } },
@@ -171,6 +171,6 @@ test.each([
     expect(parseQuantity(text)).toBeCloseTo(value);
 });
 
-test.each(["", "Gi", "10GB", "ten"])("%p is no quantity", (text) => {
+test.each(["", "Gi", "10GB", "ten"])("%p is not a quantity", (text) => {
     expect(() => parseQuantity(text)).toThrow("is no quantity");
 });

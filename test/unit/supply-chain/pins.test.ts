@@ -55,7 +55,7 @@ test("the license is Apache-2.0", () => {
     expect(JSON.parse(read("package.json")).license).toBe("Apache-2.0");
 });
 
-test("every action of the workflows is one commit, and every image that they run one version", () => {
+test("every action of the workflows is pinned to a commit, and every image of theirs to a version", () => {
     const lines = readdirSync(join(root, ".gitea/workflows"))
         .flatMap((file) => read(".gitea/workflows", file).split("\n"))
         .filter((line) => /^\s*(- )?uses:/.test(line));

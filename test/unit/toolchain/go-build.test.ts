@@ -69,7 +69,7 @@ function twoPrograms() {
 /** The tools of the cache, whole or not. */
 const cached = () => (existsSync(join(folder, "hearth/tools")) ? readdirSync(join(folder, "hearth/tools")) : []);
 
-test("programs to which Go gives one name are built apart", () => {
+test("programs with the same name in Go are built separately", () => {
     const { helm4 } = tools.goTools;
     const helm3: Tools.GoTool = { ...helm4, module: "helm.sh/helm/v3", package: "helm.sh/helm/v3/cmd/helm" };
     const both = [["helm4", helm4] as const, ["helm3", helm3] as const];
@@ -77,7 +77,7 @@ test("programs to which Go gives one name are built apart", () => {
 });
 
 test(
-    "one build makes programs that each know their own version; a change of one's sources builds that one again",
+    "one build makes programs that each know their own version; a change of one's sources rebuilds that one",
     async () => {
         const { first, second } = twoPrograms();
         await goBuild.build([
@@ -97,7 +97,7 @@ test(
     limit,
 );
 
-describe("a build that cannot succeed ends with one sentence, and leaves nothing half built", () => {
+describe("a build that cannot succeed ends with one sentence, and leaves nothing partly built", () => {
     const failing = async (tool: Tools.GoTool): Promise<string> => {
         const message = await goBuild.build([["first", tool]]).then(
             () => "it was built",
@@ -165,7 +165,7 @@ describe("a build that cannot succeed ends with one sentence, and leaves nothing
             return failing(first);
         };
 
-        test("that refuses a module", async () => {
+        test("that denies a module", async () => {
             answer = [403, "This module version is not available."];
             expect(await build()).toMatch(
                 /first v1\.2\.3 cannot be built: a Go module is unavailable: .*403 Forbidden.*go env GOPROXY.*are kept\.$/,
@@ -183,7 +183,7 @@ describe("a build that cannot succeed ends with one sentence, and leaves nothing
         });
     });
 
-    test("a disk that fills up meanwhile", async () => {
+    test("a disk that fills up during the build", async () => {
         const { first } = twoPrograms();
         const words = "write /cache/x.a: no space left on device";
         write("bin/go", "#!/bin/sh", `[ "$1" = list ] || { echo "${words}" >&2; exit 1; }`);
@@ -194,7 +194,7 @@ describe("a build that cannot succeed ends with one sentence, and leaves nothing
         );
     });
 
-    test("too little room", () => {
+    test("too little disk space", () => {
         expect(() => goBuild.checkDisk(1e6)).toThrow(
             /needs about \d+\.0 GB, mostly for Go's caches, and the disk of \S+ has \d+\.\d GB free\. Make room/,
         );

@@ -23,7 +23,7 @@ const environment = () => ({
     PATH: `${join(folder, "bin")}${delimiter}${process.env["PATH"]}`,
 });
 
-test("without Go, setup says where to get it", () => {
+test("without Go, setup prints where to get it", () => {
     for (const name of ["node", "git", "dirname"]) {
         symlinkSync(findOnPath(name) ?? "", join(folder, "bin", name));
     }
@@ -38,7 +38,7 @@ test("without Go, setup says where to get it", () => {
     });
 });
 
-test("a second set-up waits for the first, and says so; Ctrl-C ends it", async () => {
+test("a second setup waits for the first, and reports that; Ctrl-C ends it", async () => {
     const release = tryLock(join(folder, "hearth/lock"));
     const child = spawn(process.execPath, ["toolchain/compile.cjs", "setup"], { cwd: root, env: environment() });
     let output = "";
@@ -56,7 +56,7 @@ test("a second set-up waits for the first, and says so; Ctrl-C ends it", async (
     });
 });
 
-test("Ctrl-C in the middle of a build leaves nothing half built", () => {
+test("Ctrl-C in the middle of a build leaves nothing partly built", () => {
     // Has Ctrl-C arrive while it compiles, and compiles until it is ended.
     const go = ["#!/bin/sh", '[ "$1" = build ] || exit 0', 'kill -INT "$PPID"', "exec sleep 600"];
     writeFileSync(join(folder, "bin/go"), go.join("\n"), { mode: 0o755 });

@@ -10,7 +10,7 @@ function variable(page: string, name: string): string {
     return execFileSync("sh", ["-euc", `${lines.join("\n")}\nprintf %s "$${name}"`], { encoding: "utf8" });
 }
 
-test("the page names the home, leaves room for the passphrase, and sets what restic reads, whatever stands in it", () => {
+test("the page names the home, leaves space for the passphrase, and sets restic's variables, whatever characters they have", () => {
     const page = kitPage({ target: "s3:https://s3.example.com/bucket/home", s3, password: "a\"b'c $d" }, about);
 
     expect(page).toContain("The copies of home.example.com, 2026-11-30");
@@ -22,7 +22,7 @@ test("the page names the home, leaves room for the passphrase, and sets what res
     expect(page).toContain("restic restore latest:/files --tag NAMESPACE/CLAIM --target FOLDER");
 });
 
-test("the page has the second target with its own access, and the name of a home that was given one", () => {
+test("the page has the second target with its own credentials, and the configured name of the home", () => {
     const page = kitPage(
         {
             target: "sftp://backup@nas.example.com//srv/home",

@@ -6,7 +6,7 @@ import { cronJob, running, workload } from "./objects";
 const claim = "vaultwarden-data";
 const own = { "app.kubernetes.io/name": "vaultwarden" };
 
-test("what mounts the claim is stopped, with what it takes to start it again; the rest of the chart runs on", () => {
+test("stops workloads that mount the claim and records how to start them again; the rest of the chart keeps running", () => {
     const plan = planStop(
         {
             workloads: [
@@ -38,11 +38,11 @@ test.each([
         "is reading the volume (backup): try again",
     ],
     ["a DaemonSet", [], [workload("DaemonSet", "agent", claim)], "DaemonSet agent mounts vaultwarden-data"],
-])("a restore is refused while something may write that it cannot stop: %s", (_, pods, workloads, said) => {
+])("a restore is rejected while a writer cannot be stopped: %s", (_, pods, workloads, said) => {
     expect(() => planStop({ workloads, cronJobs: [], pods }, [claim])).toThrow(said);
 });
 
-test("pods that have ended write no more, and neither do those of another claim or of the restore itself", () => {
+test("ignores pods that have ended, and those of another claim or of the restore itself", () => {
     const ended = { ...running("old", claim, own), status: { phase: "Succeeded" } };
     const restore = running("restore", claim, { "hearth/backup": "restore" });
     const pending = { ...running("next", claim, own), status: { phase: "Pending" } };
@@ -50,7 +50,7 @@ test("pods that have ended write no more, and neither do those of another claim 
     expect(writers([ended, restore, running("x", "other", own), pending], [claim])).toEqual([pending]);
 });
 
-test("a Job of a verb is the CronJob's with its own variables in every container, and belongs to no CronJob", () => {
+test("a verb's Job is the CronJob's with more variables in every container, and belongs to no CronJob", () => {
     const given = cronJob("restore", claim);
     const job = JSON.parse(JSON.stringify(jobFrom(given, "x", { ACTION: "undo" })));
 
@@ -65,7 +65,7 @@ test("a Job of a verb is the CronJob's with its own variables in every container
     }
 });
 
-test("a variable of a verb replaces the one that the CronJob has", () => {
+test("a verb's variable replaces the CronJob's", () => {
     const given = cronJob("restore", claim);
     const spec = given.spec.jobTemplate.spec.template.spec;
     const withEnv = {
@@ -92,7 +92,7 @@ test.each([
     expect(endOf(job)).toBe(end);
 });
 
-test("a pod that waits says for what; one that is about to begin waits for nothing", () => {
+test("a pending pod reports its reason; one that is about to start reports none", () => {
     const metadata = { name: "x", namespace: "y" };
     const conditions = [{ type: "PodScheduled", status: "False", message: "0/1 nodes are available" }];
     const waiting = (reason: string) => ({
@@ -120,25 +120,25 @@ test.each([
     ["2026-11-23T03:00:00Z", "main", "2026-11-23T03:00:00Z"],
     ["2026-11-23T02:59:59Z", "main", "2026-11-22T03:00:00Z"],
     ["2026-11-23T03:59:59+01:00", "main", "2026-11-22T03:00:00Z"],
-])("the copy meant by --at %s in the target %s is that of %s", (at, target, time) => {
+])("the copy that --at %s selects in the target %s is that of %s", (at, target, time) => {
     const moment = at === undefined ? undefined : momentOf(at);
 
     expect(chooseCopy(copies, { claim: "a/b", at: moment, target }).time).toBe(time);
 });
 
-test("a day means its end, in the time zone of whoever types it", () => {
+test("a day means its end, in the user's time zone", () => {
     expect(momentOf("2026-11-22")).toBe(new Date(2026, 10, 22, 23, 59, 59, 999).getTime());
     expect(momentOf("2026-11-22 06:00")).toBe(new Date(2026, 10, 22, 6).getTime());
 });
 
 test.each(["yesterday", "", "2026-13-01", "2026-11-22 25:00", "22.11.2026", "1"])(
-    "a time that cannot be understood is refused with the form: %s",
+    "an invalid time is rejected with the expected form: %s",
     (text) => {
         expect(() => momentOf(text)).toThrow(/^invalid --at: got ".*", expected a time such as/);
     },
 );
 
-test("a time before the first copy lists those that there are; a claim without copies is another sentence", () => {
+test("a time before the first copy lists the existing ones; a claim without copies has a message of its own", () => {
     expect(() => chooseCopy(copies, { claim: "a/b", at: 0, target: "main" })).toThrow(
         /no copy of a\/b is that old; there are:\n {2}2026-11-24/,
     );

@@ -12,7 +12,7 @@ import { cronJob, ended } from "./objects";
 const now = Date.parse("2026-11-30T08:00:00Z");
 const lastNight = { lastSuccessfulTime: "2026-11-30T03:12:09Z" };
 
-test("the table has a line for each claim: when it was copied, how large it is, when a drill last passed, how long it took", () => {
+test("the table has a row for each claim: time and size of its copy, time and duration of its last passed drill", () => {
     const rows = backupRows(
         [
             cronJob("backup", "vaultwarden-data", lastNight),
@@ -35,7 +35,7 @@ test("the table has a line for each claim: when it was copied, how large it is, 
     expect(backupCells(rows).rows[1]).toMatchObject({ 0: "vaultwarden", 3: "2.5 MB", 5: "12" });
 });
 
-test("a copy or a drill that failed is what to look at, in its own words; one that succeeded since is history", () => {
+test("the failure of a copy or drill is reported in its own words, until a later one succeeds", () => {
     const copies = [cronJob("backup", "vaultwarden-data", lastNight), cronJob("drill", "vaultwarden-data", lastNight)];
     const failed = ended("drill", "vaultwarden-data", {
         ok: false,
@@ -59,7 +59,7 @@ test("a copy is late after two days, not after one missed night", () => {
     expect(worstBackup(rows("2026-11-28T07:00:00Z"), now)?.what).toContain("The last copy of vaultwarden/");
 });
 
-test("the result is found in a container, in an init container that failed, and not in the words of another program", () => {
+test("the result is read from a container or a failed init container, and not from another program's output", () => {
     const message = JSON.stringify({ hearth: "restore", time: "2026-11-30T03:12:09Z", ok: false, reason: "password" });
     const state = { terminated: { exitCode: 11, message } };
     const metadata = { name: "x", namespace: "y" };
@@ -81,7 +81,7 @@ test("the result is found in a container, in an init container that failed, and 
     }
 });
 
-test("the list of copies is read out of a log with other lines in it, newest first", () => {
+test("the list of copies is parsed from a log with other lines, newest first", () => {
     const copy = (time: string) => ({ claim: "a/b", copy: "1a2b3c4d", time, bytes: 1, files: 1, target: "main" });
     const log = [
         "repository opened",
@@ -101,11 +101,11 @@ test.each([
         [ended("repository", "", { ok: false, message: "the password does not open the repository" }, "backup")],
         "the password does not open the repository",
     ],
-])("doctor says why the target is not usable: %j", (status, pods, said) => {
+])("doctor reports why the target is not usable: %j", (status, pods, said) => {
     expect(() => checkRepository([cronJob("repository", "", status, "backup")], pods, now)).toThrow(said);
 });
 
-test("doctor says that the target was opened within two hours, and that nothing is deployed yet", () => {
+test("doctor reports that the target was opened within two hours, or that nothing is deployed yet", () => {
     const status = { lastSuccessfulTime: "2026-11-30T07:30:00Z" };
 
     expect(checkRepository([cronJob("repository", "", status, "backup")], [], now)).toContain("the password opens it");
