@@ -9,15 +9,15 @@ import type { Application } from "./applications";
 import type { ClusterFacts } from "./cluster";
 import { requestedAddress } from "./k3s";
 
-/** Addresses of the home's network by which its services are found. */
+/** Addresses in the home's network at which its services are found. */
 export interface HomeAddresses {
-    /** Address of k3s' Traefik, to which every name of the home leads. */
+    /** Address of k3s' Traefik, to which every name of the home resolves. */
     readonly traefik: string;
-    /** Address of AdGuard Home, which devices ask for names; undefined in a home without it. */
+    /** Address of AdGuard Home, the devices' DNS server; undefined in a home without it. */
     readonly adguard?: string;
 }
 
-/** Stack outputs that lead a person to the home's first page. */
+/** Stack outputs that lead to the home's first page. */
 export interface FirstSteps {
     readonly traefik: string;
     readonly dns: string;
@@ -49,18 +49,18 @@ export function firstSteps(
     };
 }
 
-/** A Service of type LoadBalancer that the home's names depend on. */
+/** A Service of type LoadBalancer whose address the home's names depend on. */
 interface Role {
     /** Its setting below `hearth:loadBalancer`. */
     readonly key: "traefik" | "adguard";
     readonly title: string;
     /** `namespace/name` */
     readonly service: string;
-    /** Address that its configuration asks for, if that names one. */
+    /** Address that its configuration requests, if any. */
     readonly requested: string | undefined;
 }
 
-/** Addresses of ranges in the order in which MetalLB hands them out, or the other way round. */
+/** Addresses of ranges in the order in which MetalLB assigns them, or in reverse. */
 function* addressesOf(ranges: readonly AddressRange[], order: "ascending" | "descending"): Generator<string> {
     for (const { first, last } of order === "ascending" ? ranges : ranges.toReversed()) {
         for (let offset = 0; offset <= last - first; offset++) {
@@ -72,7 +72,7 @@ function* addressesOf(ranges: readonly AddressRange[], order: "ascending" | "des
     }
 }
 
-/** Address that somebody wrote for AdGuard in its chart's values or in its Application. */
+/** Address that AdGuard's chart values or its Application set. */
 function addressInValues(root: string, { name, manifest }: Application): string | undefined {
     const values = [
         manifest.spec.sources[0].helm?.valuesObject,
@@ -83,8 +83,8 @@ function addressInValues(root: string, { name, manifest }: Application): string 
 }
 
 /**
- * Chooses the addresses of Traefik and AdGuard Home: the one in the settings, or else the one that each has, or else
- * the first and the last free one. MetalLB hands out from the first on, so that the last one stays free longest.
+ * Chooses the addresses of Traefik and AdGuard Home: the one in the settings, else the current one, else the first and
+ * the last free one. MetalLB assigns from the first on, so the last one stays free longest.
  *
  * @param root the repository's top folder
  * @throws Failure when an address is in use, when the pool no longer has it, or when no address is free

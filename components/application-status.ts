@@ -1,4 +1,4 @@
-/** The parts of an Application's status that say why it is not ready. https://argo-cd.readthedocs.io */
+/** Parts of an Application's status that explain why it is not ready. https://argo-cd.readthedocs.io */
 export interface ApplicationStatus {
     readonly sync?: { readonly status?: string; readonly revision?: string; readonly revisions?: readonly string[] };
     readonly health?: { readonly status?: string; readonly message?: string };
@@ -16,7 +16,7 @@ export interface ApplicationStatus {
     }[];
 }
 
-/** The commit of this repository that an Application was last compared to; every Application has it as first source. */
+/** The commit of this repository that an Application was last compared to; this repository is its first source. */
 export function revisionOf({ sync }: ApplicationStatus = {}): string | undefined {
     return sync?.revisions?.[0] ?? sync?.revision;
 }
@@ -58,7 +58,7 @@ const longPull = 60_000;
 const time = ({ lastTimestamp, eventTime, metadata }: Warning) =>
     new Date(lastTimestamp ?? eventTime ?? metadata?.creationTimestamp ?? 0).getTime();
 
-/** Lines about images that nodes are still pulling, which is the kubelet's latest word about them. */
+/** Lines about images that nodes are still pulling, by the kubelet's latest Event about each. */
 function pullLines(events: readonly Warning[], now: number): string[] {
     const latest = new Map<string, Warning & { readonly image: string }>();
     for (const event of events.toSorted((a, b) => time(a) - time(b))) {
@@ -97,8 +97,8 @@ export function warningLines(all: readonly Warning[], namespace: string, now = D
 /**
  * Reasons why an Application is not Synced and Healthy, one a line, the most specific first.
  *
- * @param status the Application's status; undefined when Argo CD has not looked at it
- * @param warnings what Kubernetes says of its namespace, newest first
+ * @param status the Application's status; undefined before Argo CD has processed it
+ * @param warnings Kubernetes' warnings in its namespace, newest first
  */
 export function reasons(status: ApplicationStatus | undefined, warnings: readonly string[] = []): string[] {
     const { health, operationState: operation, conditions = [], resources = [] } = status ?? {};
@@ -121,9 +121,9 @@ export function reasons(status: ApplicationStatus | undefined, warnings: readonl
  * Message of a gate about an Application that is not Synced and Healthy in time, with the next command.
  *
  * @param name of the Application
- * @param where it stands, for instance "tier 2"
- * @param status and warnings as {@link reasons} takes them
- * @param deleted since when it is being deleted, if it is
+ * @param where its place, for instance "tier 2"
+ * @param status and warnings as for {@link reasons}
+ * @param deleted time since which it is being deleted, if it is
  */
 export function explainFailure(
     name: string,

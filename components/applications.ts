@@ -31,13 +31,13 @@ const ownCluster = "https://kubernetes.default.svc";
 
 const labelForm = "lower-case letters, digits and hyphens, 63 at most";
 
-/** A name that Kubernetes takes for an object, and a command for no option. */
+/** A name that is valid for a Kubernetes object, and that no command takes for an option. */
 const label = z.string(labelForm).regex(dnsLabel, labelForm);
 
-/** Namespaces of Kubernetes and of this program's own system, which no chart is deployed to. */
+/** Namespaces of Kubernetes and of this program's own system, to which no chart is deployed. */
 const systemNamespace = /^(argocd|default|metallb-system|kube-.*)$/;
 
-/** A text that a command takes for no option and that is in no need of quotes. */
+/** A string that no command takes for an option and that needs no quotes. */
 const word = (form: string) => z.string(form).regex(/^[A-Za-z0-9*^~<>=][\w.~:/@!&()*+,;=%<>^-]{0,499}$/, form);
 
 const valueFileForm = "the path of a file in this repository: below the chart, or $<ref of the first source>/<path>";
@@ -45,7 +45,7 @@ const valueFile = z.string(valueFileForm).regex(/^(\$\w{1,63}\/)?(?!.*\.\.)\w[\w
 
 const upstreamValuesForm = "the path of a file in this repository: $<ref of the first source>/<path>";
 
-/** Everything that all paths to the cluster (Pulumi, Argo CD, hack/) take; what one of them would ignore is refused. */
+/** Fields that every path to the cluster (Pulumi, Argo CD, hack/) supports; any other field is rejected. */
 const helm = z.strictObject({ releaseName: label.optional(), valueFiles: z.array(valueFile).optional() });
 const source = z.strictObject({
     repoURL: word("the URL of a repository"),
@@ -103,7 +103,7 @@ const waveForm = 'the tier: "1", "2" or "3"';
 const automated =
     "automated sync, for instance {prune: true, selfHeal: false}: a tier waits for the sync of its Applications";
 
-/** The manifest of an Argo CD Application, as far as the program looks into it. */
+/** Fields of an Argo CD Application manifest that the program reads. */
 export const manifestSchema = z.looseObject({
     apiVersion: z.literal("argoproj.io/v1alpha1"),
     kind: z.literal("Application"),
@@ -134,7 +134,7 @@ export const manifestSchema = z.looseObject({
     }),
 });
 
-/** The manifest of an Argo CD Application, as far as the program looks into it; the rest is carried along. */
+/** An Argo CD Application manifest; fields that the program does not read are kept. */
 export type ApplicationManifest = z.output<typeof manifestSchema>;
 
 /** Kustomize patch with the fields that all Applications share, in a component that a cluster's kustomization includes. */
@@ -154,7 +154,7 @@ export interface Application {
     readonly manifest: ApplicationManifest;
 }
 
-/** Documents of another shape, of which one sentence says more than all that the schema finds. */
+/** Documents of another shape, for which one sentence says more than all errors of the schema. */
 function anotherShape(document: unknown): string | undefined {
     const { kind, spec } = Object(document);
     if (kind !== "Application") {
@@ -165,7 +165,7 @@ function anotherShape(document: unknown): string | undefined {
         : "unknown spec.source: expected spec.sources, a list that begins with the chart of this repository";
 }
 
-/** Values that Helm would read in another way than they look, in a chart and in an Application's overrides. */
+/** Values that Helm would parse differently from how they look, in a chart and in an Application's overrides. */
 function valuesMistakes(charts: string, { path, helm }: ApplicationManifest["spec"]["sources"][0]): string[] {
     const read = (file: string) => {
         const full = join(charts, "..", file);

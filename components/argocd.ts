@@ -13,7 +13,7 @@ export interface ArgoCDArgs {
     readonly namespace: string;
     /** Path of the values file that the gitops Application uses too. */
     readonly valuesFile: string;
-    /** URL of a Helm repository that takes the upstream one's place. */
+    /** URL of a Helm repository to use instead of the upstream one. */
     readonly chartRepository?: string;
 }
 
@@ -23,7 +23,7 @@ export interface ArgoCDArgs {
  * https://argo-cd.readthedocs.io
  */
 export class ArgoCD extends pulumi.ComponentResource {
-    /** The Secret with the password of its Redis: whatever runs with an old one has to restart. */
+    /** The Secret with the password of its Redis: every pod with an old one has to restart. */
     readonly redis: WrittenSecret;
 
     /** Password of the account `owner`, a secret. */
@@ -32,7 +32,7 @@ export class ArgoCD extends pulumi.ComponentResource {
     constructor(name: string, args: ArgoCDArgs, opts?: pulumi.ComponentResourceOptions) {
         super("hearth:components:ArgoCD", name, args, opts);
 
-        // The chart would make it by a Job, as a hook, which every sync of the Application gitops would run again.
+        // The chart would create it by a Job, as a hook, which every sync of the Application gitops would rerun.
         const { result: password } = new random.RandomPassword(
             `${name}-redis`,
             { length: 32, special: false },

@@ -9,10 +9,13 @@ import type { Application } from "./applications";
 import { base64 } from "./base64";
 import { podSecurityLabel } from "./pod-security";
 
-/** Name of the Secret, the ConfigMap and the NetworkPolicy of copies in a namespace: charts/common/templates/lib/_backup.tpl. */
+/**
+ * Name of the Secret, the ConfigMap and the NetworkPolicy for backups in a namespace:
+ * charts/common/templates/lib/_backup.tpl.
+ */
 const shared = "backup";
 
-/** Namespace of the work on the whole repository. */
+/** Namespace of the jobs on the whole repository. */
 const ownNamespace = "backup";
 
 /** Arguments of {@link Backup}. */
@@ -37,7 +40,7 @@ export function namespacesWithClaims(root: string, applications: readonly Applic
     return [...new Set(having.map(({ namespace }) => namespace))];
 }
 
-/** A line of known_hosts. OpenSSH writes other ports than its own with brackets. */
+/** A line of known_hosts. OpenSSH writes ports other than its default with brackets. */
 function knownHost(target: string, hostKey: string): string {
     const { host, port } = targetAddress(target);
     return `${port === 22 ? host : `[${host}]:${port}`} ${hostKey.trim()}\n`;
@@ -61,7 +64,7 @@ function targetData({ name, target, s3, sftp, rest }: Target): Record<string, st
     );
 }
 
-/** The Secret's data: what opens each repository. */
+/** The Secret's data: credentials for each repository. */
 export function secretData(backup: BackupSettings): Record<string, string> {
     return Object.assign({ password: backup.password }, ...backupTargets(backup).map(targetData));
 }
@@ -86,8 +89,8 @@ const labels = (name: string) => ({
 });
 
 /**
- * Resources for copies of volumes outside their charts: credentials in each namespace, and jobs on the whole repository.
- * `repository` makes it and opens it every hour; `prune` deletes old copies.
+ * Resources for backups of volumes outside their charts: credentials in each namespace, and jobs on the whole
+ * repository. `repository` creates it and opens it every hour; `prune` deletes old copies.
  */
 export class Backup extends pulumi.ComponentResource {
     constructor(name: string, args: BackupArgs, opts?: pulumi.ComponentResourceOptions) {

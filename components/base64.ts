@@ -1,7 +1,8 @@
 /**
- * A text as the data of a Secret holds it.
+ * A string as the data of a Secret holds it.
  *
- * @param text undefined in a run with `--target` that leaves out both what generates it and the Secret
+ * @param text undefined in a run with `--target` that leaves out both the Secret and the resource that generates its
+ * value
  */
 export function base64(text: string | undefined): string {
     return Buffer.from(text ?? "").toString("base64");

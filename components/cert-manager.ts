@@ -9,14 +9,14 @@ export interface CertManagerArgs {
     readonly namespace: pulumi.Input<string>;
     /** The cluster: path to a kubeconfig, or the contents of one. */
     readonly kubeconfig: pulumi.Input<string>;
-    /** URL of a Helm repository that takes the upstream one's place. */
+    /** URL of a Helm repository to use instead of the upstream one. */
     readonly chartRepository?: string;
 }
 
 /**
- * cert-manager, and the self-signed issuer from which charts/cert-manager makes the home's own CA. It is done when the
- * webhook has admitted that issuer and the controller has made it ready, so that whoever depends on it can create
- * issuers and certificates. https://cert-manager.io
+ * cert-manager, and the self-signed issuer from which charts/cert-manager creates the home's own CA. It is done when
+ * the webhook has admitted that issuer and the controller has made it ready, so that dependents can create issuers and
+ * certificates. https://cert-manager.io
  */
 export class CertManager extends pulumi.ComponentResource {
     constructor(name: string, args: CertManagerArgs, opts?: pulumi.ComponentResourceOptions) {
@@ -29,11 +29,11 @@ export class CertManager extends pulumi.ComponentResource {
                 name: "cert-manager",
                 namespace: args.namespace,
                 values: {
-                    // Kept on uninstall: with the CRDs, every certificate of the home would go.
+                    // Kept on uninstall: deleting the CRDs would delete every certificate of the home.
                     crds: { enabled: true, keep: true },
                     global: { priorityClassName: "infrastructure" },
-                    // The home's own DNS answers for the home's names: whether a DNS-01 record is published, only a
-                    // resolver outside can say.
+                    // The home's own DNS answers for the home's names, so only a resolver outside can confirm that a
+                    // DNS-01 record is published.
                     dns01RecursiveNameservers: "9.9.9.9:53,1.1.1.1:53",
                     dns01RecursiveNameserversOnly: true,
                     // In: the webhook and metrics. Out: the API server, DNS, and Let's Encrypt.
@@ -50,7 +50,7 @@ export class CertManager extends pulumi.ComponentResource {
             metadata: { name: "selfsigned", annotations: { "pulumi.com/waitFor": "condition=Ready" } },
             spec: { selfSigned: {} },
         };
-        // The release is ready before its webhook can be reached; an issuer that comes too early is an error.
+        // The release is ready before its webhook can be reached; an issuer that is created too early is an error.
         const webhook = waitFor(
             `${name}-webhook`,
             "webhook",

@@ -3,7 +3,7 @@ import { dottedPath } from "../config/secrets";
 
 type Path = readonly (string | number)[];
 
-/** Every value that is no object or list, with its path. */
+/** Every value that is not an object or a list, with its path. */
 function leaves(value: unknown, path: Path = []): { readonly path: Path; readonly value: unknown }[] {
     if (typeof value !== "object" || value === null) {
         return [{ path, value }];
@@ -12,7 +12,7 @@ function leaves(value: unknown, path: Path = []): { readonly path: Path; readonl
     return entries.flatMap(([key, each]) => leaves(each, [...path, key]));
 }
 
-/** Reports whether the library chart renders the text at a path as a template: `common.template` of charts/common. */
+/** Reports whether the library chart renders the string at a path as a template: `common.template` of charts/common. */
 function isTemplate(path: Path, values: unknown): boolean {
     const [first, name = "", part] = path;
     return first === "configs"
@@ -24,8 +24,8 @@ const literal = /\{\{-?\s*(`[^`]*`|"[^"]*")\s*-?\}\}/g;
 const known = /"(\\.|[^"\\])*"|`[^`]*`|\.(Values|Release|Chart|Capabilities|Template|Files|Subcharts)\b[\w.]*/g;
 
 /**
- * The first `{{ … }}` of a text that Helm has nothing to put in the place of: one that is meant for the application.
- * `common.template` of charts/common has the same rule.
+ * The first `{{ … }}` of a string that Helm cannot render: one that is meant for the application. `common.template` of
+ * charts/common has the same rule.
  */
 export function foreignTemplate(text: string): string | undefined {
     const own = text.replace(literal, "");
@@ -33,7 +33,7 @@ export function foreignTemplate(text: string): string | undefined {
     if (/\{\{-?\s*(range|with|define)\b|:=/.test(own)) {
         return undefined;
     }
-    // One that is not closed is the application's, too.
+    // An expression that is not closed is the application's, too.
     return (own.match(/\{\{[\s\S]*?(\}\}|$)/g) ?? []).find((action) => {
         if (!action.endsWith("}}")) {
             return true;
@@ -44,15 +44,15 @@ export function foreignTemplate(text: string): string | undefined {
     });
 }
 
-/** A value at a path; undefined where there is none. */
+/** A value at a path; undefined if there is none. */
 const valueAt = (values: unknown, path: Path) =>
     path.reduce<unknown>((value, key) => (typeof value === "object" ? Object(value)[key] : undefined), values);
 
 /**
- * Values that a chart would not get as they are written: null, with which Helm drops a key, and templates of the
- * application's own, which Helm would render.
+ * Values that would not reach a chart as written: null, with which Helm drops a key, and templates of the application's
+ * own, which Helm would render.
  *
- * @param defaults values of the chart that these are laid over, where a null drops what the chart has
+ * @param defaults values of the chart that these are merged into, where a null drops the chart's default
  */
 export function lostValues(values: unknown, defaults?: unknown): string[] {
     return leaves(values ?? {}).flatMap(({ path, value }) => {

@@ -10,11 +10,11 @@ export interface LoadBalancer {
     readonly service: string;
     /** Addresses that it has. */
     readonly addresses: readonly string[];
-    /** Address that it asks MetalLB for. */
+    /** Address that it requests from MetalLB. */
     readonly requested?: string | undefined;
 }
 
-/** Parts of a cluster that the program and the charts have to know, as its API server lists them. */
+/** Facts about a cluster that the program and the charts need, as its API server lists them. */
 export interface ClusterFacts {
     /** Names of the nodes. */
     readonly nodes: readonly string[];
@@ -36,13 +36,13 @@ export interface ClusterFacts {
 /** Milliseconds until an API server that does not answer counts as unreachable. */
 const patience = 5_000;
 
-/** Milliseconds in which an update asks again: a server that the same run restarts is away for less. */
+/** Milliseconds during which an update retries: a server that the same run restarts is unreachable for less. */
 const updatePatience = 30_000;
 
 /** Label of the DaemonSets that ServiceLB creates: https://docs.k3s.io/networking/networking-services#service-load-balancer */
 const serviceLbLabel = "svccontroller.k3s.cattle.io/svcname";
 
-/** Annotation that asks MetalLB for an address. https://metallb.io/usage/#requesting-specific-ips */
+/** Annotation that requests an address from MetalLB. https://metallb.io/usage/#requesting-specific-ips */
 export const addressRequest = "metallb.io/loadBalancerIPs";
 
 /** Architectures that charts know: global.architectures in charts/common. */
@@ -91,10 +91,10 @@ function factsOf(
 }
 
 /**
- * Asks the API server.
+ * Queries the API server.
  *
  * @param kubeconfig path to a kubeconfig, or the contents of one
- * @returns undefined when the API server does not answer: whoever changes something in the cluster then says why
+ * @returns undefined when the API server does not answer: later steps that change the cluster then report why
  */
 export async function readCluster(kubeconfig: string): Promise<ClusterFacts | undefined> {
     try {
@@ -132,8 +132,8 @@ export async function readCluster(kubeconfig: string): Promise<ClusterFacts | un
 }
 
 /**
- * A sentence about a kubeconfig that leads to this machine, where no API server answers: k3s writes 127.0.0.1 into its own,
- * and k3d and kind into theirs.
+ * A sentence about a kubeconfig that points to this host, where no API server answers: k3s writes 127.0.0.1 into its
+ * own, and k3d and kind into theirs.
  *
  * @param kubeconfig path to a kubeconfig, or the contents of one
  * @returns undefined for any other
@@ -151,7 +151,7 @@ export function loopbackMistake(kubeconfig: string): string | undefined {
 }
 
 /**
- * Refuses a cluster in which something competes with this program, or whose data it would cut off.
+ * Rejects a cluster in which another component competes with this program, or whose data it would cut off.
  *
  * @param hasNfs whether the home has an NFS server
  * @throws Failure
@@ -176,7 +176,7 @@ export function checkCluster(
     }
 }
 
-/** A cluster that was asked before anything in it is changed. */
+/** A cluster that was inspected before any change to it. */
 export interface Cluster {
     /** Path to a kubeconfig, or the contents of one; known once the cluster has been checked. */
     readonly kubeconfig: pulumi.Output<string>;
@@ -185,10 +185,10 @@ export interface Cluster {
 }
 
 /**
- * Asks a cluster, and checks it. Everything that uses the kubeconfig of the result waits for that.
+ * Inspects a cluster, and checks it. Every consumer of the result's kubeconfig waits for that.
  *
  * @param hasNfs whether the home has an NFS server
- * @param warnings about what the cluster lacks
+ * @param warnings about names that the cluster lacks
  */
 export function askCluster(
     kubeconfig: pulumi.Output<string>,
@@ -198,7 +198,7 @@ export function askCluster(
     const asked = kubeconfig.apply(async (given) => {
         const end = Date.now() + (pulumi.runtime.isDryRun() ? 0 : updatePatience);
         let facts = await readCluster(given);
-        // Without its facts, an update would put its own values for Traefik in the place of those that exist.
+        // Without its facts, an update would replace existing values for Traefik with its own.
         while (!facts && Date.now() < end) {
             await pause(2_000);
             facts = await readCluster(given);

@@ -4,13 +4,13 @@ import { chartSource, releases } from "./releases";
 
 /** Arguments of {@link Descheduler}. */
 export interface DeschedulerArgs {
-    /** URL of a Helm repository that takes the upstream one's place. */
+    /** URL of a Helm repository to use instead of the upstream one. */
     readonly chartRepository?: string;
 }
 
 /**
- * The descheduler: moves pods away from where the scheduler would not put them today, for instance after a node that
- * was down is back. https://github.com/kubernetes-sigs/descheduler
+ * The descheduler: evicts pods from nodes that the scheduler would no longer choose, for instance after an outage of a
+ * node. https://github.com/kubernetes-sigs/descheduler
  */
 export class Descheduler extends pulumi.ComponentResource {
     constructor(name: string, args: DeschedulerArgs, opts?: pulumi.ComponentResourceOptions) {

@@ -12,8 +12,8 @@ export const forcedBackAnnotation = "hearth/forced-back";
 const limit = 10_000;
 
 /**
- * Value that changes when Argo CD has left the commit that the last run waited for: a branch that a forced push put back
- * to it changes none of this program's inputs, while the Applications are still on the commit in between.
+ * Value that changes when Argo CD has left the commit that the last run waited for: a forced push that puts a branch
+ * back to it changes none of this program's inputs, while the Applications are still on the commit in between.
  *
  * @param kubeconfig a path, or contents
  * @param revision full hash of the commit that every Application has to be on

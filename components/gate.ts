@@ -34,9 +34,9 @@ export interface GateArgs {
     readonly where: string;
     /** Full hash of the commit that each has to be on. */
     readonly revision: pulumi.Input<string>;
-    /** The wait begins again when one of these is another: `uids` of the tiers. */
+    /** The wait starts again when one of these changes: `uids` of the tiers. */
     readonly uids?: pulumi.Input<string[]>;
-    /** The wait begins again when this is another value: {@link GitSource.forcedBack}. */
+    /** The wait starts again when this changes: {@link GitSource.forcedBack}. */
     readonly forcedBack?: pulumi.Input<string | undefined>;
     /** The cluster: path to a kubeconfig, or the contents of one. */
     readonly kubeconfig: pulumi.Input<string>;
@@ -45,8 +45,8 @@ export interface GateArgs {
 }
 
 /**
- * Watches the same Applications while Pulumi waits for each: asks Argo CD to look at Git where it has not seen the
- * commit, and says why one is late. Pulumi's own error knows of a timeout only.
+ * Watches the same Applications while Pulumi waits for each: refreshes those that have not seen the commit, and reports
+ * why one is late. Pulumi's own error only mentions a timeout.
  */
 export function createGate(
     name: string,

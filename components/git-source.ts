@@ -18,17 +18,17 @@ export interface GitSourceArgs {
     readonly branch: string;
     /** The cluster's folder under clusters/, which the repository has to have. */
     readonly cluster: string;
-    /** The cluster, to see where its Applications are: path to a kubeconfig, or the contents of one. */
+    /** The cluster, to read the state of its Applications: path to a kubeconfig, or the contents of one. */
     readonly kubeconfig?: pulumi.Input<string>;
     /** Access to the Gitea in which this program declares the repository, if it does. */
     readonly gitea?: GiteaAccess;
 }
 
-/** Current state of the repository, as far as this program reads it. */
+/** Current state of the repository. */
 interface Remote {
     /** Full hash of the commit that Argo CD will see. */
     readonly revision: string;
-    /** The ref that says which run filled it. */
+    /** The ref that records which run filled it. */
     readonly seed?: string;
 }
 
@@ -85,15 +85,12 @@ async function readRemote(
     return { revision: remote, ...(seed !== undefined && { seed }) };
 }
 
-/**
- * The Git repository that Argo CD follows, made known to Argo CD, with the secret that messages of a push to it are
- * signed with.
- */
+/** The Git repository that Argo CD follows, declared in Argo CD, with the secret that signs its push notifications. */
 export class GitSource extends pulumi.ComponentResource {
     /** Full hash of the commit that every Application has to be on. */
     readonly revision: pulumi.Output<string>;
 
-    /** Another value makes the gates wait again, as {@link forcedBack} has it. */
+    /** A change restarts the gates' waits: see {@link forcedBack}. */
     readonly forcedBack: pulumi.Output<string | undefined>;
 
     /** Time (ISO 8601) at which the webhook was last declared; undefined when it is somebody else's. */
@@ -154,8 +151,8 @@ export class GitSource extends pulumi.ComponentResource {
                 data: {
                     type: base64("git"),
                     url: base64(url),
-                    // A request to a proxy names the whole URL, and Gitea answers for its own: the home's name for
-                    // it needs neither DNS nor a certificate inside of the cluster.
+                    // A request to a proxy names the whole URL, and Gitea answers for its own: the home's name then
+                    // needs neither DNS nor a certificate inside the cluster.
                     ...(gitea?.own && { proxy: base64(gitea.own.address) }),
                     ...reader,
                 },

@@ -12,16 +12,19 @@ export interface Account {
 
 /** Options of a Git command. */
 export interface GitOptions {
-    /** Seconds that it may take. */
+    /** Limit in seconds. */
     readonly limit?: number;
-    /** The folder that it runs in; this program's own if left out. */
+    /** Working directory; this program's own by default. */
     readonly cwd?: string;
 }
 
-/** Asks for name and password at the file descriptor 3, once: they stand in no argument, environment or file. */
+/** Reads name and password from the file descriptor 3, once: they are in no argument, environment or file. */
 const helper = '!f() { test "$1" = get && cat <&3; }; f';
 
-/** Loopback is reached without a proxy, whatever the environment says: the home's own Gitea is forwarded to it. */
+/**
+ * Loopback is reached without a proxy, whatever the environment sets: connections to the home's own Gitea are forwarded
+ * to it.
+ */
 function withoutProxy(given: string | undefined): string {
     return [...(given ? [given] : []), "127.0.0.1", "localhost"].join(",");
 }
@@ -30,9 +33,9 @@ function withoutProxy(given: string | undefined): string {
  * Runs Git in the folder of this program.
  *
  * @param args its arguments
- * @param account for the server that it speaks to; without one, Git's own settings say who the user is there
+ * @param account for the server; without one, Git's own settings identify the user
  * @returns its standard output
- * @throws Failure with what Git says
+ * @throws Failure with Git's message
  */
 export function git(
     args: readonly string[],
@@ -59,7 +62,7 @@ export function git(
         });
         const asked = child.stdio[3];
         if (asked && "end" in asked) {
-            // Git may end without asking.
+            // Git may end without reading it.
             asked.on("error", () => {});
             asked.end(account ? `username=${account.name}\npassword=${account.password}\n` : undefined);
         }

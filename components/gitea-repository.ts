@@ -9,13 +9,13 @@ import type { GiteaAccess } from "./gitea";
 import { pushLimit } from "./gitea/declare";
 import type { Input } from "./gitea/main";
 
-/** Refs under this say which run filled the repository; a repository that was lost has none. */
+/** Refs under this record which run filled the repository; a repository that was lost has none. */
 export const seedRefs = "refs/hearth/seed/";
 
 /** Seconds for Gitea to answer. */
 const limit = 300;
 
-/** Seconds for all of the declaration: with the two pushes of a run that fills the repository. */
+/** Seconds for the whole declaration, including the two pushes of a run that fills the repository. */
 const longest = limit + 2 * pushLimit + 120;
 
 /** Arguments of {@link GiteaRepository}. */
@@ -24,13 +24,13 @@ export interface GiteaRepositoryArgs {
     readonly url: string;
     /** The branch that Argo CD follows. */
     readonly branch: string;
-    /** The Gitea, and who declares everything in it. */
+    /** The Gitea, and the account that declares everything in it. */
     readonly gitea: GiteaAccess;
     /** Key that signs messages to the webhook. */
     readonly webhookSecret: pulumi.Input<string>;
     /** A path that a repository of this home has. */
     readonly contains: string;
-    /** The ref of {@link seedRefs} that the repository has now; undefined when it has to be filled, or filled again. */
+    /** The ref of {@link seedRefs} that the repository has now; undefined when it has to be filled, or refilled. */
     readonly seed: pulumi.Input<string | undefined>;
 }
 
@@ -43,7 +43,7 @@ export class GiteaRepository extends pulumi.ComponentResource {
     /** The account that Argo CD reads the repository as. */
     readonly reader: pulumi.Output<Account>;
 
-    /** Time (ISO 8601) at which Gitea was last told all of this. */
+    /** Time (ISO 8601) of the last declaration. */
     readonly declared: pulumi.Output<string>;
 
     constructor(name: string, args: GiteaRepositoryArgs, opts?: pulumi.ComponentResourceOptions) {
@@ -90,7 +90,7 @@ export class GiteaRepository extends pulumi.ComponentResource {
     }
 }
 
-/** Takes the URL of a repository apart: https://git.example.com/home/hearth.git. */
+/** Parses the URL of a repository: https://git.example.com/home/hearth.git. */
 export function locate(url: string): { server: string; owner: string; repository: string } {
     const { origin, pathname } = new URL(url);
     const parts = pathname

@@ -43,7 +43,7 @@ const applicationName = "gitops";
 /** Seconds for transferring the ownership of its objects to Argo CD. */
 const limit = 120;
 
-/** The Gitea elsewhere that a stack has the password of. */
+/** The external Gitea that a stack has the password of. */
 export function externalGitea({
     gitea: { administrator: name, password, webhook },
 }: Settings): GiteaAccess | undefined {
@@ -51,11 +51,10 @@ export function externalGitea({
 }
 
 /**
- * The home's own Gitea, before there is a repository for Argo CD to read: a release of the chart of the Application
- * `gitops`, with its name and its values, so that taking over changes nothing in the cluster. The release is the
- * bootstrap only: an upgrade is a commit, so Pulumi leaves chart version and values alone. It is done when the objects
- * are there; whoever needs Gitea waits for its answer.
- * https://docs.gitea.com
+ * The home's own Gitea, before Argo CD has a repository to read: a release of the chart of the Application `gitops`,
+ * with its name and its values, so that Argo CD adopts it without a change in the cluster. The release is the bootstrap
+ * only: an upgrade is a commit, so Pulumi leaves chart version and values alone. It is done when the objects exist;
+ * consumers of Gitea wait for its answer. https://docs.gitea.com
  */
 export class Gitea extends pulumi.ComponentResource {
     /** Access for declaring repositories in it. */
@@ -75,7 +74,7 @@ export class Gitea extends pulumi.ComponentResource {
         const release = new kubernetes.helm.v3.Release(
             name,
             {
-                // From where Pulumi.yaml is: the same in every checkout.
+                // Relative to Pulumi.yaml: the same in every checkout.
                 chart: `./${path}`,
                 name: helm?.releaseName ?? application.name,
                 namespace: application.namespace,
@@ -86,7 +85,7 @@ export class Gitea extends pulumi.ComponentResource {
                         (values) =>
                             overriddenManifest(application, settings, values).spec.sources[0].helm?.valuesObject,
                     ),
-                // The runners in it wait for Gitea, and need not be ready for the repository to be there.
+                // Its runners wait for Gitea, and need not be ready for the repository to exist.
                 skipAwait: true,
             },
             { parent: this, ignoreChanges: ["version", "values", "valueYamlFiles"] },

@@ -9,7 +9,7 @@ import { addressRequest } from "./cluster";
 export interface K3sArgs {
     /** Values of the HelmChartConfig `traefik` that exists already, as YAML: they stay, except for those below. */
     readonly traefikValues: pulumi.Input<string>;
-    /** Address of Traefik's Service; the one that it has, or any of MetalLB's, by default. */
+    /** Address of Traefik's Service; by default the current one, or any of MetalLB's. */
     readonly traefikAddress?: pulumi.Input<string | undefined>;
 }
 
@@ -38,7 +38,7 @@ function parseValues(valuesContent: string): unknown {
     }
 }
 
-/** IPv4 address that values of Traefik ask MetalLB for, in any of its forms; undefined without one. */
+/** IPv4 address that values of Traefik request from MetalLB, in any of its forms; undefined without one. */
 export function requestedAddress(valuesContent: string): string | undefined {
     const { annotations, spec } = Object(Object(parseValues(valuesContent)).service);
     const forms = [
@@ -52,7 +52,7 @@ export function requestedAddress(valuesContent: string): string | undefined {
         ?.trim();
 }
 
-/** Values that ask for an address; without other requests, since MetalLB refuses a Service with two. */
+/** Values that request an address; without other requests, since MetalLB rejects a Service with two. */
 function withAddress(values: unknown, address: string): unknown {
     const { annotations, spec, ...service } = Object(Object(values).service);
     const { "metallb.universe.tf/loadBalancerIPs": _old, ...others } = Object(annotations);
@@ -72,10 +72,10 @@ function merged(into: unknown, from: unknown): unknown {
 }
 
 /**
- * Values for k3s' Traefik: those that exist, with the home's over them.
+ * Values for k3s' Traefik: the existing ones, with the home's merged over them.
  *
  * @param existing YAML of the HelmChartConfig, empty without one
- * @param address of its Service; undefined leaves what the values say
+ * @param address of its Service; undefined keeps the existing one
  * @throws Failure when they are not valid YAML
  */
 export function traefikValues(existing: string, address?: string): string {
@@ -99,7 +99,7 @@ export class K3s extends pulumi.ComponentResource {
                 metadata: { name: "traefik", namespace: "kube-system" },
                 spec: { valuesContent },
             },
-            // Somebody else's values may be in it.
+            // It may contain a user's values.
             { parent: this, retainOnDelete: true },
         );
         new kubernetes.storage.v1.StorageClass(
@@ -109,8 +109,8 @@ export class K3s extends pulumi.ComponentResource {
                 provisioner: "rancher.io/local-path",
                 reclaimPolicy: "Delete",
                 volumeBindingMode: "WaitForFirstConsumer",
-                // The one field that k3s does not set. It enforces no size, but without this a commit that raises the
-                // size of a claim is refused, and never syncs.
+                // The one field that k3s does not set. It enforces no size, but without this, a commit that raises the
+                // size of a claim is rejected, and never syncs.
                 allowVolumeExpansion: true,
             },
             { parent: this, retainOnDelete: true },

@@ -11,11 +11,13 @@ export interface MetalLBArgs {
     readonly kubeconfig: pulumi.Input<string>;
     /** Ranges of IPv4 addresses to hand out, each `first-last` or a CIDR. */
     readonly addresses: pulumi.Input<pulumi.Input<string>[]>;
-    /** URL of a Helm repository that takes the upstream one's place. */
+    /** URL of a Helm repository to use instead of the upstream one. */
     readonly chartRepository?: string;
 }
 
-/** MetalLB: gives Services of type LoadBalancer an address of the home's network, announced by ARP. https://metallb.io */
+/**
+ * MetalLB: gives Services of type LoadBalancer an address of the home's network, announced by ARP. https://metallb.io
+ */
 export class MetalLB extends pulumi.ComponentResource {
     constructor(name: string, args: MetalLBArgs, opts?: pulumi.ComponentResourceOptions) {
         super("hearth:components:MetalLB", name, args, opts);
@@ -27,11 +29,11 @@ export class MetalLB extends pulumi.ComponentResource {
                 name: "metallb",
                 namespace: args.namespace,
                 values: {
-                    // A home announces by ARP; BGP needs a router that speaks it.
+                    // A home announces by ARP; BGP would need a router that supports it.
                     speaker: { frr: { enabled: false } },
                     frrk8s: { enabled: false },
                     // The controller is reached at its webhook, and reaches the API server at k3s's port alone. The
-                    // speaker is in the nodes' network, where no policy counts.
+                    // speaker is in the nodes' network, where no policy applies.
                     networkpolicies: { enabled: true, defaultDeny: true, apiPort: 6443 },
                 },
             },
@@ -45,7 +47,7 @@ export class MetalLB extends pulumi.ComponentResource {
             // .0 and .255 are the ends of most homes' networks: 192.168.1.240/28 has one of them.
             spec: { addresses: args.addresses, avoidBuggyIPs: true },
         };
-        // The release is ready before its webhook can be reached; a pool that comes too early is an error.
+        // The release is ready before its webhook can be reached; a pool that is created too early is an error.
         const webhook = waitFor(
             `${name}-webhook`,
             "webhook",

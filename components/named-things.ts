@@ -5,10 +5,10 @@ import { Failure } from "../lib/failure";
 import type { Application } from "./applications";
 import type { ClusterFacts } from "./cluster";
 
-/** StorageClasses that the program creates or adopts: they may be missing before its first run. */
+/** StorageClasses that the program creates or adopts: they need not exist before its first run. */
 const ownStorageClasses = ["local-path", "media", "nfs"];
 
-/** A name in a chart's values, of something that must exist in the cluster. */
+/** A name in a chart's values, of an object that must exist in the cluster. */
 interface Named {
     /** Keys that lead to it. */
     readonly path: readonly string[];
@@ -34,7 +34,7 @@ const kindOf = (path: readonly string[], value: unknown): Named["kind"] | undefi
 function namedIn(value: unknown, path: readonly string[] = []): Named[] {
     const kind = kindOf(path, value);
     if (kind !== undefined) {
-        // A device is named by its key, where the value is how many.
+        // A device is named by its key; the value is a number.
         return [{ path, kind, name: String(typeof value === "number" ? path.at(-1) : value) }];
     }
     return typeof value === "object" && value !== null
@@ -69,7 +69,7 @@ export function missingNames(
 }
 
 /**
- * Names that the values of an Application have, and the cluster does not: pods that ask for them stay Pending.
+ * Names in the values of an Application that do not exist in the cluster: pods that request them stay Pending.
  *
  * @param root the repository's top folder
  */
@@ -81,7 +81,7 @@ export function missingIn(root: string, { name, manifest }: Application, facts: 
     ];
 }
 
-/** Reports whether something in a chart's values shares media, with the Application's own values over them. */
+/** Reports whether a chart's values, merged with the Application's own, share media. */
 function sharesMedia(values: unknown, own: unknown): boolean {
     if (typeof values !== "object" || values === null || own === null || Object(own).enabled === false) {
         return false;
@@ -92,7 +92,7 @@ function sharesMedia(values: unknown, own: unknown): boolean {
 }
 
 /**
- * Refuses services that share media on an export that the home does not have.
+ * Rejects services that share media on an export that the home does not have.
  *
  * @param root the repository's top folder
  * @param nfs the export

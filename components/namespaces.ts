@@ -6,16 +6,15 @@ import { type PodSecurity, podSecurityLabel } from "./pod-security";
 export interface NamespacesArgs {
     /** The system's own namespaces, by name → the Pod Security level that their pods must keep to. */
     readonly system: Readonly<Record<string, PodSecurity>>;
-    /** The namespaces of the home's services, likewise; one that is the system's too is made once. */
+    /** The namespaces of the home's services, likewise; one that is also the system's is created once. */
     readonly services: Readonly<Record<string, PodSecurity>>;
 }
 
 /**
- * Namespaces, each with the Pod Security level that the API server enforces in it.
- *
- * Those of services are made here only because their Secrets come before their Applications. From then on Argo CD keeps
- * the level, as the Application's managedNamespaceMetadata says; and they stay when the service goes, since a namespace
- * takes every volume in it along.
+ * Namespaces, each with the Pod Security level that the API server enforces in it. Those of services are created here
+ * only because their Secrets precede their Applications. From then on Argo CD keeps the level, from the Application's
+ * managedNamespaceMetadata. They stay when the service is removed, since deleting a namespace deletes every volume in
+ * it.
  */
 export class Namespaces extends pulumi.ComponentResource {
     constructor(name: string, args: NamespacesArgs, opts?: pulumi.ComponentResourceOptions) {

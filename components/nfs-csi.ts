@@ -8,7 +8,7 @@ export interface NfsCsiArgs {
     readonly server: pulumi.Input<string>;
     /** Absolute path of the export on the server. */
     readonly path: pulumi.Input<string>;
-    /** URL of a Helm repository that takes the upstream one's place. */
+    /** URL of a Helm repository to use instead of the upstream one. */
     readonly chartRepository?: string;
 }
 

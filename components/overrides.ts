@@ -13,19 +13,19 @@ import type { ClusterFacts } from "./cluster";
 import { generatePaths } from "./generate-paths";
 import { podSecurityLabel, podSecurityLevels } from "./pod-security";
 
-/** The settings that take the place of a manifest's literal defaults. */
+/** Settings that replace a manifest's literal defaults. */
 export type OverrideSettings = Pick<Settings, "repository" | "domain" | "charts" | "nfs" | "backup" | "letsencrypt">;
 
-/** Values of the charts that the running cluster decides. */
+/** Chart values that depend on the running cluster. */
 export interface ClusterValues {
     /** Architectures of the nodes: some charts have one workload for each. */
     readonly architectures: readonly string[];
-    /** Undefined where the settings name no pool that they could be in. */
+    /** Undefined if the settings name no pool to take them from. */
     readonly addresses?: HomeAddresses;
 }
 
 /**
- * Values of the charts for a cluster; undefined for one that does not answer, which leaves the charts' defaults.
+ * Chart values for a cluster; undefined for one that does not answer, which leaves the charts' defaults.
  *
  * @param root the repository's top folder
  * @throws Failure as {@link chooseAddresses}
@@ -72,7 +72,7 @@ export function commonOverrides({ repository, domain, nfs, letsencrypt }: Overri
     ];
 }
 
-/** The overrides with what the cluster decides; none while it is not known. */
+/** The overrides that depend on the cluster; none while it is unknown. */
 export function clusterOverrides(values: ClusterValues | undefined): Override[] {
     return values
         ? [
@@ -82,7 +82,7 @@ export function clusterOverrides(values: ClusterValues | undefined): Override[] 
         : [];
 }
 
-/** Overrides with the settings of volume copies: `global.backup` of charts/common; nothing secret. */
+/** Overrides with the settings of volume backups: `global.backup` of charts/common; nothing secret. */
 export function backupOverrides({ backup }: OverrideSettings): Override[] {
     if (backup === undefined) {
         return [];
@@ -113,7 +113,7 @@ export function issuerOverrides({ letsencrypt }: OverrideSettings, { name }: App
         : [];
 }
 
-/** The override that a Pod Security annotation asks for: Argo CD labels the namespace with it. */
+/** The override that a Pod Security annotation requests: Argo CD labels the namespace with it. */
 export function podSecurityOverrides(level: string | undefined): Override[] {
     const labels = "/spec/syncPolicy/managedNamespaceMetadata/labels";
     return level === undefined ? [] : [add(below(labels, podSecurityLabel), level)];
@@ -177,12 +177,12 @@ export function kustomizePatches(
         target: { readonly name?: string; readonly annotationSelector?: string } = {},
     ) => ({
         target: { group: "argoproj.io", version: "v1alpha1", kind: "Application", ...target },
-        // JSON is YAML that every reader reads as the same.
+        // Every YAML parser reads JSON to the same value.
         patch: JSON.stringify(overrides),
     });
     return [
         patch([...commonOverrides(settings), ...clusterOverrides(values), ...backupOverrides(settings)]),
-        // By the annotations, so that they apply to a service that is new in Git too.
+        // Selected by annotations, so that they apply to a service that is new in Git too.
         ...tiers.map((tier) =>
             patch(tierOverrides(tier), { annotationSelector: `argocd.argoproj.io/sync-wave=${tier}` }),
         ),

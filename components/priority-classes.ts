@@ -1,7 +1,7 @@
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 
-/** A home's ranks, below Kubernetes' own system-cluster-critical (2000000000). */
+/** A home's priorities, below Kubernetes' own system-cluster-critical (2000000000). */
 const ranks = {
     infrastructure: {
         value: 1_000_000,

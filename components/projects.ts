@@ -6,7 +6,7 @@ import { type Application, projectOf, type TierNumber, tiers } from "./applicati
 export interface ProjectsArgs {
     /** All Applications of the home. */
     readonly applications: readonly Pick<Application, "namespace" | "tier">[];
-    /** Namespaces below the Applications, in which nothing of theirs has a place unless one of them says it has. */
+    /** Namespaces below the Applications, which are closed to them unless one of them declares one. */
     readonly systemNamespaces: readonly string[];
     /** URL of the home's Git repository. */
     readonly gitRepository: string;
@@ -49,7 +49,7 @@ const more: Readonly<
 > = {
     // The wildcard certificate is Traefik's default.
     1: { cluster: kinds("cert-manager.io", "ClusterIssuer"), namespaced: kinds("traefik.io", "TLSStore") },
-    // Argo CD's own chart; Prometheus's permission to look for its targets; Gitea's SSH through Traefik.
+    // Argo CD's own chart; Prometheus's permission to discover its targets; Gitea's SSH through Traefik.
     2: {
         cluster: [...clusterRoles, ...kinds("apiextensions.k8s.io", "CustomResourceDefinition")],
         namespaced: [
@@ -58,14 +58,14 @@ const more: Readonly<
             ...kinds("traefik.io", "IngressRouteTCP"),
         ],
     },
-    // Gatus and Glance look for what they show.
+    // Gatus and Glance discover the services that they show.
     3: { cluster: clusterRoles, namespaced: [] },
 };
 
 /**
- * The AppProjects, by name: one for each tier, one for the root Application, and Argo CD's own, which then allows nothing.
- * A tier's Applications stay out of the namespaces of the system and of the other tiers. A namespace that nobody has yet is
- * open to every tier: a new service is a commit, and needs no run of this program.
+ * The AppProjects, by name: one for each tier, one for the root Application, and Argo CD's own, which then allows
+ * nothing. A tier's Applications stay out of the namespaces of the system and of the other tiers. A namespace that no
+ * Application has yet is open to every tier: a new service is a commit, and needs no run of this program.
  * https://argo-cd.readthedocs.io/en/stable/user-guide/projects/
  */
 export function projectSpecs(args: ProjectsArgs): Readonly<Record<string, ProjectSpec>> {
@@ -122,7 +122,7 @@ export class Projects extends pulumi.ComponentResource {
                     metadata: {
                         name: project,
                         namespace: "argocd",
-                        // Argo CD makes its own project at its first start, and allows everything in it.
+                        // Argo CD creates its own project at its first start, and allows everything in it.
                         ...(project === "default" ? { annotations: { "pulumi.com/patchForce": "true" } } : {}),
                     },
                     spec,

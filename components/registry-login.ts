@@ -37,8 +37,8 @@ export function pullingNamespaces(root: string, applications: readonly Applicati
 }
 
 /**
- * Pull secrets for images that the home built: Gitea's registry answers nobody without a login. Only where a chart uses
- * such an image. https://kubernetes.io/docs/tasks/configure-pod-container/pull-image-private-registry/
+ * Pull secrets for images that the home built: Gitea's registry requires a login. Only where a chart uses such an
+ * image. https://kubernetes.io/docs/tasks/configure-pod-container/pull-image-private-registry/
  */
 export class RegistryLogin extends pulumi.ComponentResource {
     constructor(name: string, args: RegistryLoginArgs, opts?: pulumi.ComponentResourceOptions) {

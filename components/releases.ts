@@ -2,7 +2,7 @@
 export interface UpstreamChart {
     /** Name of the chart in its repository. */
     readonly chart: string;
-    /** URL of the upstream Helm repository. The stack's `charts.repository`, a mirror of all five, takes its place. */
+    /** URL of the upstream Helm repository. The stack's `charts.repository`, a mirror of all five, replaces it. */
     readonly repository: string;
     /** Exact version of the chart, without a leading v unless the chart's own version has one. */
     readonly version: string;
@@ -42,7 +42,7 @@ export const releases = {
     },
 } as const satisfies Record<string, UpstreamChart>;
 
-/** The arguments of a `helm.v3.Release` that say which chart it installs. */
+/** Arguments of a `helm.v3.Release` that select its chart. */
 export function chartSource({ chart, repository, version }: UpstreamChart, mirror: string | undefined) {
     return { chart, version, repositoryOpts: { repo: mirror ?? repository } };
 }

@@ -7,13 +7,13 @@ import { type ClusterValues, kustomizePatches } from "./overrides";
 
 /** Arguments of {@link RootApplication}. */
 export interface RootApplicationArgs {
-    /** All Applications of the home, as they stand in the checkout. */
+    /** All Applications of the home, as the checkout defines them. */
     readonly applications: readonly Application[];
     /** Full hash of the commit that the root Application has to be on. */
     readonly revision: pulumi.Input<string>;
     /** {@link Tier.uids} of all tiers: root has to adopt those that were recreated. */
     readonly uids: pulumi.Input<string[]>;
-    /** Makes the wait begin again: {@link GitSource.forcedBack}. */
+    /** A change restarts the wait: {@link GitSource.forcedBack}. */
     readonly forcedBack?: pulumi.Input<string | undefined>;
     /** The cluster: path to a kubeconfig, or the contents of one. */
     readonly kubeconfig: pulumi.Input<string>;
@@ -24,8 +24,8 @@ export interface RootApplicationArgs {
 }
 
 /**
- * The Application of Applications: from now on Argo CD keeps clusters/<cluster> as it is in Git. Its patches put the
- * stack's values where the manifests carry literal defaults, as the tiers do.
+ * The Application of Applications: from now on Argo CD keeps clusters/<cluster> as it is in Git. Its patches replace
+ * the manifests' literal defaults with the stack's values, as the tiers do.
  */
 export class RootApplication extends pulumi.ComponentResource {
     /** Known once the root Application is Synced and Healthy. */

@@ -1,6 +1,6 @@
 /** Last known change of a key of a Secret. */
 export interface KeyChange {
-    /** The beginning of the SHA-256 of its value. */
+    /** First characters of the SHA-256 of its value. */
     readonly digest: string;
     /** When it changed, in milliseconds since 1970; 0 when everything runs with this value. */
     readonly time: number;
@@ -9,9 +9,9 @@ export interface KeyChange {
 /**
  * Changes in a Secret since the last comparison.
  *
- * @param before what the last look found; undefined when this is the first, which finds no change
- * @param digests of the values as they are now, by key
- * @param time when the Secret last changed, in milliseconds since 1970
+ * @param before result of the last comparison; undefined for the first, which finds no change
+ * @param digests of the current values, by key
+ * @param time of the Secret's last change, in milliseconds since 1970
  */
 export function observedChanges(
     before: Readonly<Record<string, KeyChange>> | undefined,
@@ -35,7 +35,7 @@ interface SecretItems {
     readonly items?: readonly { readonly key: string }[];
 }
 
-/** The parts of a pod's spec that name Secrets. */
+/** Parts of a pod's spec that name Secrets. */
 export interface SecretUser {
     readonly containers?: readonly Container[];
     readonly initContainers?: readonly Container[];
@@ -57,7 +57,7 @@ interface Container {
 /**
  * The keys of a Secret that a pod uses.
  *
- * @param keys all that the Secret has
+ * @param keys all keys of the Secret
  */
 export function keysUsed(pod: SecretUser | undefined, secret: string, keys: readonly string[]): string[] {
     const used = new Set<string>();

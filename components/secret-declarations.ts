@@ -6,7 +6,7 @@ import { dottedPath, removeCommand, setCommand } from "../config/secrets";
 import { Failure } from "../lib/failure";
 import { mistakesIn, readYamlFile } from "./yaml-file";
 
-/** Forms that restrict a given value whose chart cannot take every string. */
+/** Forms that restrict a given value whose chart does not support every string. */
 const forms = {
     line: { pattern: /^\P{Cc}+$/u, expected: "a string on one line" },
     word: {
@@ -44,7 +44,7 @@ export const fileSchema = z.strictObject({
 /** Declaration of one secret in a chart's secrets.yaml. */
 export type SecretDeclaration = z.output<typeof declarationSchema>;
 
-/** Mistake in a given value, as a sentence; undefined if its chart can take it. */
+/** Mistake in a given value, as a sentence; undefined if its chart supports it. */
 export function secretMistake(declaration: SecretDeclaration, value: string): string | undefined {
     const named = "form" in declaration && declaration.form ? forms[declaration.form] : undefined;
     return named === undefined || named.pattern.test(value) ? undefined : `expected ${named.expected}`;
@@ -93,15 +93,15 @@ export function readSecretDeclarations(root: string, charts: readonly string[]):
     return declarations;
 }
 
-/** Name of a secret in a message: its chart and its key, which a secret may stand in by mistake. */
+/** Name of a secret in a message: its chart and its key. Either may contain a secret by mistake. */
 const nameOf = (chart: string, key: string) => dottedPath(["secrets", chart, key]).replace(/^secrets\./, "");
 
 /**
  * Compares what charts require with what the stack's config gives.
  *
  * @param given chart → key → value, from the stack's config
- * @throws Failure that lists every missing secret with the command to type, every one that no chart asks for, and every
- *     one that its chart cannot take
+ * @throws Failure that lists every missing secret with the command that sets it, every one that no chart declares, and
+ * every value that its chart does not support
  */
 export function checkGivenSecrets(
     declarations: SecretDeclarations,
@@ -146,10 +146,10 @@ export function checkGivenSecrets(
 }
 
 /**
- * Compares what the stack's config rotates with what is generated.
+ * Compares the stack config's rotations with the generated secrets.
  *
  * @param rotations chart → key → day, from the stack's config
- * @throws Failure that lists every rotation of a value that is not generated, with the command that takes it out
+ * @throws Failure that lists every rotation of a value that is not generated, with the command that removes it
  */
 export function checkRotations(
     declarations: SecretDeclarations,

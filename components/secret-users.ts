@@ -2,7 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { WrittenSecret } from "./secrets";
 import { waitFor } from "./wait";
 
-/** Seconds until everything that uses a changed secret has to run with the new value. */
+/** Seconds until every consumer of a changed secret has to run with the new value. */
 const limit = 600;
 
 /** Arguments of {@link SecretUsers}. */
@@ -13,14 +13,14 @@ export interface SecretUsersArgs {
     readonly kubeconfig: pulumi.Input<string>;
 }
 
-/** Each Secret after those whose values it holds too: a database has its new password before the app that uses it. */
+/** Each Secret after those whose values it includes: a database has its new password before the app that uses it. */
 function inOrder(secrets: readonly WrittenSecret[]): WrittenSecret[] {
     return secrets.toSorted((a, b) => Math.sign(a.from.length) - Math.sign(b.from.length));
 }
 
 /**
- * When a secret changes: pods that use it restart, Jobs that use it run again, and nothing else does. What does not run
- * yet is not waited for.
+ * When a secret changes: pods that use it restart, Jobs that use it rerun, and nothing else does. Workloads that do not
+ * run yet are not waited for.
  */
 export class SecretUsers extends pulumi.ComponentResource {
     constructor(name: string, { secrets, kubeconfig }: SecretUsersArgs, opts?: pulumi.ComponentResourceOptions) {

@@ -11,7 +11,7 @@ export interface SecretsArgs {
     readonly declarations: SecretDeclarations;
     /** Chart → key → value, from the stack's config; complete. */
     readonly given: Readonly<Record<string, Readonly<Record<string, string>>>>;
-    /** Chart → key → a text that changes when the generated value has to: by convention the day. */
+    /** Chart → key → a string that changes to regenerate the value: by convention the day. */
     readonly rotations: Readonly<Record<string, Readonly<Record<string, string>>>>;
     /** Chart → the namespace that it is deployed to. */
     readonly namespaces: Readonly<Record<string, string>>;
@@ -22,7 +22,7 @@ export interface WrittenSecret {
     readonly chart: string;
     readonly namespace: string;
     readonly name: string;
-    /** Charts whose values it holds too. */
+    /** Charts whose values it includes. */
     readonly from: readonly string[];
     /** Changes when a value does. A secret itself. */
     readonly digest: pulumi.Output<string>;
@@ -108,7 +108,7 @@ export class Secrets extends pulumi.ComponentResource {
         return value;
     }
 
-    /** A random value of the declared length in characters; another one when `rotation` changes. */
+    /** A random value of the declared length in characters; a new one when `rotation` changes. */
     private generate(
         name: string,
         { length, alphabet }: Extract<SecretDeclaration, { generate: unknown }>["generate"],

@@ -20,9 +20,9 @@ export interface SystemArgs {
     readonly settings: Settings;
     /** All Applications of the home. */
     readonly applications: readonly Application[];
-    /** Values that k3s' Traefik has already, as YAML; none by default. */
+    /** Existing values of k3s' Traefik, as YAML; none by default. */
     readonly traefikValues?: pulumi.Input<string>;
-    /** Address of Traefik's Service; the one that it has, or any of MetalLB's, by default. */
+    /** Address of Traefik's Service; by default the current one, or any of MetalLB's. */
     readonly traefikAddress?: pulumi.Input<string | undefined>;
     /** Path of the values file of the argo-cd chart. */
     readonly argocdValuesFile: string;

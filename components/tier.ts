@@ -6,7 +6,7 @@ import { createGate, gateAnnotations } from "./gate";
 import { type ClusterValues, overriddenManifest } from "./overrides";
 import { waitFor } from "./wait";
 
-/** Seconds in which the API server takes a refresh of every Application. */
+/** Seconds for the API server to accept a refresh of every Application. */
 const refreshLimit = 60;
 
 /** Arguments of {@link Tier}. */
@@ -17,7 +17,7 @@ export interface TierArgs {
     readonly applications: readonly Application[];
     /** Full hash of the commit that every Application has to be on. */
     readonly revision: pulumi.Input<string>;
-    /** Makes the wait begin again: {@link GitSource.forcedBack}. */
+    /** A change restarts the wait: {@link GitSource.forcedBack}. */
     readonly forcedBack?: pulumi.Input<string | undefined>;
     /** The cluster: path to a kubeconfig, or the contents of one. */
     readonly kubeconfig: pulumi.Input<string>;
@@ -40,8 +40,8 @@ export class Tier extends pulumi.ComponentResource {
         const { settings, tier } = args;
         const applications = args.applications.filter((each) => each.tier === tier);
         const names = applications.map((each) => each.name);
-        // Pulumi runs a limited number of steps at a time, and an Application that waits for its revision holds its place:
-        // all of them may wait before the gate, which has Argo CD refresh them, can start. So they are refreshed first.
+        // Pulumi runs a limited number of steps at a time, and an Application that waits for its revision occupies one:
+        // all of them may wait before the gate, which refreshes them, can start. So they are refreshed first.
         const refresh = waitFor(
             `${name}-refresh`,
             "refresh",

@@ -14,7 +14,7 @@ export interface WaitArgs {
 
 /**
  * A command that ends when the cluster is in a state that Pulumi's own waiting cannot describe, or its resources cannot
- * bring about, and whose error says why it is not.
+ * cause, and whose error explains why it is not.
  *
  * @param wait name of the wait in components/waits/main.ts
  */
@@ -24,12 +24,12 @@ export function waitFor(
     { kubeconfig, limit, input }: WaitArgs,
     opts: pulumi.CustomResourceOptions,
 ): command.local.Command {
-    // A little more than the wait's own limit, so that it is the wait which tells what is wrong.
+    // A little more than the wait's own limit, so that the wait itself reports the problem.
     const timeout = `${limit + 30}s`;
     return new command.local.Command(
         name,
         {
-            // In the shell's place: Ctrl-C ends the process that Pulumi knows, and a child of it would be waited for.
+            // Replaces the shell: Ctrl-C ends the process that Pulumi knows, and a child of it would be waited for.
             // Node's warnings about packages would precede the wait's own message.
             create: `exec node --no-deprecation dist/wait.cjs ${wait}`,
             stdin: pulumi.secret(

@@ -4,9 +4,9 @@ const unreachable =
 
 /**
  * Judges the answer to a dry-run creation: an operator's webhook answers some seconds after its pod is ready (its
- * certificate has to be injected, its endpoints to be programmed), or never, if a network policy is in the way.
+ * certificate has to be injected, its endpoints to be programmed), or never, if a network policy blocks it.
  *
- * @param error text of the refusal; undefined when the object was admitted
+ * @param error message of the rejection; undefined when the object was admitted
  */
 export function judgeAnswer(error: string | undefined): "admitted" | "refused" | "silent" {
     if (error === undefined || /already exists/i.test(error)) {

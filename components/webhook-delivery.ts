@@ -21,8 +21,8 @@ export interface WebhookDeliveryArgs {
 }
 
 /**
- * Test of the webhook in each update that declares it: warns of a push that does not reach Argo CD, since the home works
- * without, but late.
+ * Test of the webhook in each update that declares it: warns of a push that does not reach Argo CD, since the home
+ * works without it, but late.
  */
 export class WebhookDelivery extends pulumi.ComponentResource {
     constructor(name: string, args: WebhookDeliveryArgs, opts?: pulumi.ComponentResourceOptions) {
@@ -50,7 +50,7 @@ export class WebhookDelivery extends pulumi.ComponentResource {
                     await pulumi.log.warn(problem, this);
                 }
             });
-        // The engine waits for outputs: without them, the program would be over before the test.
+        // The engine waits for outputs: without them, the program would end before the test.
         this.registerOutputs({ tested: pulumi.unsecret(tested) });
     }
 }

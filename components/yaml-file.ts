@@ -7,7 +7,7 @@ import { readYaml, YamlError } from "../config/yaml";
 /** Bytes of the largest file that is read; the largest of this repository's manifests has some thousand. */
 const largest = 1024 * 1024;
 
-/** The file's one document, or why it has none. */
+/** The file's one document, or the reason why it has none. */
 export function readYamlFile(path: string): { readonly document?: unknown; readonly mistake?: string } {
     const file = statSync(path, { throwIfNoEntry: false });
     if (file?.isFile() !== true) {

@@ -5,14 +5,17 @@ import { Failure } from "../lib/failure";
 import { freeBytes } from "../lib/free-bytes";
 import { readYaml } from "./yaml";
 
-/** Mebibytes that have to be free on the disk with the state: each write creates a new file beside the old one and a copy. */
+/**
+ * Mebibytes that have to be free on the disk with the state: each write creates a new file beside the old one and a
+ * copy.
+ */
 const needed = 64;
 
 /**
  * The folder that a file backend's URL means.
  *
- * @param url as `pulumi whoami --verbose` tells it
- * @param root what a relative path starts from: the folder of Pulumi.yaml
+ * @param url as `pulumi whoami --verbose` prints it
+ * @param root folder that a relative path starts from: that of Pulumi.yaml
  * @returns undefined for a backend of another kind
  */
 export function backendFolder(url: string, root: string): string | undefined {
@@ -21,11 +24,11 @@ export function backendFolder(url: string, root: string): string | undefined {
 }
 
 /**
- * Refuses to begin where the state could not be written to its end: on a disk that is full, Pulumi's file backend cuts
- * short the state and its copy, after five minutes in which it tries again.
+ * Refuses to start if the state could not be written completely: on a full disk, Pulumi's file backend truncates the
+ * state and its copy, after five minutes of retries.
  *
  * @param root the folder of Pulumi.yaml
- * @throws Failure that says where there is no room
+ * @throws Failure with the full disk
  */
 export function checkFreeSpace(root: string): void {
     const project = readYaml(readFileSync(join(root, "Pulumi.yaml"), "utf8")) as { backend?: { url?: string } };

@@ -4,7 +4,7 @@ import { isText } from "../lib/characters";
 import { hostKeyForm, hostKeyMistake, privateKeyMistake } from "./ssh-keys";
 import { checked, lineOf, matching } from "./text";
 
-/** Longer than any repository's; without a way up. */
+/** Longer than any repository's; without "..". */
 const whole = "^(?=.{1,1000}$)(?!.*\\.\\.)";
 const host = "[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?";
 const port = "(:[1-9][0-9]{0,4})?";
@@ -17,14 +17,14 @@ const kinds = {
     rest: new RegExp(`${whole}rest:https?://${host}${port}/(${folder})?$`),
 };
 
-/** Way to a repository. */
+/** Credentials for a repository. */
 export type TargetKind = keyof typeof kinds;
 
 const targetForm =
     'a repository as "s3:https://<host>/<bucket>/<folder>", "sftp://<user>@<host>//<folder>" or "rest:https://<host>/<name>/", ' +
     "without a password";
 
-/** The way to the repository that a URL names. */
+/** The access to the repository that a URL names. */
 export function targetKind(target: string): TargetKind | undefined {
     return (Object.keys(kinds) as TargetKind[]).find((kind) => kinds[kind].test(target));
 }
@@ -72,7 +72,7 @@ function checkAccount({ value, issues }: z.core.ParsePayload<unknown>): void {
     const given: Readonly<Record<string, unknown>> = Object(value);
     const kind = targetKind(String(given["target"]));
     if (kind === undefined) {
-        return; // The mistake in the target says enough.
+        return; // The mistake in the target is explained already.
     }
     for (const each of Object.keys(kinds)) {
         if (each === kind && kind !== "rest" && given[each] === undefined) {

@@ -1,7 +1,7 @@
-/** Levels of a structure that are looked into; nothing that is read is as deep. */
+/** Levels of an object that are searched; no config is as deep. */
 const deepest = 20;
 
-/** Keys that zod passes over in silence, since what is set under them is no property: where they are. */
+/** Paths of the keys that zod drops silently, since assigning to them creates no property. */
 export function hiddenKeys(from: unknown): PropertyKey[][] {
     const found: PropertyKey[][] = [];
     const queue: { readonly value: unknown; readonly path: readonly PropertyKey[] }[] = [{ value: from, path: [] }];

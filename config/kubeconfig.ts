@@ -7,7 +7,7 @@ import { invalid, quoted } from "./mistakes";
 import { dottedPath, looksSecret } from "./secrets";
 import { readYaml, YamlError } from "./yaml";
 
-/** A kubeconfig that cannot be used, in words; nothing of its contents is in them. */
+/** A kubeconfig that cannot be used, as a message that repeats nothing of its contents. */
 export class KubeconfigError extends Error {
     override readonly name = "KubeconfigError";
 
@@ -18,21 +18,21 @@ export class KubeconfigError extends Error {
 
 /** A kubeconfig that was checked. */
 export interface Kubeconfig {
-    /** Absolute path, or contents where the file alone does not say enough: other files that it names, several contexts. */
+    /** Absolute path, or contents where the file alone is not enough: it names other files, or has several contexts. */
     readonly value: string;
     /** URL of the API server. */
     readonly server: string;
-    /** True if the server is reached on the machine that runs this alone. */
+    /** True if only this host can reach the server. */
     readonly isLoopback: boolean;
 }
 
 /** Options for reading a kubeconfig. */
 export interface KubeconfigOptions {
-    /** The context that is meant, if it has several. */
+    /** The context to use, if it has several. */
     readonly context?: string | undefined;
-    /** Folder that a relative path starts from; the working directory if left out. */
+    /** Folder that a relative path starts from; the working directory by default. */
     readonly root?: string;
-    /** Makes contents that hold all the files that they name, to be used on any machine. */
+    /** Embeds all files that it names, so that the contents work on any host. */
     readonly flatten?: boolean;
 }
 
@@ -114,7 +114,7 @@ const references = {
 } as const;
 
 /**
- * A cluster's or a user's entry with absolute paths, or with what is in the files.
+ * A cluster's or a user's entry with absolute paths, or with the files' contents.
  *
  * @param folder of the kubeconfig; undefined for contents
  */
@@ -146,15 +146,15 @@ function withFiles(entry: Readonly<Record<string, unknown>>, folder: string | un
 }
 
 /**
- * Reads a kubeconfig, given by its path or its contents, as JSON or YAML, and checks what can be known without asking the
- * cluster.
+ * Reads a kubeconfig, given by its path or its contents, as JSON or YAML, and checks everything that needs no
+ * connection to the cluster.
  *
  * @throws KubeconfigError for one that cannot work
  */
 export function readKubeconfig(given: string, options: KubeconfigOptions = {}): Kubeconfig {
     const { context: wanted, root, flatten = false } = options;
     const path = isKubeconfigContents(given) ? undefined : kubeconfigPath(given, root);
-    // No path is as long, or has spaces in it as a kubeconfig whose line breaks are lost.
+    // No path is as long, or has spaces in it as a kubeconfig that lost its line breaks.
     if (path !== undefined && (given.length > 1_000 || looksSecret(given) || /^(eyJ|YXBp|LS0t)/.test(given))) {
         throw new KubeconfigError(
             "it is neither a path nor the contents of a kubeconfig (of one in base64: base64 --decode; of one in a single line: " +
@@ -222,7 +222,7 @@ export function readKubeconfig(given: string, options: KubeconfigOptions = {}): 
     };
     const whole = isOther || needsFiles ? `${JSON.stringify(contents, undefined, 2)}\n` : text;
     return {
-        // Whoever takes either tells contents by their lines.
+        // Consumers that accept both recognize contents by their lines.
         value: path !== undefined && whole === text && !flatten ? path : whole.includes("\n") ? whole : `${whole}\n`,
         server: cluster.server,
         isLoopback: /^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname),

@@ -5,13 +5,13 @@ import { shortened, visible } from "../lib/characters";
 import { hiddenKeys } from "./hidden-keys";
 import { looksSecret, secrecyOf } from "./secrets";
 
-/** One mistake in something that a person wrote. */
+/** One mistake in a document that a user wrote. */
 export interface Mistake {
     /** Path, as keys. */
     readonly keys: readonly PropertyKey[];
-    /** A sentence: what was expected there, what stands there (never a secret's value), what to do. */
+    /** A sentence: the expected value, the actual value (never a secret's), and the fix. */
     readonly message: string;
-    /** The value has another type than the text that was meant, as YAML has it for an unquoted number. */
+    /** The value has another type than the intended string, as YAML parses an unquoted number. */
     readonly unquoted?: boolean;
 }
 
@@ -35,14 +35,14 @@ export function invalid(path: string, got: string, expected: string): string {
     return `invalid ${path}: got ${got}, expected ${expected}`;
 }
 
-/** A text in quotes, short and without anything that a terminal would act on; of one that looks like a secret, nothing. */
+/** A string in quotes, short and without control characters; nothing of one that looks like a secret. */
 export function quoted(text: string): string {
     return looksSecret(text) ? "a secret" : visible(JSON.stringify(shortened(text)));
 }
 
 /**
- * Reports a mistake that is a sentence of its own, for instance of two settings that exclude each other, from a schema's
- * check.
+ * Reports a mistake that is a sentence of its own, for instance of two settings that exclude each other, from a
+ * schema's check.
  */
 export function refuse(issues: z.core.$ZodRawIssue[], path: readonly PropertyKey[], sentence: string): void {
     issues.push({ code: "custom", input: undefined, path: [...path], message: sentence, params: { sentence: true } });
@@ -114,7 +114,7 @@ function unknownKey(schema: z.ZodType, parent: readonly PropertyKey[], key: stri
 }
 
 function expected(issue: z.core.$ZodIssue): string {
-    // A message of the schema's own says more than the type.
+    // A message of the schema's own is more specific than the type.
     if (!/^(Invalid (input|option|key)|Too (big|small))/.test(issue.message)) {
         return issue.message;
     }

@@ -42,7 +42,7 @@ export function overlap(a: AddressRange, b: AddressRange): boolean {
     return a.first <= b.last && b.first <= a.last;
 }
 
-/** Networks in which no host of a home has its address, each with what it is for. */
+/** Networks in which no host of a home has its address, each with its purpose. */
 const special: readonly (readonly [cidr: string, what: string])[] = [
     ["0.0.0.0/8", "no network of hosts"],
     ["127.0.0.0/8", "the loopback network of every host"],
@@ -50,7 +50,7 @@ const special: readonly (readonly [cidr: string, what: string])[] = [
     ["224.0.0.0/3", "a network of multicast or broadcast addresses"],
 ];
 
-/** The network that keeps a range from being one of the home: its CIDR and what it is for. */
+/** The reserved network that a range of the home overlaps: its CIDR and purpose. */
 export function specialNetwork(range: AddressRange): string | undefined {
     const found = special.find(([cidr]) => {
         const network = parseRange(cidr);
@@ -64,7 +64,7 @@ export function specialNetworkOf(address: string): string | undefined {
     return isIPv4(address) ? specialNetwork({ first: ipv4(address), last: ipv4(address) }) : undefined;
 }
 
-/** A /24 network of which a range leaves nothing to the hosts that are in it already. */
+/** A /24 network that a range fills completely, so that its hosts have no address left. */
 export function wholeNetwork({ first, last }: AddressRange): string | undefined {
     const start = Math.floor(first / 256) * 256;
     const whole = [start, start + 256].find(

@@ -20,8 +20,8 @@ export class Gitea {
     readonly #authorization: string;
 
     /**
-     * @param server its address: scheme, host and port, and the path of a Gitea that is not at the top
-     * @param reached the address that leads there from here, if that is another one
+     * @param server its address: scheme, host and port, and a path if Gitea is not at the top
+     * @param reached the address that leads there from here, if it differs
      */
     constructor(
         readonly server: string,
@@ -98,8 +98,8 @@ export class Gitea {
      * Waits until Gitea answers for the account.
      *
      * @param limit seconds
-     * @param remedy what to do when it does not know the account
-     * @throws GiteaError when it does not in time, or does not know the account
+     * @param remedy the fix when it does not know the account
+     * @throws GiteaError when it does not answer in time, or does not know the account
      */
     async ready(limit: number, remedy: string): Promise<void> {
         for (const end = Date.now() + limit * 1_000; ; await delay(patience.interval)) {

@@ -12,15 +12,15 @@ export interface Declaration {
     readonly repository: { readonly owner: string; readonly name: string; readonly branch: string };
     /** Account that declares everything. */
     readonly administrator: Account;
-    /** Whom Argo CD reads the repository as; may read its code, and nothing else. */
+    /** Account that Argo CD reads the repository as; may read its code, and nothing else. */
     readonly reader: Account;
     /** URL that is notified of a push, and the key that signs the notifications. */
     readonly webhook: { readonly url: string; readonly secret: string };
     /** A path that a repository of this home has. */
     readonly contains: string;
-    /** Name of the ref that says which run filled the repository. */
+    /** Name of the ref that records which run filled the repository. */
     readonly seed: string;
-    /** Seconds for Gitea to be there. */
+    /** Seconds for Gitea to become reachable. */
     readonly limit: number;
 }
 
@@ -102,7 +102,7 @@ async function declareReader(gitea: Gitea, reader: Account, team: number): Promi
     await gitea.change("PUT", `/teams/${team}/members/${reader.name}`);
 }
 
-/** Nobody rewrites or removes the branch that the cluster follows. */
+/** Protects the branch that the cluster follows from rewriting and deletion. */
 async function declareProtection(gitea: Gitea, { owner, name, branch }: Declaration["repository"]): Promise<void> {
     const path = `/repos/${owner}/${name}/branch_protections`;
     const wanted = { enable_push: true, enable_force_push: false };
@@ -131,10 +131,9 @@ async function declareWebhook(gitea: Gitea, { repository, webhook }: Declaration
 }
 
 /**
- * Pushes what this checkout has committed. Its pre-push hooks are for changes of a person's, which a commit that is there
- * already is not.
+ * Pushes the checkout's commit. Its pre-push hooks are for a person's changes, not for a commit that exists already.
  *
- * @throws GiteaError for a shallow clone, which Gitea refuses
+ * @throws GiteaError for a shallow clone, which Gitea rejects
  */
 async function push({ server, reached = server, repository, administrator }: Declaration, ref: string): Promise<void> {
     if ((await git(["rev-parse", "--is-shallow-repository"])) === "true") {
@@ -148,7 +147,7 @@ async function push({ server, reached = server, repository, administrator }: Dec
 }
 
 /**
- * Waits until Gitea has taken note of the first push, which it does after Git's answer.
+ * Waits until Gitea has processed the first push, which it does after Git's answer.
  *
  * @param limit seconds
  * @throws GiteaError when it does not in time
@@ -167,10 +166,10 @@ async function filled(gitea: Gitea, { owner, name }: Declaration["repository"], 
 }
 
 /**
- * Checks a repository that exists before anything in it is changed: somebody else's is not made private, nor pushed to.
+ * Checks an existing repository before any change to it: a foreign one is not made private, nor pushed to.
  *
  * @returns whether it has the branch
- * @throws GiteaError when the repository is another one than the home's
+ * @throws GiteaError when the repository is not the home's
  */
 async function checkContent(gitea: Gitea, { repository, contains, server }: Declaration): Promise<boolean> {
     const { owner, name } = repository;
@@ -191,10 +190,10 @@ async function checkContent(gitea: Gitea, { repository, contains, server }: Decl
 }
 
 /**
- * Brings Gitea to where it has the repository with everything around it, from wherever it is: what is there already is
- * kept, and set to what is declared.
+ * Creates the repository and everything around it in Gitea, from whatever state Gitea is in: existing objects are kept,
+ * and set to the declaration.
  *
- * @throws GiteaError that says what Gitea cannot or will not do
+ * @throws GiteaError with what Gitea cannot or will not do
  */
 export async function declare(declaration: Declaration): Promise<void> {
     const { server, reached, administrator, repository, reader, limit } = declaration;

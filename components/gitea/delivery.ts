@@ -55,17 +55,17 @@ async function isRefreshed(kubeconfig: string, limit: number, start: () => Promi
     });
 }
 
-/** A URL without what may differ between two names of one repository. */
+/** A URL without the parts that may differ between two names of one repository. */
 const repositoryOf = (url: string) => {
     const { hostname, pathname } = new URL(url);
     return `${hostname}${pathname}`.replace(/(\.git)?\/?$/, "").toLowerCase();
 };
 
 /**
- * Tests that a push reaches Argo CD: Gitea delivers a message about one, and Argo CD refreshes the root Application for it.
+ * Tests that a push reaches Argo CD: Gitea delivers a test message, and Argo CD refreshes the root Application for it.
  *
  * @returns a sentence with the next step when it does not; undefined when it does
- * @throws GiteaError when Gitea cannot be asked
+ * @throws GiteaError when Gitea cannot be queried
  */
 export async function lostDelivery(delivery: Delivery): Promise<string | undefined> {
     const { server, reached, repository, administrator, url, webhook, kubeconfig, limit = 20 } = delivery;

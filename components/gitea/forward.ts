@@ -6,11 +6,11 @@ import { type Instance, loadClient, loadKubeConfig } from "../waits/cluster";
 /** The pod of charts/gitops that Gitea runs in, and its port. */
 const gitea = { namespace: "gitops", pod: "gitea-0", port: 3000 };
 
-/** Carries what a connection says into the pod and back, until either end closes it. */
+/** Copies data from a connection into the pod and back, until either end closes it. */
 async function carry(socket: Socket, forward: Instance<"PortForward">, tell: (problem: string) => void): Promise<void> {
     const refused = new Writable({
         write: (chunk: Buffer, _encoding, done) => {
-            // The number of the port comes first, and is taken out.
+            // The port number comes first, and is removed.
             if (chunk.length > 0) {
                 tell(chunk.toString().trim());
                 socket.destroy();
@@ -24,7 +24,7 @@ async function carry(socket: Socket, forward: Instance<"PortForward">, tell: (pr
         if ("addEventListener" in remote) {
             remote.addEventListener("close", () => socket.destroy());
             const end = () => remote.close();
-            // Whoever connected may have given up before: a connection that is left open keeps this program from its end.
+            // The client may have given up before: a connection that is left open would keep this program from exiting.
             if (socket.closed) {
                 end();
             } else {
@@ -42,7 +42,7 @@ async function portForward(kubeconfig: string, connectLimit: number): Promise<In
     const client = loadClient();
     const config = loadKubeConfig(client, kubeconfig);
     const apply = config.applyToHTTPSOptions.bind(config);
-    // The client hands these to its WebSocket, and has no limit of its own.
+    // The client passes these to its WebSocket, and has no limit of its own.
     config.applyToHTTPSOptions = async (options) => {
         await apply(options);
         Object.assign(options, { handshakeTimeout: connectLimit });
@@ -51,8 +51,8 @@ async function portForward(kubeconfig: string, connectLimit: number): Promise<In
 }
 
 /**
- * Calls `use` with an address on loopback that leads to the home's own Gitea, by way of the cluster's API server: that
- * is there before the home's names, certificates and load-balancer addresses are, and asks for the kubeconfig's rights.
+ * Calls `use` with an address on loopback that leads to the home's own Gitea through the cluster's API server, which
+ * works before the home's names, certificates and load-balancer addresses do, and needs only the kubeconfig's rights.
  * https://kubernetes.io/docs/tasks/access-application-cluster/port-forward-access-application-cluster/
  *
  * @param kubeconfig a path, or the contents
@@ -69,7 +69,7 @@ export async function throughCluster<T>(
     const problems: string[] = [];
     const server = createServer((socket) => {
         open.add(socket);
-        // Whoever connected sees it too, and says so.
+        // The client sees it too, and reports it.
         socket.on("error", () => {}).once("close", () => open.delete(socket));
         void carry(socket, forward, (problem) => problems.push(problem));
     });

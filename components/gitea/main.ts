@@ -6,8 +6,8 @@ import { throughCluster } from "./forward";
 export type Input = Declaration & { readonly kubeconfig?: string };
 
 /**
- * Declares in Gitea what standard input says, as JSON: nothing of it may stand in arguments or environment. Prints the time
- * (ISO 8601) at which it was declared.
+ * Applies the declaration on standard input, as JSON, to Gitea: none of it may be in arguments or the environment.
+ * Prints the time (ISO 8601) at which it was declared.
  */
 async function main(): Promise<void> {
     const { kubeconfig, ...declaration }: Input = JSON.parse(await text(process.stdin));

@@ -23,7 +23,7 @@ interface Input extends WaitInput {
     readonly revision: string;
 }
 
-/** Events of a namespace, as {@link warningLines} has them. */
+/** Events of a namespace, for {@link warningLines}. */
 async function warningsIn({ CoreV1Api }: Client, config: Instance<"KubeConfig">, namespace: string): Promise<string[]> {
     const api = config.makeApiClient(CoreV1Api);
     const lists = await Promise.all(
@@ -35,7 +35,7 @@ async function warningsIn({ CoreV1Api }: Client, config: Instance<"KubeConfig">,
     );
 }
 
-/** Waits until Applications are ready on a commit, which it has Argo CD look for at once; says of each that is not in time why it is not. */
+/** Waits until Applications are ready on a commit, after refreshing them; explains each that is not ready in time. */
 export async function waitForApplications(): Promise<void> {
     const { kubeconfig, limit, applications, where, revision } = await readInput<Input>();
     const client = loadClient();
@@ -50,14 +50,14 @@ export async function waitForApplications(): Promise<void> {
             client.setHeaderOptions("Content-Type", client.PatchStrategy.MergePatch),
         );
 
-    // Argo CD polls Git every few minutes; it takes the annotation off when it has looked.
+    // Argo CD polls Git every few minutes; it removes the annotation after the refresh.
     const refreshed = new Set<string>();
     const refresh = async (name: string) => {
         refreshed.add(name);
         await patch(name, { metadata: { annotations: { [refreshAnnotation]: "normal" } } });
     };
 
-    /** As `argocd app sync` does it, unless the object has changed meanwhile; once, whatever comes of it. */
+    /** As `argocd app sync` does it, unless the object was changed in between; once, whatever the result. */
     const synced = new Set<string>();
     const syncIfPassedOver = async (name: string, application: Application) => {
         if (!synced.has(name) && (await isCommitSkipped(application))) {
@@ -103,7 +103,7 @@ export async function waitForApplications(): Promise<void> {
     };
     informer.on("add", look);
     informer.on("update", look);
-    // The API server may be away for a while: what counts is the limit. Its certificate does not become another one.
+    // The API server may be unreachable for a while: only the limit counts. Its certificate does not change.
     informer.on("error", (error) => {
         failIfCertificateIsRefused(error);
         setTimeout(() => informer.start().catch(() => undefined), 1_000);

@@ -27,7 +27,7 @@ export function loadClient(): Client {
     return require(join(root, "dist/kubernetes-client.cjs"));
 }
 
-/** Input that every wait gets, as JSON on standard input: none of it may be in arguments or the environment. */
+/** Input of every wait, as JSON on standard input: none of it may be in arguments or the environment. */
 export interface WaitInput {
     /** Path to a kubeconfig, or the contents of one. */
     readonly kubeconfig: string;
@@ -44,7 +44,7 @@ export async function readInput<T extends WaitInput>(): Promise<T> {
     return JSON.parse(Buffer.concat(chunks).toString());
 }
 
-/** The cluster that a kubeconfig, given by path or by contents, names. */
+/** The cluster of a kubeconfig, given by path or by contents. */
 export function loadKubeConfig({ KubeConfig }: Client, kubeconfig: string): Instance<"KubeConfig"> {
     const config = new KubeConfig();
     if (kubeconfig.includes("\n")) {
@@ -65,23 +65,26 @@ export function messageOf(error: unknown): string {
     }
 }
 
-/** Ends a wait that failed: Pulumi shows what it wrote as the error. */
+/** Ends a failed wait: Pulumi shows its output as the error. */
 export function fail(message: string): never {
     process.stderr.write(`${message}\n`);
     process.exit(1);
 }
 
-/** Handler that ends a wait on an unexpected error. @param what cannot be done, a sentence without its end */
+/**
+ * Handler that ends a wait on an unexpected error.
+ * @param what the failed action, a sentence without its end
+ */
 export const failWith =
     (what: string) =>
     (error: unknown): never =>
         fail(`${what}: ${messageOf(error)}`);
 
 /**
- * Ends a wait when the API server's certificate is not accepted here: no time makes it another one.
+ * Ends a wait when the API server's certificate is not trusted here: waiting does not change that.
  * https://nodejs.org/api/tls.html#x509-certificate-error-codes
  *
- * @param error of a question to the API server
+ * @param error of a request to the API server
  */
 export function failIfCertificateIsRefused(error: unknown): void {
     if (/^(CERT_|ERR_TLS_CERT_|UNABLE_TO_)|SELF_SIGNED/.test(String(Object(error).code))) {

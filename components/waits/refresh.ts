@@ -36,7 +36,7 @@ export function refreshAnnotations(
     return Object.keys(annotations).length === 0 ? undefined : annotations;
 }
 
-/** Has Argo CD compare those Applications to Git that exist and are on another commit. Does not wait for Argo CD. */
+/** Refreshes the Applications that exist and are on another commit. Does not wait for Argo CD. */
 export async function refreshApplications(): Promise<void> {
     const { kubeconfig, applications, ...commit } = await readInput<Input>();
     const client = loadClient();

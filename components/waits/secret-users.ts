@@ -4,17 +4,19 @@ import { type Client, fail, type Instance, loadClient, loadKubeConfig, readInput
 
 /** Input of this wait. */
 interface Input extends WaitInput {
-    /** The Secrets, in an order in which each comes after those that it takes values from. */
+    /** The Secrets, in an order in which each comes after those whose values it includes. */
     readonly secrets: readonly { readonly namespace: string; readonly name: string }[];
 }
 
-/** Holds, on the Secret itself, which values everything runs with, and what has yet to be renewed. */
+/**
+ * Recorded on the Secret itself: the values that every consumer runs with, and the consumers that have yet to restart.
+ */
 const record = "hearth/changed";
 const fieldManager = "hearth-secret-users";
 
 const digest = (value: string) => createHash("sha256").update(value).digest("hex").slice(0, 16);
 
-/** When a Secret's values last changed, by the API server's clock, in milliseconds since 1970. */
+/** Time of the last change of a Secret's values, by the API server's clock, in milliseconds since 1970. */
 function changed({ metadata }: Instance<"V1Secret">): number {
     const others = (metadata?.managedFields ?? []).filter(({ manager }) => manager !== fieldManager);
     return Math.max(...others.map(({ time }) => Number(time)), Number(metadata?.creationTimestamp));
@@ -39,7 +41,7 @@ class SecretUsers {
         this.mergePatch = client.setHeaderOptions("Content-Type", client.PatchStrategy.MergePatch);
     }
 
-    /** Restarts what still runs with old values of a Secret, and waits until it runs with the new ones. */
+    /** Restarts consumers that still run with old values of a Secret, and waits until they run with the new ones. */
     async renew(name: string): Promise<void> {
         const { namespace } = this;
         const secret = await this.core.readNamespacedSecret({ name, namespace });
@@ -58,7 +60,7 @@ class SecretUsers {
         }
         const since = (spec: Instance<"V1PodSpec"> | undefined) =>
             Math.max(0, ...keysUsed(spec, name, Object.keys(changes)).map((key) => changes[key]?.time ?? 0));
-        // First what stays: a Job may need a server that has its new password.
+        // Long-running workloads first: a Job may need a server that has its new password.
         await Promise.all((await this.workloads()).map((each) => this.restart(each, since(each.template.spec))));
         const { items: jobs } = await this.batch.listNamespacedJob({ namespace });
         const late = jobs.filter(
@@ -70,7 +72,7 @@ class SecretUsers {
         await this.remember(name, JSON.stringify(changes), Object.fromEntries(done));
     }
 
-    /** Writes down what is known of a Secret: a run that is cut short goes on from there. */
+    /** Records the state of a Secret: a run that is interrupted continues from there. */
     private async remember(
         name: string,
         before: string | undefined,
@@ -167,7 +169,7 @@ class SecretUsers {
             },
         };
         await batch.createNamespacedJob({ namespace, body, fieldManager }).catch((error: { code?: number }) => {
-            // A run before this one started it.
+            // An earlier run started it.
             if (error.code !== 409) {
                 throw error;
             }
@@ -198,8 +200,8 @@ class SecretUsers {
 }
 
 /**
- * Has pods run with the present values of Secrets: restarts what uses a key that changed after its pods started, and
- * nothing else.
+ * Lets pods run with the present values of Secrets: restarts workloads that use a key that changed after their pods
+ * started, and nothing else.
  */
 export async function restartSecretUsers(): Promise<void> {
     const { kubeconfig, limit, secrets } = await readInput<Input>();

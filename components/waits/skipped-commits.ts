@@ -3,7 +3,7 @@ import { generatePaths, resolvedPaths } from "../generate-paths";
 import { git } from "../git";
 import type { KubernetesObject } from "./cluster";
 
-/** An Application, as far as the waits look into it. */
+/** Fields of an Application that the waits read. */
 export interface Application extends KubernetesObject {
     readonly spec?: {
         readonly sources?: readonly { readonly path?: string }[];
@@ -19,11 +19,11 @@ export interface Application extends KubernetesObject {
 }
 
 /**
- * Reports whether Argo CD has skipped the commit that an Application is compared to: one that came while it was syncing the
- * commit before it shows as OutOfSync and never syncs (https://github.com/argoproj/argo-cd/issues/27875). What somebody
- * deployed past Argo CD is OutOfSync too, and stays: no commit since the last sync touches its chart. Of what root deploys
- * nothing is past Argo CD: an Application that was deleted by hand and recreated by Pulumi belongs to root only after a sync, and
- * Argo CD syncs a commit once.
+ * Reports whether Argo CD has skipped the commit that an Application is compared to: one that came while it was syncing
+ * the commit before it shows as OutOfSync and never syncs (https://github.com/argoproj/argo-cd/issues/27875). Manual
+ * changes are OutOfSync too, and stay: no commit since the last sync touches their chart. Root has no manual changes:
+ * an Application that was deleted by hand and recreated by Pulumi belongs to root only after a sync, and Argo CD syncs
+ * a commit once.
  */
 export async function isCommitSkipped({ metadata, spec, operation, status }: Application): Promise<boolean> {
     const { phase, syncResult } = status?.operationState ?? {};

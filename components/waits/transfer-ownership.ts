@@ -2,7 +2,7 @@ import { type KubernetesObject, loadClient, loadKubeConfig, readInput, type Wait
 
 /** Input of this wait. */
 interface Input extends WaitInput {
-    /** Names of a release's objects by kind, as Pulumi has them: `StatefulSet.apps/apps/v1` → `namespace/name`. */
+    /** Names of a release's objects by kind, in Pulumi's form: `StatefulSet.apps/apps/v1` → `namespace/name`. */
     readonly objects: Readonly<Record<string, readonly string[]>>;
 }
 
@@ -21,9 +21,9 @@ const helm = ["helm", "pulumi-resource-kubernetes"];
 const argocd = "argocd-controller";
 
 /**
- * An object's fields with Argo CD as their manager in Helm's place: a field that two manage stays when one of them gives
- * it up, so that what a commit takes away would stay for ever. Helm keeps the metadata, by which it knows its objects.
- * https://kubernetes.io/docs/reference/using-api/server-side-apply/#transferring-ownership
+ * An object's fields with Argo CD as their manager instead of Helm: a field with two managers stays when one of them
+ * gives it up, so that a field removed by a commit would stay forever. Helm keeps the metadata, by which it knows its
+ * objects. https://kubernetes.io/docs/reference/using-api/server-side-apply/#transferring-ownership
  *
  * @returns undefined when Argo CD manages fields of the object already
  */
@@ -43,7 +43,7 @@ export function ownedByArgocd(entries: readonly ManagedFields[]): ManagedFields[
     });
 }
 
-/** The objects, as far as they have to be named to be read. */
+/** The objects, with the fields that a request needs. */
 function named(objects: Input["objects"]): KubernetesObject[] {
     return Object.entries(objects).flatMap(([key, names]) => {
         const [kind = "", ...version] = key.split("/");
@@ -55,7 +55,7 @@ function named(objects: Input["objects"]): KubernetesObject[] {
     });
 }
 
-/** Hands the objects of a Helm release over to Argo CD. */
+/** Transfers the ownership of a Helm release's objects to Argo CD. */
 export async function transferOwnership(): Promise<void> {
     const { kubeconfig, limit, objects } = await readInput<Input>();
     const end = Date.now() + limit * 1_000;
@@ -79,7 +79,8 @@ export async function transferOwnership(): Promise<void> {
                 client.PatchStrategy.MergePatch,
             );
         } catch (error) {
-            // A controller wrote the object's status meanwhile: it is another version, with the same fields to transfer.
+            // A controller wrote the object's status in between: it is another version, with the same fields to
+            // transfer.
             if (Object(error).code !== 409 || Date.now() > end) {
                 throw error;
             }

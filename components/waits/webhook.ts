@@ -19,10 +19,10 @@ interface Input extends WaitInput {
     readonly object: KubernetesObject;
 }
 
-/** Milliseconds between two questions. */
+/** Milliseconds between two requests. */
 const interval = 500;
 
-/** Waits until an operator's webhook answers, by asking the API server to admit an object in a dry run. */
+/** Waits until an operator's webhook answers, by dry-run creations of an object. */
 export async function waitForWebhook(): Promise<void> {
     const { kubeconfig, limit, owner, object } = await readInput<Input>();
     const client = loadClient();
