@@ -32,9 +32,9 @@ const diskSchema = z.strictObject({
     size: z
         .string()
         .regex(/^[1-9]\d{0,5}(\.\d{1,3})?(MB|GB|TB)$/, 'a size as it stands on the disk, for instance "4TB"'),
-    /** Its serial number: a disk with another one is not the disk that is meant. */
+    /** Its serial number: a disk with another one is a different disk. */
     serial: serialNumber,
-    /** The serial number once more states that what is on this disk may be destroyed. */
+    /** Repeats the serial number to confirm that the contents of this disk may be destroyed. */
     erase: serialNumber.optional(),
 });
 
@@ -54,25 +54,25 @@ const unlockSchema = z.strictObject({
     keys: z
         .array(z.string(publicKeyForm).refine(isPublicKey, publicKeyForm))
         .min(1, "at least one public key: without one nobody can unlock over SSH"),
-    /** Public host key of Dropbear, which is not sshd's; it is known when the node has been set up. */
+    /** Public host key of Dropbear, which differs from sshd's; known once the node has been set up. */
     hostKey: hostKey.optional(),
 });
 
 const labelKey = /^([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?\/)?[A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?$/;
 const labelValue = /^([A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?)?$/;
 
-/** A machine with Debian and SSH that becomes a node of the cluster. */
+/** A host with Debian and SSH that becomes a node of the cluster. */
 export const nodeSchema = z.strictObject({
     /** Its name in the cluster, and its host name. */
     name: z.string().regex(dnsLabel, 'a lower-case host name without dots, for instance "node-1"'),
-    /** Its address in the home, by which the other nodes reach it too. */
+    /** Its address in the home, at which the other nodes reach it too. */
     address: ipv4Address,
     /** Port of its sshd. */
     port: z.int("a port").min(1, "a port").max(65535, "a port").default(22),
     /** Login: root, or a user with passwordless sudo for everything. */
     user: userName,
     hostKey,
-    /** A server runs the control plane and the datastore; both run pods. */
+    /** A server runs the control plane and the datastore; servers and agents both run pods. */
     role: z.enum(["server", "agent"], { error: '"server" or "agent"' }),
     /** Labels of the node in the cluster. */
     labels: z
@@ -109,7 +109,7 @@ export function raidLevel({ disks, raid }: Pick<NodeSettings, "disks" | "raid">)
     return raid ?? (disks.length >= fewestDisks[6] ? 6 : 1);
 }
 
-/** The values that more than one node has. */
+/** Values that more than one node has. */
 function repeated(values: readonly string[]): string[] {
     return [...new Set(values.filter((value, index) => values.indexOf(value) !== index))];
 }
@@ -152,11 +152,11 @@ export const nodesSchema = z
 
 /** SSH access to the nodes. */
 export const sshSchema = z.strictObject({
-    /** The private key that every node lets in, in OpenSSH's format, without a passphrase (as a secret). */
+    /** The private key that every node accepts, in OpenSSH's format, without a passphrase (as a secret). */
     privateKey: checked("the private key that the nodes let in", privateKeyMistake).optional(),
-    /** True if the keys of the SSH agent at SSH_AUTH_SOCK let in instead. */
+    /** True to use the keys of the SSH agent at SSH_AUTH_SOCK instead. */
     agent: z.boolean().optional(),
-    /** A host through which every node is reached; the same key lets in there. */
+    /** A jump host for every node, with the same key. */
     jumpHost: z
         .strictObject({
             address: z.string().regex(hostName, "a host name or an IPv4 address"),
@@ -175,8 +175,8 @@ export const apiSchema = z.strictObject({
     /** An address that leads to any of the servers. */
     address: z.string().regex(hostName, "a host name or an IPv4 address"),
     /**
-     * True if the servers hold the address among themselves: one of them has it, and when that one dies, another takes it.
-     * Without, something of the home's own leads to the servers: a load balancer, a name with several addresses.
+     * True if the servers share the address: one of them has it, and when that one dies, another takes it. Otherwise an
+     * external load balancer, or a name with several addresses, leads to the servers.
      */
     virtual: z.boolean().default(false),
 });
@@ -215,7 +215,7 @@ const snapshotsSchema = z.strictObject({
         .default("0 */6 * * *"),
     /** Number of snapshots that are kept. */
     retention: z.int("a number").min(1, "at least 1").max(1000, "at most 1000").default(28),
-    /** A bucket off the home that gets each snapshot, too. */
+    /** An external bucket to which each snapshot is uploaded, too. */
     s3: z
         .strictObject({
             /** Host name, with `:port` if it is not 443. */
@@ -251,15 +251,17 @@ export const k3sSchema = z.strictObject({
     clusterCidr: z.cidrv4('an IPv4 network, for instance "10.42.0.0/16"').default("10.42.0.0/16"),
     /** Network of the Services. It cannot change later. */
     serviceCidr: z.cidrv4('an IPv4 network, for instance "10.43.0.0/16"').default("10.43.0.0/16"),
-    /** True if nodes hand images to each other. The registries that this covers are the keys of hearth:registries. */
+    /**
+     * True if nodes share images with each other. The registries that this covers are the keys of hearth:registries.
+     */
     embeddedRegistry: z.boolean().default(false),
-    /** Tars with images, from `source` under `<version>/`, for nodes that reach no registry. */
+    /** Tar files with images, from `source` under `<version>/`, for nodes that reach no registry. */
     images: z
         .array(
             z.strictObject({
                 file: z.string().regex(/^\w[\w.-]{0,127}\.tar(\.(gz|zst|lz4|bz2))?$/, "the name of a tar"),
                 sha256: z.string().regex(/^[0-9a-f]{64}$/, "the file's SHA-256, 64 hexadecimal digits"),
-                /** Nodes that get it; by default all. */
+                /** Nodes that get it; all by default. */
                 architecture: z.enum(["x86_64", "aarch64"], { error: '"x86_64" or "aarch64"' }).optional(),
             }),
         )
@@ -284,9 +286,9 @@ const registryHost = z
 export const registriesSchema = z.record(
     registryHost,
     z.strictObject({
-        /** URLs that are asked first, in this order. */
+        /** URLs that are tried first, in this order. */
         mirrors: z.array(httpUrl).default([]),
-        /** Regular expressions for names of images, and the names that the mirrors have for them. */
+        /** Regular expressions for names of images, and their names on the mirrors. */
         rewrite: z
             .record(lineOf("a regular expression").refine(isNoProperty, "another name"), lineOf("a name"))
             .default({}),
@@ -317,7 +319,7 @@ export const discardSchema = z.array(
         ),
 );
 
-/** The cluster that the nodes are in already, for a state that does not know it; hack/recover writes it. */
+/** The cluster that the nodes are in already, if the state does not know it; hack/recover writes it. */
 export const identitySchema = z.strictObject({
     /** First line of /etc/rancher/hearth-cluster on each node. */
     cluster: z.string().regex(/^[0-9a-f]{16}$/, "16 hexadecimal digits"),
@@ -332,10 +334,10 @@ export type Identity = z.output<typeof identitySchema>;
 
 /** Settings that all data disks share. */
 export const storageSchema = z.strictObject({
-    /** Opens the data disks (as a secret). */
+    /** Passphrase of the data disks (as a secret). */
     passphrase: z
         .string()
-        // hack/unlock, and the keyboard of a node that waits, hand over a line.
+        // hack/unlock, and the keyboard of a waiting node, pass a single line.
         .refine(
             (text) => isLine(text) && text.length >= 20 && text === text.trim(),
             "a passphrase of at least 20 characters, on one line and without spaces at its ends",

@@ -5,7 +5,7 @@ import { checkFreeSpace } from "./backend";
 
 type Log = NonNullable<ReturnType<typeof pulumi.runtime.getEngine>>["log"];
 
-/** Debug messages in which the SDK prints everything that a resource returned, secrets in plain text. */
+/** Debug messages in which the SDK prints all outputs of a resource, secrets in plain text. */
 const response = /^((?:RegisterResource|ReadResource|Invoke)\b.* RPC finished: [\s\S]*?)(resp: )[\s\S]*$/;
 
 /**

@@ -30,7 +30,7 @@ import { absolutePath, httpUrl, isNoProperty, lineOf, matching, textOf } from ".
 /** A DNS name of two labels or more; the last one of an address is a number. */
 const domainName = /^(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+(?!\d+$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 
-/** An address that a Service of the home keeps. */
+/** An address that a Service of the home uses. */
 const fixedAddress = z
     .string("an IPv4 address of hearth:loadBalancer.addresses")
     .refine(isIPv4, "an IPv4 address of hearth:loadBalancer.addresses")
@@ -39,7 +39,7 @@ const fixedAddress = z
 /** DNS providers in which cert-manager writes the records of DNS-01. */
 const dnsProviders = ["cloudflare", "digitalocean"] as const;
 
-/** Domains that belong to nobody, so that no public CA signs for them: RFC 6761, RFC 6762, RFC 8375, ICANN's .internal. */
+/** Domains without an owner, for which no public CA signs: RFC 6761, RFC 6762, RFC 8375, ICANN's .internal. */
 const privateDomain = /(^|\.)(home\.arpa|internal|local|localhost|test|example|invalid|onion|lan|home|corp)$/;
 
 const addressRange = 'an IPv4 range as "192.168.1.240-192.168.1.250" or a CIDR as "192.168.1.240/28"';
@@ -55,7 +55,7 @@ const branchName = matching(
 
 /** A time to wait. */
 export const duration = matching(
-    // Longer ones are more milliseconds than Node's timers count.
+    // Longer ones exceed the milliseconds of Node's timers.
     /^[1-9]\d{0,4}s$|^[1-9]\d{0,3}m$|^[1-9]\d?h$/,
     'a whole number of seconds, minutes or hours, for instance "10m"',
 );
@@ -69,7 +69,7 @@ export const secretKey = matching(/^[\w.-]{1,253}$/, 'the name of a secret: lett
     "another name",
 );
 
-/** Checks between cluster settings; each runs whatever else is wrong. */
+/** Checks between cluster settings; all of them run, whatever else is wrong. */
 const clusterSchema = z.looseObject({
     kubeconfig: z.unknown().optional(),
     context: z.unknown().optional(),
@@ -102,7 +102,7 @@ function clusterNetworks(k3s: unknown): Map<"clusterCidr" | "serviceCidr", { cid
     );
 }
 
-/** Checks that no address is one of a pod, a Service and a node at once. */
+/** Checks that no address belongs to a pod, a Service and a node at once. */
 function checkNetworks(nodes: readonly { readonly address?: unknown }[], k3s: unknown, expect: Expect): void {
     const networks = clusterNetworks(k3s);
     const [pods, services] = [networks.get("clusterCidr"), networks.get("serviceCidr")];
@@ -126,11 +126,11 @@ type Expect = (key: string, message: string) => void;
 
 const virtualApi = z.looseObject({ address: z.string(), virtual: z.literal(true) });
 
-/** Checks where the cluster comes from, and that what only some clusters need is there. */
+/** Checks that exactly one source of the cluster is set, with the settings that it needs. */
 function checkCluster({ value, issues }: z.core.ParsePayload<unknown>): void {
     const { data } = clusterSchema.safeParse(value);
     if (data === undefined) {
-        return; // The mistakes of the single values say enough.
+        return; // Mistakes in single values are reported already.
     }
     const { kubeconfig, context, nodes, ssh, api, k3s, storage } = data;
     const expect: Expect = (key, message) =>
@@ -226,7 +226,7 @@ function checkAddresses({ value, issues }: z.core.ParsePayload<unknown>): void {
     }));
     for (const [index, { path, given, range }] of ranges.entries()) {
         if (range === undefined) {
-            continue; // Refused by its own schema.
+            continue; // Rejected by its own schema.
         }
         const own = [...clusterOwn].find(([, each]) => overlap(each.range, range));
         const network = own ? `${own[1].cidr}, which is hearth:k3s.${own[0]}` : specialNetwork(range);
@@ -255,7 +255,7 @@ function checkFixedAddresses({ value, issues }: z.core.ParsePayload<unknown>): v
         const given = data?.[key];
         const path = ["loadBalancer", key];
         if (typeof given !== "string" || !isIPv4(given) || ranges.length === 0) {
-            continue; // Refused by its own schema.
+            continue; // Rejected by its own schema.
         }
         if (!ranges.some((range) => contains(range, given))) {
             const message = "an address in a range of hearth:loadBalancer.addresses";
@@ -269,7 +269,7 @@ function checkFixedAddresses({ value, issues }: z.core.ParsePayload<unknown>): v
     }
 }
 
-/** Settings that Let's Encrypt takes together. */
+/** Settings that Let's Encrypt needs together. */
 const letsencryptSchema = z.looseObject({
     domain: z.unknown().optional(),
     letsencrypt: z.looseObject({}),
@@ -298,7 +298,7 @@ const gitSchema = z.looseObject({
     gitea: z.record(z.string(), z.unknown()).optional(),
 });
 
-/** Checks that a Gitea elsewhere has its account, and that the home's own is given none. */
+/** Checks that an external Gitea has an account, and that the home's own is given none. */
 function checkGitea({ value, issues }: z.core.ParsePayload<unknown>): void {
     const { data } = gitSchema.safeParse(value);
     if (data?.gitea === undefined) {
@@ -328,8 +328,8 @@ function checkGitea({ value, issues }: z.core.ParsePayload<unknown>): void {
 }
 
 /**
- * Everything a stack configures, under the keys `hearth:<name>`. The message of each check says what is expected:
- * it ends up after "expected" in the error that lists every mistake.
+ * All settings of a stack, under the keys `hearth:<name>`. The message of each check is the expected form: it ends up
+ * after "expected" in the error that lists every mistake.
  */
 export const settingFields = z.strictObject({
     /** The home's DNS domain: every service is at <service>.<domain>. */
@@ -352,14 +352,14 @@ export const settingFields = z.strictObject({
     registries: registriesSchema.default({}),
     /** Claims whose data may be deleted with the node that has it, as `namespace/name`. */
     discard: discardSchema.default([]),
-    /** The cluster that the nodes are in already, where the state does not know it; hack/recover writes it. */
+    /** The cluster that the nodes are in already, if the state does not know it; hack/recover writes it. */
     identity: identitySchema.optional(),
     /** Settings that all data disks share. */
     storage: storageSchema.optional(),
     /** The Git repository that Argo CD follows. */
     repository: z
         .strictObject({
-            /** HTTP(S) URL of one that is there already, as Argo CD reaches it; without it, the home has its own Gitea. */
+            /** HTTP(S) URL of an existing repository, as Argo CD reaches it; without it, the home has its own Gitea. */
             url: httpUrl.optional(),
             /** The branch to follow. */
             revision: branchName.default("main"),
@@ -367,7 +367,7 @@ export const settingFields = z.strictObject({
         .prefault({}),
     /**
      * If `repository.url` is on a Gitea: the account that declares organization, repository and rights in it. Without
-     * it, the repository is somebody else's work, and Argo CD reads it without an account.
+     * it, the repository is managed elsewhere, and Argo CD reads it without an account.
      */
     gitea: z
         .strictObject({
@@ -384,7 +384,7 @@ export const settingFields = z.strictObject({
     /** Source of upstream Helm charts. */
     charts: z
         .strictObject({
-            /** One Helm repository that mirrors all upstream charts, for a home without access to theirs. */
+            /** One Helm repository that mirrors all upstream charts, for a home that cannot reach theirs. */
             repository: httpUrl.optional(),
         })
         .default({}),
@@ -394,9 +394,9 @@ export const settingFields = z.strictObject({
         addresses: z
             .array(z.string(addressRange).refine((text) => parseRange(text) !== undefined, addressRange))
             .min(1, "at least one range of addresses"),
-        /** Address of k3s' Traefik, to which every name leads; by default the one that it has, or the first free one. */
+        /** Address of k3s' Traefik, to which every name resolves; by default the current one, or the first free one. */
         traefik: fixedAddress,
-        /** Address of AdGuard Home, the home's DNS server; by default the one that it has, or the last free one. */
+        /** Address of AdGuard Home, the home's DNS server; by default the current one, or the last free one. */
         adguard: fixedAddress,
     }),
     /** Certificates that every browser trusts, by DNS-01, for a home whose domain is public; without it, the home's own CA. */
@@ -406,11 +406,11 @@ export const settingFields = z.strictObject({
             email: matching(/^[^@\s]+@[^@\s.]+(\.[^@\s.]+)+$/, "an e-mail address"),
             /** The domain's DNS provider; its API token is the secret `dns-token` of the chart cert-manager. */
             provider: z.enum(dnsProviders, `one of ${dnsProviders.join(", ")}`),
-            /** Rehearse with the staging server, while every service keeps the certificate that it has. */
+            /** Rehearse with the staging server, while every service keeps its current certificate. */
             staging: z.boolean("true or false").default(true),
         })
         .optional(),
-    /** The export that holds media and everything large; a home without one keeps all data on the nodes' disks. */
+    /** The export for media and everything large; a home without one keeps all data on the nodes' disks. */
     nfs: z
         .strictObject({
             /** Host name or address of the NFS server. */
@@ -419,23 +419,23 @@ export const settingFields = z.strictObject({
             path: absolutePath,
         })
         .optional(),
-    /** Copies of volumes off the home; without it, there are none. */
+    /** Copies of volumes outside the home; none by default. */
     backup: backupSchema.optional(),
     /**
      * Time from a tier's first sync until all of its Applications are Synced and Healthy: the images of the
      * third are some 15 GB, which is 20 minutes at 100 Mbit/s.
      */
     tierTimeout: duration.default("30m"),
-    /** Secrets that a chart requires: chart name → key → value. What a chart needs stands in its secrets.yaml. */
+    /** Secrets that a chart requires: chart name → key → value. A chart declares them in its secrets.yaml. */
     secrets: z.record(chartName, z.record(secretKey, textOf("a string that is not empty"))).default({}),
     /**
-     * When a generated secret was last replaced: chart name → key → a day. Another day than before makes a new value;
-     * `npm run secrets -- rotate` writes it.
+     * Day of the last rotation of a generated secret: chart name → key → day. A new day makes a new value; `npm run
+     * secrets -- rotate` writes it.
      */
     rotations: z.record(chartName, z.record(secretKey, lineOf('a day, for instance "2026-11-23"'))).default({}),
 });
 
-/** The same, with what settings have to say about each other. */
+/** The same schema, with the checks between settings. */
 export const settingsSchema = settingFields
     .check(checkCluster)
     .check(checkAddresses)
@@ -447,7 +447,7 @@ type Given = z.output<typeof settingsSchema>;
 
 /** The stack's configuration, validated. */
 export type Settings = Omit<Given, "backup" | "gitea" | "repository"> & {
-    /** Copies of volumes off the home. */
+    /** Copies of volumes outside the home. */
     readonly backup?: BackupSettings | undefined;
     /** The Git repository that Argo CD follows. */
     readonly repository: { readonly url: string; readonly revision: string };
@@ -455,7 +455,7 @@ export type Settings = Omit<Given, "backup" | "gitea" | "repository"> & {
     readonly ownGitea: boolean;
     readonly gitea: {
         readonly administrator: string;
-        /** Without one, a repository that is elsewhere is somebody else's work. */
+        /** Without an account, an external repository is managed elsewhere. */
         readonly password?: string | undefined;
         readonly webhook: string;
         readonly address: string;
@@ -463,8 +463,8 @@ export type Settings = Omit<Given, "backup" | "gitea" | "repository"> & {
 };
 
 /**
- * The repository with its URL. The one in the home's own Gitea has the host that Gitea knows itself by, since Argo CD
- * finds the repository of a push by it; and http, since it is Gitea's Service that answers for it in the cluster.
+ * The repository with its URL. The one in the home's own Gitea has the host by which Gitea knows itself, since Argo CD
+ * matches the repository of a push by it; and http, since Gitea's Service answers for it in the cluster.
  */
 export function resolveRepository({
     domain,

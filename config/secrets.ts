@@ -28,7 +28,9 @@ export const secretPaths: readonly (readonly string[])[] = [
 const plainKeys = (path: readonly PropertyKey[]) =>
     path.map((key, index) => (index === 0 ? String(key).replace(/^hearth:/, "") : String(key)));
 
-/** Relation of a value to the secrets of a document: one of them or a part of it, something that holds one, or neither. */
+/**
+ * Relation of a value to the secrets of a document: a secret or a part of one, an object that contains one, or neither.
+ */
 export function secrecyOf(
     path: readonly PropertyKey[],
     secrets: readonly (readonly PropertyKey[])[],
@@ -48,7 +50,7 @@ export function isSecretPath(path: readonly PropertyKey[]): boolean {
     return secretPaths.some((each) => each.length === path.length && secrecyOf(path, [each]) === "secret");
 }
 
-/** Reports whether an unquoted text at a path of keys is a secret: an unquoted hearth:kubeconfig is a path. */
+/** Reports whether an unquoted string at a path of keys is a secret: an unquoted hearth:kubeconfig is a path. */
 export function isSecretText(path: readonly PropertyKey[]): boolean {
     return path.length > 1 && isSecretPath(path);
 }
@@ -61,20 +63,20 @@ const secretForms = [
     /^[A-Za-z0-9+/]{43}=$/,
 ];
 
-/** Reports whether a text has the form of a secret, wherever somebody put it. */
+/** Reports whether a string has the form of a secret, wherever it is. */
 export function looksSecret(text: string): boolean {
     return secretForms.some((form) => form.test(text));
 }
 
-/** Letters, digits and separators as names of secrets have them, and as passwords and keys rarely do. */
+/** Letters, digits and separators as in names of secrets, and rarely in passwords and keys. */
 const keyName = /^(?=.{1,40}$)\d{0,3}[A-Za-z]+\d{0,5}([._-](\d{0,3}[A-Za-z]+\d{0,5}|\d{1,3}))*$/;
 
-/** Text of random characters: letters of both cases and digits, or many hexadecimal digits. */
+/** Random characters: letters of both cases and digits, or many hexadecimal digits. */
 const random = /^(?=.*\d)(?=.*[a-z])(?=.*[A-Z])[\w+/=-]{10,}$|^[0-9a-fA-F]{24,}$/;
 
 /**
- * Reports whether a key of a path looks like a secret that somebody wrote where its name belongs. Among secrets, that is every key
- * without the form of a name.
+ * Reports whether a key of a path looks like a secret in the place of its name. Among secrets, that is every key that
+ * does not have the form of a name.
  */
 function looksLikeSecretKey(path: readonly PropertyKey[], index: number): boolean {
     const key = String(path[index]);
@@ -86,7 +88,7 @@ function looksLikeSecretKey(path: readonly PropertyKey[], index: number): boolea
     return looksSecret(key) || random.test(key) || (isAmongSecrets && !keyName.test(key));
 }
 
-/** Reports whether every key of a path can be shown. */
+/** Reports whether every key of a path may be printed. */
 const isShown = (path: readonly PropertyKey[]) =>
     path.every((part, index) => typeof part === "number" || !looksLikeSecretKey(path, index));
 

@@ -10,19 +10,19 @@ import { plainSecrets, readStackFile, stackFileName } from "./stack-file";
 
 export type { Settings } from "./schema";
 
-/** The stack's config before validation: values by key without the project's namespace, as Pulumi hands them out. */
+/** The stack's config before validation: values by key without the project's namespace, as Pulumi passes them. */
 export interface RawConfig {
     /** Name of the stack, for messages. */
     readonly stack: string;
-    /** Plain texts, or JSON for structured values. */
+    /** Plain strings, or JSON for structured values. */
     readonly values: Readonly<Record<string, string>>;
-    /** Keys of which at least a part is encrypted, beside those that are secret anyway. */
+    /** Keys that are encrypted at least in part, in addition to the secret settings. */
     readonly secretKeys: ReadonlySet<string>;
-    /** Paths of the encrypted values, where the stack's file tells them; all that is under `secretKeys` by default. */
+    /** Paths of the encrypted values, if the stack's file has them; everything under `secretKeys` by default. */
     readonly encrypted?: readonly (readonly PropertyKey[])[];
 }
 
-/** Reports whether a setting is a string: what looks like JSON in it is its text, for instance a kubeconfig. */
+/** Reports whether a setting is a string: JSON in it stays a string, for instance a kubeconfig. */
 function isText(key: string): boolean {
     let field: unknown = Reflect.get(settingFields.shape, key);
     while (field instanceof z.ZodOptional || field instanceof z.ZodDefault) {
@@ -31,7 +31,7 @@ function isText(key: string): boolean {
     return field instanceof z.ZodString;
 }
 
-/** Pulumi hands out structured values as JSON and plain ones as they are; only maps and lists are structured here. */
+/** Pulumi passes structured values as JSON and plain ones unchanged; only maps and lists are structured here. */
 function parseValue(key: string, text: string): unknown {
     if (isText(key) || !/^\s*[[{]/.test(text)) {
         return text;
@@ -49,7 +49,7 @@ export const configDescribed = { path: configPath, secrets: secretPaths };
 /**
  * Validates a stack's config.
  *
- * @throws Failure that lists every mistake: where, what was found, what is expected
+ * @throws Failure that lists every mistake: its path, the value, the expected form
  */
 export function parseSettings(raw: RawConfig): Settings {
     const config = Object.fromEntries(Object.entries(raw.values).map(([key, text]) => [key, parseValue(key, text)]));
@@ -74,7 +74,7 @@ export function parseSettings(raw: RawConfig): Settings {
 }
 
 /**
- * Refuses secrets that the stack's file holds in plain text.
+ * Rejects secrets that the stack's file holds in plain text.
  *
  * @param config settings by name
  * @param isEncrypted whether the value at a path of keys is encrypted
@@ -99,12 +99,12 @@ export function checkEncryption(
     }
 }
 
-/** Reports whether Pulumi decrypted a value for this program, or a part of it. The SDK has this, and its types leave it out. */
+/** Reports whether Pulumi decrypted a value, or a part of it, for this program. The SDK's types omit this method. */
 const isConfigSecret: (key: string) => boolean = Reflect.get(pulumi.runtime, "isConfigSecret");
 
 /**
- * The paths of encrypted values as the stack's file has them, which tells the parts of a structured value apart; Pulumi
- * itself only tells its top-level key.
+ * The paths of encrypted values in the stack's file, which has them for the parts of a structured value; Pulumi itself
+ * only reports the top-level key.
  */
 function encryptedPaths(stack: string, secretKeys: ReadonlySet<string>): PropertyKey[][] {
     const file = stackFileName(stack);
@@ -118,12 +118,12 @@ function encryptedPaths(stack: string, secretKeys: ReadonlySet<string>): Propert
 }
 
 /**
- * The kubeconfig as everything that asks the cluster takes it: an absolute path, or contents.
+ * The kubeconfig as all its consumers accept it: an absolute path, or contents.
  *
  * @throws Failure when it cannot be used
  */
 function resolveKubeconfig(given: string, context: string | undefined): string {
-    // A preview needs no cluster: the sandbox's, or the one of a checkout elsewhere, may not exist yet.
+    // A preview needs no cluster: the sandbox's, or the one of another checkout, may not exist yet.
     const isMissing = !isKubeconfigContents(given) && !existsSync(kubeconfigPath(given));
     if (isMissing && pulumi.runtime.isDryRun()) {
         return kubeconfigPath(given);
@@ -136,7 +136,7 @@ function resolveKubeconfig(given: string, context: string | undefined): string {
 }
 
 /**
- * The config of the stack that is running, validated before any resource is registered.
+ * The config of the running stack, validated before any resource is registered.
  *
  * @throws Failure as {@link parseSettings}
  */
@@ -152,7 +152,7 @@ export function loadSettings(): Settings {
     const settings = parseSettings({ stack, values, secretKeys, encrypted });
     const given = Object.fromEntries(Object.entries(values).map(([key, text]) => [key, parseValue(key, text)]));
     checkEncryption(stack, given, (path) => secrecyOf(path, encrypted) === "secret");
-    // A path is relative to Pulumi.yaml, which is where the program runs.
+    // A path is relative to Pulumi.yaml, which is in the program's working directory.
     const { kubeconfig, context } = settings;
     return kubeconfig === undefined ? settings : { ...settings, kubeconfig: resolveKubeconfig(kubeconfig, context) };
 }

@@ -1,20 +1,20 @@
 import { createPrivateKey } from "node:crypto";
 import { isLine, isText } from "../lib/characters";
 
-/** Reads the length-prefixed fields of which SSH's formats are made (RFC 4251). */
+/** Reads the length-prefixed fields of SSH's formats (RFC 4251). */
 class Fields {
     private offset = 0;
 
     constructor(private readonly bytes: Buffer) {}
 
-    /** @throws RangeError where the bytes end too early */
+    /** @throws RangeError if the bytes end too early */
     number(): number {
         const value = this.bytes.readUInt32BE(this.offset);
         this.offset += 4;
         return value;
     }
 
-    /** @throws RangeError where the bytes end too early */
+    /** @throws RangeError if the bytes end too early */
     field(): Buffer {
         const length = this.number();
         const end = this.offset + length;
@@ -40,7 +40,7 @@ const fields: Readonly<Record<string, number>> = {
     "ecdsa-sha2-nistp521": 2,
 };
 
-/** Reports whether the base64 of a public key is whole, and of the type that stands before it. */
+/** Reports whether the base64 of a public key is complete, and of the type that precedes it. */
 function isWhole(type: string, base64: string): boolean {
     const bytes = Buffer.from(base64, "base64");
     if (bytes.toString("base64").replaceAll("=", "") !== base64.replaceAll("=", "")) {
@@ -61,7 +61,7 @@ const publicKeyLine = /^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(?:256|384|521)) ([
 /** The form of a public key, for a message. */
 export const publicKeyForm = 'a public key, whole and on one line, for instance "ssh-ed25519 AAAA…"';
 
-/** Reports whether a text is a public key as OpenSSH writes it, with or without a comment. */
+/** Reports whether a string is a public key as OpenSSH writes it, with or without a comment. */
 export function isPublicKey(text: string): boolean {
     const [, type = "", base64 = ""] = publicKeyLine.exec(text) ?? [];
     return isLine(text) && isWhole(type, base64);

@@ -13,7 +13,7 @@ export interface StackFile {
     readonly encrypted: readonly (readonly [first: string, ...rest: (string | number)[]])[];
 }
 
-/** Name of a stack's file. A stack may be given with its organization and project, which are not in the name. */
+/** Name of a stack's file. A stack's name may include its organization and project, which the file's does not. */
 export function stackFileName(stack: string): string {
     return `Pulumi.${stack.split("/").at(-1)}.yaml`;
 }
@@ -69,7 +69,10 @@ export function readStackFile(path: string): StackFile {
     }
 }
 
-/** The paths of secrets in a config that are not encrypted. @param isEncrypted whether the value at a path is */
+/**
+ * The paths of unencrypted secrets in a config.
+ * @param isEncrypted whether the value at a path is
+ */
 export function plainSecrets(
     config: Readonly<Record<string, unknown>>,
     isEncrypted: (path: readonly string[]) => boolean,
@@ -89,10 +92,13 @@ export function plainSecrets(
     });
 }
 
-/** Bytes of a config that Pulumi hands to the program in one variable, which Linux limits to 128 KiB with its name. */
+/**
+ * Limit in bytes of a config that Pulumi passes to the program in one variable, which Linux limits to 128 KiB with its
+ * name.
+ */
 const largest = 120_000;
 
-/** Bytes of a config as Pulumi hands it out; an encrypted value is as long as its ciphertext says. */
+/** Bytes of a config as Pulumi passes it; the length of an encrypted value follows from its ciphertext. */
 export function configSize(config: Readonly<Record<string, unknown>>): number {
     const text = JSON.stringify(config, (_, value: unknown) => {
         const secure: unknown = Object(value).secure;

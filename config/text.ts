@@ -1,13 +1,13 @@
 import { z } from "zod";
 import { isLine, isText, longest } from "../lib/characters";
 
-/** A URL of HTTP or HTTPS that means the same to everyone who reads it. */
+/** A URL of HTTP or HTTPS that every parser reads the same way. */
 function isHttpUrl(text: string): boolean {
     if (!isLine(text) || !/^https?:\/\/[\w.~:/?#[\]@!$&'()*+,;=%-]+$/.test(text) || !URL.canParse(text)) {
         return false;
     }
     const { username, password, pathname, search, hash } = new URL(text);
-    // A path with "..", for instance, is another one to who resolves it; a webhook is matched by the text.
+    // Parsers resolve a path with "..", for instance, in different ways; a webhook is matched by its exact text.
     const asWritten = pathname === "/" || (text.endsWith(pathname) && !pathname.endsWith("/"));
     return asWritten && [username, password, search, hash].every((part) => part === "");
 }
@@ -17,10 +17,13 @@ function isAbsolutePath(text: string): boolean {
     return isLine(text) && /^\/\S*$/.test(text) && !text.split("/").includes("..");
 }
 
-/** JavaScript finds inherited properties in every object, so names of these are refused. */
+/** JavaScript finds inherited properties in every object, so their names are rejected. */
 export const isNoProperty = (name: string) => !(name in {});
 
-/** A string of a form. @param form what is expected, in words */
+/**
+ * A string of a form.
+ * @param form the expected form, in words
+ */
 export const matching = (pattern: RegExp, form: string) => z.string(form).regex(pattern, form);
 
 /** A string on one line; not empty. */
@@ -48,7 +51,10 @@ export const urlOrPath = z
     .string(urlOrDirectory)
     .refine((text) => isHttpUrl(text) || isAbsolutePath(text), urlOrDirectory);
 
-/** A form that a function checks. @param mistake what is expected instead; undefined for a text that works */
+/**
+ * A form that a function checks.
+ * @param mistake the expected form; undefined for a valid string
+ */
 export const checked = (form: string, mistake: (text: string) => string | undefined) =>
     z.string(form).check(({ value, issues }) => {
         const expected = mistake(value);

@@ -1,7 +1,7 @@
 import { Document, isAlias, isMap, isScalar, type Node, parseAllDocuments, parseDocument, Scalar, visit } from "yaml";
 import { shortened, visible } from "../lib/characters";
 
-/** Text that cannot be read as YAML. The message begins with the line. */
+/** Invalid YAML. The message starts with the line. */
 export class YamlError extends Error {
     override readonly name = "YamlError";
 }
@@ -9,11 +9,11 @@ export class YamlError extends Error {
 /** Options for reading YAML. */
 export interface YamlOptions {
     /**
-     * Reports whether the value at a path of keys is a secret. With it, no message repeats any of the text, and an unquoted secret
-     * that would lose a part (to a comment, a tag, an anchor) is refused.
+     * Reports whether the value at a path of keys is a secret. With it, no message repeats any of the text, and an
+     * unquoted secret that would lose a part (to a comment, a tag, an anchor) is rejected.
      */
     readonly isSecret?: (path: readonly string[]) => boolean;
-    /** The text was written by a program for the cluster: everything means what the cluster reads, nothing is refused for it. */
+    /** The text was generated for the cluster: every value is the cluster's, and nothing is rejected. */
     readonly generated?: boolean;
 }
 
@@ -40,8 +40,8 @@ const integers: readonly (readonly [pattern: RegExp, base: number])[] = [
 const float = /^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$/;
 
 /**
- * The value of an unquoted scalar in the cluster. Helm, kubectl and Argo CD read YAML with go-yaml 2, whose rules these are.
- * https://github.com/yaml/go-yaml/blob/v2/resolve.go
+ * The cluster's value for an unquoted scalar. Helm, kubectl and Argo CD read YAML with go-yaml 2, whose rules these
+ * are. https://github.com/yaml/go-yaml/blob/v2/resolve.go
  */
 export function clusterValue(text: string): Value {
     const word = words.get(text);
@@ -56,14 +56,14 @@ export function clusterValue(text: string): Value {
             return Number.parseInt(digits, base) * (/^-|^0b-/.test(plain) ? -1 : 1) + 0;
         }
     }
-    // One that is too large for a float is a string there.
+    // A number that is too large for a float is a string there.
     return float.test(plain) && Number.isFinite(Number(plain)) ? Number(plain) : text;
 }
 
 /** Dates, which go-yaml 3 (Pulumi, kustomize) reads as times. */
 const date = /^\d{4}-\d{1,2}-\d{1,2}([Tt ].*)?$/;
 
-/** Reports whether JSON and this program hold a number as it was written. */
+/** Reports whether JSON and this program preserve a number as written. */
 const isExact = (value: Value) => typeof value !== "number" || (Number.isFinite(value) && Math.abs(value) < 2 ** 53);
 
 /** Reports whether every reader has this value for an unquoted scalar. */
@@ -72,14 +72,14 @@ function isCommon(text: string, value: unknown): boolean {
     return isExact(cluster) && !date.test(text) && (cluster === value || (cluster === 0 && value === 0));
 }
 
-/** A string as one line of YAML that every reader has the same value for. */
+/** A string as one line of YAML that every reader parses to the same value. */
 export function yamlString(text: string): string {
     // JSON is YAML.
     const isSafe = /^[A-Za-z_][\w./@+-]*$/.test(text) && isCommon(text, text);
     return isSafe ? text : JSON.stringify(text);
 }
 
-/** A value as YAML that every reader has the same value for: strings that one takes for something else are in quotes. */
+/** A value as YAML that every reader parses to the same value: ambiguous strings are in quotes. */
 export function toYaml(value: unknown): string {
     const document = new Document(value);
     visit(document, {
@@ -93,7 +93,7 @@ export function toYaml(value: unknown): string {
     return document.toString();
 }
 
-/** The words for what npm's yaml finds, by its code: its own messages repeat the text. */
+/** Descriptions of npm yaml's errors, by code: its own messages repeat the text. */
 const problems: Readonly<Record<string, string>> = {
     BAD_INDENT: "the indentation is wrong, or a bracket is not closed",
     BAD_SCALAR_START: "a value that begins with a special character: put it in quotes",
@@ -104,7 +104,7 @@ const problems: Readonly<Record<string, string>> = {
 };
 const special = "an unquoted value that begins with & * or !: put it in quotes";
 
-/** The keys that lead to a node. */
+/** Keys of the path to a node. */
 function pathTo(ancestors: readonly unknown[]): string[] {
     return ancestors.flatMap((each) =>
         typeof each === "object" && each !== null && "key" in each ? [String(each.key)] : [],
@@ -114,7 +114,7 @@ function pathTo(ancestors: readonly unknown[]): string[] {
 const isKept = (tag: string | undefined) =>
     tag === undefined || /^tag:yaml\.org,2002:(str|int|float|bool|null|map|seq)$/.test(tag);
 
-/** Mistakes in a document, by offset in the text; a generated one has the cluster's values. */
+/** Mistakes in a document, by offset in the text; a generated document gets the cluster's values. */
 class Inspection {
     constructor(
         private readonly text: string,
@@ -189,7 +189,7 @@ class Inspection {
         );
     }
 
-    /** An unquoted secret is all that follows its key in the line. */
+    /** An unquoted secret is everything that follows its key in the line. */
     private checkWhole(key: Scalar, value: Node, isFlow: boolean): void {
         const isPlain = isScalar(value) && value.type === Scalar.PLAIN;
         const isMarked = isScalar(value) && (value.anchor !== undefined || value.tag !== undefined);
@@ -216,7 +216,7 @@ function inspected(text: string, options: YamlOptions): Document.Parsed[] {
             merge: true,
             prettyErrors: false,
             logLevel: "silent",
-            // Of a key that occurs twice, the cluster takes the last.
+            // Of a duplicate key, the cluster uses the last.
             uniqueKeys: !options.generated,
         });
         const documents = Array.isArray(all) ? all : [];
@@ -244,8 +244,8 @@ export function toValue(document: Document): unknown {
 }
 
 /**
- * Reads YAML as the cluster does, or refuses it: all of Helm, kubectl, kustomize, Argo CD and Pulumi have the same values for
- * what this returns.
+ * Reads YAML as the cluster does, or rejects it: Helm, kubectl, kustomize, Argo CD and Pulumi have the same values for
+ * the result.
  *
  * @returns the value of each document that is not empty
  * @throws YamlError that names the line
@@ -269,7 +269,7 @@ export function readYaml(text: string, options: YamlOptions = {}): unknown {
     return value;
 }
 
-/** The text of each document in a stream beside its value, for whoever passes on a part of the text. */
+/** The text of each document in a stream beside its value, for callers that pass on a part of the text. */
 export function splitYaml(text: string): { readonly text: string; readonly value: unknown }[] {
     let start = 0;
     return inspected(text, { generated: true }).map((document) => {

@@ -1,13 +1,13 @@
 import { visible } from "./characters";
 
 /**
- * Something that the user can fix. It is shown as its message alone, without a stack trace: what happened, where, and what
- * to do next.
+ * Error that the user can fix. It is shown as its message alone, without a stack trace: the problem, its place, and the
+ * next step.
  */
 export class Failure extends Error {
     override readonly name = "Failure";
 
-    /** By this, Pulumi knows an error that it shows in the same way (`RunError.isInstance`). */
+    /** Pulumi recognizes errors that it shows this way by this field (`RunError.isInstance`). */
     readonly __pulumiRunError = true;
 
     /** @param exitCode of the command that ends with this failure */
@@ -19,12 +19,12 @@ export class Failure extends Error {
     }
 }
 
-/** A text that may repeat what somebody else wrote, without what a terminal would act on. */
+/** A string that may repeat external input, without characters that a terminal would act on. */
 function plain(text: string): string {
     return text.replace(/[^\n\t]+/g, visible);
 }
 
-/** The text for the user: a failure's own words, or the whole stack of a defect. */
+/** The text for the user: a failure's own message, or the whole stack of a defect. */
 export function describe(error: unknown): string {
     if (error instanceof Failure) {
         return plain(error.message);

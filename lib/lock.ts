@@ -7,11 +7,11 @@ import { throwIfInterrupted } from "./run";
 /** Holder of a lock. */
 export interface LockHolder {
     readonly pid: number;
-    /** As {@link processIdentity} tells. */
+    /** As {@link processIdentity} returns it. */
     readonly identity: string | undefined;
 }
 
-/** The running process that holds a lock; undefined when nobody does, or nobody does any more. */
+/** The running process that holds a lock; undefined if there is none, or if it has ended. */
 export function lockHolder(path: string): LockHolder | undefined {
     try {
         const holder: LockHolder = JSON.parse(readFileSync(path, "utf8"));
@@ -26,13 +26,13 @@ export function lockHolder(path: string): LockHolder | undefined {
  * Takes a lock if it is free. A lock whose holder was killed is free.
  *
  * @param path of the lock file
- * @returns what releases it, or undefined when another process holds it
+ * @returns a function that releases it, or undefined when another process holds it
  */
 export function tryLock(path: string): (() => void) | undefined {
     mkdirSync(dirname(path), { recursive: true });
     const mine = `${path}.${process.pid}`;
     const holder: LockHolder = { pid: process.pid, identity: processIdentity(process.pid) };
-    // Written aside and linked: the file never exists without its holder in it.
+    // Written to a temporary file and linked: the lock never exists without its holder in it.
     writeFileSync(mine, JSON.stringify(holder));
     try {
         for (let attempt = 0; attempt < 3; attempt++) {
@@ -56,7 +56,7 @@ export function tryLock(path: string): (() => void) | undefined {
 }
 
 /**
- * Runs the body while holding a lock, after whoever holds it now.
+ * Runs the body while holding a lock, after its current holder has released it.
  *
  * @param onWait called once with the holder when there is one
  */

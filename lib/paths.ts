@@ -2,9 +2,9 @@ import { accessSync, constants, statSync } from "node:fs";
 import { homedir } from "node:os";
 import { delimiter, isAbsolute, join, resolve } from "node:path";
 
-/** Folder of the built tools, outside the work tree: a fresh clone builds nothing again. */
+/** Folder of the built tools, outside the work tree: a fresh clone rebuilds nothing. */
 export const cacheDirectory = join(
-    // A relative one is to be ignored (XDG Base Directory Specification).
+    // A relative one is ignored (XDG Base Directory Specification).
     [process.env["XDG_CACHE_HOME"] ?? ""].find(isAbsolute) ?? join(homedir(), ".cache"),
     "hearth",
 );

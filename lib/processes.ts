@@ -4,13 +4,13 @@ import { readdirSync, readFileSync } from "node:fs";
 /** A process of this machine. */
 export interface RunningProcess {
     readonly pid: number;
-    /** The process that started it; another one once that has ended. */
+    /** Its parent process; another one once that has ended. */
     readonly parent: number;
-    /** Its program and arguments, each ended by a zero byte; by a space where the system tells no better. */
+    /** Its program and arguments, each ended by a zero byte, or by a space on systems without that. */
     readonly commandLine: string;
 }
 
-/** Every process of this machine, as far as this user may see them. One that has ended and waits to be buried is none. */
+/** Every process of this machine that this user may see, except zombies. */
 export function* runningProcesses(): Generator<RunningProcess> {
     if (process.platform === "linux") {
         for (const entry of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
@@ -37,12 +37,12 @@ export function* runningProcesses(): Generator<RunningProcess> {
     }
 }
 
-/** The command line of a running process, its parts in one text; undefined when there is no such process. */
+/** The command line of a running process as one string; undefined when there is no such process. */
 export function commandLineOf(pid: number): string | undefined {
     return [...runningProcesses()].find((each) => each.pid === pid)?.commandLine.replaceAll("\0", " ");
 }
 
-/** Sends a signal to a process. That it has ended by itself meanwhile is no error. */
+/** Sends a signal to a process. It is no error if the process has already ended. */
 export function signal(pid: number, name: NodeJS.Signals): void {
     try {
         process.kill(pid, name);

@@ -12,7 +12,7 @@ export interface Outcome {
 
 const interruption = new AbortController();
 
-/** Aborted by Ctrl-C and by SIGTERM: programs that run end first, temporary files go. */
+/** Aborted by Ctrl-C and by SIGTERM: running programs end first, temporary files are deleted. */
 export const interruptionSignal = interruption.signal;
 
 /** Reports whether this command was interrupted. */

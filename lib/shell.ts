@@ -1,4 +1,4 @@
-/** A word that bash reads as `text`, whatever is in it. */
+/** A word that bash reads as `text`, whatever characters it has. */
 export function shellQuote(text: string): string {
     return `'${text.replaceAll("'", "'\\''")}'`;
 }

@@ -15,7 +15,7 @@ export interface SshTarget {
     readonly hostKey: string;
 }
 
-/** A way to log in. */
+/** Credentials for a login. */
 export interface SshLogin {
     /** Private key to log in with; the user's own keys and agent by default. */
     readonly privateKey?: string | undefined;
@@ -110,7 +110,7 @@ export async function ssh(target: SshTarget, command: readonly string[], options
             stdio: ["pipe", "pipe", "pipe"],
             ...(options.timeout === undefined ? {} : { timeout: options.timeout }),
         });
-        // A connection that is refused ends before it has read anything.
+        // A rejected connection ends before it has read anything.
         child.stdin.on("error", () => undefined);
         child.stdin.end(options.input);
         const ended = new Promise<number | null>((resolve, reject) => {
