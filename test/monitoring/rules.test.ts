@@ -2,6 +2,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parse, stringify } from "yaml";
+import { resolveRepository } from "../../config/schema";
 import { type Configs, filesOf, type Rule, type RuleFile, renderConfigs, rulesOf, writeFiles } from "./chart";
 import { runTool } from "./program";
 
@@ -108,6 +109,11 @@ test("every alert is tested: when it fires, and when it does not", () => {
     }
 });
 
+/** The home's own repository, in a browser. */
+const repository = resolveRepository({ domain: "home.arpa", repository: { revision: "main" } })
+    .url.replace("http:", "https:")
+    .replace(/\.git$/, "");
+
 test("every alert states its subject, the next step, its severity and a runbook", () => {
     for (const { alert, labels, annotations } of rules) {
         if (alert) {
@@ -119,7 +125,7 @@ test("every alert states its subject, the next step, its severity and a runbook"
                 alert,
                 summary: expect.stringMatching(/^.{10,160}$/),
                 description: expect.stringContaining(annotations?.["runbook_url"] ?? "-"),
-                runbook_url: `https://git.home.arpa/hearth/hearth/src/branch/main/docs/runbooks/${alert}.md`,
+                runbook_url: `${repository}/src/branch/main/docs/runbooks/${alert}.md`,
             });
         }
     }
