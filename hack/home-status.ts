@@ -80,7 +80,7 @@ export interface ApplicationRow {
 export interface NodeRow {
     readonly name: string;
     readonly role: "server" | "agent";
-    /** "Ready", "NotReady", or either with ",SchedulingDisabled". */
+    /** "Ready" or "NotReady", with what else keeps pods off it: "Ready,DiskPressure,SchedulingDisabled". */
     readonly status: string;
     readonly architecture: string;
     readonly version: string;
@@ -92,7 +92,7 @@ export interface HomeStatus {
     readonly applications: readonly ApplicationRow[];
     /** Copies and drills of every claim that is backed up. */
     readonly backups: readonly BackupRow[];
-    /** True if every node is Ready and every Application Synced and Healthy, and no restore half done. */
+    /** True if every node is Ready and none short of anything, and every Application Synced and Healthy, and no restore half done. */
     readonly ready: boolean;
     /** Most urgent problem, with the command that shows more; undefined when all is well. */
     readonly first: { readonly what: string; readonly command: string } | undefined;
@@ -100,12 +100,23 @@ export interface HomeStatus {
 
 const tierAnnotation = "argocd.argoproj.io/sync-wave";
 
-function nodeRow({ metadata, spec, status }: HomeObjects["nodes"][number]): NodeRow {
+/** Conditions under which a kubelet evicts pods and starts no others. */
+const pressures = ["DiskPressure", "MemoryPressure", "PIDPressure"];
+
+const pressuresOf = ({ status }: HomeObjects["nodes"][number]) =>
+    (status?.conditions ?? []).filter((each) => pressures.includes(each.type) && each.status === "True");
+
+function nodeRow(node: HomeObjects["nodes"][number]): NodeRow {
+    const { metadata, spec, status } = node;
     const ready = status?.conditions?.find(({ type }) => type === "Ready")?.status === "True";
     return {
         name: metadata.name,
         role: "node-role.kubernetes.io/control-plane" in (metadata.labels ?? {}) ? "server" : "agent",
-        status: `${ready ? "Ready" : "NotReady"}${spec?.unschedulable ? ",SchedulingDisabled" : ""}`,
+        status: [
+            ready ? "Ready" : "NotReady",
+            ...(ready ? pressuresOf(node).map(({ type }) => type) : []),
+            ...(spec?.unschedulable ? ["SchedulingDisabled"] : []),
+        ].join(","),
         architecture: status?.nodeInfo?.architecture ?? "",
         version: status?.nodeInfo?.kubeletVersion ?? "",
     };
@@ -148,13 +159,22 @@ function halfDone({ journals }: HomeObjects["backups"]): HomeStatus["first"] {
 
 /** The one thing to look at: what everything else depends on comes first. */
 function lookFirst(
-    { argocd, applications: known, backups }: HomeObjects,
+    { nodes: live, argocd, applications: known, backups }: HomeObjects,
     nodes: readonly NodeRow[],
     applications: readonly ApplicationRow[],
 ): HomeStatus["first"] {
     const node = nodes.find(({ status }) => status.startsWith("NotReady"));
     if (node) {
         return { what: `Node ${node.name} is not Ready.`, command: `kubectl describe node ${node.name}` };
+    }
+    const pressed = live.find((each) => pressuresOf(each).length > 0);
+    if (pressed) {
+        const { name } = pressed.metadata;
+        const [{ type, message } = { type: "", message: "" }] = pressuresOf(pressed);
+        return {
+            what: `Node ${name} has ${type} (${message}): it evicts pods and starts no others.`,
+            command: `kubectl describe node ${name}`,
+        };
     }
     if (known === undefined) {
         return { what: "Argo CD is not installed: the program has not come this far.", command: "npx pulumi up" };

@@ -9,6 +9,21 @@ const node = (name: string, ready = "True"): HomeObjects["nodes"][number] => ({
         nodeInfo: { architecture: "arm64", kubeletVersion: "v1.36.3+k3s1" },
     },
 });
+/** A node as its kubelet reports it when its disk is full. */
+const full: HomeObjects["nodes"][number] = {
+    ...node("agent"),
+    status: {
+        conditions: [
+            {
+                type: "DiskPressure",
+                status: "True",
+                message: "kubelet has disk pressure",
+                lastTransitionTime: "2026-11-23T11:00:00Z",
+            },
+            { type: "Ready", status: "True", lastTransitionTime: "2026-11-23T10:00:00Z" },
+        ],
+    },
+};
 const application = (name: string, tier: string | undefined, status: object = {}): Application => ({
     metadata: {
         name,
@@ -52,6 +67,10 @@ test("a healthy home: tier by tier, the root Application last, and no problem", 
     expect(status).toMatchObject({ ready: true, first: undefined });
 });
 
+test("a node whose disk is full is shown as that", () => {
+    expect(homeStatus(home({ nodes: [full] })).nodes[0]?.status).toBe("Ready,DiskPressure");
+});
+
 test("an unschedulable pod is the reason of its Application, in the gate's words", () => {
     const pending = {
         involvedObject: { kind: "Pod", name: "runner-arm64-0", namespace: "gitops" },
@@ -78,6 +97,11 @@ test.each<[string, Partial<HomeObjects>, string]>([
         "a node, before what may run on it",
         { nodes: [node("agent", "Unknown")], applications: [application("jellyfin", "3", degraded)] },
         "Node agent is not Ready.",
+    ],
+    [
+        "a node whose disk is full, before the pods that it evicts",
+        { nodes: [node("server"), full], applications: [application("jellyfin", "3", degraded)] },
+        "Node agent has DiskPressure (kubelet has disk pressure): it evicts pods and starts no others.",
     ],
     ["a cluster without Argo CD", { applications: undefined }, "Argo CD is not installed"],
     [
