@@ -12,7 +12,7 @@ export function chartNames(): string[] {
 }
 
 /**
- * The Application of a chart, as the checkout has it.
+ * The Application of a chart, from the checkout.
  *
  * @param root the checkout
  * @param cluster name of a folder under clusters/

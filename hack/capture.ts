@@ -7,19 +7,18 @@ import { interruptionSignal, throwIfInterrupted } from "../lib/run";
 export interface CaptureOptions {
     /** Standard input of the program. */
     readonly input?: string;
-    /** Its environment, in place of ours. */
+    /** Its environment, instead of this process's. */
     readonly env?: NodeJS.ProcessEnv;
-    /** Begins the message when it fails: what could not be done. */
+    /** Begins the message when it fails: the failed action. */
     readonly failure: string;
-    /** Exit codes beside 0 that are no failure; or what its standard output says then, if that is none. */
+    /** Exit codes beside 0 that count as success; or a test of standard output, when only some outputs do. */
     readonly accepted?: readonly number[] | ((stdout: string) => boolean);
 }
 
 /**
  * Standard output of a program.
  *
- * @throws Failure with what it printed on its standard error, when it fails; with exit code 130, when this command is
- *     interrupted
+ * @throws Failure with its standard error when it fails; with exit code 130, when this command is interrupted
  */
 export async function capture(program: string, args: readonly string[], options: CaptureOptions): Promise<string> {
     const { input = "", env, failure, accepted = [] } = options;
@@ -28,7 +27,7 @@ export async function capture(program: string, args: readonly string[], options:
         maxBuffer: 256 * 1024 * 1024,
         signal: interruptionSignal,
     });
-    // A program that ended early says why on standard error.
+    // A program that ended early explains that on standard error.
     running.child.stdin?.on("error", () => undefined);
     running.child.stdin?.end(input);
     try {

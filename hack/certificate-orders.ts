@@ -43,14 +43,16 @@ const meanings: readonly (readonly [message: RegExp, meaning: string])[] = [
     ],
 ];
 
-/** Meaning of a message of cert-manager, with the message itself; the message alone when it is a new one. */
+/** Meaning of a message of cert-manager, with the message itself; the message alone when it is unknown. */
 export function explained(message: string): string {
     const text = message.replace(/\s+/g, " ").trim();
     const meaning = meanings.find(([pattern]) => pattern.test(text))?.[1];
     return meaning === undefined ? text : `${meaning} (${text})`;
 }
 
-/** Certificates that are being ordered or cannot be, a line each; reasons of their Orders and Challenges before them. */
+/**
+ * Certificates that are being ordered or cannot be, a line each; reasons of their Orders and Challenges before them.
+ */
 export function pendingOrders(objects: readonly OrderObject[]): string[] {
     const reasons = objects
         .filter(({ kind, status }) => kind !== "Certificate" && status?.state !== "valid" && status?.reason)

@@ -6,7 +6,7 @@ import { Failure } from "../lib/failure";
 const soon = 30;
 
 /**
- * When the client certificate of a kubeconfig expires, as a line.
+ * Expiry date of a kubeconfig's client certificate, as a line.
  *
  * @param kubeconfig its text
  * @throws Failure when that is soon

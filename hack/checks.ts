@@ -21,26 +21,26 @@ import { pulumi, type Stack, withKubeconfig } from "./stack";
 export interface Finding {
     /** Subject of the check: "clock". */
     readonly what: string;
-    /** True if it is as it should be. */
+    /** True if it is correct. */
     readonly good: boolean;
     /** Observed state, in a few words. */
     readonly found: string;
     /** Remedy, if the check failed. */
     readonly remedy?: string;
-    /** More to know, of something that is as it should be. */
+    /** Details about a check that succeeded. */
     readonly note?: string;
 }
 
-/** Free space below which a run may end half way, in gigabytes. */
+/** Free space below which a run may fail half way, in gigabytes. */
 const enoughDisk = 2;
 
 /** Seconds that two clocks may differ: certificates and leases bear more, log lines do not. */
 const enoughAccuracy = 5;
 
-/** Seconds after which a node that does not renew its lease is surely not Ready any more: Kubernetes allows 50. */
+/** Seconds after which a node that does not renew its lease is surely not Ready anymore: Kubernetes allows 50. */
 const oldestLease = 60;
 
-/** @returns what stopped `look`, as the finding */
+/** @returns the reason why `look` failed, as the finding */
 async function check(what: string, remedy: string, look: () => string | Promise<string>): Promise<Finding> {
     try {
         return { what, good: true, found: await look() };
@@ -97,10 +97,10 @@ export function machineChecks(): Promise<Finding>[] {
     ];
 }
 
-/** Reports whether the stack is known to its backend, and its secrets can be read. */
+/** Reports whether the stack is known to its backend, and its secrets can be decrypted. */
 export async function stackChecks({ name, file }: Stack): Promise<Finding[]> {
     if (!isThere("pulumi")) {
-        return []; // Nothing of this can be asked, and {@link machineChecks} says so.
+        return []; // None of this can be checked, and {@link machineChecks} reports that.
     }
     const create = name === "sandbox" ? "`npm start` creates it" : `create it with \`npx pulumi stack init ${name}\``;
     const known = await check("stack", create, async () => {
@@ -115,7 +115,7 @@ export async function stackChecks({ name, file }: Stack): Promise<Finding[]> {
         "set PULUMI_CONFIG_PASSPHRASE, or PULUMI_CONFIG_PASSPHRASE_FILE to the path of a file that holds it",
         async () => {
             await pulumi("config", "--show-secrets", "--json", "--stack", name).catch((error: Error) => {
-                // A damaged value is another matter.
+                // A damaged value is reported separately.
                 if (error.message.includes("passphrase")) {
                     throw error;
                 }
@@ -131,7 +131,10 @@ export async function stackChecks({ name, file }: Stack): Promise<Finding[]> {
     return passphrase.good ? [known, size, passphrase, await damageCheck(name, file)] : [known, size, passphrase];
 }
 
-/** Reports whether every encrypted value of the stack's file is whole. Pulumi itself only says that one of them is not. */
+/**
+ * Reports whether every encrypted value of the stack's file is intact. Pulumi itself only reports that one of them is
+ * not.
+ */
 async function damageCheck(stack: string, { encrypted }: StackFile): Promise<Finding> {
     const formatted = encrypted.map(([first = "", ...rest]) => configPath([first.replace(/^hearth:/, ""), ...rest]));
     const remedy =
@@ -163,10 +166,10 @@ interface Node {
 }
 
 /**
- * The clocks of nodes by the leases that they renew, every ten seconds, with their own time. One that is not Ready may
- * have stopped long ago.
+ * The clocks of nodes by their leases, which they renew every ten seconds with their own time. A node that is not Ready
+ * may have stopped long ago.
  *
- * @param now this machine's time, in milliseconds since 1970
+ * @param now this host's time, in milliseconds since 1970
  */
 export function checkClocks(leases: readonly Lease[], nodes: readonly Node[], now: number): string {
     const ready = nodes
@@ -188,7 +191,7 @@ interface Pod {
     readonly spec?: { readonly containers?: readonly { readonly image?: string }[] };
 }
 
-/** Images that pods run by tag alone: a registry may put another image under the tag. */
+/** Images of pods that are pinned by tag alone: a registry may move the tag to another image. */
 export function unpinnedImages(pods: readonly Pod[]): { readonly all: number; readonly unpinned: readonly string[] } {
     const images = new Set(pods.flatMap(({ spec }) => spec?.containers?.flatMap(({ image }) => image ?? []) ?? []));
     return { all: images.size, unpinned: [...images].filter((image) => !image.includes("@sha256:")).sort() };
@@ -228,7 +231,7 @@ export async function clusterChecks(stack: Stack): Promise<Finding[]> {
         withKubeconfig(stack, async (path) => certificateExpiry(readFileSync(path, "utf8"), new Date())),
     );
     if (!reachable.good) {
-        // An expired certificate is why nobody answers; a kubeconfig that cannot be read is reported already.
+        // An expired certificate explains a missing answer; a kubeconfig that cannot be read is reported already.
         return certificate.found.includes("valid until") ? [certificate, reachable] : [reachable];
     }
     return withKubeconfig(stack, async (path) => {

@@ -4,15 +4,15 @@ import { interruptionSignal, throwIfInterrupted } from "../lib/run";
 import { exitCodes } from "./verb";
 
 /**
- * Asks a question that only "y" affirms.
+ * Prompts for a confirmation, for which only "y" counts.
  *
- * @throws Failure where nobody can answer
+ * @throws Failure when stdin is not a terminal
  */
 export async function confirmed(question: string): Promise<boolean> {
     if (!process.stdin.isTTY) {
         throw new Failure("stdin is not a terminal: pass --yes to skip the confirmation", exitCodes.usage);
     }
-    // The terminal's own echo and Ctrl-C, which ends this command as it ends every other one.
+    // The terminal's own echo and Ctrl-C, which ends this command like any other.
     const terminal = createInterface({ input: process.stdin, output: process.stdout, terminal: false });
     try {
         const answer = await terminal.question(`${question} [y/N] `, { signal: interruptionSignal });

@@ -2,7 +2,7 @@ import { Failure } from "../lib/failure";
 import { stepKinds, stepName } from "../provision/plan";
 import type { Kubectl } from "./kubectl";
 
-/** Output of `pulumi stack export`, as far as it concerns a node's resources. */
+/** Fields of `pulumi stack export` that concern a node's resources. */
 export interface ExportedState {
     readonly deployment: { readonly resources?: readonly { readonly urn: string }[] };
 }
@@ -16,7 +16,7 @@ interface LiveNode {
 /** The type in a URN, with those of its parents. */
 const typeOf = (urn: string) => urn.split("::")[2] ?? "";
 
-/** The URNs of all that was done on a node, or about it. */
+/** The URNs of all resources on or about a node. */
 export function urnsOfNode({ deployment }: ExportedState, node: string): string[] {
     const names = new Set(stepKinds.map((kind) => stepName(node, kind)));
     return (deployment.resources ?? [])
@@ -39,10 +39,10 @@ export function withoutResources<T extends ExportedState>(state: T, urns: readon
 }
 
 /**
- * Takes a node that is dead out of the cluster, from afar.
+ * Removes a dead node from the cluster, without a connection to it.
  *
  * @returns whether the cluster had it
- * @throws Failure when it is alive: then Pulumi takes it out, and empties it first
+ * @throws Failure when it is alive: then Pulumi drains and removes it
  */
 export async function deleteDeadNode(kubectl: Kubectl, node: string): Promise<boolean> {
     const live = (await kubectl.list<LiveNode>("nodes")).find(({ metadata }) => metadata.name === node);
@@ -55,7 +55,7 @@ export async function deleteDeadNode(kubectl: Kubectl, node: string): Promise<bo
                 "`npx pulumi up`: it is emptied first. If it has only just died, wait a minute",
         );
     }
-    // k3s takes a server out of etcd before its node is gone.
+    // k3s removes a server from etcd before its node is deleted.
     await kubectl.run(["delete", "node", node, "--timeout=120s"]);
     return true;
 }

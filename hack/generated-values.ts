@@ -13,12 +13,12 @@ export interface GeneratedValue {
     readonly key: string;
     /** Namespace of the chart's Secret. */
     readonly namespace: string;
-    /** True if the stack's file says when it was last replaced. */
+    /** True if the stack's file has the day of its last rotation. */
     readonly rotated: boolean;
 }
 
 /**
- * Every value that the charts of a home have generated; what the stack's file gives is none.
+ * Every value that the charts of a home have generated; values in the stack's file do not count.
  *
  * @throws Failure that lists the mistakes in manifests and declarations
  */
@@ -39,7 +39,7 @@ export function generatedValues(root: string, { settings, file }: Stack): Genera
     );
 }
 
-/** The values that the cluster's Secrets hold; those that it has none for are left out. */
+/** The values in the cluster's Secrets; missing ones are left out. */
 export async function valuesInCluster(
     kubectl: Kubectl,
     values: readonly GeneratedValue[],
@@ -56,7 +56,7 @@ export async function valuesInCluster(
     });
 }
 
-/** Writes values into the stack's file, encrypted: the program takes them from there from then on. */
+/** Writes values into the stack's file, encrypted: from then on, the program reads them there. */
 export async function keepValues(
     stack: string,
     values: readonly (GeneratedValue & { readonly value: string })[],

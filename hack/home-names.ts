@@ -18,11 +18,11 @@ export interface IngressRoute {
 export interface HomeName {
     /** For instance photos.home.example.com, or `*.home.example.com`. */
     readonly name: string;
-    /** `namespace/name` of the Ingress or IngressRoute; of the first, where several have the name. */
+    /** `namespace/name` of the Ingress or IngressRoute; the first, if several have the name. */
     readonly object: string;
-    /** It is served with a certificate. */
+    /** True if it is served with a certificate. */
     readonly tls: boolean;
-    /** Addresses of its ingress controller; none while it has none. */
+    /** Addresses of its ingress controller; empty until it has any. */
     readonly addresses: readonly string[];
 }
 
@@ -36,7 +36,7 @@ function hostsOf(match = ""): string[] {
 /**
  * Every name of the home, in alphabetical order, once.
  *
- * @param traefik addresses of k3s' Traefik, for whatever does not say where it is served
+ * @param traefik addresses of k3s' Traefik, for routes without addresses of their own
  */
 export function homeNames(
     ingresses: readonly Ingress[],

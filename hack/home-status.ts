@@ -24,7 +24,7 @@ export interface HomeObjects {
             readonly nodeInfo?: { readonly architecture: string; readonly kubeletVersion: string };
         };
     }[];
-    /** Undefined while the cluster does not know Applications: Argo CD is not there yet. */
+    /** Undefined while the cluster has no definition of Applications: Argo CD is not installed yet. */
     readonly applications: readonly ApplicationObject[] | undefined;
     /** Argo CD's events about its Applications; Kubernetes keeps them for an hour. */
     readonly events: readonly {
@@ -32,7 +32,7 @@ export interface HomeObjects {
         readonly message?: string;
         readonly lastTimestamp?: string | null;
     }[];
-    /** Events of all namespaces that {@link warningLines} takes. */
+    /** Events of all namespaces, for {@link warningLines}. */
     readonly warnings: readonly Warning[];
     /** Argo CD's own Deployments and StatefulSets. */
     readonly argocd: readonly {
@@ -70,7 +70,9 @@ export interface ApplicationRow {
     readonly revision: string | undefined;
     /** When it was created, as Kubernetes writes times. */
     readonly created: string;
-    /** Since when it is not Synced, or not Healthy; undefined while it is both, or when that was over an hour ago. */
+    /**
+     * Time since which it is not Synced, or not Healthy; undefined while it is both, or when that was over an hour ago.
+     */
     readonly since: string | undefined;
     /** Reasons why it is not Synced and Healthy, the most specific first. */
     readonly reasons: readonly string[];
@@ -157,7 +159,7 @@ function halfDone({ journals }: HomeObjects["backups"]): HomeStatus["first"] {
     );
 }
 
-/** The one thing to look at: what everything else depends on comes first. */
+/** The first problem: dependencies come before their dependents. */
 function lookFirst(
     { nodes: live, argocd, applications: known, backups }: HomeObjects,
     nodes: readonly NodeRow[],
@@ -211,7 +213,7 @@ export function homeStatus(objects: HomeObjects): HomeStatus {
         .sort((a, b) => order(a).localeCompare(order(b), "en"));
     const backups = backupRows(objects.backups.cronJobs, objects.backups.pods);
     const notReady = lookFirst(objects, nodes, applications);
-    // A service runs on without its copy.
+    // A service keeps running without its copy.
     const first = notReady ?? worstBackup(backups, Date.now());
     return { nodes, applications, backups, ready: notReady === undefined, first };
 }

@@ -9,14 +9,15 @@ export interface HostKey {
     readonly fingerprint: string;
 }
 
-/** Prints the fingerprint at a machine's console. */
+/** Command that prints the fingerprint on a host's console. */
 export const fingerprintCommand = "ssh-keygen -l -f /etc/ssh/ssh_host_ed25519_key.pub";
 
 /**
- * The Ed25519 host key that answers at an address. Whoever answers can claim to be the machine: a person has to compare.
+ * The Ed25519 host key that answers at an address. Any host could answer there: a person has to compare the
+ * fingerprint.
  *
  * @param address with `:port` if it is not 22
- * @throws Failure if nobody answers there
+ * @throws Failure if nothing answers there
  */
 export async function askHostKey(address: string): Promise<HostKey> {
     const [, host = "", port = "22"] = /^([A-Za-z0-9][A-Za-z0-9.-]{0,252})(?::(\d{1,5}))?$/.exec(address) ?? [];

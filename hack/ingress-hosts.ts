@@ -13,8 +13,8 @@ function hostsIn(text: string): string[] {
 }
 
 /**
- * Host names under the home's domain that Ingresses of Applications have, each with the name of its Application. Upstream
- * charts, which would have to be downloaded, are not rendered.
+ * Host names under the home's domain that Ingresses of Applications have, each with the name of its Application.
+ * Upstream charts, which would have to be downloaded, are not rendered.
  *
  * @param root the checkout whose charts are rendered
  */

@@ -21,7 +21,7 @@ export class Kubectl {
      *
      * @param args of kubectl
      * @param input for its standard input
-     * @throws Failure with what it said on standard error, when it fails
+     * @throws Failure with its standard error when it fails
      */
     async run(args: readonly string[], input?: string): Promise<string> {
         const failure = `kubectl ${args[0]} failed`;

@@ -8,7 +8,7 @@ const [name = "", ...args] = process.argv.slice(2);
 
 runMain(`hack/${name}`, async () => {
     endGracefully();
-    // Whoever reads has seen enough, as `head` has.
+    // The reader has closed the pipe early, as `head` does.
     process.stdout.on("error", (error: NodeJS.ErrnoException) => {
         process.exit(error.code === "EPIPE" ? exitCodes.done : exitCodes.failed);
     });

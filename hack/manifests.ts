@@ -3,7 +3,7 @@ import type { Application } from "../components/applications";
 import { readYamlStream, YamlError } from "../config/yaml";
 import { Failure } from "../lib/failure";
 
-/** An object of Kubernetes, as far as the verbs look into it. */
+/** Fields of a Kubernetes object that the verbs read. */
 export interface Manifest {
     readonly apiVersion: string;
     readonly kind: string;
@@ -24,8 +24,8 @@ const schema = z.looseObject({
 });
 
 /**
- * kubectl's options for applying as Argo CD does: what the object no longer says goes from the cluster too, and the next
- * sync finds nobody else's fields.
+ * kubectl's options for applying as Argo CD does: removed fields are removed in the cluster too, and the next sync
+ * finds no other field manager.
  */
 export const asArgoCD = ["--server-side", "--force-conflicts", "--field-manager", "argocd-controller"];
 
@@ -38,7 +38,7 @@ export function objectsIn(document: unknown): Manifest[] {
 /**
  * The objects in a stream of YAML documents, with the values that the cluster reads.
  *
- * @throws Failure for what is not YAML, or no object of Kubernetes
+ * @throws Failure for invalid YAML, or a document that is not a Kubernetes object
  */
 export function parseManifests(text: string): Manifest[] {
     try {
@@ -59,18 +59,18 @@ export function parseManifests(text: string): Manifest[] {
     }
 }
 
-/** Objects as kubectl reads them from its standard input. */
+/** Objects in the form that kubectl reads from its standard input. */
 export function asStream(manifests: readonly Manifest[]): string {
     return manifests.map((each) => JSON.stringify(each)).join("\n");
 }
 
-/** Reports whether Argo CD runs an object at a moment of its sync rather than keeping it: a hook of its own or of Helm. */
+/** Reports whether an object runs at a phase of a sync instead of being kept: a hook of Argo CD or Helm. */
 export function isHook({ metadata: { annotations } }: Manifest): boolean {
     const all = annotations ?? {};
     return "argocd.argoproj.io/hook" in all || "helm.sh/hook" in all;
 }
 
-/** Objects by the namespace to apply them in: a chart may leave it out, as Helm and Argo CD put theirs in its place. */
+/** Objects by the namespace to apply them in: a chart may omit it, in which case Helm and Argo CD use their own. */
 export function byNamespace(manifests: readonly Manifest[], namespace: string): Map<string, Manifest[]> {
     const groups = new Map<string, Manifest[]>();
     for (const manifest of manifests) {
@@ -81,13 +81,13 @@ export function byNamespace(manifests: readonly Manifest[], namespace: string): 
 }
 
 /**
- * An object with the mark by which Argo CD knows its own: the annotation of the tracking method `annotation`.
+ * An object with Argo CD's tracking annotation (tracking method `annotation`).
  * https://argo-cd.readthedocs.io/en/stable/user-guide/resource_tracking/
  */
 export function tracked({ name, namespace }: Application, manifest: Manifest): Manifest {
     const { apiVersion, kind, metadata } = manifest;
     if (kind === "CustomResourceDefinition") {
-        return manifest; // Argo CD does not mark these.
+        return manifest; // Argo CD does not annotate these.
     }
     const group = apiVersion.includes("/") ? apiVersion.slice(0, apiVersion.indexOf("/")) : "";
     const id = `${name}:${group}/${kind}:${metadata.namespace ?? namespace}/${metadata.name}`;

@@ -3,7 +3,7 @@ import { Resolver } from "node:dns/promises";
 import { connect, rootCertificates } from "node:tls";
 import type { HomeName } from "./home-names";
 
-/** Milliseconds until a DNS server or Traefik counts as silent. */
+/** Milliseconds until a DNS server or Traefik counts as unreachable. */
 const patience = 5_000;
 
 /** Answer of a DNS server to a name. */
@@ -13,7 +13,7 @@ export type Answer = readonly string[] | "no record" | "no answer";
 export interface ServedCertificate {
     /** Names that it is for. */
     readonly names: readonly string[];
-    /** Common name of its issuer, or what else that is called. */
+    /** Common name of its issuer, or the issuer's other name. */
     readonly issuer: string;
     /** Last day on which it is valid, for instance 2027-02-28. */
     readonly until: string;
@@ -23,7 +23,7 @@ export interface ServedCertificate {
 export interface NameReport extends HomeName {
     /** Addresses that the home's DNS server answers with. */
     readonly inside: Answer;
-    /** Addresses that everybody else gets. */
+    /** Addresses that public DNS servers answer with. */
     readonly outside: Answer;
     /** Undefined for plain HTTP, and where nothing answers. */
     readonly certificate?: ServedCertificate;
@@ -45,7 +45,7 @@ export interface Surroundings {
     readonly now?: Date;
 }
 
-/** Asks DNS servers for the addresses of a name. */
+/** Queries DNS servers for the addresses of a name. */
 export async function lookUp(servers: readonly string[], name: string): Promise<Answer> {
     const resolver = new Resolver({ timeout: patience / 2, tries: 2 });
     resolver.setServers(servers);
@@ -63,7 +63,7 @@ const called = (distinguishedName: string) => /^CN=(.+)$/m.exec(distinguishedNam
 
 const dayOf = (date: string) => new Date(date).toISOString().slice(0, 10);
 
-/** Certificate that a server shows for a name, and why a device would refuse its chain. */
+/** Certificate that a server presents for a name, and the reason why a device would reject its chain. */
 function served(
     host: string,
     name: string,
@@ -75,7 +75,7 @@ function served(
             port,
             servername: name,
             ca: [...rootCertificates, ...(authority ? [authority] : [])],
-            // Read whatever is wrong with it; nothing is sent.
+            // Read regardless of errors; nothing is sent.
             rejectUnauthorized: false,
             timeout: patience,
         });
@@ -93,7 +93,7 @@ function served(
     });
 }
 
-/** Reasons to refuse a chain that {@link certificateProblems} reports in words of its own. */
+/** Reasons to reject a chain that {@link certificateProblems} reports in words of its own. */
 const reported = ["CERT_HAS_EXPIRED", "CERT_NOT_YET_VALID", "ERR_TLS_CERT_ALTNAME_INVALID"];
 
 function certificateProblems(name: string, found: X509Certificate, refused: string | undefined, now: Date): string[] {
@@ -140,7 +140,7 @@ function recordProblems(inside: Answer, expected: readonly string[], servers: re
         : [];
 }
 
-/** Looks a name up inside and outside of the home, and reads the certificate that is served for it. */
+/** Resolves a name inside and outside of the home, and reads the certificate that is served for it. */
 export async function checkName(home: HomeName, surroundings: Surroundings): Promise<NameReport> {
     const { name, addresses, tls } = home;
     const [address] = addresses;

@@ -5,10 +5,10 @@ import { isLine } from "../lib/characters";
 import { Failure } from "../lib/failure";
 import { exitCodes } from "./verb";
 
-/** Names that mean something else: a namespace of Kubernetes or Argo CD, the root Application, `hack/install system`. */
+/** Reserved names: a namespace of Kubernetes or Argo CD, the root Application, `hack/install system`. */
 const reserved = /^(argocd|default|kube-.*|root|system)$/;
 
-/** A label of a DNS name; the library's schema takes workloads of up to 42 characters. */
+/** A label of a DNS name; the library's schema accepts workloads of up to 42 characters. */
 const label = /^[a-z]([a-z0-9-]{0,40}[a-z0-9])?$/;
 
 const pinned = /^(?<repository>[a-z0-9.-]+\.[a-z]+\/[a-z0-9/._-]+):(?<tag>[\w.-]*\d[\w.-]*)$/;
@@ -44,13 +44,13 @@ const schemaWith = (hosts: ReadonlyMap<string, string>) =>
         tier: z.number(),
     });
 
-/** A service that is not there yet. */
+/** A service to create. */
 export type NewService = z.output<ReturnType<typeof schemaWith>>;
 
 /**
  * Checks the description of a new service. The working directory is the checkout.
  *
- * @param hosts host names under the home's domain that are taken, with their services
+ * @param hosts host names under the home's domain that are in use, with their services
  * @throws Failure that lists every mistake
  */
 export function readNewService(

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** A new folder: in memory where there is such a place, which `su` and cron may name without making it. */
+/** A new folder: in memory if possible, even where `su` or cron name such a folder without creating it. */
 function privateDirectory(): string {
     for (const parent of [process.env["XDG_RUNTIME_DIR"], tmpdir()]) {
         try {
@@ -15,7 +15,7 @@ function privateDirectory(): string {
 }
 
 /**
- * Calls `use` with the path of a file that nobody else can read, and that is there for that long.
+ * Calls `use` with the path of a temporary file that only this user can read.
  *
  * @param name of the file
  */

@@ -7,12 +7,12 @@ import { tool } from "../toolchain/tools";
 import { capture } from "./capture";
 
 /**
- * Manifests that Argo CD would apply for an Application if the checkout were the commit that it follows, as a stream of YAML
- * documents: rendered with Helm 4, as its repo server does, with the stack's values.
+ * Manifests that Argo CD would apply for an Application if the checkout were the commit that it follows, as a stream of
+ * YAML documents: rendered with Helm 4, as its repo server does, with the stack's values.
  *
  * @param root the checkout whose charts are rendered
- * @param cluster what it decides; the charts' defaults when that is not known
- * @throws Failure with what Helm said
+ * @param cluster chart values that depend on it; the charts' defaults when it is unknown
+ * @throws Failure with Helm's message
  */
 export async function render(
     root: string,
@@ -43,7 +43,7 @@ export async function render(
             const name = releaseName ?? application.name;
             if ("chart" in source) {
                 const { chart, repoURL, targetRevision } = source;
-                // Argo CD takes a registry of OCI charts without the scheme that Helm wants.
+                // Argo CD expects a registry of OCI charts without the scheme that Helm needs.
                 const from = /^https?:/.test(repoURL) ? [chart, "--repo", repoURL] : [`oci://${repoURL}/${chart}`];
                 return helm("template", name, ...from, "--version", targetRevision, ...common);
             }

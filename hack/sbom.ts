@@ -74,7 +74,7 @@ function upstream(): Component[] {
     return [...charts, k3s];
 }
 
-/** Everything that this repository brings beside npm's packages, each once. */
+/** Everything that this repository contains beside npm's packages, each once. */
 export function otherComponents(): Component[] {
     const all = [...goModules(), ...images(), ...upstream()];
     return [...new Map(all.map((each) => [each.purl, each])).values()].sort((a, b) =>
@@ -82,7 +82,7 @@ export function otherComponents(): Component[] {
     );
 }
 
-/** Prints what the home is made of, as CycloneDX: npm's packages by npm itself, and what is pinned elsewhere. */
+/** Prints the home's components as CycloneDX: npm's packages by npm itself, and everything pinned elsewhere. */
 async function main(): Promise<number> {
     const { exitCode, output } = await run(
         "npm",
@@ -95,7 +95,7 @@ async function main(): Promise<number> {
     const document: { components: unknown[] } = JSON.parse(output);
     const components = [...document.components, ...otherComponents()];
     const text = `${JSON.stringify({ ...document, components }, undefined, 2)}\n`;
-    // A pipe takes a part at a time, and this program ends with the last of it.
+    // A pipe accepts a part at a time, and this program ends with the last of it.
     await new Promise((written) => process.stdout.write(text, written));
     return 0;
 }

@@ -26,10 +26,10 @@ export const stackOption = {
 const schema = settingFields
     .pick({ cluster: true, domain: true, repository: true, charts: true, context: true })
     .extend({
-        // The program says what is wrong with these; a verb goes on without them.
+        // The program reports mistakes in these; a verb continues without them.
         loadBalancer: settingFields.shape.loadBalancer.optional().catch(undefined),
         letsencrypt: settingFields.shape.letsencrypt.catch(undefined),
-        // An export that is misspelled is one all the same: without it, charts with media would not render.
+        // A misspelled export still counts as one: without it, charts with media would not render.
         nfs: settingFields.shape.nfs.catch({ server: "nas.invalid", path: "/" }),
     });
 
@@ -45,13 +45,13 @@ export interface Stack {
     readonly settings: StackSettings;
     /** The path that hearth:kubeconfig names, if it is one in plain text. */
     readonly kubeconfigPath: string | undefined;
-    /** The context of the kubeconfig that is meant, if it has several. */
+    /** The context of the kubeconfig to use, if it has several. */
     readonly context: string | undefined;
-    /** True if hearth:kubeconfig is there at all; without it, the program makes the cluster and knows its kubeconfig. */
+    /** True if hearth:kubeconfig is set at all; otherwise the program creates the cluster and knows its kubeconfig. */
     readonly hasKubeconfig: boolean;
 }
 
-/** Pulumi's environment, as npx has it: what npm has installed is found first, plugins too. */
+/** Pulumi's environment, as with npx: npm's installed commands come first, including plugins. */
 export function pulumiEnvironment(): NodeJS.ProcessEnv {
     const PATH = [resolve("node_modules/.bin"), process.env["PATH"] ?? ""].join(delimiter);
     return { ...process.env, PATH, PULUMI_SKIP_UPDATE_CHECK: "true" };
@@ -60,8 +60,8 @@ export function pulumiEnvironment(): NodeJS.ProcessEnv {
 /**
  * Output of a Pulumi command.
  *
- * @param options `input` is what it reads from standard input, `env` stands beside our environment
- * @throws Failure with what it said when it fails
+ * @param options `input` for its standard input, `env` in addition to this process's
+ * @throws Failure with its output when it fails
  */
 export async function pulumiWith(
     args: readonly string[],
@@ -72,7 +72,7 @@ export async function pulumiWith(
     return (await capture(tool("pulumi"), [...args, "--non-interactive"], { ...options, env, failure })).trim();
 }
 
-/** {@link pulumiWith} of nothing but arguments. */
+/** {@link pulumiWith} without options. */
 export async function pulumi(...args: string[]): Promise<string> {
     return pulumiWith(args, {});
 }
@@ -90,7 +90,7 @@ async function selectedStack(): Promise<string> {
     }
 }
 
-/** Value of a setting that stands encrypted in the stack's file, as Pulumi decrypts it. */
+/** An encrypted setting of the stack's file, decrypted by Pulumi. */
 async function decrypted(stack: string, key: string, value: unknown): Promise<unknown> {
     const isEncrypted = typeof value === "object" && value !== null && "secure" in value;
     return isEncrypted ? pulumi("config", "get", `hearth:${key}`, "--stack", stack) : value;
@@ -100,7 +100,7 @@ async function decrypted(stack: string, key: string, value: unknown): Promise<un
  * Reads a stack's file, with the checks of the program.
  *
  * @param given the stack's name; the selected one if undefined
- * @throws Failure when there is no such file, or when it does not say what the verbs need
+ * @throws Failure when there is no such file, or when it lacks settings that the verbs need
  */
 export async function readStack(given: string | undefined): Promise<Stack> {
     const name = given ?? (await selectedStack());
@@ -150,8 +150,8 @@ async function givenKubeconfig({ name, kubeconfigPath: path, hasKubeconfig }: St
 }
 
 /**
- * Calls `use` with the path of the stack's kubeconfig. One that is secret is in a file for that long, which nobody else
- * can read.
+ * Calls `use` with the path of the stack's kubeconfig. A secret one is in a temporary file that only this user can
+ * read.
  *
  * @throws Failure when there is none yet, or when it cannot be used
  */
@@ -170,7 +170,7 @@ export async function withKubeconfig<T>(stack: Stack, use: (path: string) => Pro
     return isKubeconfigContents(value) ? withPrivateFile("kubeconfig", value, use) : use(value);
 }
 
-/** Facts about the stack's cluster; undefined while there is none that answers. */
+/** Facts about the stack's cluster; undefined if none answers. */
 export async function clusterFacts(stack: Stack): Promise<ClusterFacts | undefined> {
     try {
         return await withKubeconfig(stack, readCluster);

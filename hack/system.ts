@@ -3,8 +3,7 @@ import { tool } from "../toolchain/tools";
 import { pulumiEnvironment } from "./stack";
 
 /**
- * `pulumi up` of everything below the Applications: the System component and what is in it. It asks before it changes
- * anything.
+ * `pulumi up` of everything below the Applications: the System component and its children. It asks for confirmation.
  *
  * @returns Pulumi's exit code
  */

@@ -7,7 +7,7 @@ import { jumpHostOf } from "./ssh-login";
 import { pulumi } from "./stack";
 import { exitCodes } from "./verb";
 
-/** Seconds that a node may take from its disks being open until its SSH answers. */
+/** Seconds from a node's opened disks until its SSH answers. */
 const startLimit = 600;
 
 /** A node that can be unlocked: its Dropbear's host key is pinned. */
@@ -23,7 +23,7 @@ const schema = nodeSchema.pick({ name: true, address: true, port: true, user: tr
  * The node called `name` in the stack's file.
  *
  * @param hostKeys host keys of initramfs by name, for nodes that have none in the file
- * @throws Failure when there is none, or when it says too little for unlocking it
+ * @throws Failure when there is none, or when its settings are not enough for unlocking
  */
 export function nodeToUnlock(stack: string, name: string, hostKeys: Readonly<Record<string, string>>): LockedNode {
     const file = stackFileName(stack);
@@ -72,23 +72,23 @@ export async function storagePassphrase(stack: string): Promise<string> {
     return pulumi("config", "get", "--path", "hearth:storage.passphrase", "--stack", stack);
 }
 
-/** Reports whether the node's ordinary SSH answers, by its host key; whether it would let us in does not matter. */
+/** Reports whether the node's ordinary SSH answers, by its host key; a login is not required. */
 export async function nodeIsUp(node: LockedNode): Promise<boolean> {
     const { code, stderr } = await ssh(node, ["true"], { input: "", jumpHost: node.jumpHost });
     return code === 0 || stderr.includes("Permission denied");
 }
 
 /**
- * Hands the passphrase to the node, by standard input.
+ * Passes the passphrase to the node, by standard input.
  *
  * @returns the node's output
- * @throws Failure with what to do, when the disks stay closed
+ * @throws Failure with the next step, when the disks stay closed
  */
 export async function unlockDisks({ name, unlock, jumpHost }: LockedNode, passphrase: string): Promise<string> {
     const login = { input: `${passphrase}\n`, jumpHost };
     const { code, stdout, stderr } = await ssh({ user: "root", port: 22, ...unlock }, [], login);
     const said = stdout + stderr;
-    // A node that starts ends our session with the last disk.
+    // A node that boots ends the session with the last disk.
     if (code === 0 || (code === 255 && said.includes("set up successfully"))) {
         return said;
     }

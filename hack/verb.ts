@@ -6,13 +6,13 @@ import { stackNames } from "./stack-names";
 export const exitCodes = {
     done: 0,
     failed: 1,
-    /** An option or an argument that cannot be understood. */
+    /** Invalid options or arguments. */
     usage: 2,
 } as const;
 
 /** One of the commands in this folder. */
 export interface VerbDefinition<T> {
-    /** Its arguments as yargs writes them: `<chart>` must be given, `[chart]` may be. */
+    /** Its arguments in yargs' form: `<chart>` is required, `[chart]` optional. */
     readonly parameters?: string;
     /** Description in a sentence. */
     readonly describe: string;
@@ -32,9 +32,9 @@ export interface VerbDefinition<T> {
 export type Verb = (name: string, args: readonly string[]) => Promise<number>;
 
 /**
- * Defines a verb: strict about misspelt options, with help, and with completions for the shell.
+ * Defines a verb: strict about misspelled options, with help, and with completions for the shell.
  *
- * @returns the verb; it throws a Failure with exit code 2 for arguments that cannot be understood
+ * @returns the verb; it throws a Failure with exit code 2 for invalid arguments
  */
 export function defineVerb<T>(definition: VerbDefinition<T>): Verb {
     const { parameters = "", describe, candidates, options, examples = [], run } = definition;

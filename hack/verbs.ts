@@ -2,7 +2,7 @@ import type { Verb } from "./verb";
 
 type Loaded = { readonly verb: Verb };
 
-/** Verbs by name. Each is loaded when it is called, so that none costs the time that another one's packages take. */
+/** Verbs by name. Each is loaded when it is called, so that none is slowed down by another one's packages. */
 export const verbs = {
     backup: (): Loaded => require("./verbs/backup"),
     completion: (): Loaded => require("./verbs/completion"),
@@ -28,7 +28,7 @@ export const verbs = {
 /** Name of a verb. */
 export type VerbName = keyof typeof verbs;
 
-/** Tells the names of verbs from other words. */
+/** Reports whether a word is the name of a verb. */
 export function isVerbName(name: string): name is VerbName {
     return Object.hasOwn(verbs, name);
 }

@@ -7,7 +7,7 @@ const form =
     'a time such as "2026-11-22" (the last copy of that day) or "2026-11-22 06:00", in this machine\'s time zone';
 
 /**
- * The moment that --at names, in milliseconds since 1970: of a day alone, its end.
+ * The time that --at names, in milliseconds since 1970: for a day alone, its end.
  *
  * @throws Failure for anything else
  */
@@ -32,7 +32,7 @@ export interface Choice {
 }
 
 /**
- * The newest copy of a claim that is not younger than a moment.
+ * The newest copy of a claim made at or before a time.
  *
  * @throws Failure that lists the copies when none is old enough
  */

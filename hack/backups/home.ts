@@ -27,7 +27,10 @@ export function checkHasBackup(stack: Stack): void {
     }
 }
 
-/** The CronJobs that do one work, of one chart or of all. @throws Failure when there is none */
+/**
+ * The CronJobs for one kind of work, of one chart or of all.
+ * @throws Failure when there is none
+ */
 export function cronJobsOf(cronJobs: readonly CronJob[], work: string, chart: string | undefined): CronJob[] {
     const found = cronJobs.filter(
         ({ metadata: { labels } }) =>
@@ -60,9 +63,9 @@ export function newId(): string {
 }
 
 /**
- * Every copy in the home's repositories, newest first, as the cluster reads them there.
+ * Every copy in the home's repositories, newest first, as the cluster lists them.
  *
- * @param tell takes what the Job does
+ * @param tell called with the Job's progress
  */
 export async function listCopies(
     kubectl: Kubectl,

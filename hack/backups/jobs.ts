@@ -4,10 +4,10 @@ import type { Kubectl } from "../kubectl";
 import type { CronJob, Job, JobSpec, Pod, PodSpec } from "./objects";
 import { formatBytes, progressIn, type Result, resultOf } from "./results";
 
-/** Milliseconds between two looks at a Job. */
+/** Milliseconds between two polls of a Job. */
 const interval = 2_000;
 
-/** Seconds that a finished Job of a verb stays, so that its log can be read. */
+/** Seconds for which a verb's finished Job is kept, so that its log can be read. */
 const keptFor = 86_400;
 
 /** The spec of a pod with more variables in every container. */
@@ -27,7 +27,7 @@ function withVariables(spec: PodSpec, variables: Readonly<Record<string, string>
 }
 
 /**
- * A Job that does what a CronJob describes. It belongs to no CronJob: its success is not the success of a night's run.
+ * A Job from a CronJob's template. It belongs to no CronJob: its success does not count as a nightly run.
  *
  * @param variables of every container, such as ACTION
  */
@@ -45,7 +45,7 @@ export function jobFrom(cronJob: CronJob, name: string, variables: Readonly<Reco
     };
 }
 
-/** A Job that failed, with what its pod said at its end. */
+/** A failed Job, with its pod's termination message. */
 export class JobFailure extends Failure {
     constructor(
         message: string,
@@ -67,13 +67,13 @@ export function endOf({ status }: Job): "complete" | "failed" | undefined {
     return has("Complete") ? "complete" : has("Failed") ? "failed" : undefined;
 }
 
-/** Reason why a pod does not run yet, in words. */
+/** Reason why a pod does not run yet, as a phrase. */
 export function waitsFor({ status }: Pod): string | undefined {
     const unscheduled = status?.conditions?.find((each) => each.type === "PodScheduled" && each.status === "False");
     const waiting = [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])].flatMap(
         ({ state }) => state?.waiting ?? [],
     );
-    // The ordinary beginnings of every pod.
+    // Reasons that every pod has for a moment.
     const unusual = waiting.find(({ reason = "" }) => !["PodInitializing", "ContainerCreating", ""].includes(reason));
     return unscheduled?.message ?? (unusual && [unusual.reason, unusual.message].filter(Boolean).join(": "));
 }
@@ -86,7 +86,7 @@ async function progressOf(kubectl: Kubectl, { metadata, status }: Pod): Promise<
         return undefined;
     }
     const args = ["logs", metadata.name, "--namespace", metadata.namespace, "--container", running.name, "--tail=20"];
-    // Its node may be busy, and the log not there yet.
+    // Its node may be busy, and the log not available yet.
     const progress = progressIn(await kubectl.run(args).catch(() => ""));
     return progress
         ? `${running.name}: ${Math.floor(progress.percent * 100)} %, ${formatBytes(progress.bytes)}`
@@ -106,8 +106,8 @@ async function podOf(kubectl: Kubectl, { namespace, name }: FollowedJob): Promis
 /**
  * Waits for the end of a Job.
  *
- * @param tell takes what it does at the moment: how far it is, or what it waits for
- * @returns what its pod said at its end; undefined when that is lost
+ * @param tell called with its progress, or the reason why it waits
+ * @returns its pod's termination message; undefined when that is lost
  * @throws JobFailure with why it failed
  */
 export async function follow(

@@ -9,13 +9,13 @@ const name = "restore";
 export const journalLabel = "hearth/restore";
 
 const journalSchema = z.object({
-    /** The chart, for whoever finds the journal. */
+    /** The chart, for readers of the journal. */
     chart: z.string(),
-    /** Part of the names of its Jobs: a call that goes on with it finds those of the call that was killed. */
+    /** Part of the names of its Jobs: a call that resumes it finds the Jobs of the killed call. */
     id: z.string(),
     /**
-     * copying: the service runs. exchanging and undoing: it is being stopped, or is stopped. done: the copies are in place,
-     * and the data of before is kept beside them. undone: the other way round.
+     * copying: the service runs. exchanging and undoing: it is stopping or stopped. done: the copies are in use, and
+     * the old data is kept beside them. undone: the other way round.
      */
     state: z.enum(["copying", "exchanging", "done", "undoing", "undone"]),
     /** Claims whose data and copy are exchanged. */
@@ -52,7 +52,10 @@ export function parseJournal({ data }: JournalObject): Journal | undefined {
     }
 }
 
-/** The journal of a service's last restore. @throws Failure when it is not one of this program's */
+/**
+ * The journal of a service's last restore.
+ * @throws Failure when a ConfigMap of that name is not a journal
+ */
 export async function readJournal(kubectl: Kubectl, namespace: string): Promise<Journal | undefined> {
     const query = ["get", "configmap", name, "--namespace", namespace, "--ignore-not-found", "--output", "json"];
     const found = await kubectl.run(query);

@@ -24,7 +24,7 @@ export const kitSchema = z.looseObject({
 /** One target and its access. */
 type Target = z.output<typeof kitSchema>["second"] & object;
 
-/** A value for a shell: single quotes, so that nothing in it is expanded. */
+/** A value for a shell: in single quotes, so that nothing in it is expanded. */
 const shell = (text: string) => `'${text.replaceAll("'", "'\\''")}'`;
 
 /** The lines that make a target's repository readable in a shell. */
@@ -54,7 +54,7 @@ function environment({ target, s3, sftp, rest }: Target): string[] {
 }
 
 /**
- * The page for the drawer: everything that reads the copies without this program.
+ * The recovery page to print: every step that reads the copies without this program.
  *
  * @param kit hearth:backup, decrypted
  */

@@ -8,10 +8,10 @@ export const backupLabels = {
     chart: "app.kubernetes.io/part-of",
 } as const;
 
-/** Namespace of the CronJobs that look after the repository. */
+/** Namespace of the CronJobs that maintain the repository. */
 export const backupNamespace = "backup";
 
-/** Metadata of an object, as far as the verbs about backups look into it. */
+/** Metadata of an object that the backup verbs read. */
 export interface Metadata {
     readonly name: string;
     readonly namespace: string;

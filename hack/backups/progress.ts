@@ -5,7 +5,7 @@ export class Progress {
     /** @param out standard error, which leaves standard output to results */
     constructor(private readonly out: NodeJS.WriteStream = process.stderr) {}
 
-    /** Shows a state such as "restore: 42 %, 1.2 GB"; what stands before the colon is the step. */
+    /** Shows a state such as "restore: 42 %, 1.2 GB"; the part before the colon is the step. */
     tell(state: string): void {
         if (this.out.isTTY) {
             this.out.write(`\r\u001b[K${state.slice(0, (this.out.columns ?? 80) - 1)}`);

@@ -12,9 +12,9 @@ export interface Restore {
     readonly service: Service;
     /** The CronJobs that describe the Jobs: one for each claim of the chart. */
     readonly cronJobs: readonly CronJob[];
-    /** Takes each step, for the user. */
+    /** Called with each step, for the user. */
     readonly say: (line: string) => void;
-    /** Takes what a Job does at the moment. */
+    /** Called with the progress of a Job. */
     readonly tell: (state: string) => void;
 }
 
@@ -44,7 +44,7 @@ async function runJobs(
         try {
             await follow(kubectl, job, (state) => tell(`${claim} ${state}`));
         } catch (error) {
-            // Of a restore that was cut short, some claims have nothing to undo.
+            // After an interrupted restore, some claims have nothing to undo.
             if (!(action === "undo" && error instanceof JobFailure && error.result?.reason === "none")) {
                 throw error;
             }
@@ -54,7 +54,9 @@ async function runJobs(
     }
 }
 
-/** Stops the service, calls `exchange`, and starts it again. What is in the journal was stopped by an earlier call. */
+/**
+ * Stops the service, calls `exchange`, and starts it again. An earlier call has stopped the workloads in the journal.
+ */
 async function whileStopped(
     restore: Restore,
     journal: Journal,
@@ -77,7 +79,7 @@ async function whileStopped(
 /**
  * Restores copies beside a service's data while it runs, then stops it, exchanges the two, and starts it.
  *
- * @param journal of the restore: a new one, or that of a call that was killed
+ * @param journal of the restore: a new one, or that of a killed call
  */
 export async function restoreService(restore: Restore, journal: Journal): Promise<void> {
     const { kubectl, service, say } = restore;
@@ -88,7 +90,7 @@ export async function restoreService(restore: Restore, journal: Journal): Promis
             await runJobs(restore, journal, "copy");
         } catch (error) {
             if (error instanceof JobFailure) {
-                // The service has not noticed anything: the next call may choose another copy.
+                // The service is unaffected so far: the next call may choose another copy.
                 await removeJournal(kubectl, namespace);
             }
             throw error;
@@ -110,7 +112,7 @@ export async function restoreService(restore: Restore, journal: Journal): Promis
     );
 }
 
-/** Puts the data of before back, from wherever the restore is. */
+/** Puts the old data back, from whatever state the restore is in. */
 export async function undoRestore(restore: Restore, journal: Journal): Promise<void> {
     const { kubectl, service, say } = restore;
     const { namespace } = service;

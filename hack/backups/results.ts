@@ -19,7 +19,7 @@ const resultSchema = z.looseObject({
     message: z.string().optional(),
 });
 
-/** The last words of a pod of backups: one line of JSON, as its termination message. */
+/** The termination message of a backup pod: one line of JSON. */
 export type Result = z.output<typeof resultSchema>;
 
 const copySchema = z.object({
@@ -34,7 +34,7 @@ const copySchema = z.object({
 /** One copy in a repository, as a Job with ACTION=list prints it. */
 export type Copy = z.output<typeof copySchema>;
 
-/** The lines of a log that are JSON of a form; others are for people. */
+/** The lines of a log that are JSON of a form; the others are for people. */
 function linesOf<T>(log: string, schema: z.ZodType<T>): T[] {
     return log.split("\n").flatMap((line) => {
         try {
@@ -65,7 +65,7 @@ export function copiesIn(log: string): Copy[] {
     return linesOf(log, copySchema).sort((one, other) => Date.parse(other.time) - Date.parse(one.time));
 }
 
-/** Share of a Job's work that is done, 0 to 1, and bytes; undefined where its log says nothing of it. */
+/** Share of a Job's work that is done, 0 to 1, and bytes; undefined if its log has no progress. */
 export function progressIn(log: string): { readonly percent: number; readonly bytes: number } | undefined {
     const schema = z.looseObject({ hearth: z.literal("progress"), percent: z.number(), bytes: z.number() });
     return linesOf(log, schema).at(-1);
@@ -78,9 +78,9 @@ export interface BackupRow {
     readonly claim: string;
     /** When the last whole copy was made, as Kubernetes writes times. */
     readonly copied?: string;
-    /** Its size in bytes: all of it, not what the run added to the repository. */
+    /** Its total size in bytes, not only the data that the run added to the repository. */
     readonly bytes?: number;
-    /** When a drill last restored the newest copy and found it whole. */
+    /** Time at which a drill last restored the newest copy and verified it. */
     readonly drilled?: string;
     /** Seconds that the restore of that drill took. */
     readonly seconds?: number;
@@ -134,7 +134,7 @@ export function backupRows(cronJobs: readonly CronJob[], pods: readonly Pod[]): 
 /** Seconds after which a copy is late: a night was missed. */
 const lateAfter = 2 * 86_400;
 
-/** The claim to look at first: one whose copy failed or is late. */
+/** The claim with the first problem: its copy failed or is late. */
 export function worstBackup(rows: readonly BackupRow[], now: number): { what: string; command: string } | undefined {
     const bad = rows.find(
         ({ copied, problem }) =>
@@ -157,7 +157,7 @@ const openedWithin = 2 * 3_600;
 /**
  * Reports whether the target answers and the password opens it, as the cluster found within the last two hours.
  *
- * @returns when it was opened
+ * @returns time at which it was opened
  * @throws Failure with why it could not be
  */
 export function checkRepository(cronJobs: readonly CronJob[], pods: readonly Pod[], now: number): string {
@@ -177,7 +177,7 @@ export function checkRepository(cronJobs: readonly CronJob[], pods: readonly Pod
     return `the target answers and the password opens it, ${formatAge(opened)} ago`;
 }
 
-/** A size as people read it: "1.2 GB". */
+/** A size for people: "1.2 GB". */
 export function formatBytes(bytes: number): string {
     const units = ["B", "kB", "MB", "GB", "TB"];
     const power = bytes < 1_000 ? 0 : Math.min(Math.floor(Math.log10(bytes) / 3), units.length - 1);

@@ -81,7 +81,7 @@ export async function readMounting(kubectl: Kubectl, namespace: string): Promise
     return { workloads, cronJobs, pods };
 }
 
-/** Asks every second until there is an answer; undefined when there was none in time. */
+/** Polls every second until there is an answer; undefined when there was none in time. */
 async function until<T>(seconds: number, ask: () => Promise<T | undefined>): Promise<T | undefined> {
     const end = Date.now() + seconds * 1_000;
     for (;;) {
@@ -102,12 +102,12 @@ export interface Service {
 
 const applicationOf = ({ name }: Service) => ["application.argoproj.io", name, "--namespace", "argocd"];
 
-/** Reports whether there is an Application: what `hack/install` deployed has none before a commit has it. */
+/** Reports whether there is an Application: a chart from `hack/install` has none before it is committed. */
 async function hasApplication(kubectl: Kubectl, service: Service): Promise<boolean> {
     return (await kubectl.run(["get", ...applicationOf(service), "--ignore-not-found", "--output", "name"])) !== "";
 }
 
-/** Has Argo CD leave an Application as it is, and waits for the end of a sync that goes on. */
+/** Makes Argo CD skip an Application, and waits for the end of a running sync. */
 async function pauseApplication(kubectl: Kubectl, service: Service): Promise<void> {
     const { name } = service;
     const application = applicationOf(service);
@@ -125,9 +125,9 @@ async function pauseApplication(kubectl: Kubectl, service: Service): Promise<voi
 }
 
 /**
- * Stops what may write to claims, so that Argo CD does not start it again.
+ * Stops every workload that may write to claims, and keeps Argo CD from starting it again.
  *
- * @throws Failure when pods do not end; what was stopped stays so
+ * @throws Failure when pods do not end; stopped workloads stay stopped
  */
 export async function stop(
     kubectl: Kubectl,
@@ -156,7 +156,7 @@ export async function stop(
     }
 }
 
-/** Starts what {@link stop} stopped, and has Argo CD look after it again. */
+/** Starts the workloads that {@link stop} stopped, and makes Argo CD reconcile the Application again. */
 export async function start(kubectl: Kubectl, service: Service, { workloads, cronJobs }: Stopped): Promise<void> {
     const inNamespace = ["--namespace", service.namespace];
     for (const { kind, name, replicas } of workloads) {
@@ -170,7 +170,10 @@ export async function start(kubectl: Kubectl, service: Service, { workloads, cro
     }
 }
 
-/** Waits until what was started is ready. @throws Failure when it is not in time */
+/**
+ * Waits until the started workloads are ready.
+ * @throws Failure when they are not in time
+ */
 export async function waitForStart(kubectl: Kubectl, { namespace }: Service, { workloads }: Stopped): Promise<void> {
     for (const { kind, name, replicas } of workloads) {
         if (replicas > 0) {

@@ -18,7 +18,7 @@ const answersSchema = z.looseObject({
 /** Settings by name, and the secrets by chart and key. */
 export type Answers = z.output<typeof answersSchema>;
 
-/** Those of the secret settings that the interview keeps. No file has their texts as they are. */
+/** Secret settings that the interview stores. No file has them in plain text. */
 const asked = new Set(["kubeconfig", "secrets"]);
 
 const asJson = (value: unknown) => `${JSON.stringify(value, undefined, 2)}\n`;
@@ -55,7 +55,7 @@ export function readAnswers(text: string): Answers {
     return answersSchema.parse(answers);
 }
 
-/** The declarations, with none of what an encrypted value was checked for when it was given. */
+/** The declarations, without the checks that an encrypted value passed when it was set. */
 function withStandIns(declarations: SecretDeclarations, given: Answers["secrets"]): SecretDeclarations {
     return Object.fromEntries(
         Object.entries(declarations).map(([chart, keys]) => [
@@ -75,7 +75,7 @@ function withStandIns(declarations: SecretDeclarations, given: Answers["secrets"
 /**
  * Checks a config as the program will.
  *
- * @param config settings by name, with any text for what is encrypted
+ * @param config settings by name, with any string for encrypted values
  * @throws Failure that lists everything that is missing or wrong
  */
 export function checkConfig(
@@ -84,7 +84,7 @@ export function checkConfig(
     declarations: SecretDeclarations,
     stack: string,
 ): void {
-    // Encrypted values were checked when they were given.
+    // Encrypted values were checked when they were set.
     const mistakes = findMistakes(settingsSchema, config, configDescribed).filter(
         ({ keys }) => valueAt(config, keys) !== ciphertext,
     );
@@ -119,7 +119,7 @@ function at(answers: Answers, { title, path = title.replace(/^hearth:/, "").spli
     return Array.isArray(found) ? found.join(", ") : String(found ?? "");
 }
 
-/** Keeps the settings among checked answers that a stack's file does not have yet. */
+/** Stores the settings among checked answers that a stack's file does not have yet. */
 export async function keepSettings(
     file: Pick<StackFile, "at" | "set">,
     vault: Pick<Vault, "set">,
@@ -143,7 +143,7 @@ export async function keepSettings(
     }
 }
 
-/** Answers that were checked, instead of somebody at a terminal. */
+/** Checked answers, instead of a user at a terminal. */
 export function answering(answers: Answers, tell: (line: string) => void): Person {
     const answer: Person["text"] = async (asked) => {
         const found = at(answers, asked);

@@ -21,7 +21,7 @@ export interface Interview {
 
 const title = configPath;
 
-/** A cluster that is there, by its kubeconfig, or machines to build one from. */
+/** An existing cluster, by its kubeconfig, or hosts to build one from. */
 async function askCluster(interview: Interview, question: Setting): Promise<void> {
     const { person, file } = interview;
     if (file.at(["nodes"]) === undefined) {
@@ -94,7 +94,7 @@ async function askSecret({ person, file, vault }: Interview, question: Question)
     }
 }
 
-/** Asks for what the stack's file does not have yet, and keeps each answer there at once. */
+/** Prompts for settings that the stack's file does not have yet, and stores each answer there at once. */
 export async function interview(about: Interview): Promise<void> {
     for (const question of about.settings) {
         if (question.needs !== undefined && about.file.at(question.needs) === undefined) {

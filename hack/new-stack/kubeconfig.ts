@@ -4,7 +4,7 @@ import { KubeconfigError, readKubeconfig } from "../../config/kubeconfig";
  * Mistake in the answer for the kubeconfig; undefined if it could work.
  *
  * @param answer the path of one from the top folder, or its contents
- * @param context the one that is meant, if it has several
+ * @param context the one to use, if it has several
  */
 export function kubeconfigMistake(answer: string, context?: string): string | undefined {
     try {

@@ -1,6 +1,6 @@
 import { dnsLabel } from "../../lib/dns-label";
 
-/** The stacks that every checkout brings: the example, and the sandbox. */
+/** The stacks that every checkout contains: the example, and the sandbox. */
 const reserved = ["home", "sandbox"];
 
 /** Mistake in the name of a new stack, in words; undefined if it is valid. */

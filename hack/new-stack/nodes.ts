@@ -19,13 +19,13 @@ const mistakeBy = (schema: z.ZodType) => (answer: string) => {
     return issue && `expected ${issue.message}`;
 };
 
-/** Asks for a line that a schema accepts. */
+/** Prompts for a line that a schema accepts. */
 async function line<T>(person: Person, title: string, explanation: string, schema: z.ZodType<T>): Promise<T> {
     const answer = await person.text({ title, explanation, mistake: mistakeBy(schema) });
     return schema.parse(answer.trim());
 }
 
-/** The host key of a node, if a person has seen the same fingerprint at its console. */
+/** The host key of a node, once a person has confirmed the fingerprint on its console. */
 async function comparedKey({ person, askHostKey }: Interview, address: string): Promise<string | undefined> {
     try {
         const { line, fingerprint } = await askHostKey(address);
@@ -80,8 +80,8 @@ async function askPrivateKey({ person, vault }: Interview): Promise<void> {
 }
 
 /**
- * Asks for the machines to build the cluster from, beside those that the stack's file has. Each is kept as soon as a
- * person has compared its host key.
+ * Prompts for the hosts to build the cluster from, in addition to those in the stack's file. Each is stored as soon as
+ * a person has compared its host key.
  */
 export async function askNodes(interview: Interview): Promise<void> {
     const { person, file } = interview;

@@ -1,4 +1,4 @@
-/** Prompt, as a person sees it. */
+/** Prompt for a person. */
 export interface Asked {
     /** Names the answer: `hearth:nfs.server`. */
     readonly title: string;
@@ -13,7 +13,7 @@ export interface Asked {
 /** Source of answers: a terminal, or standard input. */
 export interface Person {
     text(asked: Asked): Promise<string>;
-    /** As `text`, and the answer is not shown. */
+    /** As `text`, but the answer is not shown. */
     secret(asked: Asked): Promise<string>;
     confirm(question: string): Promise<boolean>;
     tell(line: string): void;

@@ -2,7 +2,7 @@ import { isMap, isScalar, type YAMLMap } from "yaml";
 import { z } from "zod";
 import { type SecretDeclarations, secretMistake } from "../../components/secret-declarations";
 
-/** A setting or a secret that a person has to give. */
+/** A setting or a secret to prompt for. */
 export interface Question {
     /** Path of the answer below `hearth:`; charts and keys of secrets too: `["secrets", "arr", "api-key"]`. */
     readonly path: readonly string[];
@@ -12,15 +12,15 @@ export interface Question {
     readonly example: string;
     /** Mistake in an answer, in words; undefined if it is valid. */
     readonly mistake: (answer: string) => string | undefined;
-    /** True if no answer is one. */
+    /** True if an empty answer is valid. */
     readonly optional: boolean;
 }
 
 /** A setting in plain text. */
 export interface Setting extends Question {
-    /** Another setting, without which this one is not asked: both belong to something optional. */
+    /** Another setting, without which this one is not prompted for: both belong to something optional. */
     readonly needs?: readonly string[] | undefined;
-    /** The answer as the stack's file keeps it: several, with commas between them, are a list there. */
+    /** The answer as the stack's file stores it: a list, for several values separated by commas. */
     readonly value: (answer: string) => string | string[];
 }
 
@@ -36,7 +36,7 @@ export function comments(map: YAMLMap): Map<string, string> {
 
 const oneLine = (comment: string) => comment.replace(/\s+/g, " ").trim();
 
-/** The schema at a key, without the wrapper that says whether it may be missing; undefined where it has a default. */
+/** The schema at a key, without the wrapper that makes it optional; undefined if it has a default. */
 function fieldAt(schema: unknown, key: string): { readonly field: unknown; readonly optional: boolean } {
     const found = schema instanceof z.ZodObject ? schema.shape[key] : undefined;
     if (found instanceof z.ZodOptional) {
@@ -48,7 +48,7 @@ function fieldAt(schema: unknown, key: string): { readonly field: unknown; reado
     };
 }
 
-/** Reports whether a person can type a value in a line. */
+/** Reports whether a person can type a value in one line. */
 function isLine(schema: unknown): schema is z.ZodType {
     return schema instanceof z.ZodArray ? isLine(schema.element) : schema instanceof z.ZodType && !isNested(schema);
 }
@@ -93,8 +93,8 @@ function setting(
 }
 
 /**
- * The settings of an example that have no default, and that a person can type, in its order. What is asked is explained by the comment above it in
- * the example.
+ * The settings of an example that have no default, and that a person can type, in its order. The comment above each in
+ * the example explains it.
  *
  * @param example the map under `config` of the example's file
  */
@@ -107,7 +107,7 @@ export function settingQuestions(example: YAMLMap, schema: z.ZodType): Setting[]
         isOptional = false,
     ): Setting[] => {
         const explanations = comments(map);
-        // Its first answer decides whether something optional is wanted at all.
+        // Its first answer decides whether the optional part is configured at all.
         const first = [...path, String(map.items[0]?.key).replace(/^hearth:/, "")];
         return map.items.flatMap(({ key, value }, index) => {
             const name = String(key).replace(/^hearth:/, "");
@@ -136,8 +136,8 @@ export function settingQuestions(example: YAMLMap, schema: z.ZodType): Setting[]
 }
 
 /**
- * The secrets that a person gives: those that a chart requires or may have. What is generated is asked for only where
- * an answer is there already.
+ * The secrets to prompt for: those that a chart requires or supports. A generated one is prompted for only if it has an
+ * answer already.
  *
  * @param volunteered chart → key → answer
  */

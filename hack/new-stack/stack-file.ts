@@ -5,7 +5,7 @@ import { editableYaml, YamlError } from "../../config/yaml";
 import { Failure } from "../../lib/failure";
 import { comments } from "./questions";
 
-/** @throws Failure with the line of the first mistake; nothing of the file's text is in it */
+/** @throws Failure with the line of the first mistake, without any of the file's text */
 function readDocument(path: string): Document {
     try {
         return editableYaml(existsSync(path) ? readFileSync(path, "utf8") : "", { isSecret: () => false });
@@ -22,7 +22,7 @@ function readDocument(path: string): Document {
 /**
  * The map under `config` of a stack's file.
  *
- * @throws Failure when the file is not there or has none
+ * @throws Failure when the file does not exist or has none
  */
 export function readConfigMap(path: string): YAMLMap {
     const config = readDocument(path).get("config");
@@ -32,10 +32,10 @@ export function readConfigMap(path: string): YAMLMap {
     return config;
 }
 
-/** Stands for a text that is encrypted. */
+/** Placeholder for an encrypted string. */
 export const ciphertext = "(secret)";
 
-/** Encrypted values stand there for texts. */
+/** Placeholders replace encrypted values. */
 function withoutCiphertext(value: unknown): unknown {
     if (typeof value !== "object" || value === null || Array.isArray(value)) {
         return value;
@@ -53,11 +53,11 @@ export function valueAt(config: unknown, path: readonly PropertyKey[]): unknown 
     );
 }
 
-/** `Pulumi.<stack>.yaml` in the making. Pulumi writes the encrypted values in it, this class the others. */
+/** `Pulumi.<stack>.yaml` under construction. Pulumi writes the encrypted values in it, this class the others. */
 export class StackFile {
     readonly path: string;
 
-    /** @param example what a new setting's comment is taken from */
+    /** @param example source of a new setting's comment */
     constructor(
         readonly stack: string,
         private readonly example: YAMLMap,
@@ -95,7 +95,7 @@ export class StackFile {
         return valueAt(this.config(), path);
     }
 
-    /** Sets what stands at a path below `hearth:`, at once and entirely. */
+    /** Sets the value at a path below `hearth:`, at once and entirely. */
     set([first = "", ...rest]: readonly string[], value: unknown): void {
         const document = this.read();
         if (!isMap(document.contents)) {

@@ -1,10 +1,10 @@
 import type { Asked, Person } from "./person";
 
 /**
- * Whoever sits at the terminal.
+ * A user at the terminal.
  *
- * @param signal ends the question that is open
- * @param cancel what to throw when a question is ended, by the signal or by Ctrl-C
+ * @param signal ends the open prompt
+ * @param cancel error to throw when a prompt is ended, by the signal or by Ctrl-C
  */
 export async function terminal(signal: AbortSignal, cancel: () => Error): Promise<Person> {
     // It has no form that `require` can load.
@@ -27,7 +27,7 @@ export async function terminal(signal: AbortSignal, cancel: () => Error): Promis
             answered<string>(
                 text({ ...options(asked), ...(asked.example && { placeholder: `for instance ${asked.example}` }) }),
             ),
-        // An answer that is typed without being seen is typed again after a mistake, not corrected.
+        // A hidden answer is typed again after a mistake, not corrected.
         secret: (asked) => answered<string>(password({ ...options(asked), clearOnError: true })),
         confirm: (question) => answered<boolean>(confirm({ message: question, signal })),
         tell: (line) => log.step(line),

@@ -5,7 +5,7 @@ import { configPath } from "../../config/secrets";
 import { tool } from "../../toolchain/tools";
 import { capture } from "../capture";
 
-/** Pulumi, as far as it keeps a stack's secrets. No value is ever in its arguments. */
+/** The part of Pulumi that stores a stack's secrets. No value is ever in its arguments. */
 export class Vault {
     private readonly env: NodeJS.ProcessEnv;
 
@@ -24,12 +24,12 @@ export class Vault {
     /**
      * Reports whether the stack's file can be written to with this passphrase.
      *
-     * @throws Failure in Pulumi's words when it fails for another reason
+     * @throws Failure with Pulumi's message when it fails for another reason
      */
     async opens(file: string): Promise<boolean> {
         const directory = mkdtempSync(join(tmpdir(), "hearth-init-"));
         try {
-            // Pulumi looks at the passphrase when it encrypts: here, something that nobody reads.
+            // Pulumi checks the passphrase when it encrypts: here, a value that nothing reads.
             const copy = join(directory, file);
             copyFileSync(file, copy);
             await this.pulumi(["config", "set", "--secret", "--config-file", copy, "passphrase"], "-");
@@ -44,7 +44,7 @@ export class Vault {
         }
     }
 
-    /** Makes the stack if it is not there, and selects it. */
+    /** Creates the stack if it does not exist, and selects it. */
     async createStack(): Promise<void> {
         await this.pulumi(["stack", "select", "--create", "--secrets-provider", "passphrase"], "");
     }

@@ -21,7 +21,7 @@ export type ProgramChange =
 /** The first line of the comment, by which it is found again. Not shown. */
 export const marker = "<!-- hearth: preview -->";
 
-/** Characters that a comment may have: what every database that Gitea supports can hold. */
+/** Maximum length of a comment in characters: every database that Gitea supports can hold it. */
 export const commentLimit = 60_000;
 
 /** A block of code that its text cannot end. */
@@ -31,7 +31,7 @@ function fenced(language: string, text: string): string {
     return `${fence}${language}\n${text.trimEnd()}\n${fence}`;
 }
 
-/** The first lines of a text, as many as fit, and how many were left out. */
+/** The first lines of a text that fit, and the number of lines left out. */
 function shortened(text: string, limit: number): string {
     if (text.length <= limit) {
         return text;
@@ -64,10 +64,10 @@ function programSection(change: ProgramChange, limit: number): string {
 /**
  * The comment about a pull request, in Markdown.
  *
- * @param touched what the request changes in each Application that it touches
- * @param program what it changes for `pulumi up`
- * @param commit the commit that was looked at
- * @param limit characters that it may have
+ * @param touched changes in each Application that the request touches
+ * @param program changes for `pulumi up`
+ * @param commit the previewed commit
+ * @param limit maximum length in characters
  */
 export function previewComment(
     touched: readonly Difference[],
@@ -89,7 +89,7 @@ export function previewComment(
         ...(programShown ? [(size: number) => programSection(program, size)] : []),
         ...shown.map((difference) => (size: number) => chartSection(difference, size)),
     ];
-    // Around each text: its fences, its summary and the line that tells what was left out.
+    // Around each text: its fences, its summary and the line with the number of lines left out.
     const around = 200;
     const each = Math.floor((limit - head.join("\n\n").length) / Math.max(1, sections.length)) - around;
     return [...head, ...sections.map((section) => section(Math.max(0, each)))].join("\n\n");

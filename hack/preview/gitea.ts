@@ -33,7 +33,7 @@ async function call({ server, repository, token }: PullRequest, method: string, 
 }
 
 /**
- * Puts the preview's comment on a pull request, in place of the one from an earlier commit.
+ * Posts the preview's comment on a pull request, instead of the one from an earlier commit.
  *
  * @throws Failure with Gitea's answer when it refuses
  */

@@ -6,7 +6,7 @@ import { type KnownRelease, releaseType, type StateResource } from "./deployment
 import type { Recovery } from "./recover";
 import { freeRelease } from "./releases";
 
-/** Output of `pulumi preview --json`, as far as it is read here. */
+/** Fields of `pulumi preview --json` that are read here. */
 export interface Preview {
     readonly steps?: readonly { readonly op: string; readonly newState?: StateResource }[];
 }
@@ -37,9 +37,9 @@ export function creationsOf(
 }
 
 /**
- * Has the next run take over what the cluster has and the state does not know of: the state was lost, or is an old copy.
- * Of a Helm release, its record is in the way. Generated values would be recreated, and data encrypted with them
- * could not be read any more: the stack's file keeps them from here on.
+ * Prepares the next run to adopt objects that exist in the cluster but not in the state: the state was lost, or is an
+ * old copy. For a Helm release, its record is deleted. Generated values would be regenerated, and data encrypted with
+ * them would be lost: they are written into the stack's file.
  *
  * @param generated the values that must not be lost
  * @throws Failure when there is no preview to compare with

@@ -1,4 +1,4 @@
-/** A resource in an exported state, as far as a recovery looks at it. */
+/** Fields of a resource in an exported state that a recovery reads. */
 export interface StateResource {
     readonly urn: string;
     readonly type: string;
@@ -17,11 +17,11 @@ export interface ExportedState {
     };
 }
 
-/** A Helm release that the state or a pending operation tells of. */
+/** A Helm release in the state or in a pending operation. */
 export interface KnownRelease {
     readonly namespace: string;
     readonly name: string;
-    /** False when it was being created: as far as the state knows, there is none yet. */
+    /** False if it was being created: it is not in the state yet. */
     readonly inState: boolean;
 }
 
@@ -39,13 +39,13 @@ function providerUrn({ provider = "" }: StateResource): string {
     return provider.split("::").slice(0, -1).join("::");
 }
 
-/** A {@link KnownRelease} of a state, which says in which cluster it is. */
+/** A {@link KnownRelease} of a state, with the cluster that it is in. */
 export interface StateRelease extends KnownRelease {
     /** URN of the provider whose cluster it is in. */
     readonly provider: string;
 }
 
-/** Every Helm release of the stack: what is in the state, and what was being created when the run was killed. */
+/** Every Helm release of the stack: those in the state, and those that were being created when the run was killed. */
 export function knownReleases({ deployment }: ExportedState): StateRelease[] {
     const resources = (deployment.resources ?? []).filter(({ type }) => type === releaseType);
     const known = new Set(resources.map(({ urn }) => urn));

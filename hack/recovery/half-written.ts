@@ -10,23 +10,22 @@ function isWhole(file: string): boolean {
     }
 }
 
-/** Stacks whose state is not what it was. */
+/** Stacks whose state was changed. */
 export interface Repaired {
-    /** Those that have the state of one step before. */
+    /** Those with the state of one step before. */
     readonly old: readonly string[];
-    /** Those that have none. */
+    /** Those without any state. */
     readonly lost: readonly string[];
 }
 
 /**
- * Puts right what a run has half written into a file backend's folder.
- *
- * Attributes (`.attrs`) are written in place, and while they are cut short, every command of Pulumi ends with nothing but
- * "EOF". Nothing is lost with them: they hold a content type and a checksum. A state is replaced in one step, but on a disk
- * that is full, what takes its place is cut short, and so can be its copy (`.bak`).
+ * Repairs files that a run has partly written in a file backend's folder. Attributes (`.attrs`) are written in place,
+ * and while they are truncated, every command of Pulumi fails with nothing but "EOF". Nothing is lost with them: they
+ * hold a content type and a checksum. A state is replaced in one step, but on a full disk its replacement is truncated,
+ * and so can be its copy (`.bak`).
  *
  * @param folder the backend's
- * @param tell takes a line for each
+ * @param tell called with a line for each repair
  */
 export function repairBackend(folder: string, tell: (line: string) => void): Repaired {
     const root = join(folder, ".pulumi");

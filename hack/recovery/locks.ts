@@ -5,7 +5,7 @@ import { Failure } from "../../lib/failure";
 import { type RunningProcess, runningProcesses } from "../../lib/processes";
 import { isPulumi } from "./processes";
 
-/** A lock of Pulumi's file backend: who works on a stack, or did when it was killed. */
+/** A lock of Pulumi's file backend: the run that works on a stack, or did when it was killed. */
 export interface StackLock {
     /** Path of the lock. */
     readonly file: string;
@@ -40,8 +40,8 @@ export function readLocks(folder: string, project: string, stack: string): Stack
 }
 
 /**
- * Reports whether the run that took a lock may still be going on. A Pulumi by the lock's number counts as that run: whether it
- * is a later one that was given the same number cannot be told safely from times, since clocks are set.
+ * Reports whether the run that took a lock may still be running. A Pulumi with the lock's process number counts as that
+ * run: clocks can be set, so times cannot distinguish a later one with the same number.
  *
  * @param machine this machine's name, and its processes
  */
@@ -50,7 +50,7 @@ export function judgeLock(
     machine: { readonly hostname: string; readonly processes: readonly RunningProcess[] },
 ): "dead" | "live" | "elsewhere" {
     if (holder === undefined) {
-        // Pulumi writes a lock aside and moves it to its place: half a lock is what a machine's crash left of it.
+        // Pulumi writes a lock to a temporary file and renames it: a partial lock is left by a crash of the machine.
         return "dead";
     }
     if (holder.hostname !== machine.hostname) {
@@ -62,9 +62,9 @@ export function judgeLock(
 /**
  * Removes the locks that killed runs left on a stack.
  *
- * @param tell takes a line for each
+ * @param tell called with a line for each
  * @returns how many there were
- * @throws Failure when a run goes on, or goes on as far as can be told from here; nothing is removed then
+ * @throws Failure when a run is in progress, or may be on another machine; nothing is removed then
  */
 export function releaseDeadLocks(locks: readonly StackLock[], stack: string, tell: (line: string) => void): number {
     const machine = { hostname: hostname(), processes: [...runningProcesses()] };

@@ -4,10 +4,10 @@ import type { Kubectl } from "../kubectl";
 import { type Manifest, parseManifests } from "../manifests";
 import type { KnownRelease } from "./deployment";
 
-/** An object, as far as it is looked at here. */
+/** Fields of an object that are read here. */
 type KubernetesObject = Pick<Manifest, "kind" | "metadata">;
 
-/** Objects of a manifest, all of one namespace or of none, that are not among those that exist. */
+/** Objects of a manifest, all of one namespace or of none, that do not exist. */
 export function missingFrom(
     manifest: readonly KubernetesObject[],
     existing: readonly KubernetesObject[],
@@ -17,7 +17,10 @@ export function missingFrom(
     return manifest.filter((each) => !names.has(nameOf(each)));
 }
 
-/** An object with what Helm writes on each of a release's, beside the manifest: without it, Helm takes it for another's. */
+/**
+ * An object with Helm's ownership label and annotations, which are not in the manifest: without them, Helm refuses to
+ * manage it.
+ */
 export function ownedBy(
     { name, namespace }: Pick<KnownRelease, "name" | "namespace">,
     { metadata, ...object }: KubernetesObject,
@@ -34,10 +37,10 @@ export function ownedBy(
 }
 
 /**
- * Makes again what somebody deleted by hand of a Helm release, as Helm has it in its record. Pulumi compares a release's
- * arguments, not its objects: without this, a definition that is gone stays so, and every object of its kind fails.
+ * Recreates manually deleted objects of a Helm release, from Helm's record. Pulumi compares a release's arguments, not
+ * its objects: without this, a deleted definition stays missing, and every object of its kind fails.
  *
- * @param tell takes a line for each object
+ * @param tell called with a line for each object
  */
 export async function makeMissingObjects(
     kubectl: Kubectl,
@@ -51,13 +54,13 @@ export async function makeMissingObjects(
         { failure: `helm does not know what belongs to ${namespace}/${name}` },
     );
     const manifest = parseManifests(text);
-    // kubectl takes the objects of one namespace at a time, and with them what lives in none.
+    // kubectl accepts the objects of one namespace at a time, together with cluster-scoped ones.
     for (const each of new Set(manifest.map(({ metadata }) => metadata.namespace ?? namespace))) {
         const from = ["--namespace", each, "--filename", "-"];
         const objects = manifest.filter(({ metadata }) => (metadata.namespace ?? namespace) === each);
         const list = (items: readonly KubernetesObject[]) => JSON.stringify({ apiVersion: "v1", kind: "List", items });
         const found = await kubectl.run(["get", ...from, "--ignore-not-found", "--output", "json"], list(objects));
-        // Of several objects it prints a list, of one the object, and of none nothing.
+        // It prints a list for several objects, the object for one, and nothing for none.
         const answer = found.trim() === "" ? { items: [] } : JSON.parse(found);
         const missing = missingFrom(objects, answer.items ?? [answer]);
         if (missing.length > 0) {

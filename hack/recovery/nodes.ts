@@ -15,7 +15,7 @@ const serversSchema = z.array(
 
 type Server = z.output<typeof serversSchema>[number];
 
-/** A cluster as one of its servers knows it. */
+/** A cluster, from the facts that one of its servers has. */
 export interface FoundCluster {
     readonly identity: Identity;
     /** The administrator's kubeconfig. */
@@ -29,7 +29,7 @@ function serversOf({ file }: Stack): Server[] {
 }
 
 /**
- * Reads the result of credentials.sh with the mark in front: the cluster's id, the token of servers and the token of
+ * Parses the result of credentials.sh with the marker in front: the cluster's id, the token of servers and the token of
  * agents, a line each, then the kubeconfig. Tokens are in the full form there, `K10<hash>::server:<token>`.
  */
 export function parseCluster(text: string): FoundCluster | undefined {
@@ -43,14 +43,15 @@ export function parseCluster(text: string): FoundCluster | undefined {
         : undefined;
 }
 
-/** Asks a server for its cluster; undefined where it is in none, or does not answer, which is reported. */
+/** Reads a server's cluster; undefined if it is in none, or does not answer, which is reported. */
 async function askServer(
     server: Server,
     api: string,
     login: SshLogin,
     tell: Recovery["tell"],
 ): Promise<FoundCluster | undefined> {
-    // A host without a mark is not waited for. The script prints its result as it is, so the mark comes in front of it.
+    // A host without a marker is not waited for. The script prints its result unchanged, so the marker comes in front
+    // of it.
     const mark = "/etc/rancher/hearth-cluster";
     const input = `[ -e ${mark} ] || exit 0\nsed -n 1p ${mark}\n${scriptText("credentials", { api, node: server.name })}`;
     const { code, stdout, stderr } = await ssh(server, [asRoot("look")], { ...login, input, timeout: 120_000 });
@@ -71,8 +72,8 @@ function knownCluster({ deployment }: ExportedState): unknown {
 }
 
 /**
- * Finds the cluster of a home that is built from nodes, by SSH: a state that was lost knows neither its id nor its tokens
- * nor its kubeconfig. The stack's file keeps the first two from then on, encrypted, and the next run reads the third.
+ * Finds the cluster of a home that is built from nodes, by SSH: a lost state has neither its id nor its tokens nor its
+ * kubeconfig. The first two are written into the stack's file, encrypted, and the next run reads the third.
  *
  * @returns its kubeconfig; undefined for a home that is not built from nodes, or whose nodes are in no cluster
  */
@@ -95,7 +96,7 @@ export async function findCluster(stack: Stack, recovery: Recovery): Promise<str
     return undefined;
 }
 
-/** Has the next run know the cluster. */
+/** Makes the cluster known to the next run. */
 async function adopt({ identity, kubeconfig }: FoundCluster, { name, file }: Stack, recovery: Recovery): Promise<void> {
     const { pulumi, tell } = recovery;
     const state = await exportState(recovery);

@@ -3,7 +3,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { type RunningProcess, runningProcesses, signal } from "../../lib/processes";
 import { isPulumi, isResourcePlugin } from "./processes";
 
-/** Milliseconds for a plugin to end in peace. */
+/** Milliseconds for a plugin to end gracefully. */
 const grace = 3_000;
 
 /** Working directory of a process; undefined if it cannot be read. */
@@ -15,16 +15,15 @@ function workingDirectory(pid: number): string | undefined {
     }
 }
 
-/** Pulumi's plugins among processes whose engine is gone: whatever they do, nobody hears of it any more. */
+/** Pulumi's plugins whose engine has ended: their work has no effect on a state anymore. */
 export function orphanedPlugins(processes: readonly RunningProcess[]): RunningProcess[] {
     const engines = new Set(processes.filter(isPulumi).map(({ pid }) => pid));
     return processes.filter((each) => isResourcePlugin(each) && !engines.has(each.parent));
 }
 
 /**
- * Ends the plugins that a killed run left behind in a checkout. They would go on for minutes, with whatever they were
- * about: a Helm release would be deployed behind the back of the run that cleans up. On a system without /proc they are
- * left alone, and end by themselves.
+ * Ends the plugins that a killed run left behind in a checkout. They would run for minutes, and for instance deploy a
+ * Helm release during the cleanup. On a system without /proc they are left alone, and end by themselves.
  *
  * @param root the checkout
  * @returns how many there were

@@ -15,7 +15,7 @@ export function isPulumi(each: RunningProcess): boolean {
     return program.startsWith("pulumi") && !plugin.test(program);
 }
 
-/** Reports whether a process is a plugin that works on the world, Pulumi's own or a stand-in. */
+/** Reports whether a process is a resource plugin, Pulumi's own or a stand-in. */
 export function isResourcePlugin(each: RunningProcess): boolean {
     return programOf(each).startsWith("pulumi-resource-");
 }

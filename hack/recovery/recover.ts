@@ -12,11 +12,11 @@ export interface Recovery {
     /** The checkout, from which paths in the stack's config start. */
     readonly root: string;
     readonly stack: string;
-    /** The locks on the stack; none for a backend that has them elsewhere. */
+    /** The locks on the stack; none for a backend that stores them elsewhere. */
     readonly locks: readonly StackLock[];
-    /** Runs a command of Pulumi for the stack, with what it reads from standard input. */
+    /** Runs a command of Pulumi for the stack, with its standard input. */
     readonly pulumi: (args: readonly string[], input?: string) => Promise<string>;
-    /** Takes a line for each thing that is done. */
+    /** Called with a line for each action. */
     readonly tell: (line: string) => void;
 }
 
@@ -25,7 +25,7 @@ export async function exportState({ pulumi }: Pick<Recovery, "pulumi">, ...flags
     return JSON.parse(await pulumi(["stack", "export", ...flags]));
 }
 
-/** Looks at each release in the cluster that its provider names. */
+/** Inspects each release in the cluster that its provider names. */
 async function freeReleases(recovery: Recovery, releases: readonly StateRelease[]): Promise<void> {
     const providers = new Set(releases.map(({ provider }) => provider));
     const secrets = await exportState(recovery, "--show-secrets");
@@ -45,14 +45,12 @@ async function freeReleases(recovery: Recovery, releases: readonly StateRelease[
 }
 
 /**
- * Puts right what a killed `pulumi up` left behind, so that the next one finishes: its lock, its plugins that go on by
- * themselves, Helm releases that were cut short, and pending operations.
+ * Repairs the leftovers of a killed `pulumi up`, so that the next one completes: its lock, its orphaned plugins,
+ * interrupted Helm releases, and pending operations. Objects that were being created need nothing: the provider adopts
+ * existing ones (`upsertExistingObjects`), so the operation is forgotten. `pulumi refresh --clear-pending-creates`
+ * would forget it too, but first reads every object of the home, and imports all manual changes into the state.
  *
- * Objects that were being created need nothing: the provider takes over what is there (`upsertExistingObjects`), so the
- * operation is forgotten. `pulumi refresh --clear-pending-creates` would forget it too, but asks the cluster for every
- * object of the home first, and takes whatever somebody changed by hand into the state on the way.
- *
- * @throws Failure when a run goes on; nothing is changed then
+ * @throws Failure when a run is in progress; nothing is changed then
  */
 export async function recover(recovery: Recovery): Promise<void> {
     const { locks, pulumi, root, stack, tell } = recovery;
@@ -65,7 +63,7 @@ export async function recover(recovery: Recovery): Promise<void> {
     if (releases.length > 0) {
         await freeReleases(recovery, releases);
     }
-    // Once more, right before it is written: the less time between, the better.
+    // Checked again right before the write, to keep the interval between short.
     const state = await exportState(recovery);
     const pending = state.deployment.pending_operations ?? [];
     if (pending.length === 0) {

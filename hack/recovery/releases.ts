@@ -10,23 +10,23 @@ export interface ReleaseRecord {
 }
 
 /**
- * Helm's records that stand in the way of the next run.
+ * Helm's records that block the next run.
  *
- * - A revision that was cut short is `pending-…`, and Helm refuses the release for good: "another operation is in
- *   progress". Without that record, it goes on from the revision before.
- * - A release that the state does not know, however far it came, is refused as "a name that is still in use".
+ * - An interrupted revision is `pending-…`, and Helm refuses the release for good: "another operation is in progress".
+ *   Without that record, it continues from the revision before.
+ * - A release that is not in the state, in whatever status, is refused as "a name that is still in use".
  *
- * The objects in the cluster stay as they are, and carry the release's name: the next run takes over what is there and
- * adds what is missing. Uninstalling instead would take custom resources down with their definitions.
+ * The objects in the cluster stay as they are, and carry the release's name: the next run adopts existing ones and adds
+ * missing ones. Uninstalling instead would delete custom resources with their definitions.
  */
 export function recordsInTheWay({ inState }: KnownRelease, records: readonly ReleaseRecord[]): ReleaseRecord[] {
     return records.filter(({ metadata }) => !inState || metadata.labels.status.startsWith("pending-"));
 }
 
 /**
- * Removes Helm's records that stand in the way of the next run.
+ * Removes Helm's records that block the next run.
  *
- * @param tell takes a line for each
+ * @param tell called with a line for each
  */
 export async function freeRelease(kubectl: Kubectl, release: KnownRelease, tell: (line: string) => void) {
     const { namespace, name } = release;

@@ -17,7 +17,7 @@ interface Outcome {
     readonly problem?: string;
 }
 
-/** Runs the Job of a CronJob now, or follows the one that runs. Its success counts as that of a night. */
+/** Runs the Job of a CronJob now, or follows the running one. Its success counts as a nightly run. */
 async function runNow(
     kubectl: Kubectl,
     { metadata, status }: CronJob,
@@ -32,7 +32,7 @@ async function runNow(
     return follow(kubectl, job, tell);
 }
 
-/** A new home has no repository: the hourly Job makes it. */
+/** A new home has no repository: the hourly Job creates it. */
 async function ensureRepository(
     kubectl: Kubectl,
     cronJobs: readonly CronJob[],
@@ -115,7 +115,7 @@ export const verb = defineVerb({
                     const result = await runNow(kubectl, each, (state) => tell(`${claim} ${state}`));
                     outcomes.push({ claim, ...(result ? { result } : {}) });
                 } catch (error) {
-                    // One claim that cannot be copied keeps no other from it.
+                    // A claim that cannot be copied does not stop the others.
                     if (!(error instanceof Failure) || error.exitCode !== exitCodes.failed) {
                         throw error;
                     }

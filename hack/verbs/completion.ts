@@ -3,10 +3,10 @@ import { defineVerb, exitCodes } from "../verb";
 import { verbs } from "../verbs";
 
 /**
- * Both shells: each verb answers for itself what may come next. zsh runs bash's completions by bashcompinit.
- * `complete` takes paths as they are typed, so that nothing else by the name of a verb is completed; zsh puts the working
- * directory in front of one that begins with a dot. Where the shell is zsh, yargs adds a description to each word, which
- * bashcompinit takes for a part of it.
+ * Both shells: each verb completes its own arguments. zsh runs bash's completions by bashcompinit. `complete` matches
+ * paths as typed, so that no other command with a verb's name is completed; zsh prefixes a path that begins with a dot
+ * with the working directory. Under zsh, yargs adds a description to each word, which bashcompinit would take for a
+ * part of it.
  */
 const script = (verbs: readonly string[], prelude: string) => `${prelude}_hearth_hack() {
     local IFS=$'\\n'

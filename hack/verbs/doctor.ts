@@ -5,7 +5,7 @@ import { readStack, stackOption } from "../stack";
 import { formatTable } from "../table";
 import { defineVerb, exitCodes } from "../verb";
 
-/** Exit code when something is not as it should be. */
+/** Exit code when a check fails. */
 const unwell = 3;
 
 async function stackFindings(name: string | undefined): Promise<Finding[]> {

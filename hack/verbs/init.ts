@@ -20,13 +20,13 @@ import { defineVerb, exitCodes } from "../verb";
 
 const exampleFile = "Pulumi.home.yaml";
 
-/** Characters that a new passphrase has at least: whoever has the repository can try as many as they like. */
+/** Minimum length of a new passphrase: anybody with the repository can try any number of them. */
 const shortest = 12;
 
 /** Variables from which Pulumi reads the passphrase. */
 const passphraseVariables = ["PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"] as const;
 
-/** Somebody at a terminal, if this command has one. */
+/** A user at the terminal, if this command has one. */
 async function whoIsThere(): Promise<Person | undefined> {
     if (!process.stdin.isTTY || !process.stdout.isTTY) {
         return undefined;

@@ -18,7 +18,7 @@ function tell(line: string): void {
     process.stdout.write(`${line}\n`);
 }
 
-/** A service that no commit has yet has no namespace: it gets the one that Argo CD would make. */
+/** A service that is not committed yet has no namespace: it gets the one that Argo CD would create. */
 async function ensureNamespace(kubectl: Kubectl, application: Application): Promise<void> {
     const { namespace: name } = application;
     if ((await kubectl.run(["get", "namespace", name, "--ignore-not-found", "--output", "name"])) !== "") {
@@ -59,7 +59,7 @@ async function apply(kubectl: Kubectl, manifests: readonly Manifest[], namespace
     }
 }
 
-/** Read before anything is applied: kubectl would refuse it after that. */
+/** Read before anything is applied: kubectl would reject it after that. */
 function checkTimeout(text: string): void {
     const { error } = duration.safeParse(text);
     if (error) {

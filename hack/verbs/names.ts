@@ -10,7 +10,7 @@ import { readStack, stackOption, withKubeconfig } from "../stack";
 import { formatTable } from "../table";
 import { defineVerb, exitCodes } from "../verb";
 
-/** Quad9, which AdGuard asks too. */
+/** Quad9, which AdGuard queries too. */
 const publicServers = ["9.9.9.9", "149.112.112.112"];
 
 interface Service {
@@ -34,7 +34,7 @@ async function listIfKnown<T>(kubectl: Kubectl, kind: string): Promise<readonly 
     });
 }
 
-/** Certificate of the home's own authority; its key stays where it is. */
+/** Certificate of the home's own CA, without its key. */
 async function readAuthority(kubectl: Kubectl): Promise<string | undefined> {
     const query = ["get", "secret", "internal-ca", "--namespace", "cert-manager", "--ignore-not-found"];
     const encoded = await kubectl.run([...query, "--output", "jsonpath={.data.tls\\.crt}"]);

@@ -25,7 +25,7 @@ const defaults = {
     nfs: { server: "nas.home.arpa", path: "/export" },
 };
 
-/** A text or a map in one line of YAML. */
+/** A string or a map in one line of YAML. */
 const inYaml = (value: unknown) => stringify(value, { lineWidth: 0, collectionStyle: "flow" }).trim();
 
 function fill(file: string, values: Readonly<Record<string, string>>): string {
@@ -38,7 +38,7 @@ function write(path: string, text: string): void {
     process.stdout.write(`  ${path}\n`);
 }
 
-/** Adds a line to the list of resources, which is in order of the names. */
+/** Adds a line to the list of resources, which is sorted by name. */
 function kustomizationWith(resource: string): string {
     const document = parseDocument(readFileSync(join(cluster, "kustomization.yaml"), "utf8"));
     const resources = isMap(document.contents) && document.get("resources");
@@ -91,7 +91,7 @@ export const verb = defineVerb({
             }),
     examples: [["$0 wishlist --image ghcr.io/cmintey/wishlist:v0.53.2 --port 3280", "a list of wishes"]],
     run: async ({ name, host = name, title = name, description = title, ...given }) => {
-        tool("helm4"); // What is missing is said before anything is written.
+        tool("helm4"); // Missing tools are reported before anything is written.
         const hosts = await ingressHosts(root, readApplications(root, defaults.cluster), defaults);
         const service = readNewService({ ...given, name, host, title, description }, hosts);
         const values = {
@@ -111,7 +111,7 @@ export const verb = defineVerb({
         try {
             await writeService(service, values);
         } catch (error) {
-            // The same command can be run again after the mistake is fixed.
+            // The same command can be rerun after the mistake is fixed.
             rmSync(join("charts", name), { recursive: true, force: true });
             rmSync(`${cluster}/apps/${name}.yaml`, { force: true });
             writeFileSync(list, before);

@@ -10,7 +10,7 @@ import { programChange } from "../preview/program";
 import { readStack, stackOption } from "../stack";
 import { defineVerb, exitCodes } from "../verb";
 
-/** @throws Failure when a variable that every job of Gitea Actions has is not there */
+/** @throws Failure when a variable that every job of Gitea Actions has is missing */
 function variable(name: string): string {
     const value = process.env[name];
     if (value === undefined || value === "") {

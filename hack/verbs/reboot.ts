@@ -21,7 +21,7 @@ interface Node {
 const isReady = ({ status }: Node) =>
     status?.conditions?.some(({ type, status: value }) => type === "Ready" && value === "True") ?? false;
 
-/** Asks every few seconds until there is an answer. */
+/** Polls every few seconds until there is an answer. */
 async function until(what: string, ask: () => Promise<boolean>): Promise<void> {
     const end = Date.now() + limit * 1_000;
     while (!(await ask())) {
@@ -82,7 +82,7 @@ export const verb = defineVerb({
                 });
             }
             tell(`restarting ${name}`);
-            // The session ends with the system that it is on.
+            // The session ends with the system that it runs on.
             const input = "systemctl reboot\n";
             const { code, stderr } = await ssh(node, [asRoot("reboot")], { ...login, input, timeout: 30_000 });
             // A signal of the shutdown may end the session first.

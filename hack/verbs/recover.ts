@@ -34,7 +34,7 @@ async function withCluster(
     return isKnown ? withKubeconfig(stack, (path) => use(new Kubectl(path))) : undefined;
 }
 
-/** Names of the Helm releases that Argo CD keeps as Git says. */
+/** Names of the Helm releases that Argo CD manages. */
 function releasesInGit({ settings }: Stack): Set<string> {
     return new Set(
         readApplications(root, settings.cluster).flatMap(({ manifest }) => {

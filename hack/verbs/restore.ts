@@ -25,7 +25,7 @@ function ofClaim(cronJobs: readonly CronJob[], chart: string, claim: string | un
     return found;
 }
 
-/** Refuses another restore while one is half done, and names the two ways on. */
+/** Rejects another restore while one is incomplete, and names the two ways to continue. */
 function checkSame(chart: string, journal: Journal, asked: { claim?: string; at?: string }): void {
     if (asked.at !== undefined || asked.claim !== undefined) {
         const times = journal.claims.map(({ claim, time }) => `${claim} of ${time}`).join(", ");

@@ -13,10 +13,10 @@ import { readStack, stackOption, withKubeconfig } from "../stack";
 import { formatTable } from "../table";
 import { defineVerb, exitCodes } from "../verb";
 
-/** Exit code when something is not as it should be. */
+/** Exit code when there is a problem. */
 const notReady = 3;
 
-/** Seconds between two looks with --watch. */
+/** Seconds between two polls with --watch. */
 const interval = 2;
 
 async function readObjects(kubectl: Kubectl): Promise<HomeObjects> {
@@ -103,14 +103,14 @@ function format({ nodes, applications, backups, first }: HomeStatus, copies: boo
     ].join("\n");
 }
 
-/** Shows what is new, in place of what was there, and for so long that a person can read it. */
+/** Replaces the previous output, for long enough that a person can read it. */
 async function show(text: string): Promise<void> {
     const clear = process.stdout.isTTY ? "\u001b[2J\u001b[H" : "";
     process.stdout.write(`${clear}${new Date().toISOString()}\n${text}\n`);
     await pause(interval * 1_000);
 }
 
-/** Looks once, or again and again, at the same cluster. */
+/** Polls once, or repeatedly, the same cluster. */
 async function look(
     kubectl: Kubectl,
     { watch, json, copies }: { watch?: boolean; json?: boolean; copies: boolean },
@@ -151,7 +151,7 @@ export const verb = defineVerb({
                     look(new Kubectl(path), { watch, json, copies: hasBackup(stack) }),
                 );
             } catch (error) {
-                // Whoever watches wants to see it come back, or come up.
+                // With --watch, an unreachable cluster is expected to come up.
                 if (!watch || interrupted() || !(error instanceof Failure)) {
                     throw error;
                 }

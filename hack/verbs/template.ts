@@ -15,7 +15,7 @@ import { render } from "../render";
 import { clusterFacts, readStack, type Stack, stackOption, withKubeconfig } from "../stack";
 import { defineVerb, exitCodes } from "../verb";
 
-/** Keys and comments stand out; the text itself stays as it is. */
+/** Highlights keys and comments without changing the text. */
 function highlight(yaml: string): string {
     return yaml
         .replace(/^( *(?:- )?)([\w./-]+)(?=:(?: |$))/gm, (_, indent: string, key: string) => indent + colors.cyan(key))

@@ -13,7 +13,7 @@ import { defineVerb, exitCodes } from "../verb";
 /** Seconds until removed objects have to be gone; pods have 30 s to end. */
 const removalLimit = 120;
 
-/** An object that Argo CD keeps for an Application, as its status names it. */
+/** An object that Argo CD manages for an Application, as its status names it. */
 interface Resource {
     readonly group?: string;
     readonly version: string;
@@ -22,10 +22,10 @@ interface Resource {
     readonly name: string;
 }
 
-/** An object of a definition is whoever's: without the definition, those of every other chart would go too. */
+/** Any chart may own objects of a definition: deleting the definition would delete those of every other chart too. */
 const isKept = ({ kind }: Manifest) => kind === "PersistentVolumeClaim" || kind === "CustomResourceDefinition";
 
-/** Argo CD's own controller, without which nothing that a commit says comes to the cluster. */
+/** Argo CD's own controller, without which no commit is deployed. */
 const isArgoCD = ({ kind, metadata }: Manifest) =>
     kind === "StatefulSet" && metadata.name === "argocd-application-controller";
 
