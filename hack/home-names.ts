@@ -1,6 +1,10 @@
 /** Ingress, as the API server lists it. */
 export interface Ingress {
-    readonly metadata: { readonly namespace: string; readonly name: string };
+    readonly metadata: {
+        readonly namespace: string;
+        readonly name: string;
+        readonly annotations?: Readonly<Record<string, string>>;
+    };
     readonly spec: {
         readonly rules?: readonly { readonly host?: string }[];
         readonly tls?: readonly unknown[];
@@ -24,6 +28,8 @@ export interface HomeName {
     readonly tls: boolean;
     /** Addresses of its ingress controller; empty until it has any. */
     readonly addresses: readonly string[];
+    /** Login before it on the Internet, as its chart says (`ingress.public`); undefined for a name that is not public. */
+    readonly login?: "pangolin" | "none";
 }
 
 /** Names in Traefik's Host() matchers. */
@@ -46,11 +52,13 @@ export function homeNames(
     const all = [
         ...ingresses.flatMap(({ metadata, spec, status }) => {
             const own = (status?.loadBalancer?.ingress ?? []).flatMap(({ ip }) => ip ?? []);
+            const open = metadata.annotations?.["hearth/public"];
             return (spec.rules ?? []).flatMap(({ host }) => ({
                 name: host ?? "",
                 object: `${metadata.namespace}/${metadata.name}`,
                 tls: (spec.tls ?? []).length > 0,
                 addresses: own.length > 0 ? own : traefik,
+                ...(open === undefined ? {} : { login: open === "none" ? ("none" as const) : ("pangolin" as const) }),
             }));
         }),
         ...routes.flatMap(({ metadata, spec }) =>

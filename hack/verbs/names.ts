@@ -3,6 +3,7 @@ import { isIP } from "node:net";
 import { Failure } from "../../lib/failure";
 import { type OrderObject, pendingOrders } from "../certificate-orders";
 import { colors } from "../colors";
+import { type Access, accessTo, readEdgeNames } from "../edge-names";
 import { homeNames, type Ingress, type IngressRoute } from "../home-names";
 import { Kubectl } from "../kubectl";
 import { type Answer, checkName, type NameReport } from "../name-check";
@@ -47,17 +48,20 @@ interface HomeReport {
     readonly dns: readonly string[];
     /** SHA-256 fingerprint of the home's own certificate authority; undefined in a home without one. */
     readonly authority: string | undefined;
-    readonly names: readonly NameReport[];
+    readonly names: readonly (NameReport & { readonly access: Access })[];
+    /** Names that the edge serves, and the home does not; undefined where the edge cannot be asked. */
+    readonly strays: readonly string[] | undefined;
     /** Certificates that are not ready, and why. */
     readonly pending: readonly string[];
 }
 
 async function readReport(kubectl: Kubectl, given: string | undefined): Promise<HomeReport> {
-    const [ingresses, routes, services, authority, ...ordered] = await Promise.all([
+    const [ingresses, routes, services, authority, served, ...ordered] = await Promise.all([
         kubectl.list<Ingress>("ingresses.networking.k8s.io", "--all-namespaces"),
         listIfKnown<IngressRoute>(kubectl, "ingressroutes.traefik.io"),
         kubectl.list<Service>("services", "--all-namespaces", "--field-selector", "spec.type=LoadBalancer"),
         readAuthority(kubectl),
+        readEdgeNames(kubectl),
         ...["certificates.cert-manager.io", "orders.acme.cert-manager.io", "challenges.acme.cert-manager.io"].map(
             (kind) => listIfKnown<OrderObject>(kubectl, kind),
         ),
@@ -74,24 +78,32 @@ async function readReport(kubectl: Kubectl, given: string | undefined): Promise<
         dns: inside,
         authority: authority && new X509Certificate(authority).fingerprint256,
         pending: pendingOrders(ordered.flat()),
-        names: await Promise.all(names.map((each) => checkName(each, { inside, outside: publicServers, authority }))),
+        strays: served?.filter((each) => !names.some(({ name }) => name === each)),
+        names: await Promise.all(
+            names.map(async (each) => {
+                const report = await checkName(each, { inside, outside: publicServers, authority });
+                const { access, problems } = accessTo(each, served);
+                return { ...report, access, problems: [...report.problems, ...problems] };
+            }),
+        ),
     };
 }
 
 const answer = (found: Answer) => (typeof found === "string" ? found : found.join(" "));
 
-function format({ authority, names: reports, pending }: HomeReport): string {
-    const rows = reports.map(({ name, inside, outside, certificate, tls, problems }) => [
+function format({ authority, names: reports, strays, pending }: HomeReport): string {
+    const rows = reports.map(({ name, inside, outside, access, certificate, tls, problems }) => [
         problems.length > 0 ? colors.red("bad") : colors.green("ok"),
         name,
         answer(inside),
         answer(outside),
+        access,
         certificate?.issuer ?? (tls ? "-" : "plain HTTP"),
         certificate?.until ?? "-",
     ]);
     const wrong = reports.filter(({ problems }) => problems.length > 0);
     return [
-        formatTable(["", "NAME", "INSIDE", "OUTSIDE", "ISSUER", "UNTIL"], rows),
+        formatTable(["", "NAME", "INSIDE", "OUTSIDE", "INTERNET", "ISSUER", "UNTIL"], rows),
         "",
         ...wrong.flatMap(({ name, object, problems }) => [
             `${colors.bold(name)} (${object})`,
@@ -99,6 +111,9 @@ function format({ authority, names: reports, pending }: HomeReport): string {
             "",
         ]),
         ...(pending.length > 0 ? [...pending, ""] : []),
+        ...(strays === undefined ? ["The edge cannot be asked what it serves: docs/runbooks/TunnelDown.md", ""] : []),
+        ...(strays ?? []).map((each) => `${each} is open on the Internet, and no name of the home`),
+        ...(strays?.length ? ["Delete it on Pangolin's pages: docs/runbooks/OpenWithoutChart.md", ""] : []),
         ...(authority ? [`SHA-256 fingerprint of the home's certificate authority: ${authority}`] : []),
         wrong.length > 0
             ? `${wrong.length} of ${reports.length} names do not work: docs/names.md`
@@ -108,7 +123,8 @@ function format({ authority, names: reports, pending }: HomeReport): string {
 
 /** `hack/names` */
 export const verb = defineVerb({
-    describe: "Every name of the home: where it leads inside and outside, its certificate, and what is wrong",
+    describe:
+        "Every name of the home: where it leads inside and outside, who reaches it, its certificate, and what is wrong",
     options: (parser) =>
         parser
             .options({
@@ -134,7 +150,10 @@ export const verb = defineVerb({
         const stack = await readStack(name);
         const report = await withKubeconfig(stack, (path) => readReport(new Kubectl(path), dns));
         process.stdout.write(`${json ? JSON.stringify(report, undefined, 2) : format(report)}\n`);
-        const isWrong = report.pending.length > 0 || report.names.some(({ problems }) => problems.length > 0);
+        const isWrong =
+            report.pending.length > 0 ||
+            (report.strays ?? []).length > 0 ||
+            report.names.some(({ problems }) => problems.length > 0);
         return isWrong ? exitCodes.failed : exitCodes.done;
     },
 });

@@ -89,18 +89,10 @@ function isLookedAt(manifest: Manifest): boolean {
     );
 }
 
-let connections: Connection[];
-let ofSystem: Connection[];
-
-beforeAll(async () => {
-    const workspace = new Workspace("helm4");
+/** Every way that the policies of objects leave open, as the evaluator of NetworkPolicies sees it. */
+async function openConnections(manifests: readonly unknown[]): Promise<Connection[]> {
     const directory = mkdtempSync(join(tmpdir(), "hearth-connections-"));
     try {
-        const manifests: unknown[] = [...others];
-        await inParallel(charts, async (chart) => {
-            manifests.push(...(await workspace.render(chart, ...exampleOf(chart))).map(withoutIpv6));
-        });
-        manifests.push(...(await renderSystem()).filter(isLookedAt));
         // The evaluator reads YAML 1.1, to which the word `no` in a command is no text unless it is quoted.
         const documents = manifests.map((each) => stringify(each, { version: "1.1" }));
         writeFileSync(join(directory, "all.yaml"), documents.join("---\n"));
@@ -115,15 +107,30 @@ beforeAll(async () => {
                 const [, from = "", to = "", ports = ""] = /^(\S+) => (\S+) : (.*)$/.exec(line) ?? [];
                 return JSON.stringify({ from: nameOf(from), to: nameOf(to), ports });
             });
-        const all: Connection[] = [...new Set(lines)].sort().map((line) => JSON.parse(line));
-        const isOutside = (end: string) => outside.has(end) || system.test(end);
-        connections = all.filter(({ from, to }) => ![from, to].every(isOutside) && !isSystem(from) && !isSystem(to));
-        ofSystem = all.filter(({ to }) => isSystem(to));
+        return [...new Set(lines)].sort().map((line) => JSON.parse(line));
     } finally {
-        workspace.remove();
         rmSync(directory, { recursive: true });
     }
+}
+
+let workspace: Workspace;
+let connections: Connection[];
+let ofSystem: Connection[];
+
+beforeAll(async () => {
+    workspace = new Workspace("helm4");
+    const manifests: unknown[] = [...others];
+    await inParallel(charts, async (chart) => {
+        manifests.push(...(await workspace.render(chart, ...exampleOf(chart))).map(withoutIpv6));
+    });
+    manifests.push(...(await renderSystem()).filter(isLookedAt));
+    const all = await openConnections(manifests);
+    const isOutside = (end: string) => outside.has(end) || system.test(end);
+    connections = all.filter(({ from, to }) => ![from, to].every(isOutside) && !isSystem(from) && !isSystem(to));
+    ofSystem = all.filter(({ to }) => isSystem(to));
 }, 300_000);
+
+afterAll(() => workspace.remove());
 
 /** Where somebody gets, with the ports. */
 const reachedBy = (from: string) =>
@@ -157,6 +164,21 @@ test("only published ports are reachable from outside the cluster without the in
         ["syncthing/syncthing", "TCP 22000,UDP 22000"],
     ]);
 });
+
+test("`public: true` opens the service's own port to the edge alone, and nothing without the line", async () => {
+    const edge = await workspace.render("pangolin", ...exampleOf("pangolin"));
+    const withJellyfin = async (ingress: object) => {
+        const values = ["--set-json", `workloads=${JSON.stringify({ jellyfin: { ingress } })}`];
+        const objects = [...edge, ...(await workspace.render("jellyfin", ...values))];
+        const all = await openConnections([...others, ...objects.map(withoutIpv6)]);
+        return all.filter(({ from, to }) => to.startsWith("jellyfin/") && !/^(jellyfin|kube-system)\//.test(from));
+    };
+
+    expect(await withJellyfin({})).toEqual([]);
+    expect(await withJellyfin({ public: true })).toEqual([
+        { from: "pangolin/gerbil", to: "jellyfin/jellyfin", ports: "TCP 8096" },
+    ]);
+}, 60_000);
 
 test("qBittorrent reaches the Internet only through its tunnel, here to Windscribe", () => {
     expect(reachedBy("qbittorrent/qbittorrent")).toEqual([["Internet", "UDP 1194"]]);

@@ -93,5 +93,6 @@ test("no pod has a default account's token, and only the reviewed ones have an a
         "monitoring/events (events)",
         "monitoring/kube-state-metrics (kube-state-metrics)",
         "monitoring/prometheus (prometheus)",
+        "pangolin/publisher (publisher)",
     ]);
 });

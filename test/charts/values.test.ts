@@ -80,6 +80,27 @@ const mistakes: readonly [what: string, chart: string, values: object, key: stri
         "host name without the domain",
     ],
     [
+        "a service without a login, and without a reason",
+        "ntfy",
+        { workloads: { ntfy: { ingress: { public: true, login: "none" } } } },
+        "workloads.ntfy.ingress.reason is missing",
+        "why no login is before it on the Internet",
+    ],
+    [
+        "a reason for what has a login",
+        "ntfy",
+        { workloads: { ntfy: { ingress: { public: true, reason: "phones" } } } },
+        "workloads.ntfy.ingress.reason",
+        "both, or neither",
+    ],
+    [
+        "a login of a service that is not on the Internet",
+        "ntfy",
+        { workloads: { ntfy: { ingress: { login: "pangolin" } } } },
+        "workloads.ntfy.ingress.login",
+        "public: true beside it",
+    ],
+    [
         "a list for an object",
         "ntfy",
         { workloads: { ntfy: { ingress: ["ntfy"] } } },

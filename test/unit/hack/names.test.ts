@@ -5,6 +5,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createSecureContext, createServer, type SecureContext } from "node:tls";
+import { accessTo, edgeNames } from "../../../hack/edge-names";
 import { type HomeName, homeNames } from "../../../hack/home-names";
 import { checkName, lookUp } from "../../../hack/name-check";
 
@@ -225,4 +226,56 @@ test("without the home's CA, its certificates are not trusted", async () => {
 test("a name that does not exist is distinguished from a server that does not answer", async () => {
     expect(await lookUp(surroundings.inside, "absent.home.arpa")).toBe("no record");
     expect(await lookUp(["127.0.0.1:1"], "good.home.arpa")).toBe("no answer");
+});
+
+describe("access from the Internet", () => {
+    const name = (login?: "pangolin" | "none") => ({
+        ...{ name: "photos.home.arpa", object: "immich/immich" },
+        ...(login === undefined ? {} : { login }),
+    });
+    const served = edgeNames(
+        JSON.stringify({
+            http: {
+                routers: {
+                    "1-router": { rule: "Host(`photos.home.arpa`)" },
+                    "1-redirect": { rule: "Host(`photos.home.arpa`)" },
+                    "2-router": { rule: "HostRegexp(`^[^.]+.x.home.arpa$`) && PathPrefix(`/a`)" },
+                },
+            },
+        }),
+    );
+
+    test("names of the edge are those of Traefik's configuration, each once", () => {
+        expect(served).toEqual(["^[^.]+.x.home.arpa$", "photos.home.arpa"]);
+        expect(edgeNames("{}")).toEqual([]);
+    });
+
+    test("a name is closed, behind a login, or open, as its chart says", () => {
+        expect(accessTo(name(), [])).toEqual({ access: "closed", problems: [] });
+        expect(accessTo(name("pangolin"), served)).toEqual({ access: "login", problems: [] });
+        expect(accessTo(name("none"), served)).toEqual({ access: "open", problems: [] });
+        expect(accessTo({ ...name("pangolin"), object: "pangolin/pangolin" }, []).access).toBe("login");
+    });
+
+    test("a name that is open without its chart, or closed in spite of it, is a problem", () => {
+        expect(accessTo(name(), served)).toEqual({
+            access: "undeclared",
+            problems: [expect.stringContaining("its chart does not say so")],
+        });
+        expect(accessTo(name("pangolin"), []).problems).toEqual([expect.stringContaining("logs deploy/publisher")]);
+    });
+
+    test("an edge that cannot be asked is no reason to call a name closed", () => {
+        expect(accessTo(name(), undefined)).toEqual({ access: "unknown", problems: [] });
+    });
+
+    test("the annotation of a chart's Ingress is the login of its names", () => {
+        const ingress = (login: string) => ({
+            metadata: { ...metadata("ntfy", "ntfy"), annotations: { "hearth/public": login } },
+            spec: { rules: [{ host: "ntfy.home.arpa" }] },
+        });
+
+        expect(homeNames([ingress("none")], [], traefik)[0]?.login).toBe("none");
+        expect(homeNames([ingress("pangolin")], [], traefik)[0]?.login).toBe("pangolin");
+    });
 });

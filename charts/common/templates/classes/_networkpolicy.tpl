@@ -25,7 +25,11 @@ it has use for them), and what it reaches besides the cluster's DNS.
 {{- $network := .workload.network | default dict -}}
 {{- $from := $network.from | default list -}}
 {{- with .workload.ingress -}}
-  {{- $from = append $from (dict "namespace" "kube-system" "workload" "traefik" "ports" (list (.port | default "http"))) -}}
+  {{- $ports := list (.port | default "http") -}}
+  {{- $from = append $from (dict "namespace" "kube-system" "workload" "traefik" "ports" $ports) -}}
+  {{- if .public -}}
+    {{- $from = append $from (dict "namespace" "pangolin" "workload" "gerbil" "ports" $ports) -}}
+  {{- end -}}
 {{- end -}}
 {{- with .workload.metrics -}}
   {{- $ports := append (include "common.metricsPorts" $ | splitList " ") (toString .port) | compact | uniq -}}
@@ -136,6 +140,12 @@ spec:
 {{- end }}
 {{- if .cluster }}
 - namespaceSelector: {}
+{{- end }}
+{{- if .public }}
+- namespaceSelector: {}
+  podSelector:
+    matchLabels:
+      hearth/public: "true"
 {{- end }}
 {{- if or .namespace .workload }}
 {{- with .namespace }}

@@ -26,6 +26,10 @@ metadata:
     {{- if or $first $workload.plain }}
     hearth/backup-target: "true"
     {{- end }}
+    {{- if ($workload.ingress | default dict).public }}
+    {{- /* The edge's policy names it: charts/pangolin. */}}
+    hearth/public: "true"
+    {{- end }}
   {{- with $annotations }}
   annotations:
     {{- toYaml . | nindent 4 }}

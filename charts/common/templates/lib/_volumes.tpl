@@ -83,7 +83,7 @@ one say the name under different keys. Takes (root, secret, key).
 A Secret of cert-manager's: the pod waits for the internal CA, which issues within seconds, since programs read their
 certificate authorities once. An issuer elsewhere may take long, and writes no ca.crt.
 */}}
-{{- if and .secret.name (ne .root.Values.common.global.clusterIssuer "internal-ca") }}
+{{- if or .secret.optional (and .secret.name (ne .root.Values.common.global.clusterIssuer "internal-ca")) }}
 optional: true
 {{- end }}
 {{- with .secret.items }}

@@ -95,6 +95,17 @@ Takes (root, name, workload).
 {{- if and (eq $workload.kind "CronJob") (not $workload.schedule) -}}
   {{- fail (printf "\n\n%s.schedule is missing; accepted: string (when a CronJob runs, as in crontab)\n" $at) -}}
 {{- end -}}
+{{- with $workload.ingress -}}
+  {{- if and (eq (.login | default "") "none") (not .reason) -}}
+    {{- fail (printf "\n\n%s.ingress.reason is missing; accepted: string (why no login is before it on the Internet), or remove login: none\n" $at) -}}
+  {{- end -}}
+  {{- if and .reason (ne (.login | default "") "none") -}}
+    {{- fail (printf "\n\n%s.ingress.reason explains login: none, which is missing; accepted: both, or neither\n" $at) -}}
+  {{- end -}}
+  {{- if and .login (not .public) -}}
+    {{- fail (printf "\n\n%s.ingress.login is for the Internet, where it is not; accepted: public: true beside it, or no login\n" $at) -}}
+  {{- end -}}
+{{- end -}}
 {{- with $workload.tokenFor -}}
   {{- $names := concat (list $.name) (keys ($workload.sidecars | default dict)) (keys ($workload.init | default dict)) -}}
   {{- if not (has . $names) -}}
