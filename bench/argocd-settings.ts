@@ -11,14 +11,14 @@ import { machine, results } from "./record";
 import { type Cost, kubectl, measure, refreshAll } from "./sandbox";
 
 /**
- * What Argo CD's settings change: `npx tsx bench/argocd-settings.ts [number of Applications]`. One home, whose Argo CD is
- * started anew with each of the settings in turn, twice over; each time it reads all charts anew with nothing changed,
- * and takes a commit to the library, which it renders and syncs everywhere. Prints a table and writes
+ * Effect of Argo CD's settings: `npx tsx bench/argocd-settings.ts [number of Applications]`. One home, whose Argo CD is
+ * restarted with each of the settings in turn, twice; each time it rereads all charts without a change, and deploys a
+ * commit to the library, which it renders and syncs everywhere. Prints a table and writes
  * bench/results/argocd-settings.json.
  */
 const rounds = 2;
 
-/** The workload of each setting, and the default that Argo CD has in its place. */
+/** The workload of each setting, and Argo CD's default for it. */
 const workloads = {
     ARGOCD_APPLICATION_CONTROLLER_STATUS_PROCESSORS: ["statefulset/argocd-application-controller", "20"],
     ARGOCD_APPLICATION_CONTROLLER_OPERATION_PROCESSORS: ["statefulset/argocd-application-controller", "10"],
@@ -32,7 +32,7 @@ type Settings = Readonly<Record<Name, string>>;
 
 const names = Object.keys(workloads) as Name[];
 
-/** What is tried, as differences from the chart's own. */
+/** Settings to measure, as differences from the chart's own. */
 const variants: Readonly<Record<string, Partial<Settings>>> = {
     "as the chart has them": {},
     "50 calls a second, Argo CD's default": { ARGOCD_K8S_CLIENT_QPS: "50", ARGOCD_K8S_CLIENT_BURST: "100" },

@@ -22,14 +22,14 @@ import {
 } from "./sandbox";
 
 /**
- * What the gates cost, and what other ways of deploying the same 27 services do: `npx tsx bench/bootstrap.ts [ways]`.
- * Each way has a sandbox of its own, which is started before the clock is, and begins by `pulumi up` of everything below
- * the tiers. Deletes the sandbox of this checkout; wants it committed. Prints a table and writes
+ * Cost of the gates, and of other ways to deploy the same 27 services: `npx tsx bench/bootstrap.ts [ways]`. Each way
+ * has a sandbox of its own, which is started before the clock is, and begins by `pulumi up` of everything below the
+ * tiers. Deletes the sandbox of this checkout, which has to be committed. Prints a table and writes
  * bench/results/bootstrap.json; ways that are not named keep their results of an earlier run.
  */
 const root = resolve(__dirname, "..");
 
-/** Everything that deploys has this many releases at a time under way, where it can be told. */
+/** Every way has this many releases at a time in progress, if it can be set. */
 const concurrency = 8;
 
 const helmfileTool: GoTool = {
@@ -46,7 +46,7 @@ interface Home {
     readonly applications: readonly Application[];
 }
 
-/** A way to have all services of the home run. */
+/** A way to deploy all services of the home. */
 const ways: Readonly<Record<string, { readonly what: string; readonly deploy: (home: Home) => Promise<void> }>> = {
     gated: {
         what: "pulumi up: a tier is Synced and Healthy before the next begins; the root Application last",
@@ -119,15 +119,15 @@ async function withFile(home: Home, content: string, use: (file: string) => Prom
     await use(file);
 }
 
-/** What a way took, from an empty cluster to services that run. */
+/** Cost of a way, from an empty cluster to running services. */
 interface Measured extends Cost {
     readonly way: string;
     readonly what: string;
-    /** When the parts of it were over, in seconds from its begin. */
+    /** End times of its parts, in seconds from its start. */
     readonly parts: Readonly<Record<string, number>>;
 }
 
-/** When the parts of the run that made the stack were over: as each component is registered when those before it are done. */
+/** End times of the run's parts: each component is registered when those before it are done. */
 function partsOfRun(start: number): Record<string, number> {
     const state = join(root, ".state/.pulumi/stacks/hearth/sandbox.json");
     const { checkpoint } = JSON.parse(readFileSync(state, "utf8"));

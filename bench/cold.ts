@@ -7,8 +7,8 @@ import { machine, results } from "./record";
 
 /**
  * Time and space that `npm start` takes on a machine that has nothing but Node, Go and Git: `npx tsx bench/cold.ts`, or
- * `npx tsx bench/cold.ts test` for `npm test`. It clones the last commit into an empty home folder, where npm, Go,
- * Pulumi and the toolchain keep all that they download and build. Writes bench/results/cold.json.
+ * `npx tsx bench/cold.ts test` for `npm test`. It clones the last commit into an empty home folder, which gets all
+ * downloads and builds of npm, Go, Pulumi and the toolchain. Writes bench/results/cold.json.
  */
 const root = resolve(__dirname, "..");
 

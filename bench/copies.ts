@@ -43,7 +43,7 @@ export function homeOf(count: number, editStack: (text: string) => string = (tex
     )) {
         rmSync(join(directory, "charts", chart), { recursive: true });
     }
-    // The values of Argo CD stand in the folder of that chart.
+    // The values of Argo CD are in the folder of that chart.
     const manifest = readFileSync(join(root, `clusters/home/apps/${model}.yaml`), "utf8");
     mkdirSync(join(directory, "clusters/home/apps"));
     const names = Array.from({ length: count }, (_, index) => numbered(index));
@@ -67,12 +67,12 @@ export function homeOf(count: number, editStack: (text: string) => string = (tex
         join(directory, "clusters/home/kustomization.yaml"),
         `apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\ncomponents:\n  - ../shared\nresources:\n${names.map((name) => `  - apps/${name}.yaml\n`).join("")}`,
     );
-    // No service of this home has a secret that must be given.
+    // No service of this home has a secret that must be set.
     const stackFile = join(directory, "Pulumi.sandbox.yaml");
     const withoutSecrets = readFileSync(stackFile, "utf8").replace(/ {2}hearth:secrets:\n(?: {4,}.*\n)*/, "");
     writeFileSync(stackFile, editStack(withoutSecrets));
     git("init", "--quiet", "--initial-branch=main");
-    // A link, which Argo CD refuses in a repository.
+    // A link, which Argo CD rejects in a repository.
     appendFileSync(join(directory, ".git/info/exclude"), "node_modules\n");
     git("add", "--all");
     git("-c", "user.name=bench", "-c", "user.email=bench@localhost", "commit", "--quiet", "--message=bench: a home");

@@ -11,7 +11,7 @@ import { type Cost, measure, pulumiUp, selectStack, untilReady } from "./sandbox
 
 const administrator: Account = { name: "hearth", password: "of the benchmark's Gitea" };
 
-/** What a commit takes, from the push until every Application that it touches is Synced and Healthy on it. */
+/** Cost of a commit, from the push until every Application that it touches is Synced and Healthy on it. */
 export interface Push extends Cost {
     /** Charts that the repo server rendered meanwhile, the root Application's kustomization included. */
     readonly rendered: number;
@@ -59,7 +59,7 @@ export class GiteaHome {
         rmSync(this.directory, { recursive: true });
     }
 
-    /** Reports whether Gitea tells Argo CD of a push. */
+    /** Reports whether Gitea notifies Argo CD of a push. */
     async tell(active: boolean): Promise<void> {
         const gitea = new Gitea(this.server, administrator);
         const hooks = "/repos/home/hearth/hooks";
@@ -68,7 +68,7 @@ export class GiteaHome {
         }
     }
 
-    /** Changes one chart, or what every chart takes from the library, and pushes it; until it is in the cluster. */
+    /** Changes one chart, or the library of all charts, and pushes it; ends when it is in the cluster. */
     async push(what: "chart" | "library"): Promise<Push> {
         this.#edits += 1;
         const [file, change] =

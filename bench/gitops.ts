@@ -4,13 +4,13 @@ import { GiteaHome, type Push } from "./gitea-home";
 import { measureHomes } from "./record";
 
 /**
- * From `git push` until the cluster has converged: `npx tsx bench/gitops.ts [numbers of Applications]`. Homes of so many
- * small services on a real Gitea; a commit that touches one chart, and one that touches the library of all charts, told
- * by the webhook and found by polling. Prints a table and writes bench/results/gitops.json; numbers that are not named
- * keep their results of an earlier run.
+ * From `git push` until the cluster has converged: `npx tsx bench/gitops.ts [numbers of Applications]`. Homes of so
+ * many small services on a real Gitea; a commit that touches one chart, and one that touches the library of all charts,
+ * by webhook and by polling. Prints a table and writes bench/results/gitops.json; numbers that are not named keep their
+ * results of an earlier run.
  */
 
-/** How often a push is measured that Gitea tells of: in a large home it takes minutes, so that once is enough. */
+/** Repetitions of a push with a webhook: in a large home it takes minutes, so that once is enough. */
 const trials = (applications: number) => (applications > 100 ? 1 : 3);
 
 interface Measured {
@@ -33,7 +33,7 @@ async function measured(count: number): Promise<Measured> {
     const home = await GiteaHome.create(count);
     try {
         process.stderr.write("pushes …\n");
-        // The first push makes caches that every later one finds.
+        // The first push fills caches that every later one uses.
         await home.push("chart");
         const told = {
             chart: await repeated(trials(count), () => home.push("chart")),

@@ -29,10 +29,10 @@ import {
  */
 const root = resolve(__dirname, "..");
 
-/** Argo CD looks at each Application anew every two to five minutes. */
+/** Argo CD refreshes each Application every two to five minutes. */
 const idleMinutes = 4;
 
-/** Room for what they ask for. */
+/** Room for their requests. */
 const servicesOfANode = 50;
 
 interface Measured {
@@ -40,7 +40,7 @@ interface Measured {
     readonly preview: Cost;
     readonly up: Cost;
     readonly unchanged: Cost;
-    /** Argo CD reads, renders and compares every Application anew. */
+    /** Argo CD reads, renders and compares every Application again. */
     readonly refresh: Cost;
     /** While nobody does anything after that. */
     readonly idle: Idle;
@@ -65,7 +65,7 @@ class MemoryWatch {
         }
     }
 
-    /** What a process is called here; undefined for a stranger. */
+    /** Name of a process in the results; undefined for an unrelated one. */
     private program(commandLine: string): string | undefined {
         const [path = "", ...args] = commandLine.split("\0");
         if (path.startsWith(`${this.directory}/.sandbox/`)) {

@@ -30,10 +30,10 @@ const interval = { here: 2, home: 30 };
 const reads = 120;
 const nodes = ["server", "agent-1", "agent-2", "agent-3"];
 
-/** A series of a container that cAdvisor tells and Prometheus drops: about ten times those that are kept. */
+/** A series of a container that cAdvisor exposes and Prometheus drops: about ten times those that are kept. */
 const droppedOfContainer = 45;
 
-/** What one home costs. */
+/** Cost of one home. */
 interface Cost {
     readonly applications: number;
     readonly series: number;
@@ -49,15 +49,15 @@ interface Cost {
     readonly processorShare: number;
 }
 
-/** A series as it is told, with its value at the first read. */
+/** An exposed series, with its value at the first scrape. */
 interface Series {
     readonly name: string;
     readonly value: number;
-    /** How much it goes up from read to read. */
+    /** Its increase from scrape to scrape. */
     readonly step: number;
 }
 
-/** What one program tells, and the labels that Prometheus gives to it. */
+/** Series that one program exposes, and the labels that Prometheus adds. */
 interface Target {
     readonly job: string;
     readonly labels: Readonly<Record<string, string>>;
@@ -101,7 +101,7 @@ function labelsOf(series: readonly Series[], metric: string): Record<string, str
         );
 }
 
-/** What the kubelets tell of the pods and claims that kube-state-metrics knows: what is kept, and what is dropped. */
+/** Metrics of kubelets for the pods and claims that kube-state-metrics knows: the kept and the dropped ones. */
 function kubelets(state: readonly Series[]): Target[] {
     const moving = (name: string) => ({ name, value: 1000, step: 3 });
     const containers = labelsOf(state, "kube_pod_container_info").flatMap(({ namespace, pod, container }) => {
@@ -131,7 +131,7 @@ function kubelets(state: readonly Series[]): Target[] {
     });
 }
 
-/** What the programs of the home tell that runs in the sandbox. */
+/** Metrics of the home's programs in the sandbox. */
 interface Told {
     readonly applications: readonly string[];
     readonly state: readonly Series[];
@@ -145,7 +145,7 @@ interface Told {
 
 const read = async (port: number) => (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
 
-/** The number that a query to Prometheus has for an answer. */
+/** The number that answers a query to Prometheus. */
 async function ask(port: number, query: string): Promise<number> {
     const response = await fetch(`http://127.0.0.1:${port}/api/v1/query?query=${encodeURIComponent(query)}`);
     const { data } = (await response.json()) as { data: { result: { value: [number, string] }[] } };
@@ -157,7 +157,7 @@ function numberIn(text: string, metric: string): number {
     return Number(new RegExp(`^${metric} (\\S+)$`, "m").exec(text)?.[1]);
 }
 
-/** Asks the sandbox's programs, and those of the chart that it does not run. */
+/** Scrapes the sandbox's programs, and those of the chart that it does not run. */
 async function listen(directory: string): Promise<Told> {
     const paths = sandboxPaths(root);
     const ports = await freePorts("state", "telemetry", "node", "alertmanager");

@@ -41,7 +41,7 @@ interface Measured {
     readonly added: Cost;
     /** `pulumi up` with nothing to do. */
     readonly unchanged: Cost;
-    /** Argo CD reads, renders and compares every Application anew. */
+    /** Argo CD reads, renders and compares every Application again. */
     readonly refresh: Cost;
     /** While nobody does anything after that. */
     readonly idle: Idle;
@@ -53,7 +53,7 @@ interface DaemonSet {
     readonly status?: { readonly desiredNumberScheduled?: number; readonly numberReady?: number };
 }
 
-/** What every node runs some pods of, beside the DaemonSets'. */
+/** Pods on every node, beside the DaemonSets'. */
 const load = {
     apiVersion: "apps/v1",
     kind: "Deployment",
@@ -68,7 +68,7 @@ const load = {
     },
 };
 
-/** The sandbox's nodes renew their leases each second, so that it starts again soon; a kubelet does so every ten. */
+/** The sandbox's nodes renew their leases each second, so that it restarts quickly; a kubelet does so every ten. */
 async function renewAsKubeletsDo(paths: SandboxPaths): Promise<void> {
     const isKwok = (each: OwnProcess) => programOf(each) === "kwok-controller";
     const kwok = ownProcesses(paths).find(isKwok);

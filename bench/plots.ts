@@ -24,7 +24,7 @@ function picture(title: string, height: number, content: readonly string[]): str
     ].join("\n")}\n`;
 }
 
-/** What bench/growth.ts writes of a home, as far as the plot shows it. */
+/** Fields of bench/growth.ts's results that the plot shows. */
 interface Growth extends Readonly<Record<"preview" | "up" | "unchanged" | "refresh", Cost>> {
     readonly applications: number;
     readonly idle: Idle;

@@ -13,11 +13,11 @@ import { aptGetInstall } from "../toolchain/apt-get";
 import { machine, results } from "./record";
 
 /**
- * What provisioning costs: `npx tsx bench/provision.ts`, as root. One server and agents, by `pulumi up` and by an
- * Ansible playbook that does the same, each on machines that were just installed, then once more with nothing changed.
- * Prints a table and writes bench/results/provision.json.
+ * Cost of provisioning: `npx tsx bench/provision.ts`, as root. One server and agents, by `pulumi up` and by an Ansible
+ * playbook that does the same, each on newly installed hosts, then again with nothing changed. Prints a table and
+ * writes bench/results/provision.json.
  */
-/** How many machines: one server, the others agents. */
+/** Number of hosts: one server, the others agents. */
 const sizes = [1, 3, 6];
 
 interface Measured {
@@ -42,7 +42,7 @@ async function byHearth(home: MachineHome, nodes: number): Promise<Measured> {
     await home.startOver();
     home.configure(home.nodes().map((node) => ({ ...node, labels: { room: "attic" } })));
     const fresh = await seconds(() => home.stack.up());
-    // All scripts, not only Pulumi's look at its state: that is what the playbook does too.
+    // All scripts, not only Pulumi's comparison with its state: the playbook does that too.
     await home.stack.forgetScripts();
     return { nodes, by: "hearth", fresh, unchanged: await seconds(() => home.stack.up()) };
 }

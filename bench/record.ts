@@ -5,7 +5,7 @@ import { join } from "node:path";
 /** The folder of the results that are kept. */
 export const results = join(__dirname, "results");
 
-/** The machine of a measurement, for whoever reads its figures later. */
+/** The machine of a measurement, for readers of its figures. */
 export function machine(): { readonly date: string; readonly machine: string; readonly node: string } {
     return {
         date: new Date().toISOString().slice(0, 10),

@@ -14,7 +14,7 @@ import type { SandboxPaths } from "../sandbox/paths";
 import { eventually } from "../test/monitoring/eventually";
 import { tool } from "../toolchain/tools";
 
-/** What a piece of work took. */
+/** Cost of a piece of work. */
 export interface Cost {
     readonly seconds: number;
     /** Of the sandbox, and of the programs that were started for it, on all processors; steadier than the clock where others share the machine. */
@@ -59,7 +59,7 @@ function usedByProgram(paths: SandboxPaths): Map<string, number> {
 
 const total = (used: ReadonlyMap<string, number>) => [...used.values()].reduce((sum, each) => sum + each, 0);
 
-/** What a sandbox costs while nobody does anything. */
+/** Cost of an idle sandbox. */
 export interface Idle {
     /** Processor seconds of all of its programs, in each minute from the first. */
     readonly minutes: readonly number[];
@@ -67,7 +67,7 @@ export interface Idle {
     readonly lastByProgram: Readonly<Record<string, number>>;
 }
 
-/** Measures a sandbox while nobody does anything, for so many minutes. */
+/** Measures an idle sandbox, for so many minutes. */
 export async function measureIdle(paths: SandboxPaths, count: number): Promise<Idle> {
     const looks = [usedByProgram(paths)];
     while (looks.length <= count) {
@@ -88,7 +88,7 @@ export async function measureIdle(paths: SandboxPaths, count: number): Promise<I
 
 /** Measures work that starts programs and waits for their end, and has the sandbox do something. */
 export async function measure(paths: SandboxPaths, work: () => Promise<void>): Promise<Cost> {
-    // Argo CD's processes may be started meanwhile, or anew: the daemon counts those that have ended.
+    // Argo CD's processes may be started or restarted in between: the daemon counts those that have ended.
     const used = () => total(usedByProgram(paths)) + processorTime("self", false);
     const before = used();
     const start = process.hrtime.bigint();
@@ -138,10 +138,13 @@ export const belowTheTiers = ["System", "Secrets", "SecretUsers", "GitSource"].f
     `**hearth:components:${component}**`,
 ]);
 
-/** Milliseconds that anything may take which is waited for. */
+/** Milliseconds limit of every wait. */
 export const waitLimit = 1_200_000;
 
-/** The Applications of the sandbox's stack, with its settings in place of the manifests' defaults; in the checkout's folder. */
+/**
+ * The Applications of the sandbox's stack, with its settings instead of the manifests' defaults; in the checkout's
+ * folder.
+ */
 export async function sandboxApplications(root: string): Promise<Application[]> {
     const { settings } = await readStack("sandbox");
     return readApplications(root, settings.cluster).map((application) => ({
@@ -151,8 +154,8 @@ export async function sandboxApplications(root: string): Promise<Application[]> 
 }
 
 /**
- * Waits until Applications are Synced and Healthy on a commit: one after the other, so that looking costs the API server
- * next to nothing.
+ * Waits until Applications are Synced and Healthy on a commit: one after the other, so that polling costs the API
+ * server next to nothing.
  *
  * @throws Error naming the one that is not, after twenty minutes
  */
@@ -175,7 +178,7 @@ export async function untilReady(paths: SandboxPaths, names: readonly string[], 
 }
 
 /**
- * Has Argo CD read, render and compare all Applications anew, and waits until it has.
+ * Makes Argo CD read, render and compare all Applications again, and waits until it has.
  *
  * @throws Error after twenty minutes
  */
@@ -210,6 +213,6 @@ export async function addNodes(paths: SandboxPaths, count: number): Promise<void
     });
     const file = join(paths.directory, "nodes.json");
     writeFileSync(file, JSON.stringify({ apiVersion: "v1", kind: "List", items }));
-    // A kubelet says more of its machine than the sandbox's nodes do.
+    // A kubelet reports more about its host than the sandbox's nodes do.
     await kubectl(paths, "create", "--validate=false", "--filename", file);
 }

@@ -5,10 +5,9 @@ import { runMain } from "../lib/failure";
 import { machine, results } from "./record";
 
 /**
- * What `npm start` costs: `npx tsx bench/start.ts`. It deletes the sandbox of this checkout, starts it anew, starts it
- * again with nothing changed, and runs `pulumi up` by hand, also with one secret changed; next to an empty Pulumi
- * program's `up` in the same run.
- * Prints a table and writes bench/results/start.json.
+ * Cost of `npm start`: `npx tsx bench/start.ts`. It deletes the sandbox of this checkout, recreates it, starts it again
+ * with nothing changed, and runs `pulumi up` by hand, also with one secret changed; next to an empty Pulumi program's
+ * `up` in the same run. Prints a table and writes bench/results/start.json.
  */
 const root = resolve(__dirname, "..");
 
@@ -75,7 +74,7 @@ function emptyProject(): string {
     return directory;
 }
 
-/** Sets another value of a secret for as long as the work takes. */
+/** Sets another value of a secret during the work. */
 async function withAnotherSecret<T>(work: () => Promise<T>): Promise<T> {
     const stackFile = join(root, "Pulumi.sandbox.yaml");
     const before = readFileSync(stackFile);

@@ -1,9 +1,9 @@
 import type { K3sSettings, NodeSettings } from "../config/nodes";
 import { toYaml } from "../config/yaml";
 
-/** Part of the cluster's facts that a node's configuration of k3s names. */
+/** Facts about the cluster that a node's configuration of k3s needs. */
 export interface K3sMembership {
-    /** Address of the first server, by which other servers join; undefined for the first server itself. */
+    /** Address of the first server, at which other servers join; undefined for the first server itself. */
     readonly joins?: string;
     /** Host name or address of the API server. */
     readonly api: string;
@@ -37,7 +37,7 @@ const auditPolicy = {
     ],
 };
 
-/** A namespace that says nothing gets the baseline level; the cluster's own may do what they must. */
+/** A namespace without labels gets the baseline level; the cluster's own are exempt. */
 const podSecurity = {
     apiVersion: "apiserver.config.k8s.io/v1",
     kind: "AdmissionConfiguration",
@@ -67,7 +67,10 @@ export const auditPolicyText = toYaml(auditPolicy);
 /** Text of the admission configuration, /etc/rancher/k3s/pod-security.yaml. */
 export const podSecurityText = toYaml(podSecurity);
 
-/** Appends the values of a home's own argument to ours where both are lists; any other value of ours stays. */
+/**
+ * Appends the values of a home's own argument to the program's where both are lists; otherwise the program's value
+ * stays.
+ */
 function merged(ours: Readonly<Record<string, unknown>>, own: K3sSettings["server"]): Record<string, unknown> {
     const lists = Object.entries(own).map(([key, value]) => {
         const before = ours[key];
@@ -77,7 +80,7 @@ function merged(ours: Readonly<Record<string, unknown>>, own: K3sSettings["serve
 }
 
 /**
- * Lines of /etc/rancher/k3s/config.yaml that count at a node's registration only. A change needs no restart of k3s:
+ * Lines of /etc/rancher/k3s/config.yaml that only matter at a node's registration. A change needs no restart of k3s:
  * member.sh keeps taints, and a server that has a datastore reads neither the address nor the token to join by.
  */
 export function registrationConfig({ role, taints }: NodeSettings, { joins, token }: K3sMembership): string {

@@ -1,4 +1,4 @@
-/** The release of k3s that every node runs, and what its binary's SHA-256 is on each architecture. */
+/** The release of k3s that every node runs, with its binary's SHA-256 for each architecture. */
 export const k3sRelease = {
     version: "v1.36.4+k3s1",
     // From the release's sha256sum-amd64.txt and sha256sum-arm64.txt. Renovate finds a checksum's file by the release that

@@ -5,7 +5,7 @@ import { parse } from "yaml";
 /** Milliseconds for the API server to answer: a preview does not wait for a cluster that is unreachable. */
 const limit = 5_000;
 
-/** A persistent volume, as far as it says which claim has it and on which node. */
+/** A persistent volume, with its claim and its node. */
 export interface Volume {
     readonly spec?: {
         readonly claimRef?: { readonly namespace?: string; readonly name?: string };
@@ -35,7 +35,7 @@ export function claimsThatLeave(volumes: readonly Volume[], kept: readonly strin
     });
 }
 
-/** Asks the API server for its persistent volumes, by the kubeconfig that k3s writes. */
+/** Queries the API server for its persistent volumes, with the kubeconfig that k3s writes. */
 async function listVolumes(kubeconfig: string): Promise<readonly Volume[]> {
     const { clusters, users } = parse(kubeconfig);
     const decoded = (value: string) => Buffer.from(value, "base64");

@@ -28,7 +28,7 @@ export interface NodesArgs {
     readonly storage?: Pick<StorageArgs, "passphrase" | "mount">;
     /** Claims whose data may be deleted with their node, as `namespace/name`. */
     readonly discard?: readonly string[];
-    /** The cluster that the nodes are in already, where the state does not know it. */
+    /** The cluster that the nodes are in already, if the state does not know it. */
     readonly identity?: Identity;
     /** The release of k3s; the pinned one by default. */
     readonly release?: { readonly version: string; readonly sha256: Readonly<Record<"x86_64" | "aarch64", string>> };
@@ -47,14 +47,14 @@ const runs: Partial<
     leave: { deletes: true },
 };
 
-/** The month, as the input of a step that has something to renew: it then runs in the first `up` of each month. */
+/** The month, as the input of a step that renews something: it then runs in the first `up` of each month. */
 export function renewalPeriod(now: Date): string {
     return now.toISOString().slice(0, 7);
 }
 
 /**
- * Cluster of hosts with Debian or Ubuntu and SSH. {@link planSteps} has the order of the steps; this component gives each
- * step its script and its input.
+ * Cluster of hosts with Debian or Ubuntu and SSH. {@link planSteps} orders the steps; this component gives each step
+ * its script and its input.
  */
 export class Nodes extends pulumi.ComponentResource {
     /** The administrator's kubeconfig, known when every node is Ready. A secret. */
@@ -73,7 +73,7 @@ export class Nodes extends pulumi.ComponentResource {
         }
         const api = args.api?.address ?? first.address;
         const virtual = args.api?.virtual === true;
-        // Sorted: another order of the entries is no change.
+        // Sorted: reordering the entries is not a change.
         const addressesOf = (some: readonly NodeSettings[]) => some.map(({ address }) => address).sort();
         const addresses = addressesOf(nodes);
         const servers = addressesOf(nodes.filter(({ role }) => role === "server"));
@@ -170,7 +170,7 @@ export class Nodes extends pulumi.ComponentResource {
                 step: "converge",
                 // Read by the delete, which only the join has.
                 discard: "",
-                // A server asks its own API server: its certificate may not have the API's address yet.
+                // A server queries its own API server: its certificate may not have the API's address yet.
                 ...(node.role === "agent" ? { kubeconfig: credential(2) } : {}),
             }),
             credentials: () => ({ api, period: renewalPeriod(new Date()) }),
@@ -192,7 +192,7 @@ export class Nodes extends pulumi.ComponentResource {
         const unlockHostKeys: Record<string, pulumi.Output<string>> = {};
         const register = ({ name: stepName, kind, node, on }: NodeStep, options: pulumi.CustomResourceOptions) => {
             const { disks, raid, unlock } = node;
-            // Nothing runs on a node that is switched off, nor on the first server for it.
+            // Nothing runs on a node that is switched off, nor on the first server on its behalf.
             const target = node.offline ? { ...on, substitute: first } : on;
             if (kind === "storage" || kind === "unattended") {
                 if (storage === undefined) {

@@ -1,4 +1,4 @@
-/** Kinds of steps, in the order in which they begin. */
+/** Kinds of steps, in the order in which they start. */
 export const stepKinds = [
     "k3s-binary",
     "baseline",
@@ -24,7 +24,7 @@ export function stepName(node: string, kind: StepKind): string {
     return `${node}-${kind}`;
 }
 
-/** The part of a node's settings that the order of steps depends on. */
+/** The part of a node's settings that determines the order of steps. */
 export interface PlannedNode {
     readonly name: string;
     readonly role: "server" | "agent";
@@ -43,11 +43,11 @@ export interface Step<N extends PlannedNode> {
     readonly node: N;
     /** The node that runs the script: itself, or the first server. */
     readonly on: N;
-    /** Names of the steps that end before it begins. Deletes run in the opposite order. */
+    /** Names of the steps that end before it starts. Deletes run in the opposite order. */
     readonly after: readonly string[];
 }
 
-/** The server that starts the cluster, and answers for it later: the first one that is not offline. */
+/** The server that starts the cluster, and is queried later: the first one that is not offline. */
 export function firstServer<N extends PlannedNode>(nodes: readonly N[]): N | undefined {
     return nodes.find(({ role, offline }) => role === "server" && !offline);
 }
@@ -59,15 +59,14 @@ function inTurn<N extends PlannedNode>(nodes: readonly N[], first: N): N[] {
 }
 
 /**
- * All steps that make a cluster of nodes, each after those that it depends on.
- *
- * Nodes are prepared in parallel, once the pinned k3s is on all of them. The first server starts when every node is
- * prepared. Servers then join and converge one after the other, because etcd takes one change of its members at a time,
- * and the API server's certificate has to name the API's address before an agent uses it. Agents join in parallel and
- * converge one after the other. Nodes leave one at a time, agents before servers and the first server last.
+ * All steps that turn nodes into a cluster, each after its dependencies. Nodes are prepared in parallel, once the
+ * pinned k3s is on all of them. The first server starts when every node is prepared. Servers then join and converge one
+ * after the other, because etcd accepts one change of its members at a time, and the API server's certificate has to
+ * name the API's address before an agent uses it. Agents join in parallel and converge one after the other. Nodes leave
+ * one at a time, agents before servers and the first server last.
  *
  * @param first see {@link firstServer}
- * @param options `virtual`: whether the servers hold the API's address themselves
+ * @param options `virtual`: true if the servers share the API's address
  */
 export function planSteps<N extends PlannedNode>(
     nodes: readonly N[],

@@ -21,18 +21,18 @@ export interface PreflightInput {
     readonly nodes: readonly PreflightNode[];
     /** SSH access to the nodes. */
     readonly ssh: SshSettings;
-    /** Id of the cluster, which its nodes are marked with. */
+    /** Id of the cluster, in the marker of its nodes. */
     readonly cluster: string;
-    /** The script that looks at a node, without assignments. */
+    /** The script that inspects a node, without assignments. */
     readonly script: string;
 }
 
-/** Ports that must be free before k3s is there. */
+/** Ports that must be free before k3s is installed. */
 const ports = { server: "6443 10250 2379 2380 10257 10259", agent: "10250" } as const;
 
 /** Arguments of {@link preflight}. */
 export interface PreflightArgs {
-    /** All nodes; those that are offline are not looked at. */
+    /** All nodes; offline ones are not inspected. */
     readonly nodes: readonly NodeSettings[];
     /** SSH access to the nodes. */
     readonly ssh: SshSettings;
@@ -42,15 +42,15 @@ export interface PreflightArgs {
     readonly version?: string;
     /** Networks of pods and Services. */
     readonly k3s: Pick<K3sSettings, "clusterCidr" | "serviceCidr">;
-    /** The address that the servers hold themselves; none by default. */
+    /** The address that the servers share; none by default. */
     readonly virtualAddress?: string;
-    /** Anything else that a change of has the nodes looked at again. */
+    /** Further inputs whose change triggers a new inspection. */
     readonly purpose: pulumi.Input<unknown>;
 }
 
 /**
- * Looks at all nodes in parallel before any of them is changed, and fails with a table if something is wrong. It does so
- * again before each change.
+ * Inspects all nodes in parallel before any of them is changed, and fails with a table of problems. It does so again
+ * before each change.
  */
 export function preflight(
     name: string,
@@ -79,7 +79,7 @@ export function preflight(
     return new command.local.Command(
         name,
         {
-            // In the shell's place, so that Ctrl-C ends it: see waitFor.
+            // Replaces the shell, so that Ctrl-C ends it: see waitFor.
             create: "exec node dist/preflight.cjs",
             stdin: pulumi.secret(input.apply((each) => JSON.stringify(each))),
             logging: command.local.Logging.Stdout,

@@ -10,9 +10,9 @@ import { shellQuote } from "../lib/shell";
 const folder = join(root, "provision/scripts");
 
 /**
- * Shell command that runs standard input as root. The official plugin gives the same input to a delete, so the word tells
- * them apart. It also waits for as long as the session is open, whatever its timeouts say (pulumi-command v1.2.1,
- * provider/pkg/provider/util/commandOutputs.go), so the limit is the host's to keep.
+ * Shell command that runs standard input as root. The official plugin gives the same input to a delete, so the word
+ * distinguishes them. It also waits for as long as the session is open, whatever its timeouts are (pulumi-command
+ * v1.2.1, provider/pkg/provider/util/commandOutputs.go), so the host enforces the limit.
  */
 function asRoot(action: "create" | "delete", minutes: number): string {
     const run = `timeout --kill-after=30 ${minutes * 60} bash -s ${action}`;
@@ -38,7 +38,7 @@ const libraries: Readonly<Record<string, readonly string[]>> = {
 export type ScriptInput = Readonly<Record<string, pulumi.Input<string>>>;
 
 /**
- * The whole of what a node runs: assignments, which are not exported to what the script starts, then lib.sh and other
+ * The whole program that a node runs: assignments, which are not exported to child processes, then lib.sh and other
  * libraries, then the script.
  *
  * @param script name of a file in provision/scripts, without `.sh`
@@ -60,15 +60,15 @@ export function scriptsChecksum(): string {
     return createHash("sha256").update(texts.join("\0")).digest("hex");
 }
 
-/** Address of a host, and how its sshd is known. */
+/** Address of a host, and the public key of its sshd. */
 type HostAddress = Pick<NodeSettings, "address" | "port" | "user" | "hostKey">;
 
 /** A node, as its scripts reach it. */
 export interface NodeAddress extends HostAddress {
     readonly name: string;
     /**
-     * A host that is reached while the node is switched off. A step that is in the state stays as it is; one that is new is
-     * recorded there without doing anything, and runs when the node is back.
+     * A host that is contacted while the node is switched off. An existing step stays as it is; a new one is recorded
+     * in the state without doing anything, and runs when the node is back.
      */
     readonly substitute?: HostAddress;
 }
@@ -81,7 +81,7 @@ export interface RemoteScriptArgs {
     readonly ssh: SshSettings;
     /** Name of a file in provision/scripts, without `.sh`. */
     readonly script: string;
-    /** Shell variables of the script, beside `node`, its name. A change runs the script again. */
+    /** Shell variables of the script, beside `node`, its name. A change reruns the script. */
     readonly input?: ScriptInput;
     /** True if the script's `main delete` runs when the resource is deleted; false by default. */
     readonly deletes?: boolean;
@@ -90,7 +90,7 @@ export interface RemoteScriptArgs {
 }
 
 /**
- * Runs one of the scripts on one node, as root. It runs again when its own text or its input changes. Its messages are
+ * Runs one of the scripts on one node, as root. It reruns when its own text or its input changes. Its messages are
  * streamed; its standard output is its result, a secret that is never shown.
  */
 export function remoteScript(
@@ -103,7 +103,7 @@ export function remoteScript(
     const host = node.substitute ?? node;
     const isOff = node.substitute !== undefined;
     const { privateKey, jumpHost } = ssh;
-    // Without a key the plugin asks the agent at SSH_AUTH_SOCK.
+    // Without a key the plugin uses the agent at SSH_AUTH_SOCK.
     const login = privateKey === undefined ? {} : { privateKey: pulumi.secret(privateKey) };
     // The dials are seconds apart at most: enough for an sshd that restarts, and short for a wrong address.
     const dials = { dialErrorLimit: 8, perDialTimeout: 10 };

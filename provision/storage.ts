@@ -32,8 +32,8 @@ export interface StorageArgs {
 }
 
 /**
- * A node's data disks: LUKS on each, an array over all, one file system, exported over NFS. What carries data that is not
- * ours is refused; what is ours is adopted. Removing it from the program leaves the disks as they are.
+ * A node's data disks: LUKS on each, an array over all, one file system, exported over NFS. Disks with foreign data are
+ * rejected; our own are adopted. Removing it from the program leaves the disks unchanged.
  */
 export class Storage extends pulumi.ComponentResource {
     constructor(name: string, args: StorageArgs, opts?: pulumi.ComponentResourceOptions) {

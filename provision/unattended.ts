@@ -9,13 +9,13 @@ export interface UnattendedArgs {
     readonly node: NodeAddress;
     /** SSH access to the nodes. */
     readonly ssh: SshSettings;
-    /** The disks that are opened when it starts. */
+    /** The disks that are opened at boot. */
     readonly disks: readonly Disk[];
-    /** Opens the disks, which get a second key. */
+    /** Passphrase of the disks, which get a second key. */
     readonly passphrase: pulumi.Input<string>;
 }
 
-/** Data disks that a key file on the node's system disk opens when it starts: they are safe from whoever has the disks alone. */
+/** Data disks that a key file on the node's system disk opens at boot: the disks alone are of no use to a thief. */
 export class Unattended extends pulumi.ComponentResource {
     constructor(name: string, args: UnattendedArgs, opts?: pulumi.ComponentResourceOptions) {
         super("hearth:provision:Unattended", name, {}, opts);

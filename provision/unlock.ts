@@ -9,15 +9,15 @@ export interface UnlockArgs {
     readonly node: NodeAddress;
     /** SSH access to the nodes. */
     readonly ssh: SshSettings;
-    /** The disks that are opened when it starts. */
+    /** The disks that are opened at boot. */
     readonly disks: readonly Disk[];
     /** Its network before its system has started, and the public keys that may unlock. */
     readonly unlock: Pick<NonNullable<NodeSettings["unlock"]>, "address" | "gateway" | "interface" | "keys">;
 }
 
 /**
- * After a reboot a node waits for the passphrase of its data disks, and takes it over SSH from those who may unlock:
- * see hack/unlock.
+ * After a reboot a node waits for the passphrase of its data disks, and accepts it over SSH from authorized keys: see
+ * hack/unlock.
  */
 export class Unlock extends pulumi.ComponentResource {
     /** Public host key of the SSH server in the initramfs, which is not sshd's; no secret, unlike the rest. */

@@ -45,13 +45,13 @@ function adaptation(component: ArgocdComponent, kubeconfig: string, ports: Argoc
     }
 }
 
-/** The folder of the commands that the repo server's image has: Helm 4 under the name helm, among others. */
+/** The folder of the commands in the repo server's image: Helm 4 under the name helm, among others. */
 function repoServerCommands(paths: SandboxPaths): string {
     const directory = join(paths.bin, "repo-server");
     link(tool("helm4"), join(directory, "helm"));
     link(tool("kustomize"), join(directory, "kustomize"));
     link(tool("argocd"), join(directory, "argocd"));
-    // Argo CD asks for a commit's signature through this; none is asked for here, so none is found.
+    // Argo CD verifies a commit's signature with this; none is required here, so none is found.
     const wrapper = join(directory, "git-verify-wrapper.sh");
     mkdirSync(directory, { recursive: true });
     writeFileSync(wrapper, '#!/bin/sh\ngit verify-commit "$1" 2>&1 || :\n');
@@ -112,7 +112,7 @@ async function prepare(
     }
     const kubeconfig = writePodKubeconfig(paths, pod, directory);
     const redis = component === "argocd-redis";
-    // The image's entry point names the program in the first argument; Redis' image knows its own.
+    // The image's entry point names the program in the first argument; Redis' image has it built in.
     const args = [...(container.command ?? []), ...(container.args ?? [])].slice(redis ? 0 : 1);
     return {
         program: redis ? ownTool(paths, "redis-server", component) : ownTool(paths, "argocd", component),
@@ -122,7 +122,7 @@ async function prepare(
             ...env,
             KUBECONFIG: kubeconfig,
             ARGOCD_PLUGINSOCKFILEPATH: join(directory, "plugins"),
-            // Not the one in /tmp that another sandbox has too.
+            // Instead of the one in /tmp, which other sandboxes use too.
             ARGOCD_ASK_PASS_SOCK: join(paths.argocd, "ask-pass.sock"),
         },
         cwd: directory,
@@ -134,7 +134,7 @@ async function prepare(
  * Argo CD's components, from the pods of its chart.
  *
  * @param serverPort of its API server, if it is known elsewhere; a free one otherwise
- * @param log takes a line
+ * @param log called with a line
  */
 export async function argocdPrograms(
     paths: SandboxPaths,

@@ -21,16 +21,16 @@ import { writeFileAtomically } from "./files";
 import { type Closeable, serveOnLoopback } from "./http-server";
 import { portInUse } from "./settings";
 
-/** Charts of our own, in place of those that no Go module holds. */
+/** Charts of our own, for those that no Go module contains. */
 const standIns = join(root, "sandbox/charts");
 
 /** Milliseconds for an upstream repository to answer. */
 const pullLimit = 20_000;
 
-/** Written when the repository is complete: what it was made from. */
+/** Written when the repository is complete: a hash of its inputs. */
 const marker = "made-from";
 
-/** Changes with anything that the packages are made from. */
+/** Changes with any input of the packages. */
 function fingerprint(): string {
     const hash = createHash("sha256").update(JSON.stringify(releases));
     const files = [
@@ -55,7 +55,7 @@ function helmEnvironment(work: string): NodeJS.ProcessEnv {
     };
 }
 
-/** Downloads a chart from where upstream publishes it; false when that cannot be reached. */
+/** Downloads a chart from its upstream repository; false when that is unreachable. */
 async function pull({ chart, repository, version }: UpstreamChart, work: string, destination: string) {
     const { exitCode } = await run(
         tool("helm4"),
@@ -91,11 +91,11 @@ async function make(work: string, destination: string): Promise<void> {
 }
 
 /**
- * Makes a Helm repository of every chart that the program installs, in a folder: downloaded where upstream's
- * repositories can be reached, else packaged from the Go modules that hold them, else from a stand-in. Does nothing
- * when the folder holds them.
+ * Creates a Helm repository of every chart that the program installs, in a folder: downloaded if upstream's
+ * repositories are reachable, else packaged from the Go modules that contain them, else from a stand-in. Does nothing
+ * when the folder has them already.
  *
- * @throws Failure when a chart can be had from nowhere
+ * @throws Failure when a chart is not available from any source
  */
 export async function prepareCharts(directory: string): Promise<void> {
     const madeFrom = fingerprint();
@@ -118,9 +118,9 @@ export async function prepareCharts(directory: string): Promise<void> {
 }
 
 /**
- * Serves the folder that {@link prepareCharts} made as a Helm repository, on loopback.
+ * Serves the folder of {@link prepareCharts} as a Helm repository, on loopback.
  *
- * @param health answers GET /healthz, by which a later start knows this server
+ * @param health answers GET /healthz, by which a later start recognizes this server
  * @throws Failure when the port is in use
  */
 export function serveChartRepository(port: number, directory: string, health: () => unknown): Promise<Closeable> {

@@ -54,7 +54,10 @@ async function kubectl(paths: SandboxPaths, ...args: string[]): Promise<void> {
     }
 }
 
-/** Reports whether every component runs as kwokctl recorded it. Its records outlive a reboot, and then name strangers. */
+/**
+ * Reports whether every component runs as kwokctl recorded it. Its records outlive a reboot, and their process numbers
+ * may belong to other programs then.
+ */
 function runsAsRecorded(paths: SandboxPaths): boolean {
     const directory = clusterDirectory(paths);
     const pids = join(directory, "pids");
@@ -79,7 +82,7 @@ async function isReady(paths: SandboxPaths): Promise<boolean> {
     }
 }
 
-/** Reports whether the cluster runs. One whose processes are all there may be busy: it is asked for a while. */
+/** Reports whether the cluster runs. One with all of its processes may be busy: it is polled for a while. */
 async function isRunning(paths: SandboxPaths): Promise<boolean> {
     for (const deadline = Date.now() + busyLimit; runsAsRecorded(paths); await delay(200)) {
         if (await isReady(paths)) {
@@ -92,10 +95,10 @@ async function isRunning(paths: SandboxPaths): Promise<boolean> {
     return false;
 }
 
-/** Ends the control plane and forgets which processes it was. */
+/** Ends the control plane and forgets its processes. */
 async function endControlPlane(paths: SandboxPaths): Promise<void> {
     const isControlPlane = ({ path }: OwnProcess) => path.startsWith(`${paths.kwok}/`) || basename(path) === "kwokctl";
-    // etcd writes ahead what it acknowledges: insisting loses nothing.
+    // etcd has a write-ahead log of everything that it acknowledges: killing loses nothing.
     await endProcesses(paths, isControlPlane, 1_000);
     const pids = join(clusterDirectory(paths), "pids");
     rmSync(pids, { recursive: true, force: true });
@@ -124,7 +127,7 @@ interface RecordedCluster {
     readonly components: readonly { readonly ports?: readonly { readonly port: number }[] }[];
 }
 
-/** A cluster keeps the ports that it was made with; while it was stopped, somebody else may have taken one. */
+/** A cluster keeps its ports; while it was stopped, another program may have taken one. */
 async function checkPorts(paths: SandboxPaths): Promise<void> {
     // The documents after it name ports too: Gitea's, which goes on while the control plane does not.
     const [recorded = ""] = readFileSync(join(clusterDirectory(paths), "kwok.yaml"), "utf8").split(/^---$/m, 1);
@@ -135,7 +138,7 @@ async function checkPorts(paths: SandboxPaths): Promise<void> {
         return ports.filter((_, index) => !free[index]);
     };
     let taken = await takenNow();
-    // A process that was killed is gone from the list of processes before its ports are free.
+    // A process that was killed disappears from the process list before its ports are free.
     for (const deadline = Date.now() + portLimit; taken.length > 0 && Date.now() < deadline; taken = await takenNow()) {
         await delay(50);
     }
@@ -153,7 +156,7 @@ async function create(paths: SandboxPaths, settings: SandboxSettings): Promise<v
     for (const leftover of [paths.kwok, paths.kubeconfig, paths.argocd, paths.operators]) {
         rmSync(leftover, { recursive: true, force: true });
     }
-    // Before there is a cluster: a state that describes another one must never meet it.
+    // Before there is a cluster: it must never meet a state that describes another one.
     removeStackState(paths.root);
     const kubeconfig = join(paths.directory, "kwok.kubeconfig");
     const { egress, ...ports } = await freePorts("egress", ...portOptions);
@@ -176,8 +179,8 @@ async function create(paths: SandboxPaths, settings: SandboxSettings): Promise<v
 }
 
 /**
- * Starts the cluster of a checkout's sandbox: creates it, starts it again, or finds it running. A creation that was cut
- * short is done anew.
+ * Starts the cluster of a checkout's sandbox: creates it, starts it again, or finds it running. An interrupted creation
+ * is repeated from the start.
  *
  * @throws Failure when a component does not start, or a tool is missing
  */

@@ -20,7 +20,7 @@ export interface DaemonHealth {
 /** Report of the daemon to the command that starts it. */
 export type DaemonMessage = { readonly ready: true } | { readonly failure: string };
 
-/** The name by which the daemon is known as the sandbox's own. */
+/** The name by which the daemon is recognized as the sandbox's own. */
 const daemonName = "hearth-sandbox";
 /** Milliseconds for the daemon to be ready; the first time it packages the charts. */
 const readyLimit = 120_000;
@@ -37,10 +37,10 @@ async function isCurrent(paths: SandboxPaths, { chartsPort }: SandboxSettings, f
     }
 }
 
-/** Ends the daemon, and what a daemon that was killed left behind. The control plane goes on. */
+/** Ends the daemon, and the processes that a killed daemon left behind. The control plane keeps running. */
 export async function stopDaemon(paths: SandboxPaths): Promise<void> {
     const notControlPlane = ({ path }: { path: string }) => !path.startsWith(`${paths.kwok}/`);
-    // It ends its own processes, in order; what is left after it has nobody to wait for.
+    // It ends its own processes, in order; the rest has no parent to wait for.
     await endProcesses(paths, ({ path }) => basename(path) === daemonName, 12_000);
     await endProcesses(paths, notControlPlane);
 }
@@ -59,7 +59,7 @@ function setAsideLongLogs(directory: string): void {
 /**
  * Starts the daemon, or finds it running. One that was started from other code or settings is replaced.
  *
- * @throws Failure when it does not come up, with its own words
+ * @throws Failure when it does not start, with its own message
  */
 export async function startDaemon(paths: SandboxPaths, settings: SandboxSettings): Promise<"started" | "running"> {
     const fingerprint = daemonFingerprint(paths);

@@ -14,7 +14,7 @@ import { sandboxPaths } from "./paths";
 import { PodProcesses } from "./pod-processes";
 import { readSandboxSettings } from "./settings";
 
-/** Milliseconds for everything to end in peace. */
+/** Milliseconds for everything to end gracefully. */
 const closeLimit = 8_000;
 
 function log(line: string): void {
@@ -28,8 +28,8 @@ function tell(message: DaemonMessage): void {
 }
 
 /**
- * The sandbox's background process: everything that is not the control plane. It reports to the command that started it
- * whether it is ready, and lives on without it.
+ * The sandbox's background process: everything except the control plane. It reports to the command that started it
+ * whether it is ready, and outlives it.
  */
 async function main(root: string, fingerprint: string): Promise<void> {
     const paths = sandboxPaths(root);
@@ -44,7 +44,7 @@ async function main(root: string, fingerprint: string): Promise<void> {
     for (const signal of ["SIGTERM", "SIGINT"] as const) {
         process.once(signal, () => void end(0));
     }
-    // A terminal that closes is no reason to end.
+    // A terminal that closes must not end it.
     process.on("SIGHUP", () => {});
     try {
         const health = (): DaemonHealth => ({ directory: paths.directory, fingerprint });

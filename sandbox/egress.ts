@@ -17,8 +17,8 @@ function credentials(paths: SandboxPaths) {
 }
 
 /**
- * Writes the API server's egress configuration: what it connects to inside the cluster, it reaches through a proxy, as
- * with konnectivity. https://kubernetes.io/docs/tasks/extend-kubernetes/setup-konnectivity/
+ * Writes the API server's egress configuration: connections into the cluster go through a proxy, as with konnectivity.
+ * https://kubernetes.io/docs/tasks/extend-kubernetes/setup-konnectivity/
  *
  * @param port of loopback, which the proxy keeps for the life of the cluster
  */
@@ -46,8 +46,8 @@ function splitAddress(text = ""): [host: string, port: number] {
 }
 
 /**
- * Serves the proxy between the API server and the cluster. Addresses of pods lead to the processes that run for them,
- * and those of loopback, where kwok stands for the kubelets, to themselves. Only the API server's certificate opens it.
+ * Serves the proxy between the API server and the cluster. Addresses of pods lead to their processes, and those of
+ * loopback, where kwok replaces the kubelets, to themselves. Only the API server's certificate is accepted.
  *
  * @param portOf finds the port of loopback where the process of a pod listens
  * @throws Failure when the port is in use

@@ -7,7 +7,7 @@ import type { SandboxPaths } from "./paths";
 
 const folder = join(root, "sandbox");
 
-/** Changes with anything that a running daemon was started from: its code, its settings, the charts it serves, its tools. */
+/** Changes with any input of a running daemon: its code, its settings, the charts it serves, its tools. */
 export function daemonFingerprint(paths: SandboxPaths): string {
     const hash = createHash("sha256");
     const files = readdirSync(folder, { recursive: true, encoding: "utf8" })

@@ -13,12 +13,12 @@ import { repeat } from "./repeat";
 import { portInUse } from "./settings";
 import { type ProcessSpec, Supervisor } from "./supervisor";
 
-/** Milliseconds between looks at the cluster. */
+/** Milliseconds between polls of the cluster. */
 const interval = 500;
 
 const namespace = "gitops";
 
-/** A StatefulSet, as far as it is read here. */
+/** Fields of a StatefulSet that are read here. */
 interface Workload {
     readonly metadata: { readonly name: string; readonly namespace: string; readonly generation?: number };
     readonly spec: {
@@ -28,7 +28,7 @@ interface Workload {
     readonly status?: { readonly observedGeneration?: number; readonly readyReplicas?: number };
 }
 
-/** Tells whether a kubelet would have the workload's containers running by now. */
+/** Reports whether a kubelet would have the workload's containers running by now. */
 function isRolledOut({ metadata, spec, status }: Workload): boolean {
     return (
         (spec.replicas ?? 1) > 0 &&
@@ -37,7 +37,7 @@ function isRolledOut({ metadata, spec, status }: Workload): boolean {
     );
 }
 
-/** Gitea as it runs now. */
+/** The running Gitea. */
 interface Running {
     /** The pod template, and the volume's claim, that it was started from. */
     readonly of: string;
@@ -102,7 +102,7 @@ class GiteaPod {
         }
         mkdirSync(directory, { recursive: true });
         const config = join(directory, "app.ini");
-        // It has all from the environment, as in a new pod; what a value is taken away from falls back to its default.
+        // All settings come from the environment, as in a new pod; removed ones fall back to their defaults.
         writeFileSync(config, "", { mode: 0o600 });
         const adapted = adaptation(directory, this.port, await sourcesOf("gitea", testTools.gitea));
         const { name, namespace } = workload.metadata;

@@ -16,7 +16,7 @@ import { type ProcessSpec, Supervisor } from "./supervisor";
 /** Milliseconds for Gitea to be ready. */
 const readyLimit = 60_000;
 
-/** A secret of Gitea's own, made once. */
+/** A secret of Gitea's own, generated once. */
 function ownSecret(directory: string, name: string): string {
     const file = join(directory, name);
     if (!existsSync(file)) {
@@ -26,8 +26,8 @@ function ownSecret(directory: string, name: string): string {
 }
 
 /**
- * app.ini: what charts/gitops sets, with loopback in place of the home's addresses. Templates and translations are read
- * from the sources; a release has them in the program.
+ * app.ini: the settings of charts/gitops, with loopback instead of the home's addresses. Templates and translations are
+ * read from the sources; a release embeds them.
  */
 function configuration(directory: string, port: number, sources: string): string {
     return `
@@ -66,7 +66,7 @@ LEVEL = Warn
  * Runs Gitea, the program of charts/gitops, as a process on loopback until closed. An empty one gets its administrator;
  * the Pulumi program declares the rest.
  *
- * @throws Failure when the port is in use, or Gitea does not come up
+ * @throws Failure when the port is in use, or Gitea does not start
  */
 export async function startGitea(
     paths: SandboxPaths,
@@ -98,7 +98,7 @@ export async function startGitea(
     };
     await command("migrate");
     if (!new RegExp(`^\\d+\\s+${administrator}\\s`, "m").test(await command("admin", "user", "list"))) {
-        // As the chart does it. The password of the sandbox's Gitea stands in its settings in plain text.
+        // As the chart does it. The password of the sandbox's Gitea is in its settings in plain text.
         const account = ["--username", administrator, "--password", password, "--email", "hearth@home.arpa"];
         await command("admin", "user", "create", "--admin", ...account, "--must-change-password=false");
     }

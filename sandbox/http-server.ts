@@ -9,7 +9,7 @@ export interface Closeable {
 /**
  * Serves HTTP on loopback.
  *
- * @param inUse what to throw when another program listens on the port
+ * @param inUse error to throw when another program listens on the port
  */
 export function serveOnLoopback(port: number, inUse: () => Failure, listener: RequestListener): Promise<Closeable> {
     const server = createServer(listener);

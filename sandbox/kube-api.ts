@@ -7,7 +7,7 @@ export interface KubeApi {
     /**
      * @param path of an object or a list, such as /api/v1/namespaces/default
      * @returns undefined when there is none
-     * @throws Error when the API server does not answer, or refuses
+     * @throws Error when the API server does not answer, or rejects the request
      */
     get<T>(path: string): Promise<T | undefined>;
     /** Ends idle connections. */

@@ -33,7 +33,7 @@ export const portOptions = [
 /**
  * Writes kwokctl's configuration, which replaces a user's own, and returns its path.
  *
- * @param ports of a cluster that is to be made; one that is there keeps its own
+ * @param ports of a new cluster; an existing one keeps its own
  */
 export function writeKwokConfig(
     paths: SandboxPaths,
@@ -48,7 +48,7 @@ export function writeKwokConfig(
         kind: "KwokctlConfiguration",
         options: {
             runtime: "binary",
-            // etcd and the kubelets' stand-in ask for no password.
+            // etcd and kwok require no password.
             bindAddress: "127.0.0.1",
             ...ports,
             disableQPSLimits: true,
@@ -67,9 +67,9 @@ export function writeKwokConfig(
                     "service-cluster-ip-range": ranges.services,
                     // The server's in manifests/nodes.yaml. Not looked up: a machine without a network has none.
                     "advertise-address": "10.20.0.11",
-                    // Address of the kubelets' stand-in.
+                    // Address of kwok, which replaces the kubelets.
                     "kubelet-preferred-address-types": "InternalDNS",
-                    // Nothing here routes to a Service's address: the API server asks for its endpoints.
+                    // Nothing here routes to a Service's address: the API server connects to its endpoints.
                     "egress-selector-config-file": paths.egress,
                     "enable-aggregator-routing": "true",
                 }),
@@ -86,7 +86,7 @@ export function writeKwokConfig(
             { name: "kube-scheduler", extraArgs: extraArgs(alone) },
         ],
     };
-    // The pod of Gitea answers for the process that the sandbox runs in its place.
+    // The pod of Gitea is ready when the process that the sandbox runs instead of it answers.
     const forward = {
         apiVersion: "kwok.x-k8s.io/v1alpha1",
         kind: "ClusterPortForward",
@@ -101,7 +101,7 @@ export function writeKwokConfig(
     return path;
 }
 
-/** Writes the kubeconfig with the certificates in it, so that it can be handed to Pulumi or copied elsewhere. */
+/** Writes the kubeconfig with embedded certificates, so that it can be passed to Pulumi or copied elsewhere. */
 export function writeKubeconfig(paths: SandboxPaths): void {
     const directory = clusterDirectory(paths);
     const encoded = (file: string) => readFileSync(join(directory, "pki", file)).toString("base64");

@@ -8,7 +8,7 @@ import { expand, type Pod, resolveEnvironment, writePodKubeconfig, writeSecretVo
 import type { PodProgram } from "./pod-processes";
 import { freePorts } from "./ports";
 
-/** An operator's container, and how its process differs from it. */
+/** An operator's container, and the differences of its process. */
 interface Operator {
     readonly name: string;
     readonly tool: ToolName;

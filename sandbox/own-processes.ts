@@ -14,8 +14,8 @@ export interface OwnProcess {
 export const programOf = ({ path }: Pick<OwnProcess, "path">) => basename(path).split(" ", 1)[0] ?? "";
 
 /**
- * The sandbox's processes, as they are: known by the path they were started by, which no other program has. A list in a
- * file could be lost, cut short, or name a number that has since been given to a stranger.
+ * The sandbox's processes, recognized by the path they were started by, which no other program has. A list in a file
+ * could be lost, truncated, or contain a number that has since been reused.
  */
 export function ownProcesses({ directory }: SandboxPaths): OwnProcess[] {
     const prefix = `${directory}/`;
@@ -25,10 +25,10 @@ export function ownProcesses({ directory }: SandboxPaths): OwnProcess[] {
 }
 
 /**
- * Ends processes of the sandbox: asks first, and insists after the limit.
+ * Ends processes of the sandbox: gracefully first, then by force after the limit.
  *
- * @param which of them; all when not given
- * @param limit milliseconds to end in peace
+ * @param which of them; all by default
+ * @param limit milliseconds to end gracefully
  * @returns how many there were
  */
 export async function endProcesses(

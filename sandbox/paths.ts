@@ -13,8 +13,8 @@ export interface SandboxPaths {
     /** One file for each process. */
     readonly logs: string;
     /**
-     * Links to the programs that the sandbox runs. What is started through a path in {@link directory} is the
-     * sandbox's own, and is found by it.
+     * Links to the programs that the sandbox runs. Processes started through a path in {@link directory} are the
+     * sandbox's own, and are found by it.
      */
     readonly bin: string;
     /** KWOK_WORKDIR. */
@@ -35,7 +35,7 @@ export interface SandboxPaths {
     readonly clusterMarker: string;
     /** Held by the command that starts or stops the sandbox. */
     readonly lock: string;
-    /** Tells of the Pulumi that `npm start` runs, as {@link LockHolder}. */
+    /** Record of the Pulumi that `npm start` runs, as {@link LockHolder}. */
     readonly running: string;
 }
 

@@ -36,7 +36,7 @@ const isReady = ({ status }: Pod) =>
     status?.conditions?.some(({ type, status: value }) => type === "Ready" && value === "True") ?? false;
 
 /**
- * The pod whose container runs: the newest that is ready. The one that runs already stays while no newer one is ready.
+ * The pod whose container runs: the newest ready one. The current one stays while no newer one is ready.
  *
  * @param running UID of the pod whose process runs
  */
@@ -57,7 +57,7 @@ export class PodProcesses implements Closeable {
     #closed = false;
     readonly #loop: Closeable;
 
-    /** @param log takes a line */
+    /** @param log called with a line */
     constructor(
         readonly programs: readonly PodProgram[],
         readonly api: KubeApi,

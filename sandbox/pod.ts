@@ -5,7 +5,7 @@ import { writeFileAtomically } from "./files";
 import type { KubeApi } from "./kube-api";
 import type { SandboxPaths } from "./paths";
 
-/** The parts of a container that a process can be run from. */
+/** Fields of a container that a process needs. */
 export interface Container {
     readonly name: string;
     readonly command?: readonly string[];
@@ -37,7 +37,7 @@ export interface PodMetadata {
     readonly labels?: Readonly<Record<string, string>>;
 }
 
-/** The parts of a pod's specification that a process can be run from. */
+/** Fields of a pod's specification that a process needs. */
 export interface PodSpec {
     readonly containers: readonly Container[];
     readonly initContainers?: readonly Container[];
@@ -49,7 +49,7 @@ export interface PodSpec {
     }[];
 }
 
-/** A pod, as far as the sandbox reads it. */
+/** Fields of a pod that the sandbox reads. */
 export interface Pod {
     readonly metadata: PodMetadata & {
         readonly uid: string;
@@ -144,9 +144,10 @@ function isContent(file: string, content: Buffer): boolean {
 }
 
 /**
- * Writes the Secrets that a container mounts as files, as a kubelet does before it starts the container and while it runs.
+ * Writes the Secrets that a container mounts as files, as a kubelet does before it starts the container and while it
+ * runs.
  *
- * @param root folder that stands for the container's root
+ * @param root folder that replaces the container's root
  * @throws MissingReference when one is missing
  */
 export async function writeSecretVolumes(

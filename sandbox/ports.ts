@@ -1,7 +1,7 @@
 import { randomInt } from "node:crypto";
 import { createServer } from "node:net";
 
-/** Reports whether nobody listens on a port of loopback. */
+/** Reports whether a port of loopback is free. */
 export function isFree(port: number): Promise<boolean> {
     return new Promise((resolve) => {
         const server = createServer();
@@ -11,18 +11,15 @@ export function isFree(port: number): Promise<boolean> {
 }
 
 /**
- * Ports that Linux gives to no connection by itself, and Kubernetes to no Service: what is picked now is still free when a
- * program that was not running yet, or that is started again, listens on it.
+ * Ports that Linux assigns to no connection by itself, and Kubernetes to no Service: a port picked now is still free
+ * when its program starts later, or restarts.
  */
 const range = { from: 20_000, before: 30_000 };
 
 /** Picked by this process, which may not listen on them yet. */
 const picked = new Set<number>();
 
-/**
- * Different ports of loopback that nobody listens on. Each is picked at random: two sandboxes that are made at once, or
- * one that is made while another is stopped, hardly ever meet.
- */
+/** Different free ports of loopback. Each is picked at random: concurrent sandboxes hardly ever pick the same. */
 export async function freePorts<T extends string>(...names: T[]): Promise<Record<T, number>> {
     const found: [T, number][] = [];
     for (const name of names) {

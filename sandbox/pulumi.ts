@@ -32,14 +32,15 @@ function environment(root: string): Record<string, string> {
 }
 
 /**
- * Runs Pulumi in the foreground. Ctrl-C reaches it once, so that it ends what it does in order.
+ * Runs Pulumi in the foreground. Ctrl-C reaches it once, so that it ends its steps in order.
  *
- * @param running file that tells of it, for whoever finds it going on after this command was killed
+ * @param running file that records it, so that a later command finds it if this one is killed
  * @returns its exit code
  */
 async function pulumi(root: string, running: string, args: readonly string[]): Promise<number> {
     const program = tool("pulumi");
-    // On a terminal it belongs to the foreground, which gets Ctrl-C from the terminal; else it hears of it from here.
+    // On a terminal it belongs to the foreground, which gets Ctrl-C from the terminal; otherwise this process forwards
+    // it.
     const terminal = process.stdin.isTTY && process.stdout.isTTY;
     const child = spawn(program, args, {
         cwd: root,
@@ -68,7 +69,7 @@ async function pulumi(root: string, running: string, args: readonly string[]): P
     }
 }
 
-/** Waits for the Pulumi of an `npm start` that was killed, if it goes on: it is not broken into. */
+/** Waits for the Pulumi of a killed `npm start`, if it still runs, without interrupting it. */
 async function awaitLeftRun(running: string, tell: (line: string) => void): Promise<void> {
     const left = lockHolder(running);
     if (left) {
@@ -82,7 +83,7 @@ async function awaitLeftRun(running: string, tell: (line: string) => void): Prom
 /** Milliseconds for an interrupted Pulumi to end. */
 const endLimit = 10_000;
 
-/** Ends the Pulumi of an `npm start` that was killed, if it goes on: the cluster that it works on goes. */
+/** Ends the Pulumi of a killed `npm start`, if it still runs: its cluster is about to be deleted. */
 export async function endLeftRun({ running }: SandboxPaths): Promise<void> {
     const left = lockHolder(running);
     if (left) {
@@ -96,8 +97,8 @@ export async function endLeftRun({ running }: SandboxPaths): Promise<void> {
 }
 
 /**
- * Puts right what a Pulumi that was killed left behind, or that the state was lost. Nothing is started for it where
- * nothing was. Generated values are not kept: those of a sandbox protect nothing.
+ * Repairs the leftovers of a killed Pulumi, or a lost state. Starts nothing if there are none. Generated values are not
+ * kept: those of a sandbox protect nothing.
  *
  * @param lost whether there was no state, or an old one
  */
@@ -120,10 +121,10 @@ async function recoverStack(root: string, lost: boolean, tell: (line: string) =>
 }
 
 /**
- * Runs `pulumi up` of the sandbox's stack, with its progress on the screen, after whatever an earlier one that was
- * killed left behind is fixed.
+ * Runs `pulumi up` of the sandbox's stack, with its progress on the screen, after repairing the leftovers of a killed
+ * one.
  *
- * @param tell takes a line for each repair
+ * @param tell called with a line for each repair
  * @returns Pulumi's exit code
  * @throws Failure when another Pulumi works on the stack
  */

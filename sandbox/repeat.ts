@@ -1,12 +1,11 @@
 import type { Closeable } from "./http-server";
 
 /**
- * Does the same again and again until closed, each time after the last is done. What goes wrong is told once, until
- * something else does.
+ * Repeats work until closed, each time after the last run is done. Consecutive equal errors are logged once.
  *
  * @param interval milliseconds between
  * @param name for the log
- * @param log takes a line
+ * @param log called with a line
  */
 export function repeat(
     interval: number,

@@ -38,10 +38,11 @@ export async function exclusively<T>(projectRoot: string, body: () => Promise<T>
 }
 
 /**
- * Starts what is not running of a checkout's sandbox: the control plane, then Git server, chart repository, controllers
- * and Argo CD; and brings the checkout's commit to its repository, unless that is on a Gitea. The Pulumi program is not run.
+ * Starts the missing parts of a checkout's sandbox: the control plane, then Git server, chart repository, controllers
+ * and Argo CD; and pushes the checkout's commit to its repository, unless that is on a Gitea. The Pulumi program is not
+ * run.
  *
- * @param tell takes a line for the user as each part is there
+ * @param tell called with a line for the user for each part that is ready
  * @throws Failure when a part cannot start
  */
 export async function startSandbox(
@@ -60,7 +61,7 @@ export async function startSandbox(
         (result) => `Cluster ${result}: 1 server, 3 agents`,
         () =>
             startCluster(projectRoot, settings).catch(async (error: unknown) => {
-                // Half a cluster is of no use to anyone, and the next start recreates it.
+                // Half a cluster is useless, and the next start recreates it.
                 if (!existsSync(paths.clusterMarker)) {
                     await endProcesses(paths, () => true, 0);
                 }
@@ -84,7 +85,7 @@ export async function startSandbox(
 }
 
 /**
- * Ends everything that the sandbox started, and nothing else. What the cluster holds is kept for the next start.
+ * Ends all processes of the sandbox, and no others. The cluster's data is kept for the next start.
  *
  * @returns how many processes ended
  */
@@ -93,12 +94,13 @@ export async function stopSandbox(projectRoot: string): Promise<number> {
     const before = ownProcesses(paths).length;
     await endLeftRun(paths);
     await stopDaemon(paths);
-    // etcd writes ahead what it acknowledges: insisting loses nothing, and the API server takes long to end in peace.
+    // etcd has a write-ahead log of everything that it acknowledges: killing loses nothing, and the API server takes
+    // long to end gracefully.
     await endProcesses(paths, () => true, 2_000);
     return before;
 }
 
-/** Stops the sandbox and forgets it, with the state of its stack. */
+/** Stops the sandbox and deletes it, with the state of its stack. */
 export async function deleteSandbox(projectRoot: string): Promise<void> {
     const paths = sandboxPaths(projectRoot);
     await stopSandbox(projectRoot);

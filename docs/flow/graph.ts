@@ -36,13 +36,13 @@ const { privateKey } = generateKeyPairSync("ed25519", {
 });
 const hostKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGyONEg7JK2tiSg9YhWTxDk0Vf8SQPUTM2lnNMlAvRK/";
 
-/** A machine for the cluster, in place of the worked example's kubeconfig. Nothing is done to it. */
+/** A host for the cluster, instead of the example's kubeconfig. Nothing is changed on it. */
 const machines = {
     "hearth:ssh": { privateKey },
     "hearth:nodes": [{ name: "node-1", address: "192.168.1.11", user: "root", hostKey, role: "server" }],
 };
 
-/** Runs index.ts on Pulumi's mocks, from bare machines on, and notes what it registers. */
+/** Runs index.ts on Pulumi's mocks, from bare hosts on, and records what it registers. */
 async function registrations(): Promise<Registration[]> {
     const { config } = parse(readFileSync("Pulumi.home.yaml", "utf8"));
     const plain = JSON.parse(JSON.stringify(config, (_, value) => (value?.secure ? "secret" : value)));

@@ -12,7 +12,7 @@ const palette = [
 
 const escaped = (text: string) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
 
-/** A span in pieces without gaps: what renders a picture may take several spaces for one. */
+/** A span in pieces without gaps: renderers may collapse several spaces into one. */
 function wordsOf(span: Span): Span[] {
     return [...span.text.matchAll(/\S+(?: \S+)*/g)].map(({ 0: text, index }) => ({
         ...span,
@@ -34,7 +34,7 @@ export function drawScreen(lines: readonly Line[], title: string, columns: numbe
         line.flatMap(wordsOf).map(({ text, column, color, bold }) => {
             const place = `x="${margin + column * cell.width}" y="${margin + row * cell.height + 13}"`;
             const style = `${color === undefined ? "" : ` fill="${palette[color]}"`}${bold ? ' font-weight="bold"' : ""}`;
-            // The reader's font may be wider or narrower than ours: each piece gets the room that it has in a terminal.
+            // The reader's font may be wider or narrower than ours: each piece gets its width in a terminal.
             return `<text ${place} textLength="${text.length * cell.width}"${style}>${escaped(text)}</text>`;
         }),
     );

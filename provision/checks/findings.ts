@@ -7,7 +7,7 @@ export interface Finding {
     readonly advice: string;
 }
 
-/** A node as the cluster's API has it. */
+/** A node as the cluster's API lists it. */
 export interface Peer {
     readonly name: string;
     /** Machine id of the system that it runs; empty if it never reported one. */
@@ -16,16 +16,16 @@ export interface Peer {
     readonly ready: boolean;
 }
 
-/** Result of looking at one host. */
+/** Result of inspecting one host. */
 export interface Look {
     readonly findings: readonly Finding[];
-    /** True if it carries the mark of this cluster. */
+    /** True if it carries the marker of this cluster. */
     readonly isMember: boolean;
     /** Its machine id; undefined if it was not reached. */
     readonly machine?: string;
     /** Nodes of the cluster, if it is a server of it and its API answers. */
     readonly peers: readonly Peer[];
-    /** The address for the servers to hold themselves, if another host has it already, as seen from here. */
+    /** The address for the servers to share, if another host has it already, as seen from here. */
     readonly taken?: string;
 }
 
@@ -78,15 +78,15 @@ export function connectionFinding(node: string, target: string, stderr: string):
     return fatal(stderr.trim().split("\n").pop() || "the session ended without a word", `try: ssh ${target}`);
 }
 
-/** A look at a node, with its entry in the config. */
+/** Inspection of a node, with its entry in the config. */
 export type NodeLook = Pick<Look, "isMember" | "machine" | "peers" | "taken"> & {
     readonly name: string;
     readonly role: "server" | "agent";
 };
 
 /**
- * Refuses a host that is to be a node which the cluster has on another machine: k3s would turn it away, or two machines
- * would be one node.
+ * Rejects a host that is to be a node which the cluster has on another host: k3s would refuse it, or two hosts would be
+ * one node.
  */
 function replacedFindings(nodes: readonly NodeLook[]): Finding[] {
     const peers = nodes.flatMap((node) => node.peers);
@@ -107,7 +107,7 @@ function replacedFindings(nodes: readonly NodeLook[]): Finding[] {
     });
 }
 
-/** Refuses hosts that cannot be distinguished: copies of one disk. */
+/** Rejects hosts that cannot be distinguished: copies of one disk. */
 function copiedFindings(nodes: readonly NodeLook[]): Finding[] {
     return nodes.flatMap(({ name, machine }, index): Finding[] => {
         const twin = nodes.slice(0, index).find((each) => machine !== undefined && each.machine === machine);
@@ -127,9 +127,9 @@ function copiedFindings(nodes: readonly NodeLook[]): Finding[] {
 }
 
 /**
- * Findings about the nodes together. A cluster is started by the first server: when others are in it already and the
- * first is not, it would start a second one. Before the cluster exists, nobody may have the address that its servers
- * will hold.
+ * Findings about the nodes together. The first server starts a cluster: if others are in one already and the first is
+ * not, it would start a second one. Before the cluster exists, no host may have the address that its servers will
+ * share.
  */
 export function clusterFindings(nodes: readonly NodeLook[]): Finding[] {
     const first = nodes.find(({ role }) => role === "server");
@@ -170,7 +170,7 @@ export function clusterFindings(nodes: readonly NodeLook[]): Finding[] {
         : others;
 }
 
-/** The findings as one table: what is wrong first. */
+/** The findings as one table, problems first. */
 export function formatFindings(findings: readonly Finding[]): string {
     const order = { fatal: 0, warning: 1, ok: 2 } as const;
     const rows = findings

@@ -5,7 +5,7 @@ import { asRoot, ssh } from "../../lib/ssh";
 import type { PreflightInput, PreflightNode } from "../preflight";
 import { clusterFindings, connectionFinding, formatFindings, type Look, parseFindings } from "./findings";
 
-/** Seconds for one node to answer everything. */
+/** Seconds for one node's inspection. */
 const limit = 60;
 
 /** Runs the script on one host, and reads its findings. */
@@ -37,7 +37,7 @@ const answers = (path: string) =>
     });
 
 /**
- * Pulumi's plugin for commands asks the agent at SSH_AUTH_SOCK even if it has a key, and fails where none answers
+ * Pulumi's plugin for commands contacts the agent at SSH_AUTH_SOCK even if it has a key, and fails if none answers
  * (pulumi-command v1.2.1, provider/pkg/provider/remote/connection.go).
  */
 async function agentProblem({ agent }: PreflightInput["ssh"], socket = ""): Promise<string | undefined> {
@@ -56,7 +56,7 @@ async function agentProblem({ agent }: PreflightInput["ssh"], socket = ""): Prom
 async function main(): Promise<void> {
     const input = JSON.parse(await text(process.stdin)) as PreflightInput;
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-        // A signal alone would leave the keys behind.
+        // A signal alone would leave the keys on disk.
         process.on(signal, () => process.exit(1));
     }
 

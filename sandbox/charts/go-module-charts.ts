@@ -20,16 +20,16 @@ interface DownloadedModule {
     readonly Error?: string;
 }
 
-/** Reads what `go mod download -json` prints: one JSON object after the other, between other lines. */
+/** Parses the output of `go mod download -json`: one JSON object after the other, between other lines. */
 export function parseDownloads(output: string): DownloadedModule[] {
     return [...output.matchAll(/^\{$.*?^\}$/gms)].map(([text]) => JSON.parse(text));
 }
 
 /**
- * Downloads the modules that hold charts, verified against Go's checksum database.
+ * Downloads the modules that contain charts, verified against Go's checksum database.
  *
  * @returns the folder of each module, by its path
- * @throws Failure when one cannot be had
+ * @throws Failure when one is not available
  */
 export async function downloadChartModules(): Promise<Map<string, string>> {
     const { exitCode, output } = await run("go", ["mod", "download", "-json"], {

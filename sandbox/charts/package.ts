@@ -10,7 +10,7 @@ interface Dependency {
     readonly repository?: string;
 }
 
-/** Copies a folder's content; what is copied can be written to, whatever the original allows. */
+/** Copies a folder's content; the copies are writable, whatever the original's permissions. */
 function copyWritable(from: string, to: string): void {
     mkdirSync(to, { recursive: true });
     for (const entry of readdirSync(from)) {
@@ -24,10 +24,11 @@ function copyWritable(from: string, to: string): void {
 }
 
 /**
- * Takes the dependencies that are not in the chart's folder out of a Chart.yaml: Helm packages no chart that lists one.
+ * Removes dependencies that are not in the chart's folder from a Chart.yaml: Helm does not package a chart that lists
+ * one.
  *
  * @param text content of Chart.yaml
- * @param vendored what lies in the chart's folder `charts`
+ * @param vendored contents of the chart's folder `charts`
  */
 export function withoutMissingDependencies(text: string, vendored: readonly string[]): string {
     const document = parseDocument(text);
@@ -50,10 +51,10 @@ export function withoutMissingDependencies(text: string, vendored: readonly stri
  * v0.0.0.
  *
  * @param helm path of Helm
- * @param source the chart's folder, which is left as it is
+ * @param source the chart's folder, which stays unchanged
  * @param work a folder for the copy
  * @param destination folder for the package
- * @throws Failure when the folder holds another version than the pinned one, or Helm refuses it
+ * @throws Failure when the folder holds another version than the pinned one, or Helm rejects it
  */
 export async function packageChart(
     helm: string,

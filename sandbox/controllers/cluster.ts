@@ -9,7 +9,7 @@ export interface Followed<T> {
     list(): readonly T[];
 }
 
-/** The cluster as the controllers see it: copies of what they read, and the API for what they write. */
+/** The cluster as the controllers see it: copies of the objects that they read, and the API for their writes. */
 export class Cluster {
     readonly core: InstanceType<Client["CoreV1Api"]>;
     readonly apps: InstanceType<Client["AppsV1Api"]>;
@@ -63,7 +63,7 @@ export class Cluster {
 /** Another writer changed, created or deleted the object first: the next pass sees it. */
 const isStale = (error: unknown) => [404, 409].includes(Object(error).code);
 
-/** Waits for all steps. One that fails stops none of the others; its error is thrown at the end. */
+/** Waits for all steps. A failing one does not stop the others; its error is thrown at the end. */
 export async function allOf(steps: readonly Promise<unknown>[]): Promise<void> {
     const outcomes = await Promise.allSettled(steps);
     for (const outcome of outcomes) {

@@ -9,9 +9,9 @@ const interval = 50;
 
 /**
  * Starts the stand-ins for the CSI driver, k3s' local-path provisioner and Traefik, whose pods run nothing here: each
- * sets what the real one would, from the same objects, and only while its pods are ready.
+ * sets the same fields as the real one, from the same objects, and only while its pods are ready.
  *
- * @param log takes a line
+ * @param log called with a line
  */
 export async function startControllers(kubeconfig: string, log: (line: string) => void): Promise<Closeable> {
     const client = await import("@kubernetes/client-node");

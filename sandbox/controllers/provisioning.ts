@@ -16,17 +16,17 @@ export interface Surroundings {
     readonly nodes: readonly V1Node[];
 }
 
-/** A provisioner refuses a claim; in its own words. */
+/** A provisioner's rejection of a claim, with its own message. */
 export class Refused extends Error {}
 
 /** Makes the volume of a claim. */
 interface Provisioner {
-    /** True if its pods would be at work. */
+    /** True if its pods would be running. */
     isRunning(surroundings: Surroundings): boolean;
     /**
-     * The specification of the volume, without what all volumes have.
+     * The specification of the volume, without the fields common to all volumes.
      *
-     * @throws Refused when the claim or its class asks for what cannot be
+     * @throws Refused when the claim or its class requests something unsupported
      */
     specify(
         claim: V1PersistentVolumeClaim,
@@ -34,17 +34,17 @@ interface Provisioner {
         volume: string,
         node: V1Node | undefined,
     ): Partial<V1PersistentVolume["spec"]>;
-    /** True if it makes volumes larger. */
+    /** True if it enlarges volumes. */
     readonly expands: boolean;
 }
 
 /** Folder of k3s for the volumes of local-path. */
 const localPath = "/var/lib/rancher/k3s/storage";
 
-/** Parameters of an NFS class that the driver knows, in small letters: it does not mind case. */
+/** Parameters of an NFS class that the driver supports, in lower case: it ignores case. */
 const nfsParameters = ["server", "share", "subdir", "mountpermissions", "ondelete"];
 
-/** Replaces `${pvc.metadata.name}` and its like, as the driver does in subDir. */
+/** Replaces `${pvc.metadata.name}` and similar variables, as the driver does in subDir. */
 function expandSubdirectory(template: string, { metadata }: V1PersistentVolumeClaim, volume: string): string {
     const values: Readonly<Record<string, string | undefined>> = {
         "pvc.metadata.name": metadata?.name,
@@ -54,7 +54,7 @@ function expandSubdirectory(template: string, { metadata }: V1PersistentVolumeCl
     return template.replaceAll(/\$\{([^}]+)\}/g, (whole, name: string) => values[name] ?? whole);
 }
 
-/** Every provisioner of the cluster, by the name that a StorageClass gives. */
+/** Every provisioner of the cluster, by its name in StorageClasses. */
 export const provisioners: Readonly<Record<string, Provisioner>> = {
     "rancher.io/local-path": {
         // k3s runs it on the server; the sandbox has no pod for it.
@@ -146,10 +146,10 @@ function provisionerOf({ metadata }: V1PersistentVolumeClaim): string | undefine
 }
 
 /**
- * The volume that a provisioner makes for a claim now, or undefined when it has nothing to do: the claim is bound, is
- * another's, waits for its first pod, or the provisioner does not run.
+ * The volume that a provisioner creates for a claim now, or undefined when it has nothing to do: the claim is bound,
+ * belongs to another one, waits for its first pod, or the provisioner does not run.
  *
- * @throws Refused when the provisioner refuses
+ * @throws Refused when the provisioner rejects it
  */
 export function provision(claim: V1PersistentVolumeClaim, surroundings: Surroundings): V1PersistentVolume | undefined {
     const { metadata, spec } = claim;
@@ -199,7 +199,7 @@ export function isDisposable({ metadata, spec, status }: V1PersistentVolume, sur
     );
 }
 
-/** The size that a bound claim asks for and does not have yet, if its volume's provisioner makes volumes larger. */
+/** The size that a bound claim requests and does not have yet, if its volume's provisioner enlarges volumes. */
 export function wantedExpansion(
     { spec, status }: V1PersistentVolumeClaim,
     volume: V1PersistentVolume | undefined,

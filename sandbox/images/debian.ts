@@ -7,7 +7,7 @@ import type { Package } from "./layer";
 
 const directory = join(cacheDirectory, "packages");
 
-/** Packages that only the scripts of packages need, of which none runs, and programs that no image calls. */
+/** Packages that are only needed by packages' scripts, none of which runs, and programs that no image calls. */
 const unneeded = [
     ...["adduser", "debconf", "dpkg", "init-system-helpers", "lsb-base", "passwd", "sensible-utils", "sysvinit-utils"],
     ...["ucf", "usrmerge", "ssl-cert", "postgresql-common", "postgresql-client-common", "locales", "libc-l10n"],
@@ -21,7 +21,7 @@ const unneeded = [
 /** Folder with the downloaded packages. */
 const archives = join(directory, "archives");
 
-/** An apt that installs into nothing, downloads into a folder, and leaves this machine's own state alone. */
+/** An apt that installs nothing, downloads into a folder, and leaves this machine's own state alone. */
 async function apt(into: string, ...args: string[]): Promise<{ exitCode: number; output: string }> {
     const status = join(directory, "status");
     mkdirSync(join(into, "partial"), { recursive: true });
@@ -43,9 +43,9 @@ async function apt(into: string, ...args: string[]): Promise<{ exitCode: number;
 }
 
 /**
- * Debian packages with all that they depend on, downloaded once; apt has checked their signatures.
+ * Debian packages with all their dependencies, downloaded once; apt has checked their signatures.
  *
- * @throws Failure where there is no apt, or it cannot have them
+ * @throws Failure if there is no apt, or it cannot download them
  */
 export function debianPackages(names: readonly string[]): Promise<Package[]> {
     const key = names.join(" ");
@@ -62,7 +62,7 @@ async function download(names: readonly string[]): Promise<Package[]> {
             "images are made of Debian's packages: this needs Debian or Ubuntu, with apt-get and dpkg-deb",
         );
     }
-    // apt lists what it would download: with a folder that stays empty, that is everything.
+    // apt lists its downloads: with a folder that stays empty, that is everything.
     const list = () => apt(join(directory, "empty"), "--print-uris", "--yes", "install", ...names);
     let { exitCode, output } = await list();
     if (exitCode !== 0) {

@@ -13,7 +13,7 @@ interface Placed {
     readonly owner?: Owner;
 }
 
-/** A file whose content is known here. */
+/** A file with the given content. */
 export interface TextFile extends Placed {
     readonly text: string;
     /** @default 0o644 */
@@ -43,19 +43,19 @@ export interface Link extends Placed {
     readonly target: string;
 }
 
-/** A folder of this machine with all that it holds. */
+/** A folder of this machine with all its contents. */
 export interface CopiedFolder extends Placed {
     /** Absolute path on this machine; another content has another path. */
     readonly tree: string;
 }
 
-/** The files of a Debian package, as `dpkg --unpack` lays them down: no script of the package runs. */
+/** The files of a Debian package, as `dpkg --unpack` extracts them: no script of the package runs. */
 export interface Package {
     /** Absolute path of the .deb file, which has version and architecture in its name. */
     readonly package: string;
 }
 
-/** Raised with every change of what {@link writeLayer} makes of the same entries: no layer is then taken from the cache. */
+/** Raised when {@link writeLayer} produces other output for the same entries: no layer is then taken from the cache. */
 export const layerFormat = 1;
 
 /** One thing in a layer. */
@@ -66,7 +66,7 @@ type Named = Partial<Header> & Pick<Header, "name">;
 /** Folders of packages that no program reads; copyright files stay. */
 const documentation = /^usr\/share\/(doc\/(?!.*\/copyright$)|man\/|info\/|lintian\/|locale\/|bash-completion\/)./;
 
-/** A path as a merged /usr has it. Debian 12's packages still name /bin, /lib and so on. */
+/** A path in a merged /usr. Debian 12's packages still name /bin, /lib and so on. */
 function merged(path: string): string {
     return path.replace(/^(bin|sbin|lib|lib32|lib64|libx32)(?=\/|$)/, "usr/$1");
 }
@@ -119,7 +119,7 @@ class LayerWriter {
         return { name: name.includes("/") ? merged(name) : name, mode, uid, gid, mtime: new Date(0) };
     }
 
-    /** Folders above a path that nothing has made yet: root's, for everyone to read. */
+    /** Folders above a path that no entry has created yet: root's, for everyone to read. */
     async #parents(path: string): Promise<void> {
         const parts = path.split("/").slice(0, -1);
         for (const [index] of parts.entries()) {

@@ -23,7 +23,7 @@ export interface Recipe {
     readonly repositories: readonly string[];
     /** Source of the configuration and the paths: a Dockerfile, by repository or Go module, version and path. */
     readonly source: string;
-    /** In which way the image differs from upstream's, when that shows to who runs it. */
+    /** Visible differences from upstream's image. */
     readonly differs?: string;
     readonly config: ImageConfig;
     readonly contents: () => Promise<Contents>;
@@ -418,7 +418,7 @@ const services: readonly Recipe[] = [
                         { path: "/var/lib/postgresql", mode: 0o755, owner },
                         { path: "/var/lib/postgresql/data", mode: 0o1777, owner },
                         { path: "/run/postgresql", mode: 0o3777, owner },
-                        // Loaded at the start of every server: a library of Debian's that does nothing then.
+                        // Loaded at the start of every server; Debian's library does nothing in it.
                         {
                             path: "/usr/lib/postgresql/15/lib/vchord.so",
                             target: "cube.so",
@@ -632,7 +632,8 @@ const services: readonly Recipe[] = [
                     [
                         ...accounts(["nogroup", 65533, 65533, "/"]),
                         { path: "/app/qbittorrent-nox", target: "/usr/bin/qbittorrent-nox" },
-                        // apps/qbittorrent/defaults/qBittorrent.conf: who may come in, and without which it does not start.
+                        // apps/qbittorrent/defaults/qBittorrent.conf: the addresses that may log in; without it, the
+                        // program does not start.
                         {
                             path: "/defaults/qBittorrent.conf",
                             text: [

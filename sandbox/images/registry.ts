@@ -3,12 +3,12 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { Closeable } from "../http-server";
 import { blobPath, type Descriptor } from "./store";
 
-/** Images by repository, such as `docker.io/library/busybox`. Each stands for every tag of its repository. */
+/** Images by repository, such as `docker.io/library/busybox`. Each is served for every tag of its repository. */
 export type Images = ReadonlyMap<string, Descriptor>;
 
 const address = /^\/v2\/(?<repository>.+)\/(?<kind>manifests|blobs)\/(?<reference>[^/]+)$/;
 
-/** Digest of the manifest, layer or configuration that a path asks for. */
+/** Digest of the manifest, layer or configuration that a path requests. */
 function digestOf(images: Images, { pathname, searchParams }: URL): string | undefined {
     const { repository, kind, reference } = address.exec(pathname)?.groups ?? {};
     if (kind === "blobs" || reference?.startsWith("sha256:")) {
@@ -52,7 +52,7 @@ function answer(images: Images, { method, url = "/" }: IncomingMessage, response
 }
 
 /**
- * Serves images as a registry that only reads, over plain HTTP: a mirror of every registry that the images are of.
+ * Serves images as a read-only registry, over plain HTTP: a mirror of every registry of the images.
  *
  * @param host address to listen on: loopback, or one that only this machine's nodes reach
  * @param port a free one, by default

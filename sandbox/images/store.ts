@@ -39,7 +39,7 @@ export function blobPath(digest: string): string {
     return join(directory, "blobs", digest.replace(":", "-"));
 }
 
-/** Changes with a layer's content: a path of this machine stands for what it holds, with its size and time. */
+/** Changes with a layer's content: a path of this machine stands for its content, with its size and time. */
 function layerKey(entries: readonly Entry[]): string {
     const copied = entries.flatMap((entry) => ("from" in entry ? [entry.from] : []));
     const times = copied.map((path) => [statSync(path).size, statSync(path).mtimeMs]);

@@ -14,7 +14,7 @@ function installOwn(name: PluginName): void {
     const path = join(binaries, pluginProgram(name));
     const program =
         name === "kubernetes"
-            ? // Release 4.25.0 does not know the provider's setting enablePatchForce, but the variable that it stands for.
+            ? // Release 4.25.0 does not know the provider's setting enablePatchForce, but the variable behind it.
               ["env", "PULUMI_K8S_ENABLE_PATCH_FORCE=true", builtPath(pluginProgram(name), kubernetesPlugin)]
             : [process.execPath, join(root, "dist", `${pluginProgram(name)}.cjs`)];
     const temporary = `${path}.${process.pid}`;
@@ -23,9 +23,9 @@ function installOwn(name: PluginName): void {
 }
 
 /**
- * Makes the engine find Pulumi's plugins: the official ones where they are on PATH, installed, or can be downloaded. Else
- * kubernetes is the one that the toolchain built, and command and random have stand-ins. Prints the origin of each when it
- * changes.
+ * Makes the engine find Pulumi's plugins: the official ones if they are on PATH, installed, or downloadable. Otherwise
+ * kubernetes is the one that the toolchain built, and command and random have stand-ins. Prints the origin of each when
+ * it changes.
  */
 export async function installPlugins(): Promise<void> {
     const origins: string[] = [];

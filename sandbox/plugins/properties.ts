@@ -13,7 +13,10 @@ import type { z } from "zod";
 /** Inputs or state as the engine sends them, with secrets marked. */
 export type Properties = Readonly<Record<string, unknown>>;
 
-/** A schema for some of the arguments of an official resource: the compiler refuses fields and types that it lacks. */
+/**
+ * A schema for some of the arguments of an official resource: the compiler rejects fields and types that the official
+ * type lacks.
+ */
 export type SchemaOf<Args> = { readonly [Name in keyof Args]?: z.ZodType<pulumi.Unwrap<Args[Name]>> };
 
 /** Plain values of properties. */
