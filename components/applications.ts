@@ -5,6 +5,7 @@ import { z } from "zod";
 import { quoted } from "../config/mistakes";
 import { dnsLabel } from "../lib/dns-label";
 import { Failure } from "../lib/failure";
+import { gitEnvironment } from "../lib/git-environment";
 import { isMap, overwrittenPaths, patched } from "../lib/merge-patch";
 import { lostValues } from "./chart-values";
 import { type PodSecurity, podSecurityLabel, podSecurityLevels } from "./pod-security";
@@ -284,21 +285,38 @@ function missingParents({ metadata, spec }: ApplicationManifest): string[] {
     );
 }
 
-/** Files that are there for this program and not for Argo CD: ignored by Git, and part of a chart or an Application. */
-function ignoredFiles(root: string): string[] {
-    if (!existsSync(join(root, ".git"))) {
-        return []; // A commit that was unpacked.
-    }
-    const args = ["ls-files", "--others", "--ignored", "--exclude-standard", "-z", "--", "charts", "clusters"];
-    let listed: string;
+/** Files of charts and Applications by a listing of Git's; none where there is no repository. */
+function listedByGit(root: string, ...args: string[]): string[] {
     try {
-        listed = execFileSync("git", args, { cwd: root, encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
+        return execFileSync("git", ["ls-files", "-z", ...args], {
+            cwd: root,
+            env: gitEnvironment(),
+            encoding: "utf8",
+            stdio: ["ignore", "pipe", "ignore"],
+        })
+            .split("\0")
+            .filter(Boolean);
     } catch {
         return []; // Whoever needs the commit says what is wrong with the repository.
     }
-    return listed
-        .split("\0")
-        .filter((path) => /\.(tgz|yaml|yml|tpl|json|txt)$/.test(path) && !basename(path).startsWith("."));
+}
+
+/** Files that are there for this program and not for Argo CD, as parts of a chart or an Application, each with a remedy. */
+function unseenFiles(root: string): string[] {
+    if (!existsSync(join(root, ".git"))) {
+        return []; // A commit that was unpacked.
+    }
+    const folders = ["charts", "clusters"];
+    const ignored = listedByGit(root, "--others", "--ignored", "--exclude-standard", "--", ...folders).filter(
+        (path) => /\.(tgz|yaml|yml|tpl|json|txt)$/.test(path) && !basename(path).startsWith("."),
+    );
+    const large = listedByGit(root, "--", ...folders.map((folder) => `:(attr:filter=lfs)${folder}`));
+    return [
+        ...ignored.map((path) => `  ${path}: ignored by Git, so Argo CD would not see it: git add --force ${path}`),
+        ...large.map(
+            (path) => `  ${path}: kept by Git LFS, of which Argo CD sees a pointer: take it out of .gitattributes`,
+        ),
+    ];
 }
 
 /**
@@ -401,9 +419,7 @@ export function readApplications(root: string, cluster: string): Application[] {
             Array.isArray(result) ? result.map((mistake) => `  clusters/${cluster}/apps/${file}: ${mistake}`) : [],
         ),
         ...listMistakes(root, cluster, files),
-        ...ignoredFiles(root).map(
-            (path) => `  ${path}: ignored by Git, so Argo CD would not see it: git add --force ${path}`,
-        ),
+        ...unseenFiles(root),
     ];
     if (mistakes.length > 0) {
         throw new Failure(["Mistakes in the Application manifests:", ...mistakes].join("\n"));

@@ -5,7 +5,7 @@ import { invalid, quoted } from "../config/mistakes";
 import { Failure } from "../lib/failure";
 import { base64 } from "./base64";
 import { forcedBack } from "./forced-back";
-import { type Account, git, headCommit } from "./git";
+import { type Account, git, headCommit, uncommitted } from "./git";
 import type { GiteaAccess } from "./gitea";
 import { throughCluster } from "./gitea/forward";
 import { GiteaRepository, seedRefs } from "./gitea-repository";
@@ -44,6 +44,11 @@ async function readRemote(
     kubeconfig: string | undefined,
 ): Promise<Remote> {
     const head = await headCommit();
+    const [changed, ...others] = await uncommitted();
+    if (changed !== undefined) {
+        const more = others.length > 0 ? ` and ${others.length} more` : "";
+        await pulumi.log.warn(`Not committed, so Argo CD does not see it as it is here: ${changed}${more}.`);
+    }
     const [branchRef, tagRef] = [`refs/heads/${branch}`, `refs/tags/${branch}`];
     const list = (from: string) => git(["ls-remote", from, branchRef, tagRef, `${seedRefs}*`], account);
     let refs: string;
@@ -52,11 +57,12 @@ async function readRemote(
             kubeconfig === undefined
                 ? await list(url)
                 : await throughCluster(kubeconfig, (reached) => list(reached + new URL(url).pathname));
-    } catch {
+    } catch (error) {
         if (!pulumi.runtime.isDryRun() && !gitea) {
+            const [reason = ""] = (error instanceof Error ? error.message : String(error)).split("\n");
             await pulumi.log.warn(
-                `${url} cannot be reached from here: the Applications are waited for at this checkout's commit, ` +
-                    `${head.slice(0, 7)}.`,
+                `${url} cannot be read from here (${quoted(reason.replace(/^fatal: /, ""))}): the Applications are waited for ` +
+                    `at this checkout's commit, ${head.slice(0, 7)}.`,
             );
         }
         return { revision: head };

@@ -1,7 +1,6 @@
 import { spawn } from "node:child_process";
-
 import { Failure } from "../lib/failure";
-
+import { gitEnvironment } from "../lib/git-environment";
 import { root } from "../lib/root";
 
 /** Name and password of an account. */
@@ -43,17 +42,25 @@ export function git(
     { limit = 120, cwd = root }: GitOptions = {},
 ): Promise<string> {
     // Pulumi hands this program its config by the environment, secrets included: nobody else needs to see it.
-    const { PULUMI_CONFIG: _, no_proxy: lower, NO_PROXY: upper, ...env } = process.env;
+    const { PULUMI_CONFIG: _, no_proxy: lower, NO_PROXY: upper, ...env } = gitEnvironment();
     const noProxy = withoutProxy(lower ?? upper);
     const credentials = account ? ["-c", "credential.helper=", "-c", `credential.helper=${helper}`] : [];
     return new Promise((resolve, reject) => {
         const child = spawn("git", [...credentials, ...args], {
             cwd,
-            env: { ...env, no_proxy: noProxy, NO_PROXY: noProxy, GIT_TERMINAL_PROMPT: "0", LC_ALL: "C" },
-            timeout: limit * 1_000,
+            env: { ...env, no_proxy: noProxy, NO_PROXY: noProxy },
             stdio: ["ignore", "pipe", "pipe", "pipe"],
         });
         const text = { stdout: "", stderr: "" };
+        let isLate = false;
+        const timer = setTimeout(() => {
+            isLate = true;
+            child.kill();
+            // A transport of Git's may outlive it, with its output open.
+            for (const stream of child.stdio) {
+                stream?.destroy();
+            }
+        }, limit * 1_000);
         child.stdout?.on("data", (chunk: Buffer) => {
             text.stdout += chunk;
         });
@@ -73,18 +80,20 @@ export function git(
                     : error,
             ),
         );
-        child.once("close", (code, signal) =>
-            code === 0
-                ? resolve(text.stdout.trim())
-                : reject(
-                      new Failure(
-                          text.stderr.trim() ||
-                              (signal === null
-                                  ? `git ${args[0]} ended with exit code ${code}`
-                                  : `git ${args[0]} did not end within ${limit} s`),
-                      ),
-                  ),
-        );
+        child.once("close", (code, signal) => {
+            clearTimeout(timer);
+            const end = isLate
+                ? `did not end within ${limit} s`
+                : signal === null
+                  ? `ended with exit code ${code}`
+                  : `was ended by ${signal}`;
+            const said = text.stderr.trim();
+            if (code === 0) {
+                resolve(text.stdout.trim());
+            } else {
+                reject(new Failure(isLate || said === "" ? `git ${args[0]} ${end}${said && `: ${said}`}` : said));
+            }
+        });
     });
 }
 
@@ -95,25 +104,56 @@ const noCommit: readonly (readonly [says: RegExp, what: string])[] = [
         "this checkout belongs to another user. Allow it once: git config --global --add safe.directory <its path>",
     ],
     [
+        /not a git repository: /i,
+        "this checkout is a worktree of a repository that was moved, or is not mounted here: run git worktree repair there",
+    ],
+    [
         /not a git repository/i,
         "this folder is no Git repository, as an unpacked archive is none: clone the repository instead " +
             "(or: git init && git add --all && git commit)",
     ],
-    [/HEAD|single revision/, "this repository has no commit yet: git add --all && git commit"],
+    [/does not have any commits/, "this repository has no commit yet: git add --all && git commit"],
+    [/appears to be broken|bad object|unable to read/, "this repository is damaged (git fsck): clone it again"],
 ];
 
 /**
  * The commit that is checked out.
  *
  * @param cwd a folder of the checkout
- * @throws Failure that says why there is none, and what to do
+ * @throws Failure that says why there is none that Argo CD can follow, and what to do
  */
 export async function headCommit(cwd?: string): Promise<string> {
+    const options = cwd === undefined ? {} : { cwd };
+    let head: string;
+    let below: string;
     try {
-        return await git(["rev-parse", "--verify", "HEAD"], undefined, cwd === undefined ? {} : { cwd });
+        below = await git(["rev-parse", "--show-prefix"], undefined, options);
+        head = await git(["log", "-1", "--format=%H"], undefined, options);
     } catch (error) {
         const message = error instanceof Error ? error.message : String(error);
         const [, what] = noCommit.find(([says]) => says.test(message)) ?? [];
         throw what === undefined ? error : new Failure(`The commit is not known: ${what}`);
     }
+    if (below !== "") {
+        throw new Failure(
+            `The commit is not known: this folder is ${below} of another Git repository, and Argo CD reads charts/ and ` +
+                "clusters/ at the top of one: clone this one by itself (or, here: git init && git add --all && git commit)",
+        );
+    }
+    if (head.length !== 40) {
+        throw new Failure(
+            "This repository has SHA-256 object names, which Argo CD does not read: clone it into one with SHA-1",
+        );
+    }
+    return head;
+}
+
+/** Files of charts and clusters that differ from the checkout's commit: Argo CD does not see them as they are here. */
+export async function uncommitted(cwd?: string): Promise<string[]> {
+    const args = ["status", "--porcelain", "--no-renames", "-z", "--untracked-files=all", "--", "charts", "clusters"];
+    const listed = await git(args, undefined, cwd === undefined ? {} : { cwd });
+    return listed
+        .split("\0")
+        .filter(Boolean)
+        .map((line) => line.replace(/^\s*\S+\s+/, ""));
 }

@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Failure } from "../lib/failure";
+import { inThisFolder } from "../lib/git-environment";
 import { type Outcome, run } from "../lib/run";
 import type { SandboxPaths } from "./paths";
 import type { SandboxSettings } from "./settings";
@@ -13,7 +14,7 @@ export function bareRepository(paths: SandboxPaths, { repository }: SandboxSetti
 /** Git without the settings of the user, which the sandbox must not depend on. */
 export function gitEnvironment(): NodeJS.ProcessEnv {
     return {
-        ...process.env,
+        ...inThisFolder(),
         GIT_CONFIG_GLOBAL: "/dev/null",
         GIT_CONFIG_NOSYSTEM: "1",
         // A checkout that belongs to another user, as in a container, is read all the same.

@@ -1,6 +1,7 @@
 import { type OutgoingHttpHeaders, request } from "node:http";
 import { text as textOf } from "node:stream/consumers";
 import { setTimeout as delay } from "node:timers/promises";
+import { shortened, visible } from "../../lib/characters";
 import type { Account } from "../git";
 
 /** Gitea's answer: the status, and the JSON of its body, or its text. */
@@ -14,6 +15,15 @@ const patience = { answer: 30_000, interval: 500 };
 
 /** Error that Gitea reports, in words for the person who runs the program. */
 export class GiteaError extends Error {}
+
+/** First line of an error that Gitea reports. */
+function messageOf({ body }: Answer): string {
+    const message = typeof body === "object" && body && "message" in body ? body.message : body;
+    return visible(shortened(String(message ?? "").split("\n", 1)[0] ?? ""));
+}
+
+/** Problems of a TLS handshake that stay: certificates that this machine does not trust. */
+const untrusted = /certificate|self-signed|CERT_|UNABLE_TO_/;
 
 /** Gitea's API, as one account sees it. https://docs.gitea.com/api */
 export class Gitea {
@@ -38,7 +48,9 @@ export class Gitea {
             method,
             headers: { authorization: this.#authorization, "content-type": "application/json" },
             signal: AbortSignal.timeout(patience.answer),
-        };
+            // A redirect makes a GET of everything, and leaves the password out at another origin.
+            redirect: "manual",
+        } as const;
         const content = body && JSON.stringify(body);
         const { status, text } =
             this.reached === this.server
@@ -60,7 +72,7 @@ export class Gitea {
      */
     #throughCluster(
         url: string,
-        options: { method: string; headers: OutgoingHttpHeaders; signal: AbortSignal },
+        options: { readonly method: string; readonly headers: OutgoingHttpHeaders; readonly signal: AbortSignal },
         body: string | undefined,
     ): Promise<{ status: number; text: string }> {
         const headers = { ...options.headers, host: new URL(this.server).host };
@@ -85,13 +97,42 @@ export class Gitea {
         return this.#checked(method, path, await this.ask(method, path, body)) as T;
     }
 
-    #checked(method: string, path: string, { status, body }: Answer): unknown {
-        if (status >= 400) {
-            const message = typeof body === "object" && body && "message" in body ? body.message : body;
-            const first = String(message ?? "").split("\n", 1);
-            throw new GiteaError(`Gitea at ${this.server} answers ${method} ${path} with ${status}: ${first}`);
+    #checked(method: string, path: string, answer: Answer): unknown {
+        if (answer.status >= 300) {
+            throw new GiteaError(
+                `Gitea at ${this.server} answers ${method} ${path} with ${answer.status}: ${messageOf(answer)}`,
+            );
         }
-        return body;
+        return answer.body;
+    }
+
+    /** @throws GiteaError for an answer that waiting does not change: another server, or an account without the rights */
+    #checkUser(answer: Answer, remedy: string): void {
+        const { status, body } = answer;
+        const login: unknown = Object(body).login;
+        if (status >= 300 && status < 400) {
+            throw new GiteaError(
+                `${this.server} redirects requests: set hearth:repository.url to the address that it redirects to (https, not ` +
+                    "http?), without a login page in front of it",
+            );
+        }
+        if (status === 401 || status === 403) {
+            const said = messageOf(answer);
+            throw new GiteaError(
+                `Gitea at ${this.server} does not let the account ${this.account.name} in${said && ` (${said})`}. ${remedy}`,
+            );
+        }
+        if (status === 200 && typeof login !== "string") {
+            throw new GiteaError(
+                `${this.server} answers, and is no Gitea: set hearth:repository.url to the Gitea itself, without a login page in ` +
+                    "front of it, or remove hearth:gitea where it is another server",
+            );
+        }
+        if (status === 200 && Object(body).is_admin === false) {
+            throw new GiteaError(
+                `The account ${this.account.name} of Gitea at ${this.server} is no administrator: set hearth:gitea.administrator`,
+            );
+        }
     }
 
     /**
@@ -105,21 +146,23 @@ export class Gitea {
         for (const end = Date.now() + limit * 1_000; ; await delay(patience.interval)) {
             let problem: unknown;
             try {
-                const { status } = await this.ask("GET", "/user");
-                if (status === 200) {
+                const answer = await this.ask("GET", "/user");
+                this.#checkUser(answer, remedy);
+                if (answer.status === 200) {
                     return;
                 }
-                if (status === 401 || status === 403) {
-                    throw new GiteaError(
-                        `Gitea at ${this.server} does not let the account ${this.account.name} in. ${remedy}`,
-                    );
-                }
-                problem = `it answers with ${status}`;
+                problem = `it answers with ${answer.status}`;
             } catch (error) {
                 if (error instanceof GiteaError) {
                     throw error;
                 }
                 problem = error instanceof Error && error.cause instanceof Error ? error.cause.message : error;
+                if (untrusted.test(String(problem))) {
+                    throw new GiteaError(
+                        `The certificate of ${this.server} is not trusted here (${problem}): set NODE_EXTRA_CA_CERTS to the file ` +
+                            "of its authority, and Git's http.sslCAInfo",
+                    );
+                }
             }
             if (Date.now() > end) {
                 throw new GiteaError(`Gitea at ${this.server} is not there after ${limit} seconds: ${problem}`);

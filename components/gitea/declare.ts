@@ -80,14 +80,23 @@ async function declareTeams(
     return { maintainers: await declare("maintainers"), readers: await declare("readers") };
 }
 
+const emailOf = ({ name }: Account) => `${name}@noreply.invalid`;
+
+/** @throws GiteaError for an account that somebody else made: it keeps its password and its rights */
+async function checkReader(gitea: Gitea, reader: Account): Promise<void> {
+    const existing = await gitea.find<{ email: string }>(`/users/${reader.name}`);
+    if (existing !== undefined && existing.email !== emailOf(reader)) {
+        throw new GiteaError(
+            `The account ${reader.name} of Gitea at ${gitea.server} is somebody's own (${existing.email}), and this home gives ` +
+                "Argo CD one of that name: rename it",
+        );
+    }
+}
+
 async function declareReader(gitea: Gitea, reader: Account, team: number): Promise<void> {
     const password = { password: reader.password, must_change_password: false };
     if (!(await gitea.find(`/users/${reader.name}`))) {
-        await gitea.change("POST", "/admin/users", {
-            username: reader.name,
-            email: `${reader.name}@noreply.invalid`,
-            ...password,
-        });
+        await gitea.change("POST", "/admin/users", { username: reader.name, email: emailOf(reader), ...password });
     }
     const isKnown = (await new Gitea(gitea.server, reader, gitea.reached).ask("GET", "/user")).status !== 401;
     await gitea.change("PATCH", `/admin/users/${reader.name}`, {
@@ -106,8 +115,9 @@ async function declareReader(gitea: Gitea, reader: Account, team: number): Promi
 async function declareProtection(gitea: Gitea, { owner, name, branch }: Declaration["repository"]): Promise<void> {
     const path = `/repos/${owner}/${name}/branch_protections`;
     const wanted = { enable_push: true, enable_force_push: false };
-    if (await gitea.find(`${path}/${branch}`)) {
-        await gitea.change("PATCH", `${path}/${branch}`, wanted);
+    const existing = `${path}/${encodeURIComponent(branch)}`;
+    if (await gitea.find(existing)) {
+        await gitea.change("PATCH", existing, wanted);
     } else {
         await gitea.change("POST", path, { rule_name: branch, ...wanted });
     }
@@ -174,13 +184,25 @@ async function filled(gitea: Gitea, { owner, name }: Declaration["repository"], 
 async function checkContent(gitea: Gitea, { repository, contains, server }: Declaration): Promise<boolean> {
     const { owner, name } = repository;
     const path = `/repos/${owner}/${name}`;
-    const existing = await gitea.find<{ empty: boolean; default_branch: string }>(path);
+    const existing = await gitea.find<{
+        empty: boolean;
+        default_branch: string;
+        archived?: boolean;
+        mirror?: boolean;
+    }>(path);
+    if (existing?.archived || existing?.mirror) {
+        throw new GiteaError(
+            `${server}/${owner}/${name} is ${existing.mirror ? "a mirror" : "archived"}, and takes no push: ` +
+                `${existing.mirror ? "convert it to a regular repository" : "unarchive it"} in its settings, or choose another ` +
+                "one by hearth:repository.url.",
+        );
+    }
     if (existing === undefined || existing.empty) {
         return false;
     }
     const hasBranch = (await gitea.find(`${path}/branches/${repository.branch}`)) !== undefined;
     const branch = hasBranch ? repository.branch : existing.default_branch;
-    if (!(await gitea.find(`${path}/contents/${contains}?ref=${branch}`))) {
+    if (!(await gitea.find(`${path}/contents/${contains}?ref=${encodeURIComponent(branch)}`))) {
         throw new GiteaError(
             `The branch ${branch} of ${server}/${owner}/${name} has no ${contains}: it is not this home's repository. ` +
                 "Push the home's commits to it, or choose another one by hearth:repository.url.",
@@ -207,6 +229,7 @@ export async function declare(declaration: Declaration): Promise<void> {
                   "  kubectl --namespace gitops rollout restart statefulset/gitea",
     );
     const hasBranch = await checkContent(gitea, declaration);
+    await checkReader(gitea, reader);
     await declareOrganization(gitea, repository.owner);
     await declareRepository(gitea, repository);
     await declareReader(gitea, reader, (await declareTeams(gitea, repository)).readers);

@@ -5,6 +5,7 @@ import { type Application, readApplications } from "../../components/application
 import { splitYaml, YamlError } from "../../config/yaml";
 import { Failure } from "../../lib/failure";
 import { capture } from "../capture";
+import { captureGit } from "../git";
 import { objectsIn } from "../manifests";
 import { render } from "../render";
 import type { StackSettings } from "../stack";
@@ -21,7 +22,7 @@ async function checkOut(repository: string, commit: string, root: string, cluste
     mkdirSync(root);
     const archive = `${root}.tar`;
     const failure = `${commit} cannot be read`;
-    await capture("git", ["-C", repository, "archive", "--output", archive, commit, "charts", "clusters"], { failure });
+    await captureGit(["-C", repository, "archive", "--output", archive, commit, "charts", "clusters"], { failure });
     await capture("tar", ["--extract", "--file", archive, "--directory", root], { failure });
     return { root, applications: readApplications(root, cluster) };
 }
@@ -32,8 +33,13 @@ async function checkOut(repository: string, commit: string, root: string, cluste
  * @throws Failure when they have none in common
  */
 export async function mergeBase(repository: string, base: string, head: string): Promise<string> {
-    const failure = `${base} and ${head} have no commit in common`;
-    return (await capture("git", ["-C", repository, "merge-base", "--end-of-options", base, head], { failure })).trim();
+    const ask = ["-C", repository, "rev-parse", "--is-shallow-repository"];
+    const isShallow = (await captureGit(ask, { failure: `${repository} cannot be read` })).trim() === "true";
+    const failure = isShallow
+        ? `this clone is shallow, so the commit at which ${base} and ${head} parted is not known: fetch all of it (git fetch ` +
+          "--unshallow; in Actions, checkout with fetch-depth: 0)"
+        : `${base} and ${head} have no commit in common`;
+    return (await captureGit(["-C", repository, "merge-base", "--end-of-options", base, head], { failure })).trim();
 }
 
 /** Manifests without Secrets, and without lists that hold one: what an upstream chart may put into one belongs on no page. */
@@ -79,13 +85,9 @@ export async function differences(
         const start = await mergeBase(repository, base, head);
         const before = await checkOut(repository, start, join(directory, "before"), cluster);
         const after = await checkOut(repository, head, join(directory, "after"), cluster);
-        const changed = await capture(
-            "git",
-            ["-C", repository, "diff", "--name-only", "-z", "--no-renames", start, head],
-            {
-                failure: "git cannot compare",
-            },
-        );
+        const changed = await captureGit(["-C", repository, "diff", "--name-only", "-z", "--no-renames", start, head], {
+            failure: "git cannot compare",
+        });
         const applications = [...before.applications, ...after.applications];
         const touched = touchedApplications(cluster, applications, changed.split("\0").filter(Boolean));
         const result: Difference[] = [];
@@ -116,7 +118,7 @@ async function difference(
 
 /** A unified diff of two files in a folder, without their names, which say nothing; empty when they are the same. */
 export async function unifiedDiff(directory: string, before: string, after: string): Promise<string> {
-    const args = ["-C", directory, "diff", "--no-index", "--no-color", before, after];
-    const diff = await capture("git", args, { failure: "git cannot compare", accepted: [1] });
+    const args = ["-C", directory, "diff", "--no-index", "--no-color", "--no-ext-diff", before, after];
+    const diff = await captureGit(args, { failure: "git cannot compare", accepted: [1] });
     return diff.slice(Math.max(0, diff.search(/^@@/m)));
 }

@@ -10,6 +10,7 @@ import { editableYaml } from "../../config/yaml";
 import { Failure } from "../../lib/failure";
 import { tool } from "../../toolchain/tools";
 import { type CaptureOptions, capture } from "../capture";
+import { captureGit } from "../git";
 import type { ProgramChange } from "./comment";
 import { mergeBase, unifiedDiff } from "./differences";
 
@@ -119,7 +120,7 @@ async function declaredResources(root: string, state: string, stack: string): Pr
         const values = placeholders.flatMap(([path, value]) => ["--secret", `${path}=${value}`]);
         await pulumi(["config", "set-all", "--path", ...values]);
     }
-    const head = (await capture("git", ["-C", root, "rev-parse", "HEAD"], { failure: "there is no commit" })).trim();
+    const head = (await captureGit(["-C", root, "rev-parse", "HEAD"], { failure: "there is no commit" })).trim();
     // A failing program is reported in the same JSON. The commit and the folder differ every time.
     const output = (await pulumi(["preview", "--json"], { accepted: (stdout) => stdout.startsWith("{") }))
         .replaceAll(head, "<commit>")
@@ -139,8 +140,8 @@ async function declaredResources(root: string, state: string, stack: string): Pr
 /** A work tree of a commit, with the packages of the checkout that this runs in. */
 async function checkOut(repository: string, commit: string, root: string): Promise<void> {
     const failure = `${commit} cannot be read`;
-    await capture("git", ["clone", "--quiet", "--shared", "--no-checkout", repository, root], { failure });
-    await capture("git", ["-C", root, "checkout", "--quiet", "--detach", commit], { failure });
+    await captureGit(["clone", "--quiet", "--shared", "--no-checkout", repository, root], { failure });
+    await captureGit(["-C", root, "checkout", "--quiet", "--detach", commit], { failure });
     symlinkSync(join(repository, "node_modules"), join(root, "node_modules"));
 }
 

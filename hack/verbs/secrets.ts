@@ -4,8 +4,8 @@ import { configPath, setCommand } from "../../config/secrets";
 import { stackFileName } from "../../config/stack-file";
 import { Failure } from "../../lib/failure";
 import { root } from "../../lib/root";
-import { capture } from "../capture";
 import { generatedValues, keepValues, valuesInCluster } from "../generated-values";
+import { captureGit } from "../git";
 import { Kubectl } from "../kubectl";
 import { linesOf, listSecrets, type SecretRow, type StackSecrets } from "../secret-list";
 import { pulumi, readStack, type Stack, stackOption, withKubeconfig } from "../stack";
@@ -22,7 +22,7 @@ function declarationsOf({ settings }: Stack): SecretDeclarations {
 /** When each line of a file was last changed by a commit, by its number from 0: a day, or "not committed". */
 async function changesOf(file: string): Promise<Map<number, string>> {
     const failure = `git cannot tell when ${file} changed`;
-    const blame = await capture("git", ["blame", "--line-porcelain", "--", file], { failure }).catch(() => "");
+    const blame = await captureGit(["blame", "--line-porcelain", "--", file], { failure }).catch(() => "");
     const days = new Map<number, string>();
     let line = 0;
     let time = 0;

@@ -9,6 +9,7 @@ import { tool } from "../../toolchain/tools";
 import { chartNames, findApplication } from "../application";
 import { capture } from "../capture";
 import { colors } from "../colors";
+import { captureGit } from "../git";
 import { asArgoCD, asStream, byNamespace, isHook, parseManifests, tracked } from "../manifests";
 import { page } from "../pager";
 import { render } from "../render";
@@ -47,14 +48,31 @@ async function differenceToCluster(application: Application, manifests: string, 
     });
 }
 
+/** Host and path of a repository's URL, which its names by HTTP and SSH have in common. */
+const placeOf = (url: string) =>
+    url
+        .trim()
+        .replace(/^\w+:\/\//, "")
+        .replace(/^[^@/]*@/, "")
+        .replace(/^([^/:]+)(:\d+)?[:/]/, "$1/")
+        .replace(/(\.git)?\/*$/, "");
+
 /** The branch that Argo CD follows: as the remote repository has it, when that is known here. */
-async function followed(branch: string): Promise<string> {
-    const remote = `origin/${branch}`;
-    const failure = `there is no branch ${remote}`;
-    return capture("git", ["rev-parse", "--verify", "--quiet", remote], { failure }).then(
-        () => remote,
-        () => branch,
-    );
+async function followed({ url, revision }: Stack["settings"]["repository"]): Promise<string> {
+    const failure = "the remotes cannot be read";
+    const lines = (await captureGit(["remote", "--verbose"], { failure })).split("\n").map((line) => line.split(/\s+/));
+    const named = lines.flatMap(([name = "", from = ""]) => (placeOf(from) === placeOf(url) ? name : []));
+    for (const remote of [...named, "origin"]) {
+        const branch = `refs/remotes/${remote}/${revision}`;
+        const isThere = captureGit(["rev-parse", "--verify", "--quiet", branch], { failure }).then(
+            () => true,
+            () => false,
+        );
+        if (await isThere) {
+            return branch;
+        }
+    }
+    return revision;
 }
 
 async function differenceToBranch(
@@ -65,19 +83,28 @@ async function differenceToBranch(
 ): Promise<string> {
     const directory = mkdtempSync(join(tmpdir(), "hearth-diff-"));
     try {
-        const branch = await followed(settings.repository.revision);
+        const branch = await followed(settings.repository);
         const checkout = join(directory, "checkout");
         mkdirSync(checkout);
         const archive = join(directory, "checkout.tar");
         const failure = `${branch} cannot be read`;
-        await capture("git", ["archive", "--output", archive, branch, "charts", "clusters"], { failure });
+        await captureGit(["archive", "--output", archive, branch, "charts", "clusters"], { failure });
         await capture("tar", ["--extract", "--file", archive, "--directory", checkout], { failure });
         const application = findApplication(checkout, settings.cluster, name);
         const before = await render(checkout, application, settings, cluster);
         writeFileSync(join(directory, "before.yaml"), before);
         writeFileSync(join(directory, "after.yaml"), manifests);
-        const args = ["-C", directory, "diff", "--no-index", "--no-color", "before.yaml", "after.yaml"];
-        return await capture("git", args, { failure: "git cannot compare", accepted: [1] });
+        const args = [
+            "-C",
+            directory,
+            "diff",
+            "--no-index",
+            "--no-color",
+            "--no-ext-diff",
+            "before.yaml",
+            "after.yaml",
+        ];
+        return await captureGit(args, { failure: "git cannot compare", accepted: [1] });
     } finally {
         rmSync(directory, { recursive: true, force: true });
     }

@@ -191,6 +191,15 @@ describe("kind 5: Applications as people write them", () => {
         expect(read(good)).toHaveLength(1);
     });
 
+    test("a file that Git LFS keeps is one of which Argo CD sees a pointer", () => {
+        execFileSync("git", ["init", "--quiet"], { cwd: root });
+        writeFileSync(join(root, ".gitattributes"), "*.tgz filter=lfs\n");
+        mkdirSync(join(root, "charts/a/charts"));
+        writeFileSync(join(root, "charts/a/charts/redis-1.0.0.tgz"), "x");
+        execFileSync("git", ["-c", "filter.lfs.clean=cat", "add", "charts"], { cwd: root });
+        expect(() => read(good)).toThrow(/redis-1\.0\.0\.tgz: kept by Git LFS, of which Argo CD sees a pointer/);
+    });
+
     test.each([
         ["null (B39)", "secrets:\n"],
         ["missing", "x: 1\n"],

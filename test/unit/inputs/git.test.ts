@@ -1,12 +1,13 @@
 import { execFileSync } from "node:child_process";
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { forcedBackAnnotation, isForcedBack, lastForcedBack } from "../../../components/forced-back";
-import { git, headCommit } from "../../../components/git";
+import { git, headCommit, uncommitted } from "../../../components/git";
 import { declare } from "../../../components/gitea/declare";
+import { mergeBase, unifiedDiff } from "../../../hack/preview/differences";
 
 let folder: string;
 
@@ -48,15 +49,164 @@ describe("kind 6: real-world Git setups", () => {
         await expect(headCommit(join(folder, "tree"))).resolves.toBe(await headCommit(folder));
     });
 
-    test("a command that takes too long is reported with its limit (B48)", async () => {
+    test("a folder of another repository, which Argo CD would read at its top, is refused", async () => {
+        inFolder("init", "--quiet");
+        inFolder("commit", "--quiet", "--allow-empty", "--message", "dotfiles");
+        mkdirSync(join(folder, "hearth"));
+        await expect(headCommit(join(folder, "hearth"))).rejects.toThrow(
+            /this folder is hearth\/ of another Git repository.*clone this one by itself/,
+        );
+    });
+
+    test("a worktree whose repository was moved is no unpacked archive", async () => {
+        inFolder("init", "--quiet");
+        inFolder("commit", "--quiet", "--allow-empty", "--message", "x");
+        inFolder("worktree", "add", "--quiet", "--detach", "tree");
+        renameSync(join(folder, ".git"), join(folder, "moved"));
+        await expect(headCommit(join(folder, "tree"))).rejects.toThrow(/a worktree of a repository that was moved/);
+    });
+
+    test("a damaged repository is not one without a commit", async () => {
+        inFolder("init", "--quiet", "--initial-branch=main");
+        inFolder("commit", "--quiet", "--allow-empty", "--message", "x");
+        writeFileSync(join(folder, ".git/refs/heads/main"), "");
+        await expect(headCommit(folder)).rejects.toThrow(/this repository is damaged \(git fsck\): clone it again/);
+        writeFileSync(join(folder, ".git/refs/heads/main"), `${"1".repeat(40)}\n`);
+        await expect(headCommit(folder)).rejects.toThrow(/this repository is damaged/);
+    });
+
+    test("a repository with SHA-256 names is refused, which neither Gitea nor Argo CD would take", async () => {
+        inFolder("init", "--quiet", "--object-format=sha256");
+        inFolder("commit", "--quiet", "--allow-empty", "--message", "x");
+        await expect(headCommit(folder)).rejects.toThrow(/SHA-256 object names/);
+    });
+
+    test("charts that are not committed are listed: new, changed and staged", async () => {
+        inFolder("init", "--quiet");
+        mkdirSync(join(folder, "charts/a b"), { recursive: true });
+        writeFileSync(join(folder, "charts/a b/values.yaml"), "a: 1\n");
+        writeFileSync(join(folder, "charts/c.yaml"), "a: 1\n");
+        inFolder("add", "--all");
+        inFolder("commit", "--quiet", "--message", "x");
+        await expect(uncommitted(folder)).resolves.toEqual([]);
+        writeFileSync(join(folder, "charts/a b/values.yaml"), "a: 2\n");
+        writeFileSync(join(folder, "charts/new.yaml"), "");
+        writeFileSync(join(folder, "elsewhere"), "");
+        inFolder("rm", "--quiet", "--cached", "charts/c.yaml");
+        expect([...new Set(await uncommitted(folder))].sort()).toEqual([
+            "charts/a b/values.yaml",
+            "charts/c.yaml",
+            "charts/new.yaml",
+        ]);
+    });
+
+    /** Settings and variables with which people have Git. */
+    const habits: readonly (readonly [what: string, env: NodeJS.ProcessEnv, config: string])[] = [
+        ["a hook that calls this program", { GIT_DIR: "/nowhere", GIT_INDEX_FILE: "/nowhere/index" }, ""],
+        ["a difference tool", { GIT_EXTERNAL_DIFF: "false" }, '[diff]\nexternal = "false"\nnoprefix = true\n'],
+        ["colors everywhere", {}, "[color]\nui = always\n[log]\nshowSignature = true\n"],
+        [
+            "signed pushes, and hooks for all repositories",
+            {},
+            "[push]\ngpgSign = true\nfollowTags = true\n[core]\nhooksPath = hooks\n",
+        ],
+        ["German messages", { LANG: "de_DE.UTF-8", LC_ALL: "de_DE.UTF-8", LANGUAGE: "de" }, ""],
+    ];
+
+    test.each(habits)("%s changes nothing of what is read and pushed", async (_, env, config) => {
+        const work = join(folder, "work");
+        const to = join(folder, "to.git");
+        inFolder("init", "--quiet", "--bare", to);
+        inFolder("init", "--quiet", work);
+        const commit = (message: string) =>
+            inFolder("-C", work, "commit", "--quiet", "--allow-empty", "--message", message);
+        commit("x");
+        const first = inFolder("-C", work, "rev-parse", "HEAD").trim();
+        commit("y");
+        mkdirSync(join(work, "hooks"));
+        writeFileSync(join(work, "hooks/pre-push"), "#!/bin/sh\nexit 1\n", { mode: 0o755 });
+        writeFileSync(join(folder, "gitconfig"), config);
+        for (const [name, text] of [
+            ["a", "1\n"],
+            ["b", "2\n"],
+        ] as const) {
+            writeFileSync(join(folder, name), text);
+        }
+        const before = process.env;
+        process.env = { ...before, ...env, GIT_CONFIG_GLOBAL: join(folder, "gitconfig") };
+        try {
+            const head = await headCommit(work);
+            expect(head).toMatch(/^[0-9a-f]{40}$/);
+            await git(["push", "--quiet", to, "HEAD:refs/heads/main"], undefined, { cwd: work });
+            await expect(git(["ls-remote", to, "refs/heads/main"])).resolves.toBe(`${head}\trefs/heads/main`);
+            await expect(mergeBase(work, first, head)).resolves.toBe(first);
+            await expect(unifiedDiff(folder, "a", "b")).resolves.toBe("@@ -1 +1 @@\n-1\n+2\n");
+            await expect(headCommit(folder)).rejects.toThrow(/no Git repository/);
+        } finally {
+            process.env = before;
+        }
+    });
+
+    test("scripts and charts keep Unix line endings where Git is set to make Windows' own", () => {
+        for (const path of ["provision/scripts/k3s.sh", "charts/common/values.yaml"]) {
+            expect(execFileSync("git", ["check-attr", "eol", "--", path], { encoding: "utf8" })).toBe(
+                `${path}: eol: lf\n`,
+            );
+        }
+    });
+
+    test("nobody is asked for a name or a password: not by an editor's dialog, nor by ssh", async () => {
+        inFolder("init", "--quiet");
+        for (const name of ["askpass", "ssh"]) {
+            writeFileSync(join(folder, name), '#!/bin/sh\necho "$0 $*" >> "$(dirname "$0")/asked"\nexit 1\n', {
+                mode: 0o755,
+            });
+        }
+        const server = createServer((_, response) => {
+            response.writeHead(401, { "www-authenticate": 'Basic realm="x"' }).end();
+        });
+        await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+        const before = process.env;
+        const [GIT_ASKPASS, SSH_ASKPASS] = [join(folder, "askpass"), join(folder, "askpass")];
+        process.env = { ...before, GIT_ASKPASS, SSH_ASKPASS, PATH: `${folder}:${before["PATH"]}` };
+        try {
+            const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/x.git`;
+            await expect(git(["ls-remote", url], undefined, { cwd: folder })).rejects.toThrow(
+                /could not read Username/,
+            );
+            await expect(git(["ls-remote", "git@127.0.0.1:x.git"], undefined, { cwd: folder })).rejects.toThrow();
+            expect(readFileSync(join(folder, "asked"), "utf8")).toMatch(/^\S+\/ssh -o BatchMode=yes .*\n$/);
+        } finally {
+            process.env = before;
+            server.close();
+        }
+    });
+
+    test("a shallow clone, as CI makes one, is named as the reason for a commit that is missing", async () => {
+        inFolder("init", "--quiet", "from");
+        for (const message of ["x", "y"]) {
+            inFolder("-C", "from", "commit", "--quiet", "--allow-empty", "--message", message);
+        }
+        inFolder("clone", "--quiet", "--depth=1", `file://${join(folder, "from")}`, "to");
+        inFolder("-C", "to", "checkout", "--quiet", "--orphan", "other");
+        inFolder("-C", "to", "commit", "--quiet", "--allow-empty", "--message", "z");
+        await expect(mergeBase(join(folder, "to"), "origin/HEAD", "HEAD")).rejects.toThrow(
+            /this clone is shallow.*fetch-depth: 0/,
+        );
+    });
+
+    test("a command that takes too long is reported with its limit, though what it started goes on (B48)", async () => {
         mkdirSync(join(folder, "bin"));
-        writeFileSync(join(folder, "bin/git"), "#!/bin/sh\nexec tail -f /dev/null\n");
+        writeFileSync(join(folder, "bin/git"), "#!/bin/sh\ntail -f /dev/null &\necho $! > pid\nwait\n");
         chmodSync(join(folder, "bin/git"), 0o755);
         const { PATH } = process.env;
         process.env["PATH"] = `${join(folder, "bin")}:${PATH}`;
         try {
-            await expect(git(["push"], undefined, { limit: 0.2 })).rejects.toThrow("git push did not end within 0.2 s");
+            await expect(git(["push"], undefined, { limit: 0.5, cwd: folder })).rejects.toThrow(
+                "git push did not end within 0.5 s",
+            );
         } finally {
+            process.kill(Number(readFileSync(join(folder, "pid"), "utf8")));
             process.env["PATH"] = PATH;
         }
     });
@@ -106,14 +256,19 @@ describe("kind 6: a Gitea with other owners", () => {
 
     beforeEach(async () => {
         changes = [];
-        answers = { "/user": {} };
+        answers = { "/user": { login: "hearth", is_admin: true } };
         server = createServer(({ method, url = "" }, response) => {
             const path = url.replace("/api/v1", "");
             if (method !== "GET") {
                 changes.push(`${method} ${path}`);
             }
             const answer = answers[path];
-            response.writeHead(answer === undefined ? 404 : 200).end(JSON.stringify(answer ?? {}));
+            const {
+                status = answer === undefined ? 404 : 200,
+                headers = {},
+                body = JSON.stringify(answer ?? {}),
+            } = Object(answer);
+            response.writeHead(status, headers).end(body);
         });
         await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     });
@@ -144,6 +299,52 @@ describe("kind 6: a Gitea with other owners", () => {
     test("an owner that is a user is rejected before any change (B45)", async () => {
         answers["/users/anna"] = {};
         await expect(declared()).rejects.toThrow(/anna is a user, and users have no teams/);
+        expect(changes).toEqual([]);
+    });
+
+    test.each<[string, string, object, RegExp]>([
+        [
+            "a redirect to https",
+            "/user",
+            { status: 308, headers: { location: "https://x" } },
+            /redirects requests: set hearth:repository\.url/,
+        ],
+        ["a login page", "/user", { body: "<html>Sign in</html>" }, /answers, and is no Gitea/],
+        [
+            "an account that is no administrator",
+            "/user",
+            { login: "hearth", is_admin: false },
+            /hearth of Gitea .* is no administrator/,
+        ],
+        [
+            "a password that has to be changed",
+            "/user",
+            { status: 403, body: '{"message": "You must change your password."}' },
+            /does not let the account hearth in \(You must change your password\.\)/,
+        ],
+        [
+            "a mirror",
+            "/repos/anna/hearth",
+            { empty: false, mirror: true },
+            /is a mirror, and takes no push: convert it/,
+        ],
+        [
+            "an archived repository",
+            "/repos/anna/hearth",
+            { empty: true, archived: true },
+            /is archived, and takes no push: unarchive it/,
+        ],
+    ])("%s is named at once, before anything is changed", async (_, path, answer, message) => {
+        answers[path] = answer;
+        await expect(declared()).rejects.toThrow(message);
+        expect(changes).toEqual([]);
+    });
+
+    test("an account of somebody's own with the reader's name keeps its password", async () => {
+        answers["/users/argocd"] = { email: "argocd@example.com" };
+        await expect(declared()).rejects.toThrow(
+            /argocd of Gitea at .* is somebody's own \(argocd@example\.com\).*rename it/,
+        );
         expect(changes).toEqual([]);
     });
 });
