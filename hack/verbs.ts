@@ -23,6 +23,7 @@ export const verbs = {
     template: (): Loaded => require("./verbs/template"),
     uninstall: (): Loaded => require("./verbs/uninstall"),
     unlock: (): Loaded => require("./verbs/unlock"),
+    "what-if": (): Loaded => require("./verbs/what-if"),
 };
 
 /** Name of a verb. */

@@ -1,0 +1,56 @@
+import { formatAge } from "../age";
+import { colors } from "../colors";
+import { formatTable } from "../table";
+import type { Answer, Service } from "./answer";
+import { formatRestore, type Restore } from "./restore";
+
+const reasonsOf = ({ reasons }: Service) => reasons.join("; ");
+
+const afterOf = ({ before, after: [least, most] }: Service) =>
+    `${least === most ? least : `${least} to ${most}`} of ${before}`;
+
+/** Rows under a title; nothing without rows. */
+function section(title: string, rows: readonly string[][]): string[] {
+    const [first, ...others] = rows.map(([name = "", ...cells]) => [`  ${name}`, ...cells]);
+    return first ? [colors.bold(title), formatTable(first, others), ""] : [];
+}
+
+/** Services in a paragraph under a title; nothing without services. */
+function paragraph(title: string, services: readonly Service[], cells: (service: Service) => string[]): string[] {
+    return section(
+        title,
+        services.map((each) => [each.service, ...cells(each)]),
+    );
+}
+
+function data({ claims, ...rest }: Restore): string[] {
+    const rows = claims.map(({ claim, copied, seconds }) => [
+        claim,
+        copied === undefined ? colors.red("no backup") : `copied ${formatAge(copied)} ago`,
+        seconds === undefined ? "" : `restored in ${Math.round(seconds)} s`,
+    ]);
+    return section(`Volumes that are lost: ${formatRestore({ claims, ...rest })}`, rows);
+}
+
+/** An answer for a person. */
+export function formatAnswer(question: string, answer: Answer): string {
+    const { stops, mayStop, reduced, moves, starts, waiting, controlPlane, restore } = answer;
+    const goes = (service: Service) =>
+        service.moves.map(({ from, to }) => `${from ? `${from} to ` : ""}${to.join(" or ")}`).join(", ");
+    const quiet = [stops, mayStop, reduced, moves, starts].every(({ length }) => length === 0);
+    return [
+        colors.bold(question),
+        "",
+        ...(controlPlane ? [`${colors.red("The API server is lost:")} ${controlPlane}.`, ""] : []),
+        ...paragraph("Stops", stops, (each) => [reasonsOf(each)]),
+        ...paragraph("Stops or not, by the order in which pods are recreated", mayStop, (each) => [reasonsOf(each)]),
+        ...paragraph("Runs with fewer pods", reduced, (each) => [afterOf(each), reasonsOf(each)]),
+        ...paragraph("Moves", moves, (each) => [goes(each)]),
+        ...paragraph("Starts", starts, (each) => [goes(each)]),
+        ...paragraph("Has no node now, and gets none", waiting, (each) => [reasonsOf(each)]),
+        ...data(restore),
+        ...(quiet ? ["Nothing stops and nothing moves.", ""] : []),
+    ]
+        .join("\n")
+        .trimEnd();
+}

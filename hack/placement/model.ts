@@ -1,0 +1,334 @@
+import { ApiError, type ControlPlane } from "./control-plane";
+import { type Claim, controllerOf, type Home, keyOf, type Metadata, type Node, type Pod, type Volume } from "./home";
+
+/** Fate of pods that were given to the scheduler. */
+export interface Placement {
+    /** Node of each pod that has one, by key. */
+    readonly placed: ReadonlyMap<string, string>;
+    /** The scheduler's message about each pod that has none. */
+    readonly stuck: ReadonlyMap<string, string>;
+    /** Pods that had to make room, by key, with the node that they were on; they are in one of the others too. */
+    readonly preempted: ReadonlyMap<string, string>;
+}
+
+interface LivePod extends Pod {
+    readonly status?: {
+        readonly phase?: string;
+        readonly nominatedNodeName?: string;
+        readonly conditions?: readonly {
+            readonly type: string;
+            readonly status: string;
+            readonly reason?: string;
+            readonly message?: string;
+        }[];
+    };
+}
+
+/** Annotation by which the scheduler asks a provisioner for a volume. */
+const selectedNode = "volume.kubernetes.io/selected-node";
+
+/** Annotation of a claim whose volume is bound for good. */
+const bound = { "pv.kubernetes.io/bind-completed": "yes" };
+
+/** Provisioner of volumes on a node's own disk. */
+const localPath = "rancher.io/local-path";
+
+function metadataOf({ name, namespace, labels }: Metadata, annotations?: object) {
+    return { name, ...(namespace && { namespace }), ...(labels && { labels }), ...(annotations && { annotations }) };
+}
+
+/** A node as it was, without what the home's controllers assigned to it. */
+function nodeObject({ metadata, spec, status }: Node) {
+    return {
+        metadata: metadataOf(metadata),
+        spec: { taints: spec?.taints, unschedulable: spec?.unschedulable },
+        status: {
+            allocatable: status?.allocatable,
+            capacity: status?.capacity ?? status?.allocatable,
+            images: status?.images,
+            nodeInfo: status?.nodeInfo,
+        },
+    };
+}
+
+/** A pod with the fields that the scheduler reads: no environment, no command, no Secret. */
+function podObject({ metadata, spec }: Pod, nodeName?: string) {
+    const container = ({ name, ports, resources, restartPolicy, image }: Pod["spec"]["containers"][number]) => ({
+        name,
+        image: image || "none",
+        ports,
+        resources: { requests: resources?.requests, limits: resources?.limits },
+        restartPolicy,
+    });
+    return {
+        metadata: metadataOf(metadata),
+        spec: {
+            nodeName,
+            // One that is preempted is gone at once: no kubelet reports its end.
+            terminationGracePeriodSeconds: 0,
+            affinity: spec.affinity,
+            containers: spec.containers.map(container),
+            hostNetwork: spec.hostNetwork,
+            initContainers: spec.initContainers?.map(container),
+            nodeSelector: spec.nodeSelector,
+            overhead: spec.overhead,
+            preemptionPolicy: spec.preemptionPolicy,
+            priority: spec.priority,
+            resources: spec.resources,
+            schedulingGates: nodeName === undefined ? spec.schedulingGates : undefined,
+            tolerations: spec.tolerations,
+            topologySpreadConstraints: spec.topologySpreadConstraints,
+            volumes: spec.volumes?.filter(({ persistentVolumeClaim }) => persistentVolumeClaim),
+        },
+    };
+}
+
+function claimObject({ metadata, spec }: Claim) {
+    const { accessModes, resources, storageClassName, volumeMode, volumeName } = spec;
+    return {
+        metadata: metadataOf(metadata, volumeName ? bound : undefined),
+        spec: { accessModes, resources, storageClassName, volumeMode, volumeName },
+    };
+}
+
+function volumeObject({ metadata, spec }: Volume) {
+    const { accessModes, capacity, nodeAffinity, storageClassName, volumeMode } = spec;
+    return {
+        metadata: metadataOf(metadata),
+        // A source is required, and the scheduler does not look into it.
+        spec: { accessModes, capacity, nodeAffinity, storageClassName, volumeMode, hostPath: { path: "/none" } },
+    };
+}
+
+/** Ordinal of a StatefulSet's pod. */
+const ordinalOf = ({ metadata: { name } }: Pod) => Number(/-(\d+)$/.exec(name)?.[1] ?? 0);
+
+const podPath = (key: string) => `/api/v1/namespaces/${key.replace("/", "/pods/")}`;
+
+/** A home in a control plane of its own. */
+export class Model {
+    /** Pods that have a node, by key. */
+    readonly #pods = new Map<string, Pod>();
+    readonly #ordered: ReadonlySet<string>;
+
+    private constructor(
+        private readonly plane: ControlPlane,
+        private readonly home: Home,
+    ) {
+        this.#ordered = new Set(
+            home.statefulSets.filter(({ spec }) => spec.podManagementPolicy !== "Parallel").map(keyOf),
+        );
+    }
+
+    /** Loads a home. Its pods without a node are left out: they are placed with those that have to move. */
+    static async load(plane: ControlPlane, home: Home): Promise<Model> {
+        const model = new Model(plane, home);
+        await Promise.all([
+            ...home.namespaces.map(({ metadata }) =>
+                model.#create("/api/v1/namespaces", { metadata: metadataOf(metadata) }),
+            ),
+            ...home.nodes.map((each) => model.addNode(each)),
+            ...home.volumes.map((each) => model.#create("/api/v1/persistentvolumes", volumeObject(each))),
+            ...home.storageClasses.map(({ metadata, provisioner, volumeBindingMode, allowedTopologies }) =>
+                model.#create("/apis/storage.k8s.io/v1/storageclasses", {
+                    ...{ metadata: metadataOf(metadata), provisioner, volumeBindingMode, allowedTopologies },
+                }),
+            ),
+            ...home.claims.map((each) => model.addClaim(each)),
+        ]);
+        await Promise.all(
+            home.pods.filter(({ spec }) => spec.nodeName).map((pod) => model.#createPod(pod, pod.spec.nodeName)),
+        );
+        return model;
+    }
+
+    /** Creates an object. A namespace of Kubernetes' own exists already. */
+    async #create(path: string, object: object): Promise<void> {
+        await this.plane.call("POST", path, object).catch((error: unknown) => {
+            if (!(error instanceof ApiError && error.status === 409)) {
+                throw error;
+            }
+        });
+    }
+
+    async #createPod(pod: Pod, node?: string): Promise<void> {
+        await this.#create(`/api/v1/namespaces/${pod.metadata.namespace}/pods`, podObject(pod, node));
+        if (node !== undefined) {
+            this.#pods.set(keyOf(pod), { ...pod, spec: { ...pod.spec, nodeName: node } });
+        }
+    }
+
+    async #deletePod(key: string): Promise<void> {
+        this.#pods.delete(key);
+        await this.plane.call("DELETE", podPath(key)).catch((error: unknown) => {
+            if (!(error instanceof ApiError && error.status === 404)) {
+                throw error;
+            }
+        });
+    }
+
+    /** Pods that have a node. */
+    get pods(): readonly Pod[] {
+        return [...this.#pods.values()];
+    }
+
+    async addNode(node: Node): Promise<void> {
+        await this.#create("/api/v1/nodes", nodeObject(node));
+    }
+
+    async addClaim(claim: Claim): Promise<void> {
+        await this.#create(`/api/v1/namespaces/${claim.metadata.namespace}/persistentvolumeclaims`, claimObject(claim));
+    }
+
+    async removeNode(name: string): Promise<void> {
+        await this.plane.call("DELETE", `/api/v1/nodes/${name}`);
+    }
+
+    async setSchedulable(name: string, schedulable: boolean): Promise<void> {
+        await this.plane.call("PATCH", `/api/v1/nodes/${name}`, { spec: { unschedulable: !schedulable } });
+    }
+
+    /** Takes pods off their nodes. */
+    async evict(pods: readonly Pod[]): Promise<void> {
+        await Promise.all(pods.map((pod) => this.#deletePod(keyOf(pod))));
+    }
+
+    /**
+     * Places pods in several orders: in a real cluster, controllers recreate them in any. The model is left as the last
+     * one placed them.
+     */
+    async place(pods: readonly Pod[]): Promise<Placement[]> {
+        const before = new Map(this.#pods);
+        const odd = (remainder: number) => pods.filter((_, index) => index % 2 === remainder);
+        const placements: Placement[] = [];
+        for (const order of [pods, pods.toReversed(), [...odd(1), ...odd(0)]]) {
+            await this.#reset(before);
+            placements.push(await this.#settle(order));
+        }
+        return placements;
+    }
+
+    /** Puts every pod where it was. */
+    async #reset(before: ReadonlyMap<string, Pod>): Promise<void> {
+        const moved = [...this.#pods].filter(([key, { spec }]) => before.get(key)?.spec.nodeName !== spec.nodeName);
+        await Promise.all(moved.map(([key]) => this.#deletePod(key)));
+        const missing = [...before].filter(([key]) => !this.#pods.has(key));
+        await Promise.all(missing.map(([, pod]) => this.#createPod(pod, pod.spec.nodeName)));
+    }
+
+    /** Gives pods to the scheduler, and those again that it could not place, until it can place none of them. */
+    async #settle(pods: readonly Pod[]): Promise<Placement> {
+        const placed = new Map<string, string>();
+        const stuck = new Map<string, string>();
+        const preempted = new Map<string, string>();
+        const lost = new Map<string, string>();
+        for (let queue = pods; ; ) {
+            const blocked = queue.filter((pod) => this.#waitsFor(pod, queue) !== undefined);
+            const submitted = queue.filter((pod) => !blocked.includes(pod));
+            stuck.clear();
+            for (const pod of blocked) {
+                stuck.set(keyOf(pod), `waits for ${this.#waitsFor(pod, queue)}, which has no node`);
+            }
+            for (const pod of submitted) {
+                // One after the other: the order is the question.
+                await this.#createPod(pod);
+            }
+            const live = await this.#decided();
+            const victims = [...this.#pods].filter(([key]) => !live.has(key)).map(([, pod]) => pod);
+            for (const { metadata, spec } of victims) {
+                const key = keyOf({ metadata });
+                this.#pods.delete(key);
+                placed.delete(key);
+                preempted.set(key, preempted.get(key) ?? spec.nodeName ?? "");
+            }
+            const left: Pod[] = [];
+            for (const pod of submitted) {
+                const key = keyOf(pod);
+                const { spec, status } = live.get(key) ?? {};
+                if (spec?.nodeName) {
+                    placed.set(key, spec.nodeName);
+                    this.#pods.set(key, { ...pod, spec: { ...pod.spec, nodeName: spec.nodeName } });
+                } else {
+                    const condition = status?.conditions?.find(({ type }) => type === "PodScheduled");
+                    stuck.set(key, condition?.message ?? "the scheduler gives no reason");
+                    left.push(pod);
+                    await this.#deletePod(key);
+                }
+            }
+            // Nothing recreates a pod without a controller.
+            for (const pod of victims.filter((each) => controllerOf(each).kind === "Pod")) {
+                lost.set(keyOf(pod), "makes room for pods of a higher priority, and nothing recreates it");
+            }
+            if (left.length === submitted.length && victims.length === 0) {
+                return { placed, stuck: new Map([...stuck, ...lost]), preempted };
+            }
+            queue = [...left, ...blocked, ...victims.filter((each) => controllerOf(each).kind !== "Pod")];
+        }
+    }
+
+    /** The pod without which the StatefulSet's controller does not create this one. */
+    #waitsFor(pod: Pod, queue: readonly Pod[]): string | undefined {
+        const { kind, key } = controllerOf(pod);
+        if (kind !== "StatefulSet" || !this.#ordered.has(key)) {
+            return undefined;
+        }
+        return queue.find((each) => controllerOf(each).key === key && ordinalOf(each) < ordinalOf(pod))?.metadata.name;
+    }
+
+    /** All pods by key, once the scheduler has decided about each. */
+    async #decided(): Promise<ReadonlyMap<string, LivePod>> {
+        await this.plane.until("the scheduler did not decide about every pod", async () => {
+            const { items } = await this.plane.call<{ items: LivePod[] }>(
+                "GET",
+                "/api/v1/pods?fieldSelector=spec.nodeName%3D",
+            );
+            const isDecided = ({ status }: LivePod) =>
+                status?.nominatedNodeName === undefined &&
+                status?.conditions?.some(
+                    ({ type, status: value, reason }) =>
+                        type === "PodScheduled" && value === "False" && reason !== "SchedulerError",
+                );
+            if (items.every(isDecided)) {
+                return true;
+            }
+            await this.#provision();
+            return false;
+        });
+        const { items } = await this.plane.call<{ items: LivePod[] }>("GET", "/api/v1/pods");
+        return new Map(items.map((each) => [keyOf(each), each]));
+    }
+
+    /** Answers the scheduler as a provisioner does: a new claim has its volume on the node of its first pod. */
+    async #provision(): Promise<void> {
+        if (this.home.storageClasses.length === 0) {
+            return;
+        }
+        const { items } = await this.plane.call<{ items: Claim[] }>("GET", "/api/v1/persistentvolumeclaims");
+        for (const claim of items) {
+            const node = claim.metadata.annotations?.[selectedNode];
+            if (node === undefined || claim.spec.volumeName) {
+                continue;
+            }
+            const { namespace, name } = claim.metadata;
+            const volume = `new-${namespace}-${name}`;
+            const { storageClassName, accessModes, resources } = claim.spec;
+            const isLocal = this.home.storageClasses.some(
+                ({ metadata, provisioner }) => metadata.name === storageClassName && provisioner === localPath,
+            );
+            const expression = { key: "kubernetes.io/hostname", operator: "In", values: [node] };
+            const nodeAffinity = isLocal && { required: { nodeSelectorTerms: [{ matchExpressions: [expression] }] } };
+            await this.#create("/api/v1/persistentvolumes", {
+                metadata: { name: volume },
+                spec: {
+                    ...{ accessModes, capacity: Object(resources).requests, storageClassName },
+                    ...{ ...(nodeAffinity && { nodeAffinity }), hostPath: { path: "/none" } },
+                    claimRef: { apiVersion: "v1", kind: "PersistentVolumeClaim", namespace, name },
+                },
+            });
+            await this.plane.call("PATCH", `/api/v1/namespaces/${namespace}/persistentvolumeclaims/${name}`, {
+                metadata: { annotations: bound },
+                spec: { volumeName: volume },
+            });
+        }
+    }
+}
