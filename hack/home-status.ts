@@ -8,6 +8,8 @@ import {
 import { isStopped, type JournalObject, parseJournal } from "./backups/journal";
 import type { CronJob, Pod } from "./backups/objects";
 import { type BackupRow, backupRows, worstBackup } from "./backups/results";
+import type { Claim, Volume } from "./placement/home";
+import { largestLoss } from "./placement/restore";
 
 /** Objects of the cluster that status reads, with the fields that it uses. */
 export interface HomeObjects {
@@ -41,6 +43,9 @@ export interface HomeObjects {
         readonly spec?: { readonly replicas?: number };
         readonly status?: { readonly readyReplicas?: number };
     }[];
+    /** Claims of all namespaces, and the volumes behind them. */
+    readonly claims: readonly Claim[];
+    readonly volumes: readonly Volume[];
     /** Backup objects: CronJobs, their last pods, and the journals of restores. */
     readonly backups: {
         readonly cronJobs: readonly CronJob[];
@@ -94,6 +99,8 @@ export interface HomeStatus {
     readonly applications: readonly ApplicationRow[];
     /** Copies and drills of every claim that is backed up. */
     readonly backups: readonly BackupRow[];
+    /** The node whose loss costs most data, in a sentence; undefined when every volume can be mounted elsewhere. */
+    readonly largestLoss: string | undefined;
     /** True if every node is Ready and none short of anything, and every Application Synced and Healthy, and no restore half done. */
     readonly ready: boolean;
     /** Most urgent problem, with the command that shows more; undefined when all is well. */
@@ -215,5 +222,10 @@ export function homeStatus(objects: HomeObjects): HomeStatus {
     const notReady = lookFirst(objects, nodes, applications);
     // A service keeps running without its copy.
     const first = notReady ?? worstBackup(backups, Date.now());
-    return { nodes, applications, backups, ready: notReady === undefined, first };
+    const { claims, volumes } = objects;
+    return {
+        ...{ nodes, applications, backups },
+        largestLoss: largestLoss({ nodes: objects.nodes, claims, volumes, backups }),
+        ...{ ready: notReady === undefined, first },
+    };
 }

@@ -11,6 +11,7 @@ import {
 } from "./home";
 import type { Model, Placement } from "./model";
 import { type Restore, restoreOf } from "./restore";
+import { daemonPods, type Rollout } from "./rollout";
 
 /** Pod that leaves its node, or starts on one. */
 export interface Move {
@@ -25,6 +26,8 @@ export interface Move {
 export interface Service {
     /** `namespace/name` */
     readonly service: string;
+    /** Pods that it has, or its workload wants. */
+    readonly pods: number;
     /** Pods that run now. */
     readonly before: number;
     /** Pods that run afterward: least and most, where that depends on the order in which pods are recreated. */
@@ -50,6 +53,8 @@ export interface Answer {
     readonly starts: readonly Service[];
     /** Services that do not run now, and do not afterward either. */
     readonly waiting: readonly Service[];
+    /** Services of a chart that is rolled out for which some node is missing, or room on it. */
+    readonly unfit: readonly Service[];
     /** Reason why nothing moves at all: the change leaves the home without its API server. */
     readonly controlPlane?: string;
     /** Return of the data that is lost. */
@@ -96,24 +101,6 @@ export function lostControlPlane({ nodes }: Pick<Home, "nodes">, without: readon
     return undefined;
 }
 
-/** The pods that DaemonSets start on a new node, as their controller pins them to it. */
-function daemonPods(daemonSets: Home["daemonSets"], { metadata: { name: node } }: Node): Pod[] {
-    const pinned = {
-        requiredDuringSchedulingIgnoredDuringExecution: {
-            nodeSelectorTerms: [{ matchFields: [{ key: "metadata.name", operator: "In", values: [node] }] }],
-        },
-    };
-    return daemonSets.map(({ metadata, spec: { template } }) => ({
-        metadata: {
-            name: `${metadata.name}-${node}`,
-            namespace: metadata.namespace ?? "default",
-            ...(template.metadata?.labels && { labels: template.metadata.labels }),
-            ownerReferences: [{ kind: "DaemonSet", name: metadata.name, controller: true }],
-        },
-        spec: { ...template.spec, affinity: { ...template.spec.affinity, nodeAffinity: pinned } },
-    }));
-}
-
 /** Pods of each service that a change concerns. */
 function byService(pods: readonly Pod[]): Map<string, { controller: Controller; pods: Pod[] }> {
     const found = new Map<string, { controller: Controller; pods: Pod[] }>();
@@ -143,7 +130,7 @@ export function answerOf(
         const concerned = pods.filter(
             (pod) => gone.has(keyOf(pod)) || preempted.has(keyOf(pod)) || pod.spec.nodeName === undefined,
         );
-        if (concerned.length === 0) {
+        if (concerned.length === 0 || placements.length === 0) {
             return [];
         }
         const runs = (pod: Pod, { placed, preempted: moved }: Placement) => {
@@ -173,6 +160,7 @@ export function answerOf(
         return [
             {
                 service: controller.key,
+                pods: pods.length,
                 before: pods.filter(({ spec }) => spec.nodeName !== undefined).length,
                 after: [Math.min(...after), Math.max(...after)] as const,
                 moves,
@@ -190,14 +178,20 @@ export function answerOf(
         moves: where(({ before, after: [least] }) => before > 0 && least >= before),
         starts: where(({ before, after: [, most] }) => before === 0 && most > 0),
         waiting: where(({ before, after: [, most] }) => before === 0 && most === 0),
+        unfit: [],
         restore: restoreOf(lost, home.backups),
     };
 }
 
-/** Finds out what a change does to a home, which the model holds. */
-export async function ask(model: Model, home: Home, { without, add }: Change): Promise<Answer> {
-    const onLost = ({ spec }: Pod) => spec.nodeName !== undefined && without.includes(spec.nodeName);
-    const evicted = home.pods.filter(onLost);
+const needsNode = ({ spec }: Pod) => spec.nodeName === undefined;
+
+/** Pods that their controller creates again, on another node. */
+const recreated = (pods: readonly Pod[]) =>
+    pods.filter((pod) => ![...nodeBound, "Pod"].includes(controllerOf(pod).kind));
+
+/** Answers for the loss of nodes, and for new ones. */
+export async function askNodes(model: Model, home: Home, { without, add }: Change): Promise<Answer> {
+    const evicted = home.pods.filter(({ spec }) => without.includes(spec.nodeName ?? ""));
     const lost = lostClaims(home, without);
     const controlPlane = lostControlPlane(home, without);
     if (controlPlane !== undefined) {
@@ -206,11 +200,73 @@ export async function ask(model: Model, home: Home, { without, add }: Change): P
     }
     await model.evict(evicted);
     await Promise.all([...without.map((name) => model.removeNode(name)), ...add.map((node) => model.addNode(node))]);
-    const isRecreated = (pod: Pod) => ![...nodeBound, "Pod"].includes(controllerOf(pod).kind);
     const placements = await model.place([
-        ...add.flatMap((node) => daemonPods(home.daemonSets, node)),
-        ...evicted.filter(isRecreated),
-        ...home.pods.filter(({ spec }) => spec.nodeName === undefined),
+        ...daemonPods(home.daemonSets, add),
+        ...recreated(evicted),
+        ...home.pods.filter(needsNode),
     ]);
     return answerOf(home, evicted, placements, lost);
+}
+
+/** Answers for a chart as the checkout has it, in addition to the rest of the home. */
+export async function askRollout(model: Model, home: Home, rollout: Rollout): Promise<Answer> {
+    const { pods, claims, evicted, replaced } = rollout;
+    await model.evict(evicted);
+    await Promise.all(claims.map((claim) => model.addClaim(claim)));
+    const after = { ...home, pods: [...home.pods.filter((pod) => !replaced.includes(pod)), ...pods] };
+    const answer = answerOf(after, [], await model.place(after.pods.filter(needsNode)), []);
+    const own = new Set(pods.map((pod) => controllerOf(pod).key));
+    const isUnfit = ({ service, pods: wanted, after: [least] }: Service) => own.has(service) && least < wanted;
+    const fits = (service: Service) => !isUnfit(service);
+    return {
+        ...answer,
+        starts: answer.starts.filter(fits),
+        waiting: answer.waiting.filter(fits),
+        unfit: [...answer.starts, ...answer.waiting].filter(isUnfit),
+    };
+}
+
+/** Answer for one node of an upgrade. */
+export interface NodeAnswer extends Answer {
+    readonly node: string;
+    /** Pods for which draining the node is refused, since no controller recreates them. The upgrade ends there. */
+    readonly refused: readonly string[];
+}
+
+/**
+ * Answers for an upgrade of k3s: one node after the other is drained, servers first. Pods that moved stay where they are.
+ *
+ * @returns services that stop or move while each node is drained
+ */
+export async function askUpgrade(model: Model, home: Home): Promise<NodeAnswer[]> {
+    const isServer = (node: Node) => role(node, "control-plane");
+    const nodes = [...home.nodes.filter(isServer), ...home.nodes.filter((node) => !isServer(node))];
+    const answers: NodeAnswer[] = [];
+    let waiting = home.pods.filter(needsNode);
+    for (const { metadata, spec } of nodes) {
+        const node = metadata.name;
+        const now = { ...home, pods: [...model.pods, ...waiting] };
+        const evicted = model.pods.filter(
+            (pod) => pod.spec.nodeName === node && !nodeBound.includes(controllerOf(pod).kind),
+        );
+        const refused = evicted.filter((pod) => controllerOf(pod).kind === "Pod").map(keyOf);
+        if (refused.length > 0) {
+            answers.push({ node, refused, ...answerOf(now, [], [], []) });
+            return answers;
+        }
+        await model.setSchedulable(node, false);
+        await model.evict(evicted);
+        const placements = await model.place([...recreated(evicted), ...waiting]);
+        const onDisk = lostClaims(home, [node]);
+        answers.push({ node, refused, ...answerOf(now, evicted, placements, onDisk), restore: restoreOf([], []) });
+        await model.setSchedulable(node, !spec?.unschedulable);
+        const placed = new Set(model.pods.map(keyOf));
+        const left = recreated(now.pods)
+            .filter((pod) => !placed.has(keyOf(pod)))
+            .map(({ metadata, spec: { nodeName, ...rest } }) => ({ metadata, spec: rest }));
+        await model.place(left);
+        const running = new Set(model.pods.map(keyOf));
+        waiting = left.filter((pod) => !running.has(keyOf(pod)));
+    }
+    return answers;
 }

@@ -1,7 +1,7 @@
 import { formatAge } from "../age";
 import { colors } from "../colors";
 import { formatTable } from "../table";
-import type { Answer, Service } from "./answer";
+import type { Answer, NodeAnswer, Service } from "./answer";
 import { formatRestore, type Restore } from "./restore";
 
 const reasonsOf = ({ reasons }: Service) => reasons.join("; ");
@@ -34,14 +34,18 @@ function data({ claims, ...rest }: Restore): string[] {
 
 /** An answer for a person. */
 export function formatAnswer(question: string, answer: Answer): string {
-    const { stops, mayStop, reduced, moves, starts, waiting, controlPlane, restore } = answer;
+    const { stops, mayStop, reduced, moves, starts, waiting, unfit, controlPlane, restore } = answer;
     const goes = (service: Service) =>
         service.moves.map(({ from, to }) => `${from ? `${from} to ` : ""}${to.join(" or ")}`).join(", ");
-    const quiet = [stops, mayStop, reduced, moves, starts].every(({ length }) => length === 0);
+    const quiet = [stops, mayStop, reduced, moves, starts, unfit].every(({ length }) => length === 0);
     return [
         colors.bold(question),
         "",
         ...(controlPlane ? [`${colors.red("The API server is lost:")} ${controlPlane}.`, ""] : []),
+        ...paragraph("Does not fit", unfit, (each) => [
+            `${each.after[0]} of ${each.pods} ${each.pods === 1 ? "pod" : "pods"}`,
+            reasonsOf(each),
+        ]),
         ...paragraph("Stops", stops, (each) => [reasonsOf(each)]),
         ...paragraph("Stops or not, by the order in which pods are recreated", mayStop, (each) => [reasonsOf(each)]),
         ...paragraph("Runs with fewer pods", reduced, (each) => [afterOf(each), reasonsOf(each)]),
@@ -51,6 +55,19 @@ export function formatAnswer(question: string, answer: Answer): string {
         ...data(restore),
         ...(quiet ? ["Nothing stops and nothing moves.", ""] : []),
     ]
+        .join("\n")
+        .trimEnd();
+}
+
+/** Answers for an upgrade. */
+export function formatUpgrade(answers: readonly NodeAnswer[]): string {
+    return answers
+        .map(({ node, refused, ...answer }) =>
+            refused.length > 0
+                ? `${colors.bold(`${node} is not drained:`)} no controller recreates ${refused.join(", ")}. The upgrade ends here; ` +
+                  "delete the pods first.\n"
+                : `${formatAnswer(`While ${node} is drained and switched:`, answer)}\n`,
+        )
         .join("\n")
         .trimEnd();
 }

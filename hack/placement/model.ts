@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import { ApiError, type ControlPlane } from "./control-plane";
 import { type Claim, controllerOf, type Home, keyOf, type Metadata, type Node, type Pod, type Volume } from "./home";
 
@@ -103,6 +104,9 @@ function volumeObject({ metadata, spec }: Volume) {
 /** Ordinal of a StatefulSet's pod. */
 const ordinalOf = ({ metadata: { name } }: Pod) => Number(/-(\d+)$/.exec(name)?.[1] ?? 0);
 
+const byName = (one: { readonly name: string }, other: { readonly name: string }) =>
+    one.name.localeCompare(other.name, "en");
+
 const podPath = (key: string) => `/api/v1/namespaces/${key.replace("/", "/pods/")}`;
 
 /** A home in a control plane of its own. */
@@ -191,6 +195,21 @@ export class Model {
     /** Takes pods off their nodes. */
     async evict(pods: readonly Pod[]): Promise<void> {
         await Promise.all(pods.map((pod) => this.#deletePod(keyOf(pod))));
+    }
+
+    /** Reports whether two pods of a workload need the same of a node, once the API server has filled in its defaults. */
+    async needsSame(one: Pod, other: Pod): Promise<boolean> {
+        const stateOfNode = /^node\.kubernetes\.io\//;
+        const [first, second] = await Promise.all(
+            [one, other].map(async ({ metadata, spec }) => {
+                const pod = podObject({ metadata: { ...metadata, name: "sample" }, spec });
+                const path = `/api/v1/namespaces/${metadata.namespace}/pods?dryRun=All`;
+                const { spec: complete } = await this.plane.call<Pod>("POST", path, pod);
+                const tolerations = complete.tolerations?.filter((each) => !stateOfNode.test(Object(each).key));
+                return { ...complete, tolerations, volumes: [...(complete.volumes ?? [])].sort(byName) };
+            }),
+        );
+        return isDeepStrictEqual(first, second);
     }
 
     /**

@@ -22,7 +22,7 @@ const interval = 2;
 async function readObjects(kubectl: Kubectl): Promise<HomeObjects> {
     const inArgocd = ["--namespace", "argocd"];
     const labeled = (label: string) => ["--all-namespaces", "--selector", label];
-    const [nodes, argocd, events, warnings, applications, cronJobs, pods, journals] = await Promise.all([
+    const [nodes, argocd, events, warnings, applications, claims, volumes, ...backups] = await Promise.all([
         kubectl.list<HomeObjects["nodes"][number]>("nodes"),
         kubectl.list<HomeObjects["argocd"][number]>("deployments,statefulsets", ...inArgocd),
         kubectl.list<HomeObjects["events"][number]>(
@@ -49,14 +49,17 @@ async function readObjects(kubectl: Kubectl): Promise<HomeObjects> {
                 }
                 throw error;
             }),
+        kubectl.list<HomeObjects["claims"][number]>("persistentvolumeclaims", "--all-namespaces"),
+        kubectl.list<HomeObjects["volumes"][number]>("persistentvolumes"),
         kubectl.list<CronJob>("cronjobs", ...labeled(backupLabels.work)),
         kubectl.list<Pod>("pods", ...labeled(backupLabels.work)),
         kubectl.list<JournalObject>("configmaps", ...labeled(journalLabel)),
     ]);
-    return { nodes, argocd, events, warnings, applications, backups: { cronJobs, pods, journals } };
+    const [cronJobs, pods, journals] = backups;
+    return { nodes, argocd, events, warnings, applications, claims, volumes, backups: { cronJobs, pods, journals } };
 }
 
-function format({ nodes, applications, backups, first }: HomeStatus, copies: boolean): string {
+function format({ nodes, applications, backups, largestLoss, first }: HomeStatus, copies: boolean): string {
     const state = (text: string, good: boolean) => (good ? colors.green(text) : colors.yellow(text));
     const nodeRows = nodes.map(({ name, role, status, architecture, version }) => [
         name,
@@ -89,6 +92,7 @@ function format({ nodes, applications, backups, first }: HomeStatus, copies: boo
               ]
             : []),
         ...(backups.length > 0 ? [formatTable(backupTable.header, backupTable.rows), ""] : []),
+        ...(largestLoss === undefined ? [] : [largestLoss, ""]),
         ...(copies || applications.length === 0
             ? []
             : ["Nothing is copied off this home: docs/backup.md says how to change that in four lines.", ""]),

@@ -1,15 +1,22 @@
+import { readApplications } from "../../components/applications";
+import { clusterValues } from "../../components/overrides";
 import { Failure } from "../../lib/failure";
+import { root } from "../../lib/root";
+import { chartNames, findApplication } from "../application";
 import { Kubectl } from "../kubectl";
-import { ask } from "../placement/answer";
+import { parseManifests } from "../manifests";
+import { type Answer, askNodes, askRollout, askUpgrade } from "../placement/answer";
 import { ControlPlane } from "../placement/control-plane";
-import { formatAnswer } from "../placement/format";
+import { formatAnswer, formatUpgrade } from "../placement/format";
 import { type Home, readHome } from "../placement/home";
 import { Model } from "../placement/model";
 import { newNode } from "../placement/new-node";
-import { readStack, stackOption, withKubeconfig } from "../stack";
+import { rolloutOf } from "../placement/rollout";
+import { render } from "../render";
+import { clusterFacts, readStack, type Stack, stackOption, withKubeconfig } from "../stack";
 import { defineVerb, exitCodes } from "../verb";
 
-/** Exit code when a service stops. */
+/** Exit code when a service stops, or gets no node. */
 const somethingStops = 3;
 
 /** @throws Failure that lists the nodes, for a name that none of them has */
@@ -23,6 +30,18 @@ function checkNames({ nodes }: Home, without: readonly string[]): void {
         );
     }
 }
+
+/** Objects of a chart as the checkout has it, for this home. */
+async function renderChart(stack: Stack, chart: string) {
+    const { settings } = stack;
+    const application = findApplication(root, settings.cluster, chart);
+    const facts = await clusterFacts(stack);
+    const values = clusterValues(root, settings, readApplications(root, settings.cluster), facts);
+    const manifests = parseManifests(await render(root, application, settings, values));
+    return { manifests, namespace: application.namespace };
+}
+
+const isBad = ({ stops, mayStop, unfit }: Answer) => stops.length + mayStop.length + unfit.length > 0;
 
 /** `hack/what-if` */
 export const verb = defineVerb({
@@ -47,31 +66,56 @@ export const verb = defineVerb({
                 defaultDescription: "none",
                 describe: "A node that is added: processors, memory, architecture; may be repeated",
             },
+            chart: { type: "string", describe: "A folder under charts/, as this checkout has it" },
+            upgrade: { type: "boolean", describe: "An upgrade of k3s, one node after the other" },
             json: { type: "boolean", describe: "Print JSON" },
         }),
     examples: [
         ["$0 --without nas", "what stops, what moves, what is restored if the node nas dies"],
-        ["$0 --add 4,16Gi,amd64", "the pods that a new node would start"],
         ["$0 --without pi --add 4,16Gi,amd64", "a node in exchange for another"],
+        ["$0 --chart immich", "nodes for the pods of the chart, and services that make room for them"],
+        ["$0 --upgrade", "services that stop while their node is drained"],
     ],
-    exitCodes: `, ${somethingStops} a service stops`,
-    run: async ({ stack: name, without, add, json }) => {
-        if (without.length + add.length === 0) {
-            throw new Failure("name a change: --without NODE or --add CPU,MEMORY,ARCHITECTURE", exitCodes.usage);
+    exitCodes: `, ${somethingStops} a service stops, or the chart does not fit`,
+    run: async ({ stack: name, without, add, chart: folder, upgrade = false, json }) => {
+        const changes = [without.length + add.length > 0, folder !== undefined, upgrade].filter(Boolean);
+        if (changes.length !== 1) {
+            throw new Failure(
+                "name one change: --without NODE and --add CPU,MEMORY,ARCHITECTURE, --chart FOLDER, or --upgrade",
+                exitCodes.usage,
+            );
         }
         const added = add.map((text, index) => newNode(text, `new-${index + 1}`));
+        const chart = folder?.replace(/^(?:\.\/)?charts\//, "").replace(/\/$/, "");
+        if (chart !== undefined && !chartNames().includes(chart)) {
+            throw new Failure(
+                `invalid --chart: got ${JSON.stringify(folder)}, expected a folder under charts/: ${chartNames().join(", ")}`,
+                exitCodes.usage,
+            );
+        }
         const stack = await readStack(name);
         const home = await withKubeconfig(stack, (path) => readHome(new Kubectl(path)));
         checkNames(home, without);
-        const answer = await ControlPlane.with(async (plane) =>
-            ask(await Model.load(plane, home), home, { without, add: added }),
-        );
-        const question = [
-            ...(without.length > 0 ? [`without ${without.join(" and ")}`] : []),
-            ...(add.length > 0 ? [`with a new node of ${add.join(" and of ")}`] : []),
-        ].join(", ");
-        const text = json ? JSON.stringify(answer, undefined, 2) : formatAnswer(`The home ${question}:`, answer);
-        process.stdout.write(`${text}\n`);
-        return answer.stops.length + answer.mayStop.length > 0 ? somethingStops : exitCodes.done;
+        const rendered = chart === undefined ? undefined : await renderChart(stack, chart);
+        const print = (value: object, text: string) =>
+            process.stdout.write(`${json ? JSON.stringify(value, undefined, 2) : text}\n`);
+        return ControlPlane.with(async (plane) => {
+            const model = await Model.load(plane, home);
+            if (upgrade) {
+                const answers = await askUpgrade(model, home);
+                print(answers, formatUpgrade(answers));
+                return answers.some((each) => isBad(each) || each.refused.length > 0) ? somethingStops : exitCodes.done;
+            }
+            const answer = rendered
+                ? await askRollout(model, home, await rolloutOf(model, home, rendered.manifests, rendered.namespace))
+                : await askNodes(model, home, { without, add: added });
+            const question = [
+                ...(without.length > 0 ? [`without ${without.join(" and ")}`] : []),
+                ...(add.length > 0 ? [`with a new node of ${add.join(" and of ")}`] : []),
+                ...(chart === undefined ? [] : [`with ${chart} of this checkout`]),
+            ].join(", ");
+            print(answer, formatAnswer(`The home ${question}:`, answer));
+            return isBad(answer) ? somethingStops : exitCodes.done;
+        });
     },
 });

@@ -52,6 +52,8 @@ const home = (changes: Partial<HomeObjects> = {}): HomeObjects => ({
     applications: [application("root", undefined), application("jellyfin", "3"), application("database", "1")],
     events: [],
     warnings: [],
+    claims: [],
+    volumes: [],
     backups: { cronJobs: [], pods: [], journals: [] },
     ...changes,
 });
