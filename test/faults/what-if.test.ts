@@ -1,3 +1,4 @@
+import { stringify } from "yaml";
 import { capture } from "../../hack/capture";
 import { Kubectl } from "../../hack/kubectl";
 import { type Answer, askNodes } from "../../hack/placement/answer";
@@ -16,16 +17,60 @@ interface List<T> {
 
 type LivePod = Pod & {
     readonly status?: {
+        readonly phase?: string;
         readonly nominatedNodeName?: string;
-        readonly conditions?: readonly { readonly type: string; readonly status: string; readonly reason?: string }[];
+        readonly conditions?: readonly { readonly reason?: string }[];
     };
 };
 
-const has = ({ status }: LivePod, type: string, value: string) =>
-    status?.conditions?.some((each) => each.type === type && each.status === value) ?? false;
+const isUnschedulable = ({ spec, status }: LivePod) =>
+    spec.nodeName === undefined &&
+    status?.nominatedNodeName === undefined &&
+    (status?.conditions?.some(({ reason }) => reason === "Unschedulable") ?? false);
 
-const isUnschedulable = (pod: LivePod) =>
-    pod.spec.nodeName === undefined && pod.status?.nominatedNodeName === undefined && has(pod, "PodScheduled", "False");
+const isReady = '{ type: Ready, status: "True", lastTransitionTime: {{ Now | Quote }} }';
+
+/** Stages of kwok's kubelets: nodes, and pods that have one, are Ready at once, and pods end at once. */
+const stages = [
+    {
+        name: "node-initialize",
+        kind: "Node",
+        expressions: [
+            {
+                key: '.status.conditions.[] | select( .type == "Ready" ) | .status',
+                operator: "NotIn",
+                values: ["True"],
+            },
+        ],
+        next: { statusTemplate: `conditions: [${isReady}]` },
+    },
+    {
+        name: "pod-ready",
+        kind: "Pod",
+        expressions: [
+            { key: ".metadata.deletionTimestamp", operator: "DoesNotExist" },
+            { key: ".status.phase", operator: "In", values: ["Pending"] },
+        ],
+        next: { statusTemplate: `{ phase: Running, conditions: [${isReady}] }` },
+    },
+    {
+        name: "pod-delete",
+        kind: "Pod",
+        expressions: [{ key: ".metadata.deletionTimestamp", operator: "Exists" }],
+        next: { delete: true },
+    },
+].map(({ name, kind, expressions, next }) =>
+    stringify({
+        apiVersion: "kwok.x-k8s.io/v1alpha1",
+        kind: "Stage",
+        metadata: { name },
+        spec: {
+            resourceRef: { apiGroup: "v1", kind },
+            selector: { matchExpressions: expressions },
+            next,
+        },
+    }),
+);
 
 /** A cluster with the real controllers, whose kubelets are kwok's. */
 class RealCluster {
@@ -37,7 +82,8 @@ class RealCluster {
             // A machine that is busy is no node that is down.
             ...["--node-monitor-grace-period=30m", "--kube-api-qps=500", "--kube-api-burst=500"],
         ]);
-        plane.start(tool("kwok"), ["--kubeconfig", plane.kubeconfig, "--manage-all-nodes", "--config", "/dev/null"]);
+        const config = plane.file("kwok.yaml", stages.join("---\n"));
+        plane.start(tool("kwok"), ["--kubeconfig", plane.kubeconfig, "--manage-all-nodes", "--config", config]);
     }
 
     async create(manifests: readonly (readonly [string, object])[]): Promise<void> {
@@ -79,7 +125,7 @@ class RealCluster {
     async #isSettled(): Promise<boolean> {
         await this.#provision();
         const pods = await this.#pods();
-        const isSteady = (pod: LivePod) => has(pod, "Ready", "True") || isUnschedulable(pod);
+        const isSteady = (pod: LivePod) => pod.status?.phase === "Running" || isUnschedulable(pod);
         if (pods.some((pod) => pod.metadata.deletionTimestamp !== undefined || !isSteady(pod))) {
             return false;
         }
