@@ -62,21 +62,33 @@ export function newId(): string {
     return Math.floor(Date.now() / 1_000).toString(36);
 }
 
+/** Copies in the home's repositories. */
+export interface CopyList {
+    /** Newest first. */
+    readonly copies: readonly Copy[];
+    /** A target that could not be read, and why. */
+    readonly missing?: { readonly target: string; readonly message: string };
+}
+
 /**
- * Every copy in the home's repositories, newest first, as the cluster lists them.
+ * Lists every copy in the home's repositories, as the cluster lists them.
  *
  * @param tell called with the Job's progress
+ * @throws Failure when no target can be read
  */
 export async function listCopies(
     kubectl: Kubectl,
     cronJobs: readonly CronJob[],
     tell: (state: string) => void,
-): Promise<Copy[]> {
+): Promise<CopyList> {
     const [repository] = cronJobsOf(cronJobs, "repository", undefined);
     const job = { namespace: backupNamespace, name: `list-${newId()}` };
     await ensureJob(kubectl, job, () => jobFrom(repository as CronJob, job.name, { ACTION: "list" }));
-    await follow(kubectl, job, tell);
+    const result = await follow(kubectl, job, tell);
     const log = await kubectl.run(["logs", `job/${job.name}`, "--namespace", job.namespace, "--tail=-1"]);
     await kubectl.run(["delete", "job", job.name, "--namespace", job.namespace, "--wait=false"]);
-    return copiesIn(log);
+    const copies = copiesIn(log);
+    return result?.target === undefined
+        ? { copies }
+        : { copies, missing: { target: result.target, message: result.message ?? "it cannot be read" } };
 }

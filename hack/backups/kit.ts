@@ -29,8 +29,10 @@ const shell = (text: string) => `'${text.replaceAll("'", "'\\''")}'`;
 
 /** The lines that make a target's repository readable in a shell. */
 function environment({ target, s3, sftp, rest }: Target): string[] {
+    const nfs = /^nfs:\/\/([^/]+)(\/.*)$/.exec(target);
     return [
-        `export RESTIC_REPOSITORY=${shell(target)}`,
+        ...(nfs ? [`sudo mount -t nfs ${shell(`${nfs[1]}:${nfs[2]}`)} /mnt`] : []),
+        `export RESTIC_REPOSITORY=${nfs ? "/mnt" : shell(target)}`,
         ...(s3
             ? [
                   `export AWS_ACCESS_KEY_ID=${shell(s3.accessKey)}`,
@@ -59,9 +61,10 @@ function environment({ target, s3, sftp, rest }: Target): string[] {
  * @param kit hearth:backup, decrypted
  */
 export function kitPage(kit: z.output<typeof kitSchema>, { domain, date }: { domain: string; date: string }): string {
-    const { second } = kit;
+    const { second, home = domain } = kit;
+    const restic = (what: string) => `restic ${what} --host ${home}`;
     return `${[
-        `The copies of ${kit.home ?? domain}, ${date}`,
+        `The copies of ${home}, ${date}`,
         "Keep this page on paper, away from the home. It opens every copy: it is as secret as all of your data.",
         "",
         "1. The passphrase of the stack, which this program does not know how to print:",
@@ -73,9 +76,9 @@ export function kitPage(kit: z.output<typeof kitSchema>, { domain, date }: { dom
         ...environment(kit),
         `export RESTIC_PASSWORD=${shell(kit.password)}`,
         "",
-        "restic snapshots                                       # tags are namespace/claim",
-        "restic restore latest:/files --tag NAMESPACE/CLAIM --target FOLDER",
-        "restic restore latest:/databases --tag NAMESPACE/CLAIM --target FOLDER   # then, over it: whole SQLite files, dumps",
+        `${restic("snapshots")}   # whole copies; tags are namespace/claim`,
+        `${restic("restore latest:/files")} --tag NAMESPACE/CLAIM --target FOLDER`,
+        `${restic("restore latest:/databases")} --tag NAMESPACE/CLAIM --target FOLDER   # then, over it: whole SQLite files, dumps`,
         ...(second ? ["", "3. The second target has the same password:", "", ...environment(second)] : []),
     ].join("\n")}\n`;
 }

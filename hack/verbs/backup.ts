@@ -100,9 +100,14 @@ export const verb = defineVerb({
             const cronJobs = await backupCronJobs(kubectl);
             if (what === "list") {
                 const claims = new Set(cronJobsOf(cronJobs, "backup", chart).map(fullClaim));
-                const all = await listCopies(kubectl, cronJobs, (state) => tell(`reading the list: ${state}`));
+                const { copies: all, missing } = await listCopies(kubectl, cronJobs, (state) =>
+                    tell(`reading the list: ${state}`),
+                );
                 const copies = chart === undefined ? all : all.filter(({ claim }) => claims.has(claim));
                 progress.clear();
+                if (missing) {
+                    process.stderr.write(`without the copies of the ${missing.target} target: ${missing.message}\n`);
+                }
                 process.stdout.write(`${json ? JSON.stringify(copies, undefined, 2) : formatCopies(copies)}\n`);
                 return exitCodes.done;
             }

@@ -139,7 +139,14 @@ export const verb = defineVerb({
             }
             const meant = ofClaim(all, chart, claim);
             tell("reading the list of copies");
-            const copies = await listCopies(kubectl, all, (state) => tell(`reading the list of copies: ${state}`));
+            const { copies, missing } = await listCopies(kubectl, all, (state) =>
+                tell(`reading the list of copies: ${state}`),
+            );
+            if (missing?.target === target) {
+                const other = target === "main" ? "second" : "main";
+                const hint = copies.length > 0 ? `\nThe other target answers: add --target ${other}` : "";
+                throw new Failure(`${missing.message}${hint}`);
+            }
             const chosen = meant.map((each) => ({
                 ...chooseCopy(copies, { claim: fullClaim(each), at: before, target }),
                 claim: claimOf(each),

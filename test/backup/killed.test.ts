@@ -1,5 +1,8 @@
-import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { root } from "../../lib/root";
+import { tool } from "../../toolchain/tools";
 import { CountingProxy, RestServer } from "./servers";
 import { targetFolder, Volume } from "./volume";
 
@@ -11,8 +14,12 @@ const proxy = new CountingProxy();
 /** Moments at which each action is killed. */
 const moments = Array.from({ length: 10 }, (_, index) => index + 1);
 let target: string;
+/** The tools, without `sync`: a killed script is no power cut, and a busy disk takes seconds for it. */
+const programs = mkdtempSync(join(tmpdir(), "hearth-programs-"));
 
 beforeAll(async () => {
+    writeFileSync(join(programs, "sync"), "#!/bin/sh\n", { mode: 0o755 });
+    symlinkSync(tool("restic"), join(programs, "restic"));
     await server.start();
     await proxy.start(server.port);
     target = targetFolder(server.backup({ target: `rest:http://127.0.0.1:${proxy.port}/home/` }));
@@ -21,11 +28,12 @@ beforeAll(async () => {
 afterAll(async () => {
     await proxy.stop();
     await server.remove();
+    rmSync(programs, { recursive: true });
 });
 
 /** A claim with copies: each of the first copies' files is in the last one, too. */
 async function copied(name: string): Promise<Volume> {
-    const volume = new Volume(target, { CLAIM: `killed/${name}` });
+    const volume = new Volume(target, { CLAIM: `killed/${name}`, PATH: `${programs}:${process.env["PATH"]}` });
     for (const part of Array.from({ length: 6 }, (_, index) => index)) {
         volume.write(`folder-${part}/file`, `${name} ${part} `.repeat(20_000));
     }
@@ -120,44 +128,43 @@ test("a restore before start killed at any of ten moments resumes, and the servi
     volume.remove();
 }, 1_800_000);
 
-describe("a swap killed before any of its renames", () => {
-    /** Runs an action with an `mv` that kills the script instead of its number-th rename. */
-    async function killedAtRename(volume: Volume, number: number, action: string, env: Record<string, string> = {}) {
-        const bin = join(volume.directory, "bin");
-        mkdirSync(bin, { recursive: true });
-        writeFileSync(join(volume.directory, "renames"), "");
-        writeFileSync(
-            join(bin, "mv"),
-            `#!/bin/sh\nprintf x >> ${volume.directory}/renames\n` +
-                `[ "$(wc -c < ${volume.directory}/renames)" -lt ${number} ] || { kill -9 "$PPID"; exit 1; }\nexec /bin/mv "$@"\n`,
-        );
-        chmodSync(join(bin, "mv"), 0o755);
-        const { code } = await volume.run(action, { ...env, PATH: `${bin}:${volume.path}` });
+describe("a script killed before any of its changes", () => {
+    /** Runs an action in Bash, which kills itself instead of the number-th command that changes something. */
+    async function killedAtCommand(volume: Volume, number: number, action: string, env: Record<string, string> = {}) {
+        const script = join(root, "charts/common/files/backup.sh");
+        const isChange = "[[ $BASH_COMMAND =~ ^(mv|rm|rmdir|mkdir|printf) ]]";
+        const kill = `n=0; set -T; trap '! ${isChange} || [ $((n += 1)) -lt ${number} ] || kill -9 $$' DEBUG; . ${script}`;
+        const { code } = await volume.command(["bash", "-c", kill, "sh", action], env);
         return code === null;
     }
 
+    let source: Volume;
     let prepared: Volume;
     let copy: object;
     let before: object;
 
     beforeAll(async () => {
-        prepared = await copied("swap");
-        copy = prepared.content();
+        source = await copied("swap");
+        copy = source.content();
+        prepared = source.clone();
         prepared.write("folder-0/file", "spoiled");
         prepared.write("later", "later");
         before = prepared.content();
         expect((await prepared.run("restore")).code).toBe(0);
     });
 
-    afterAll(() => prepared.remove());
+    afterAll(() => {
+        source.remove();
+        prepared.remove();
+    });
 
-    test("resumes with the next call, or is undone: the data is the old or the new, and no file is lost", async () => {
+    test("resumes an exchange with the next call, and undoes it: the data is the old or the new, and no file is lost", async () => {
         for (let number = 1, killed = true; killed; number++) {
             const volume = prepared.clone();
-            killed = await killedAtRename(volume, number, "swap");
+            killed = await killedAtCommand(volume, number, "swap");
             // The service's own init container ends it, too.
-            const next = await volume.run(number % 2 === 0 || number === 1 ? "swap" : "prepare");
-            expect([next.code, killed]).not.toEqual([1, true]);
+            const next = await volume.run(number % 2 === 0 || !isExchanging(volume) ? "swap" : "prepare");
+            expect([number, next.result]).toEqual([number, expect.objectContaining({ ok: killed })]);
             expect(volume.content()).toEqual(copy);
             expect((await volume.run("swap", { ACTION: "undo" })).code).toBe(0);
             expect(volume.content()).toEqual(before);
@@ -165,30 +172,67 @@ describe("a swap killed before any of its renames", () => {
         }
     }, 1_800_000);
 
-    test("is undone from the middle, and a killed undo resumes", async () => {
-        for (let number = 2, killed = true; killed; number++) {
-            const volume = prepared.clone();
-            killed = await killedAtRename(volume, number, "swap");
-            if (existsSync(join(volume.files, ".hearth-restore/old"))) {
-                await killedAtRename(volume, number, "swap", { ACTION: "undo" });
-                const again = await volume.run(number % 2 === 0 ? "swap" : "prepare", { ACTION: "undo" });
-                expect([0, 18]).toContain(again.code);
+    test("resumes an undo, from the middle or the end of an exchange", async () => {
+        const half = prepared.clone();
+        for (let number = 1; !existsSync(join(half.files, ".hearth-restore/old/later")); number++) {
+            await killedAtCommand(half, number, "swap");
+        }
+        const whole = prepared.clone();
+        expect((await whole.run("swap")).code).toBe(0);
+        for (const exchanged of [half, whole]) {
+            for (let number = 1, killed = true; killed; number++) {
+                const volume = exchanged.clone();
+                killed = await killedAtCommand(volume, number, "swap", { ACTION: "undo" });
+                const prepares = existsSync(join(volume.files, ".hearth-restore/undoing")) && number % 2 === 0;
+                const next = await volume.run(prepares ? "prepare" : "swap", { ACTION: "undo" });
+                // Where the undo had ended, there is nothing to undo.
+                expect([number, [0, 18]]).toEqual([number, expect.arrayContaining([next.code])]);
                 expect(volume.content()).toEqual(before);
+                // No service is held up by what is left.
+                expect((await volume.run("prepare")).code).toBe(0);
+                expect(volume.content()).toEqual(before);
+                volume.remove();
             }
+            exchanged.remove();
+        }
+    }, 1_800_000);
+
+    test("resumes the restore before a service starts, and keeps data that was written in between", async () => {
+        const loads = { LOADS: "yes" };
+        const fetched = source.replacement();
+        expect((await fetched.run("prepare", loads)).code).toBe(0);
+        for (let number = 1, killed = true; killed; number++) {
+            const volume = fetched.clone();
+            killed = await killedAtCommand(volume, number, "start");
+            for (const action of ["prepare", "start"]) {
+                expect([number, (await volume.run(action, loads)).result?.ok]).toEqual([number, true]);
+            }
+            expect(volume.content()).toEqual(copy);
             volume.remove();
         }
+        fetched.write("folder-0/meanwhile", "written during the restore");
+        expect((await fetched.run("start")).code).toBe(0);
+        expect(fetched.content()).toEqual(copy);
+        expect(existsSync(join(fetched.files, ".hearth-restore/old/folder-0/meanwhile"))).toBe(true);
+        fetched.remove();
     }, 1_800_000);
 
     test("does not overwrite a file that appeared in between", async () => {
         const volume = prepared.clone();
-        await killedAtRename(volume, 6, "swap");
+        for (let number = 1; !existsSync(join(volume.files, ".hearth-restore/old/folder-0")); number++) {
+            await killedAtCommand(volume, number, "swap");
+        }
         volume.write("folder-0/file", "written by somebody meanwhile");
         const { code, output } = await volume.run("swap");
 
-        expect(readFileSync(join(volume.files, "folder-0/file"), "utf8")).toBe(
-            code === 0 ? "" : "written by somebody meanwhile",
-        );
+        expect(code).toBe(1);
+        expect(readFileSync(join(volume.files, "folder-0/file"), "utf8")).toBe("written by somebody meanwhile");
         expect(output).toContain("something wrote to the volume meanwhile");
         volume.remove();
     });
 });
+
+/** Reports whether an exchange was begun and not ended. */
+function isExchanging({ files }: Volume): boolean {
+    return existsSync(join(files, ".hearth-restore/swapping"));
+}

@@ -4,7 +4,7 @@
 # result as JSON.
 #
 #   CLAIM    <namespace>/<claim>, the tag of its copies       VOLUME   where the volume is mounted
-#   HOME_NAME  the home, --host of every copy                 TARGETS  names of the repositories: main, second
+#   HOME_NAME  the home, --host of every whole copy           TARGETS  names of the repositories: main, second
 #   COPY     a snapshot's ID, or latest                       TARGET   repository to restore from
 #
 # In the volume's top folder:
@@ -18,11 +18,12 @@ action=$1
 state="${VOLUME:-}/.hearth-restore"
 marker="${VOLUME:-}/.hearth-volume"
 
-# Writes a file that is whole or not there, and on the disk before the next step.
+# Writes a file that is whole or not there. What was done before it is on the disk before it, and it before the next step.
 write() {
     printf '%s\n' "$2" > "$1.part"
+    sync -f "${1%/*}"
     mv "$1.part" "$1"
-    sync
+    sync -f "${1%/*}"
 }
 
 # Runs the chart's command that makes data of the copy in $NEW, once for each copy. In the image of the chart, which
@@ -159,6 +160,10 @@ explain() {
 
 # Opens the repository of $target and lists this home's copies in $work/copies. Returns 1 with $reason and $sentence.
 open() {
+    if [ ! -e "$secrets/$target.repository" ]; then
+        reason=unreachable sentence="this namespace has no access to the $target target yet: run npx pulumi up"
+        return 1
+    fi
     probe || { explain $?; return 1; }
     # Locks of runs that died.
     [ "$*" = --no-lock ] || repository unlock > /dev/null || { explain $?; return 1; }
@@ -209,18 +214,18 @@ watched() {
     return "$(cat "$work/code")"
 }
 
-# Copies ./files and ./databases to $target.
+# Copies ./files and ./databases to $target. restic keeps a copy that lacks files that it could not read, so a copy has the
+# name of the home only once it is whole.
 copy() {
     code=0
     : > "$work/summary"
-    set -- backup --host "$HOME_NAME" --tag "$CLAIM" --retry-lock "${RETRY_LOCK:-1h}" --exclude-file "$work/exclude"
+    # Without --group-by, files would be compared with the newest copy of any claim: their paths are the same.
+    set -- backup --host "partial.$HOME_NAME" --tag "$CLAIM" --group-by host,tags --retry-lock "${RETRY_LOCK:-1h}" \
+        --exclude-file "$work/exclude"
     [ "${UPLOAD_LIMIT:-0}" = 0 ] || set -- "$@" --limit-upload "$UPLOAD_LIMIT"
     watched "$@" files databases || code=$?
-    id=$(jq -r '.snapshot_id // empty' "$work/summary")
     if [ "$code" = 3 ]; then
         files=$(jq -r 'select(.message_type == "error") | .item' "$work/error" 2> /dev/null | sort -u | head -n 3 | tr '\n' ' ')
-        # A copy without some of the files is no copy.
-        [ -z "$id" ] || repository forget "$id" --retry-lock "${RETRY_LOCK:-1h}" > /dev/null || true
         reason=incomplete sentence="files cannot be read, so there is no new copy: $files"
         return 1
     fi
@@ -228,7 +233,11 @@ copy() {
         explain "$code"
         return 1
     fi
-    note copies "$(jq -c --arg target "$target" '{($target): .snapshot_id[0:8]}' "$work/summary")"
+    repository rewrite "$(jq -r .snapshot_id "$work/summary")" --new-host "$HOME_NAME" --retry-lock "${RETRY_LOCK:-1h}" \
+        > "$work/named" || { explain $?; return 1; }
+    id=$(sed -n 's/^saved new snapshot //p' "$work/named")
+    [ -n "$id" ] || { reason=failed sentence="restic did not name the copy on the $target target"; return 1; }
+    note copies "$(jq -n -c --arg target "$target" --arg copy "$id" '{($target): $copy}')"
     note bytes "$(jq .total_bytes_processed "$work/summary")"
     note added "$(jq .data_added_packed "$work/summary")"
     note files "$(jq .total_files_processed "$work/summary")"
@@ -285,25 +294,33 @@ move() {
     done
 }
 
+# Removes a folder that has nothing in it. Another one stays, and is an error.
+remove_empty() {
+    [ ! -e "$1" ] || rmdir "$1"
+}
+
 # Puts the copy in new/ in the place of the data, which goes to old/.
 swap() {
-    [ -e "$state/complete" ] || fail failed "there is no whole copy beside the data of $CLAIM: restore one first"
-    write "$state/swapping" "$(cat "$state/complete")"
+    if [ ! -e "$state/swapping" ]; then
+        [ -e "$state/complete" ] || fail failed "there is no whole copy beside the data of $CLAIM: restore one first"
+        write "$state/swapping" "$(cat "$state/complete")"
+    fi
+    copy=$(cat "$state/swapping")
     mkdir -p "$state/old"
     if [ ! -e "$state/out" ]; then
         move "$VOLUME" "$state/old"
-        write "$state/out" "$(cat "$state/complete")"
+        write "$state/out" "$copy"
     fi
     move "$state/new" "$VOLUME"
-    write "$marker" "restored $(cat "$state/complete") $(date -u +%FT%TZ)"
+    write "$marker" "restored $copy $(date -u +%FT%TZ)"
     rm -f "$state/complete"
-    rmdir "$state/new"
+    remove_empty "$state/new"
     rm -f "$state/swapping"
 }
 
 # Puts the data in old/ back, from after a swap or from the middle of one. What was restored is kept in undone/.
 undo() {
-    if [ ! -e "$state/old" ] && [ ! -e "$state/swapping" ]; then fail none "there is nothing to undo: no data of before a restore is kept in $CLAIM"; fi
+    if [ ! -e "$state/old" ] && [ ! -e "$state/swapping" ] && [ ! -e "$state/undoing" ]; then fail none "there is nothing to undo: no data of before a restore is kept in $CLAIM"; fi
     mkdir -p "$state/old"
     if [ ! -e "$state/undoing" ]; then
         # Data that an earlier undo kept is kept, too.
@@ -316,11 +333,11 @@ undo() {
         [ ! -d "$state/new" ] || move "$state/new" "$state/undone"
         move "$VOLUME" "$state/undone"
         rm -f "$state/out"
-        sync
+        sync -f "$state"
     fi
     move "$state/old" "$VOLUME"
     rm -rf "$state/new" "$state/swapping" "$state/id"
-    rmdir "$state/old"
+    remove_empty "$state/old"
     rm -f "$state/undoing"
 }
 
@@ -341,7 +358,7 @@ choose() {
 beside() {
     if [ "$(cat "$state/complete" 2> /dev/null)" = "$copy" ]; then return 0; fi
     rm -f "$state/complete"
-    if [ "$(cat "$state/id" 2> /dev/null)" != "$copy" ]; then rm -rf "$state/new"; fi
+    if [ "$(cat "$state/id" 2> /dev/null)" != "$copy" ]; then rm -rf "$state/new" "$state/loaded"; fi
     mkdir -p "$state/new"
     write "$state/id" "$copy"
     write "$state/since" "$started"
@@ -360,6 +377,8 @@ beside() {
 prepare() {
     if [ -e "$state/undoing" ]; then undo; fi
     if [ -e "$state/swapping" ]; then swap; fi
+    # Left by a pod that ended between its containers: what it meant to start may no longer be what is there.
+    rm -f "$state/start"
     if [ -e "$marker" ]; then finish true "the volume is as the service left it"; fi
     if has_data; then finish true "the volume has data, which stays as it is"; fi
     missing=none
@@ -389,8 +408,31 @@ prepare() {
 # The end of a restore before start.
 start() {
     swap
-    rm -rf "$state"
+    # Something may have written to the volume during the restore. What it wrote is kept, as hack/restore keeps data.
+    if rmdir "$state/old" 2> /dev/null; then rm -rf "$state"; fi
     finish true "restored from the copy $(printf %.8s "$copy")"
+}
+
+# Opens the repository of $target, makes it where there is none, and lists its copies with ACTION=list. Returns 1 with
+# $reason and $sentence.
+ready() {
+    code=0
+    probe || code=$?
+    if [ "$code" = 10 ]; then
+        say "making the repository of the $target target"
+        code=0
+        repository init > /dev/null || code=$?
+    fi
+    [ "$code" = 0 ] || { explain "$code"; return 1; }
+    open || return 1
+    if [ -z "$homes" ]; then
+        echo "$HOME_NAME" | repository backup --host "$HOME_NAME" --tag hearth --stdin --stdin-filename home > /dev/null ||
+            { explain $?; return 1; }
+    fi
+    if [ "${ACTION:-}" = list ]; then
+        jq -c --arg target "$target" '.[] | {claim: .tags[0], copy: .id[0:8], time,
+            bytes: (.summary.total_bytes_processed // 0), files: (.summary.total_files_processed // 0), $target}' "$work/copies"
+    fi
 }
 
 case $action in
@@ -461,33 +503,31 @@ case $action in
         esac
         ;;
     repository)
+        worst= read=
         for target in $TARGETS; do
-            code=0
-            probe || code=$?
-            if [ "$code" = 10 ]; then
-                say "making the repository of the $target target"
-                repository init > /dev/null || { explain $?; fail "$reason" "$sentence"; }
-            elif [ "$code" != 0 ]; then
-                explain "$code"
-                fail "$reason" "$sentence"
-            fi
-            open || fail "$reason" "$sentence"
-            if [ -z "$homes" ]; then
-                echo "$HOME_NAME" | repository backup --host "$HOME_NAME" --tag hearth --stdin --stdin-filename home > /dev/null ||
-                    { explain $?; fail "$reason" "$sentence"; }
-            fi
-            if [ "${ACTION:-}" = list ]; then
-                jq -c --arg target "$target" '.[] | {claim: .tags[0], copy: .id[0:8], time,
-                    bytes: (.summary.total_bytes_processed // 0), files: (.summary.total_files_processed // 0), $target}' "$work/copies"
+            if ready; then
+                read=yes
+            else
+                say "$sentence"
+                [ -n "$worst" ] || { worst=$target worst_reason=$reason worst_sentence=$sentence; }
             fi
         done
         action=${ACTION:-repository}
-        finish true "the repositories open, and are this home's"
+        [ -n "$worst" ] || finish true "the repositories open, and are this home's"
+        target=$worst
+        if [ "$action" = list ] && [ -n "$read" ]; then
+            note target "$(jq -n --arg text "$target" '$text')"
+            finish true "$worst_sentence"
+        fi
+        fail "$worst_reason" "$worst_sentence"
         ;;
     prune)
         for target in $TARGETS; do
             open || fail "$reason" "$sentence"
             say "deleting the copies of the $target target that hearth:backup.keep does not keep"
+            # The newest one that is not whole saves the next copy from reading every file.
+            repository forget --host "partial.$HOME_NAME" --group-by host,tags --keep-last 1 --retry-lock "${RETRY_LOCK:-1h}" \
+                > /dev/null || { explain $?; fail "$reason" "$sentence"; }
             repository forget --host "$HOME_NAME" --group-by host,tags --keep-tag hearth --keep-daily "$KEEP_DAILY" \
                 --keep-weekly "$KEEP_WEEKLY" --keep-monthly "$KEEP_MONTHLY" --prune --retry-lock "${RETRY_LOCK:-1h}" > /dev/null ||
                 { explain $?; fail "$reason" "$sentence"; }

@@ -2,9 +2,13 @@
 set -euo pipefail
 dumps=$NEW/dumps
 part=$NEW/pgdata.part
+# A run that was cut short has made the folder whole, or not at all. The dumps stay until it has.
+if [ -e "$NEW/pgdata" ]; then
+  rm -rf "$dumps"
+  exit 0
+fi
+rm -rf "$part"
 socket=$(mktemp -d)
-# Of a run that was cut short.
-rm -rf "$part" "$NEW/pgdata"
 initdb --pgdata="$part" --username=postgres --data-checksums > /dev/null
 # As the image's entrypoint does: https://github.com/docker-library/postgres/blob/master/docker-entrypoint.sh
 printf '\nhost all all all scram-sha-256\n' >> "$part/pg_hba.conf"
@@ -26,5 +30,6 @@ trap - EXIT
 pg_ctl --pgdata="$part" --mode=fast --wait stop > /dev/null
 # It ran without: what it wrote has to be on the disk before it counts.
 sync
-rm -rf "$dumps" "$socket"
 mv "$part" "$NEW/pgdata"
+sync
+rm -rf "$dumps" "$socket"

@@ -19,7 +19,9 @@ test("the page names the home, leaves space for the passphrase, and sets restic'
     expect(variable(page, "RESTIC_PASSWORD")).toBe("a\"b'c $d");
     expect(variable(page, "AWS_SECRET_ACCESS_KEY")).toBe("it's $(secret)");
     expect(variable(page, "AWS_DEFAULT_REGION")).toBe("eu-central-1");
-    expect(page).toContain("restic restore latest:/files --tag NAMESPACE/CLAIM --target FOLDER");
+    expect(page).toContain(
+        "restic restore latest:/files --host home.example.com --tag NAMESPACE/CLAIM --target FOLDER",
+    );
 });
 
 test("the page has the second target with its own credentials, and the configured name of the home", () => {
@@ -38,4 +40,10 @@ test("the page has the second target with its own credentials, and the configure
     expect(page).toContain("-----BEGIN KEY-----\nabc\n-----END KEY-----");
     expect(page.indexOf("sftp://")).toBeLessThan(page.indexOf("rest:https://"));
     expect(variable(page.slice(page.indexOf("second target")), "RESTIC_REST_USERNAME")).toBe("home");
+});
+
+test("a folder on a NAS is mounted, and is the repository as it is", () => {
+    const page = kitPage({ target: "nfs://nas.example.com/srv/backup", password: "word" }, about);
+
+    expect(page).toContain("sudo mount -t nfs 'nas.example.com:/srv/backup' /mnt\nexport RESTIC_REPOSITORY=/mnt\n");
 });
