@@ -105,7 +105,11 @@ if (settings.ownGitea) {
     new RegistryLogin("registry-login", login, { provider, dependsOn: system });
 }
 const backup = settings.backup
-    ? new Backup("backup", { root, applications, backup: settings.backup }, { provider, dependsOn: system })
+    ? new Backup(
+          "backup",
+          { root, applications, backup: settings.backup, ownServers: machines !== undefined },
+          { provider, dependsOn: system },
+      )
     : undefined;
 if (backup === undefined) {
     void pulumi.log.info("Nothing is copied off the home: set hearth:backup (docs/backup.md).");

@@ -1,22 +1,29 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
-import { type BackupSettings, backupTargets, type Target, targetAddress, targetPeer } from "../config/backup";
+import {
+    type BackupSettings,
+    backupTargets,
+    backupNamespace as ownNamespace,
+    repositoryUrl,
+    type Target,
+    targetAddress,
+    targetKind,
+} from "../config/backup";
 import { readYaml } from "../config/yaml";
 import type { Application } from "./applications";
+import { BackupJobs, backupSecret } from "./backup-jobs";
+import { BackupServer } from "./backup-server";
 import { base64 } from "./base64";
 import { podSecurityLabel } from "./pod-security";
 
-/**
- * Name of the Secret, the ConfigMap and the NetworkPolicy for backups in a namespace:
- * charts/common/templates/lib/_backup.tpl.
- */
-const shared = "backup";
+/** Namespace of the cluster's own pods, which may mount folders of a node. */
+const systemNamespace = "kube-system";
 
-/** Namespace of the jobs on the whole repository. */
-const ownNamespace = "backup";
+/** Folder with k3s' snapshots of the datastore on each server, and the token that opens them. */
+const snapshots = "/var/lib/rancher/k3s/server/db/snapshots";
 
 /** Arguments of {@link Backup}. */
 export interface BackupArgs {
@@ -26,6 +33,8 @@ export interface BackupArgs {
     readonly applications: readonly Application[];
     /** The stack's `hearth:backup`. */
     readonly backup: BackupSettings;
+    /** True if the program built the servers, whose snapshots of the datastore are then copied. */
+    readonly ownServers: boolean;
 }
 
 /**
@@ -34,8 +43,11 @@ export interface BackupArgs {
  * @param root the repository's top folder
  */
 export function namespacesWithClaims(root: string, applications: readonly Application[]): string[] {
+    // Some charts make workloads of shorter values: their claims stand in a template.
     const having = applications.filter(({ name }) =>
-        /\bclaim:/.test(readFileSync(join(root, "charts", name, "values.yaml"), "utf8")),
+        ["values.yaml", "templates/all.yaml"]
+            .map((file) => join(root, "charts", name, file))
+            .some((path) => existsSync(path) && /\bclaim:|"claim"/.test(readFileSync(path, "utf8"))),
     );
     return [...new Set(having.map(({ namespace }) => namespace))];
 }
@@ -47,14 +59,15 @@ function knownHost(target: string, hostKey: string): string {
 }
 
 /** Keys of the Secret for one repository, as charts/common/files/backup.sh reads them. */
-function targetData({ name, target, s3, sftp, rest }: Target): Record<string, string> {
+function targetData(target: Target): Record<string, string> {
+    const { name, s3, sftp, rest } = target;
     const data: Readonly<Record<string, string | undefined>> = {
-        repository: target,
+        repository: repositoryUrl(target),
         "access-key": s3?.accessKey,
         "secret-key": s3?.secretKey,
         region: s3?.region,
         "ssh-key": sftp && `${sftp.privateKey.trim()}\n`,
-        "known-hosts": sftp && knownHost(target, sftp.hostKey),
+        "known-hosts": sftp && knownHost(target.target, sftp.hostKey),
         user: rest?.user,
         password: rest?.password,
         ca: rest?.certificate,
@@ -69,33 +82,31 @@ export function secretData(backup: BackupSettings): Record<string, string> {
     return Object.assign({ password: backup.password }, ...backupTargets(backup).map(targetData));
 }
 
+const resourcesSchema = z.object({
+    requests: z.record(z.string(), z.string()),
+    limits: z.record(z.string(), z.string()),
+});
+
 /** Container settings in charts/common/values.yaml; the charts' own copies use the same. */
 const commonValues = z.object({
     global: z.object({ timezone: z.string() }),
     backup: z.object({
         image: z.object({ repository: z.string(), tag: z.string() }),
-        resources: z.object({
-            requests: z.record(z.string(), z.string()),
-            limits: z.record(z.string(), z.string()),
-        }),
+        resources: resourcesSchema,
+        server: z.object({ repository: z.string(), tag: z.string() }),
+        serverResources: resourcesSchema,
     }),
-});
-
-const labels = (name: string) => ({
-    "app.kubernetes.io/name": name,
-    "app.kubernetes.io/part-of": ownNamespace,
-    "hearth/backup": name,
-    "hearth/backup-target": "true",
 });
 
 /**
  * Resources for backups of volumes outside their charts: credentials in each namespace, and jobs on the whole
- * repository. `repository` creates it and opens it every hour; `prune` deletes old copies.
+ * repository. `repository` creates it and opens it every hour; `prune` deletes old copies; `datastore-backup` copies the
+ * snapshots that k3s takes on its servers.
  */
 export class Backup extends pulumi.ComponentResource {
     constructor(name: string, args: BackupArgs, opts?: pulumi.ComponentResourceOptions) {
         super("hearth:components:Backup", name, {}, opts);
-        const { root, applications, backup } = args;
+        const { root, applications, backup, ownServers } = args;
         const common = join(root, "charts", "common");
         const { global, backup: containers } = commonValues.parse(
             readYaml(readFileSync(join(common, "values.yaml"), "utf8")),
@@ -108,129 +119,70 @@ export class Backup extends pulumi.ComponentResource {
             { metadata: { name: ownNamespace, labels: { [podSecurityLabel]: "restricted" } } },
             { parent: this },
         );
-        const secrets = [ownNamespace, ...namespacesWithClaims(root, applications)].map(
+        const namespaces = [ownNamespace, ...(ownServers ? [systemNamespace] : [])];
+        const secrets = [...namespaces, ...namespacesWithClaims(root, applications)].map(
             (each) =>
                 new kubernetes.core.v1.Secret(
                     `${name}-${each}`,
-                    { metadata: { name: shared, namespace: each }, data },
+                    { metadata: { name: backupSecret, namespace: each }, data },
                     { parent: this, ...(each === ownNamespace ? { dependsOn: namespace } : {}) },
                 ),
         );
-        const own = { parent: this, dependsOn: [namespace, ...secrets.slice(0, 1)] };
-        new kubernetes.core.v1.ConfigMap(
-            `${name}-script`,
+        for (const target of backupTargets(backup).filter((each) => targetKind(each.target) === "nfs")) {
+            new BackupServer(
+                `${name}-server-${target.name}`,
+                { target, image: containers.server, resources: containers.serverResources },
+                { parent: this, dependsOn: namespace },
+            );
+        }
+        const { daily, weekly, monthly } = backup.keep;
+        const shared = {
+            backup,
+            script: readFileSync(join(common, "files", "backup.sh"), "utf8"),
+            timeZone: global.timezone,
+            image: containers.image,
+            resources: containers.resources,
+        };
+        const env = { KEEP_DAILY: String(daily), KEEP_WEEKLY: String(weekly), KEEP_MONTHLY: String(monthly) };
+        const opt = { parent: this, dependsOn: [namespace, ...secrets.slice(0, namespaces.length)] };
+        new BackupJobs(
+            `${name}-jobs`,
             {
-                metadata: { name: shared, namespace: ownNamespace },
-                data: { "backup.sh": readFileSync(join(common, "files", "backup.sh"), "utf8") },
+                ...shared,
+                namespace: ownNamespace,
+                jobs: [
+                    { name: "repository", action: "repository", schedule: "7 * * * *", env },
+                    {
+                        name: "prune",
+                        action: "prune",
+                        schedule: `30 ${(backup.start + backup.hours + 2) % 24} * * *`,
+                        env,
+                    },
+                ],
             },
-            own,
+            opt,
         );
-        const ports = (numbers: readonly number[]) => numbers.map((port) => ({ port, protocol: "TCP" }));
-        new kubernetes.networking.v1.NetworkPolicy(
-            `${name}-network`,
-            {
-                metadata: { name: shared, namespace: ownNamespace },
-                spec: {
-                    podSelector: {},
-                    policyTypes: ["Ingress", "Egress"],
-                    egress: [
+        if (ownServers) {
+            new BackupJobs(
+                `${name}-datastore`,
+                {
+                    ...shared,
+                    namespace: systemNamespace,
+                    jobs: [
                         {
-                            to: [
-                                {
-                                    namespaceSelector: {
-                                        matchLabels: { "kubernetes.io/metadata.name": "kube-system" },
-                                    },
-                                    podSelector: { matchLabels: { "k8s-app": "kube-dns" } },
-                                },
-                            ],
-                            ports: [{ port: 53, protocol: "UDP" }, ...ports([53])],
+                            name: "datastore-backup",
+                            action: "backup",
+                            schedule: `45 ${backup.start} * * *`,
+                            claim: "datastore",
+                            // A snapshot that is being made.
+                            env: { EXCLUDE: "*.part" },
+                            serverFolder: snapshots,
                         },
-                        ...backupTargets(backup)
-                            .map(targetPeer)
-                            .map((peer) => ({
-                                to: ("cidr" in peer ? [peer.cidr] : ["0.0.0.0/0", "::/0"]).map((cidr) => ({
-                                    ipBlock: { cidr },
-                                })),
-                                ports: ports(peer.ports),
-                            })),
                     ],
                 },
-            },
-            own,
-        );
-        const { daily, weekly, monthly } = backup.keep;
-        const env = {
-            HOME_NAME: backup.home,
-            TARGETS: backupTargets(backup)
-                .map((each) => each.name)
-                .join(" "),
-            KEEP_DAILY: String(daily),
-            KEEP_WEEKLY: String(weekly),
-            KEEP_MONTHLY: String(monthly),
-        };
-        const cronJob = (action: string, schedule: string) =>
-            new kubernetes.batch.v1.CronJob(
-                `${name}-${action}`,
-                {
-                    metadata: { name: action, namespace: ownNamespace, labels: labels(action) },
-                    spec: {
-                        schedule,
-                        timeZone: global.timezone,
-                        concurrencyPolicy: "Forbid",
-                        successfulJobsHistoryLimit: 1,
-                        failedJobsHistoryLimit: 3,
-                        jobTemplate: {
-                            metadata: { labels: labels(action) },
-                            spec: {
-                                backoffLimit: 1,
-                                template: {
-                                    metadata: { labels: labels(action) },
-                                    spec: {
-                                        automountServiceAccountToken: false,
-                                        enableServiceLinks: false,
-                                        restartPolicy: "Never",
-                                        priorityClassName: "backup",
-                                        securityContext: {
-                                            runAsNonRoot: true,
-                                            runAsUser: 1000,
-                                            runAsGroup: 1000,
-                                            fsGroup: 1000,
-                                            seccompProfile: { type: "RuntimeDefault" },
-                                        },
-                                        containers: [
-                                            {
-                                                name: action,
-                                                image: `${containers.image.repository}:${containers.image.tag}`,
-                                                command: ["sh", "/backup/backup.sh", action],
-                                                env: Object.entries(env).map(([key, value]) => ({ name: key, value })),
-                                                resources: containers.resources,
-                                                securityContext: {
-                                                    allowPrivilegeEscalation: false,
-                                                    readOnlyRootFilesystem: true,
-                                                    capabilities: { drop: ["ALL"] },
-                                                },
-                                                volumeMounts: [
-                                                    { name: "script", mountPath: "/backup", readOnly: true },
-                                                    { name: "target", mountPath: "/target", readOnly: true },
-                                                    { name: "tmp", mountPath: "/tmp" },
-                                                ],
-                                            },
-                                        ],
-                                        volumes: [
-                                            { name: "script", configMap: { name: shared } },
-                                            { name: "target", secret: { secretName: shared, defaultMode: 0o440 } },
-                                            { name: "tmp", emptyDir: {} },
-                                        ],
-                                    },
-                                },
-                            },
-                        },
-                    },
-                },
-                own,
+                opt,
             );
-        cronJob("repository", "7 * * * *");
-        cronJob("prune", `30 ${(backup.start + backup.hours + 2) % 24} * * *`);
+        }
         this.registerOutputs({});
     }
 }

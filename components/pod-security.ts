@@ -6,3 +6,19 @@ export type PodSecurity = (typeof podSecurityLevels)[number];
 
 /** The label of a namespace whose value is the level that the API server enforces in it. */
 export const podSecurityLabel = "pod-security.kubernetes.io/enforce";
+
+/** Security context of the program's own pods: the level `restricted`, as one user without a name. */
+export const restrictedPod = {
+    runAsNonRoot: true,
+    runAsUser: 1000,
+    runAsGroup: 1000,
+    fsGroup: 1000,
+    seccompProfile: { type: "RuntimeDefault" },
+};
+
+/** Security context of their containers. */
+export const restrictedContainer = {
+    allowPrivilegeEscalation: false,
+    readOnlyRootFilesystem: true,
+    capabilities: { drop: ["ALL"] },
+};

@@ -10,18 +10,23 @@ const host = "[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?";
 const port = "(:[1-9][0-9]{0,4})?";
 const folder = "[\\w.~-]+(/[\\w.~-]+)*/?";
 
-/** Forms of a repository's URL, as restic takes them: https://restic.readthedocs.io/en/stable/030_preparing_a_new_repo.html */
+/**
+ * Forms of a repository's URL, as restic takes them: https://restic.readthedocs.io/en/stable/030_preparing_a_new_repo.html
+ * A folder of an NFS export, which restic would find mounted, is served by a rest-server in the cluster.
+ */
 const kinds = {
     s3: new RegExp(`${whole}s3:https?://${host}${port}/${folder}$`),
     sftp: new RegExp(`${whole}sftp://[\\w.-]+@${host}${port}//?${folder}$`),
     rest: new RegExp(`${whole}rest:https?://${host}${port}/(${folder})?$`),
+    nfs: new RegExp(`${whole}nfs://${host}/${folder}$`),
 };
 
 /** Credentials for a repository. */
 export type TargetKind = keyof typeof kinds;
 
 const targetForm =
-    'a repository as "s3:https://<host>/<bucket>/<folder>", "sftp://<user>@<host>//<folder>" or "rest:https://<host>/<name>/", ' +
+    'a repository as "s3:https://<host>/<bucket>/<folder>", "sftp://<user>@<host>//<folder>", "rest:https://<host>/<name>/" or ' +
+    '"nfs://<host>/<folder>", ' +
     "without a password";
 
 /** The access to the repository that a URL names. */
@@ -74,7 +79,7 @@ function checkAccount({ value, issues }: z.core.ParsePayload<unknown>): void {
     if (kind === undefined) {
         return; // The mistake in the target is explained already.
     }
-    for (const each of Object.keys(kinds)) {
+    for (const each of ["s3", "sftp", "rest"]) {
         if (each === kind && kind !== "rest" && given[each] === undefined) {
             const message = `the account of the target: ${kind === "s3" ? "accessKey and secretKey" : "privateKey and hostKey"}`;
             issues.push({ code: "custom", input: undefined, path: [each], message });
@@ -142,6 +147,24 @@ export function backupTargets({ target, s3, sftp, rest, second }: Given): Target
     return [{ name: "main", target, s3, sftp, rest }, ...(second ? [{ name: "second" as const, ...second }] : [])];
 }
 
+/** Namespace of the work on the whole repository. */
+export const backupNamespace = "backup";
+
+/** Port of a rest-server in the cluster. */
+export const serverPort = 8000;
+
+/** Name of the rest-server that serves a target in an NFS export, and label of its pods. */
+export function serverName({ name }: Pick<Target, "name">): string {
+    return `server-${name}`;
+}
+
+/** URL of the repository for the pods of the home. */
+export function repositoryUrl(target: Pick<Target, "name" | "target">): string {
+    return targetKind(target.target) === "nfs"
+        ? `rest:http://${serverName(target)}.${backupNamespace}.svc:${serverPort}/`
+        : target.target;
+}
+
 /** Host name and port of a repository. */
 export function targetAddress(target: string): { readonly host: string; readonly port: number } {
     const url = new URL(target.replace(/^(s3|rest):/, ""));
@@ -149,10 +172,18 @@ export function targetAddress(target: string): { readonly host: string; readonly
     return { host: url.hostname, port: url.port === "" ? (defaults[url.protocol] ?? 443) : Number(url.port) };
 }
 
-/** Peer that pods need for a copy, in the form of `network.to` of the charts. */
-export function targetPeer({
-    target,
-}: Target): { cidr: string; ports: number[] } | { anywhere: true; ports: number[] } {
-    const { host: name, port: number } = targetAddress(target);
+/** Peer of the pods that copy and restore, in the form of `network.to` of the charts. */
+export type TargetPeer = { readonly ports: number[] } & (
+    | { readonly cidr: string }
+    | { readonly anywhere: true }
+    | { readonly namespace: string; readonly workload: string }
+);
+
+/** Peer that pods need for a copy. */
+export function targetPeer(target: Pick<Target, "name" | "target">): TargetPeer {
+    if (targetKind(target.target) === "nfs") {
+        return { namespace: backupNamespace, workload: serverName(target), ports: [serverPort] };
+    }
+    const { host: name, port: number } = targetAddress(target.target);
     return isIPv4(name) ? { cidr: `${name}/32`, ports: [number] } : { anywhere: true, ports: [number] };
 }

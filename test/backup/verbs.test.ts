@@ -54,7 +54,7 @@ async function manifests(): Promise<object[]> {
         ...backupSchema.parse(server.backup()),
     } as BackupSettings;
     const registered = await mockEngine();
-    new Backup("backup", { root, applications: readApplications(root, "home"), backup });
+    new Backup("backup", { root, applications: readApplications(root, "home"), backup, ownServers: false });
     await settled();
     const own = registered.filter(({ type }) => /:(Namespace|ConfigMap|CronJob|ServiceAccount)$/.test(type));
     const secret = (namespace: string) => ({

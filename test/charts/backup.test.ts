@@ -1,6 +1,9 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse, stringify } from "yaml";
+import { readApplications } from "../../components/applications";
+import { namespacesWithClaims } from "../../components/backup";
+import { root } from "../../lib/root";
 import { copiesValues } from "./copies";
 import { expectGolden, goldenTest } from "./golden";
 import { containers, ofKind, workloads } from "./manifest";
@@ -61,6 +64,15 @@ test.each(claims.map(([name, chart, claim]) => [`${chart}/${name}`, chart, name,
         expect(found).toEqual([copied, copied, copied]);
     },
 );
+
+test("gives every namespace with backups, and no other, access to the target", () => {
+    const applications = readApplications(root, "home");
+    const copied = applications.filter(({ name }) => jobs(name, "backup").length > 0);
+
+    expect(namespacesWithClaims(root, applications).sort()).toEqual(
+        [...new Set(copied.map(({ namespace }) => namespace))].sort(),
+    );
+});
 
 test("backs up databases, passwords, photos and Git, but not metrics, logs, caches and dumps", () => {
     const copied = charts.flatMap((chart) =>
@@ -148,7 +160,7 @@ test("only pods that copy or restore get the repository's address and credential
         const ports = policy.spec?.egress?.flatMap((each) => each.ports?.map(({ port }) => port) ?? []);
         expect([policy.spec?.podSelector?.matchLabels, ports]).toEqual([
             { "hearth/backup-target": "true" },
-            [53, 53, 443, 23],
+            [53, 53, 443, 8000],
         ]);
     }
 });

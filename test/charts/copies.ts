@@ -9,10 +9,7 @@ const [override] = backupOverrides({
         ...{ target: "s3:https://s3.example.com/home", s3: { accessKey: "key", secretKey: "hidden-secret-key" } },
         ...{ password: "hidden-password", home: "home.example.com", start: 1, hours: 4, startEmpty: false },
         keep: { daily: 7, weekly: 4, monthly: 12 },
-        second: {
-            target: "sftp://me@192.0.2.9:23//copies",
-            sftp: { privateKey: "hidden", hostKey: "ssh-ed25519 AAAA" },
-        },
+        second: { target: "nfs://nas.example.com/volume1/copies" },
     },
 });
 

@@ -19,7 +19,7 @@ const applications = readApplications(root, "home");
 
 test("only namespaces with claims get the Secret", async () => {
     const registered = await mockEngine();
-    new Backup("backup", { root, applications, backup });
+    new Backup("backup", { root, applications, backup, ownServers: false });
     await settled();
 
     const secrets = Object.values(byType(registered, "kubernetes:core/v1:Secret")) as {
@@ -33,7 +33,7 @@ test("only namespaces with claims get the Secret", async () => {
 
 test("no credential is in a plain input", async () => {
     const registered = await mockEngine();
-    new Backup("backup", { root, applications, backup });
+    new Backup("backup", { root, applications, backup, ownServers: false });
     await settled();
 
     for (const [name, inputs] of Object.entries(byType(registered, "kubernetes:core/v1:Secret"))) {
@@ -49,12 +49,14 @@ test("no credential is in a plain input", async () => {
 
 test("the repository is opened every hour, and old copies are deleted after the nightly ones", async () => {
     const registered = await mockEngine();
-    new Backup("backup", { root, applications, backup });
+    new Backup("backup", { root, applications, backup, ownServers: false });
     await settled();
 
     const jobs = byType(registered, "kubernetes:batch/v1:CronJob");
-    expect(jobs["backup-repository"]).toMatchObject({ spec: { schedule: "7 * * * *", concurrencyPolicy: "Forbid" } });
-    expect(jobs["backup-prune"]).toMatchObject({ spec: { schedule: "30 7 * * *" } });
+    expect(jobs["backup-jobs-repository"]).toMatchObject({
+        spec: { schedule: "7 * * * *", concurrencyPolicy: "Forbid" },
+    });
+    expect(jobs["backup-jobs-prune"]).toMatchObject({ spec: { schedule: "30 7 * * *" } });
 });
 
 test("the Secret has the files that the script reads", () => {
@@ -67,4 +69,54 @@ test("the Secret has the files that the script reads", () => {
         "second.ssh-key": `${privateKey.trim()}\n`,
         "second.known-hosts": `[nas]:23 ${publicKey}\n`,
     });
+});
+
+test("a folder on a NAS is mounted by one server alone, which every pod with copies reaches and no other does", async () => {
+    const registered = await mockEngine();
+    const target = "nfs://nas.example.com/srv/backup/home";
+    const settings = { ...backupSchema.parse({ target, password: "p" }), home: "home.example.com" };
+    new Backup("backup", { root, applications, backup: settings, ownServers: false });
+    await settled();
+
+    const [volume] = Object.values(byType(registered, "kubernetes:core/v1:PersistentVolume"));
+    expect(volume).toMatchObject({
+        spec: {
+            nfs: { server: "nas.example.com", path: "/srv/backup/home" },
+            persistentVolumeReclaimPolicy: "Retain",
+        },
+    });
+    const policies = byType(registered, "kubernetes:networking.k8s.io/v1:NetworkPolicy");
+    const labels = { "app.kubernetes.io/name": "server-main" };
+    expect(policies["backup-server-main-network"]).toMatchObject({
+        spec: {
+            podSelector: { matchLabels: labels },
+            ingress: [{ from: [{ podSelector: { matchLabels: { "hearth/backup-target": "true" } } }] }],
+        },
+    });
+    expect(JSON.stringify(policies["backup-jobs-network"])).toContain(JSON.stringify({ matchLabels: labels }));
+    expect(secretData(settings)).toEqual({
+        password: "p",
+        "main.repository": "rest:http://server-main.backup.svc:8000/",
+    });
+});
+
+test("the snapshots of the datastore are copied with their token, from a server of the cluster, where the program built it", async () => {
+    const registered = await mockEngine();
+    new Backup("backup", { root, applications, backup, ownServers: true });
+    await settled();
+
+    const job = byType(registered, "kubernetes:batch/v1:CronJob")["backup-datastore-datastore-backup"];
+    expect(job).toMatchObject({
+        metadata: { namespace: "kube-system", labels: { "hearth/claim": "datastore", "hearth/backup": "backup" } },
+        spec: {
+            jobTemplate: {
+                spec: { template: { spec: { nodeSelector: { "node-role.kubernetes.io/control-plane": "true" } } } },
+            },
+        },
+    });
+    expect(JSON.stringify(job)).toContain('{"path":"/var/lib/rancher/k3s/server/db/snapshots","type":"Directory"}');
+    const secrets = Object.values(byType(registered, "kubernetes:core/v1:Secret")) as {
+        metadata: { namespace: string };
+    }[];
+    expect(secrets.map(({ metadata }) => metadata.namespace)).toContain("kube-system");
 });

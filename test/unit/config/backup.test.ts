@@ -34,7 +34,8 @@ test("the repository knows a home by its domain, unless backup.home is set", () 
     expect(settings({ ...s3, home: "cabin" }).backup?.home).toBe("cabin");
 });
 
-test("the target is an address of S3, SFTP or a rest-server, in restic's form", () => {
+test("the target is an address of S3, SFTP or a rest-server, in restic's form, or a folder on a NAS", () => {
+    expect(settings({ target: "nfs://nas.example.com/srv/backup", password: "p" }).backup?.target).toBeDefined();
     expect(settings({ target: "sftp://me@nas:23//copies/home", sftp, password: "p" }).backup?.target).toBeDefined();
     expect(settings({ target: "rest:https://copies.example.com/home/", password: "p" }).backup?.target).toBeDefined();
 });
@@ -44,6 +45,8 @@ test("pods may reach the target's own port: at its address, or at any address fo
     expect(peers("s3:https://s3.example.com/bucket")).toEqual([{ anywhere: true, ports: [443] }]);
     expect(peers("sftp://me@nas//copies")).toEqual([{ anywhere: true, ports: [22] }]);
     expect(peers("rest:http://nas/home/")).toEqual([{ anywhere: true, ports: [80] }]);
+    // Nodes mount it; pods reach the server before it.
+    expect(peers("nfs://nas/copies")).toEqual([{ namespace: "backup", workload: "server-main", ports: [8000] }]);
 });
 
 describe("mistakes are reported in a sentence, without secrets", () => {
@@ -53,6 +56,13 @@ describe("mistakes are reported in a sentence, without secrets", () => {
             { ...s3, target: "b2:bucket" },
             "hearth:backup.target",
             '"s3:https://<host>/<bucket>',
+        ],
+        ["an account of a folder", { ...s3, target: "nfs://nas/copies" }, "hearth:backup.s3", "begins with"],
+        [
+            "no folder of an NFS server",
+            { ...s3, target: "nfs://nas/" },
+            "hearth:backup.target",
+            '"nfs://<host>/<folder>"',
         ],
         [
             "a password in the target",
