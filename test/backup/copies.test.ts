@@ -203,7 +203,7 @@ describe("invalid input: one sentence, and no copy is lost", () => {
         expect(behind.result?.message).toContain("correct the node's time");
     });
 
-    test("an unreadable file: the incomplete copy is deleted", async () => {
+    test("an unreadable file: the incomplete copy never counts as one", async () => {
         const notes = volume();
         notes.write("notes.md", "milk");
         await notes.run("repository");
@@ -364,6 +364,20 @@ describe("hack/restore", () => {
         expect((await notes.run("restore", env)).result?.message).toContain("exists");
         expect((await notes.run("restore", { ...env, FILE: "../x", TO: "b" })).code).toBe(1);
         expect((await notes.run("restore", { ...env, FILE: "none.md", TO: "b" })).code).toBe(18);
+    });
+
+    test("leaves a disk alone that has no room for the copy", async () => {
+        const notes = await restorable();
+        const bin = join(notes.directory, "bin");
+        mkdirSync(bin);
+        writeFileSync(join(bin, "df"), "#!/bin/sh\necho 'disk 10 10 0 100% /volume'\n", { mode: 0o755 });
+        notes.write("notes.md", "milk ".repeat(100_000));
+        expect((await notes.backup()).code).toBe(0);
+
+        const { code, result } = await restore(notes, { PATH: `${bin}:${notes.path}` });
+        expect([code, result?.reason]).toEqual([12, "full"]);
+        expect(result?.message).toContain("make room first");
+        expect(readdirSync(join(notes.files, ".hearth-restore/new"))).toEqual([]);
     });
 
     test("rejects an unknown copy", async () => {

@@ -360,6 +360,13 @@ beside() {
     rm -f "$state/complete"
     if [ "$(cat "$state/id" 2> /dev/null)" != "$copy" ]; then rm -rf "$state/new" "$state/loaded"; fi
     mkdir -p "$state/new"
+    # Beside the data of a service that runs: a full disk would harm it.
+    needed=$(jq --arg copy "$copy" '[.[] | select(.id == $copy) | .summary.total_bytes_processed // 0] | add / 1024 | floor' "$work/copies")
+    room=$(($(df -Pk "$VOLUME" | awk 'END { print $4 }') + $(du -sk "$state/new" | cut -f 1)))
+    if [ "$needed" -gt "$room" ]; then
+        reason=full sentence="the disk of $CLAIM has $((room / 1024)) MiB free, and the copy needs $((needed / 1024)): make room first"
+        return 1
+    fi
     write "$state/id" "$copy"
     write "$state/since" "$started"
     code=0
