@@ -103,7 +103,7 @@ export function warningLines(all: readonly Warning[], namespace: string, now = D
 export function reasons(status: ApplicationStatus | undefined, warnings: readonly string[] = []): string[] {
     const { health, operationState: operation, conditions = [], resources = [] } = status ?? {};
     const all = [
-        ...(status === undefined ? ["Argo CD has not looked at it: is its application controller running?"] : []),
+        ...(status === undefined ? ["Argo CD has not processed it yet: is its application controller running?"] : []),
         ...(health?.message ? [`health: ${health.message}`] : []),
         ...(operation?.phase && operation.phase !== "Succeeded"
             ? [`last sync ${operation.phase}: ${operation.message ?? "no message"}`]
@@ -139,15 +139,15 @@ export function explainFailure(
             `sync ${sync?.status ?? "Unknown"}${revision ? ` at ${revision}` : ""}, health ${health?.status ?? "Unknown"}.`,
         ...(deleted
             ? [
-                  `  it is being deleted, since ${deleted.toISOString()}: Argo CD waits until all that it deployed is ` +
-                      "gone, and a finalizer holds some of it; once it is gone, `pulumi up --refresh` has it again",
+                  `  it is being deleted since ${deleted.toISOString()}: Argo CD waits until all of its objects are ` +
+                      "gone, and a finalizer holds some of them; once it is gone, `pulumi up --refresh` recreates it",
               ]
             : []),
         ...reasons(status, warnings).map((reason) => `  ${reason}`),
-        "Nothing after it was started and nothing was rolled back. Look with:",
+        "Nothing after it was started and nothing was rolled back. Inspect it with:",
         `  kubectl -n argocd describe application ${name}`,
         warnings.some((line) => line.includes("still pulling the image"))
-            ? "Pulls go on without this run: `pulumi up` again once the images are there. For longer waits: pulumi config set hearth:tierTimeout 1h"
-            : "Push the fix and run `pulumi up` again: it goes on from here.",
+            ? "Pulls continue without this run: rerun `pulumi up` once the images are present. For longer waits: pulumi config set hearth:tierTimeout 1h"
+            : "Push the fix and rerun `pulumi up`: it continues from here.",
     ].join("\n");
 }

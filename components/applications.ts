@@ -74,7 +74,7 @@ const gitSource = source.extend({
 const chartSource = source.extend({
     repoURL: word("the URL of a Helm repository, or a registry without oci://").regex(
         /^(?!oci:)/,
-        "a registry without oci:// in front, which is how Argo CD takes one",
+        "a registry without oci:// in front, the form that Argo CD expects",
     ),
     chart: word(
         "the name of an upstream chart: beside this repository, which is the first source, only those are read",
@@ -225,7 +225,7 @@ function contradictions(file: string, { metadata, spec }: ApplicationManifest, c
         ...absent.map((path) => `unknown value file ${path}: expected the path of a file that exists`),
         ...valuesMistakes(charts, first),
         ...overridden.map(
-            (each) => `charts/${chart}/${each} changes this Application past its file: write it here instead`,
+            (each) => `charts/${chart}/${each} changes this Application without its file: write it here instead`,
         ),
     ];
 }
@@ -244,7 +244,7 @@ function readApplication(
     shared: SharedFields | undefined,
 ): string[] | Application {
     if (!file.endsWith(".yaml")) {
-        return ["no Application is read from a file of this name: name it <application>.yaml"];
+        return ["a file of this name is not read as an Application: name it <application>.yaml"];
     }
     const { document: own, mistake } = readYamlFile(join(directory, file));
     const other = mistake ?? anotherShape(own);

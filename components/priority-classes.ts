@@ -5,14 +5,14 @@ import * as pulumi from "@pulumi/pulumi";
 const ranks = {
     infrastructure: {
         value: 1_000_000,
-        description: "What the other services need: storage, certificates, databases.",
+        description: "Dependencies of the other services: storage, certificates, databases.",
     },
-    platform: { value: 100_000, description: "What runs and watches the home: Git, monitoring, the edge." },
-    apps: { value: 10_000, description: "What people use." },
+    platform: { value: 100_000, description: "Operation of the home: Git, monitoring, the edge." },
+    apps: { value: 10_000, description: "Services that people use." },
     backup: {
         value: -10,
         preemptionPolicy: "Never",
-        description: "Copies of volumes: they wait until nothing else needs the room.",
+        description: "Copies of volumes, which wait until no other pod needs the resources.",
     },
 };
 

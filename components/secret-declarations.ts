@@ -33,7 +33,7 @@ const declarationSchema = z.union(
         z.strictObject({ description: z.string(), from: z.strictObject({ chart: chartName, key: secretKey }) }),
     ],
     "a description and one of: required: true, optional: true, generate: {length, alphabet}, from: {chart, key}; " +
-        "beside the first three, form: line, word or hex for a chart that cannot take every text",
+        "beside the first three, form: line, word or hex for a chart that does not support every string",
 );
 
 /** Schema of charts/<chart>/secrets.yaml. */
@@ -134,11 +134,11 @@ export function checkGivenSecrets(
     if (missing.length + unknown.length + refused.length > 0) {
         throw new Failure(
             [
-                ...(missing.length > 0 ? ["Secrets that charts require and the stack's config does not have:"] : []),
+                ...(missing.length > 0 ? ["Secrets that charts require, missing from the stack's config:"] : []),
                 ...missing,
-                ...(unknown.length > 0 ? ["Secrets in the stack's config that no chart asks for:"] : []),
+                ...(unknown.length > 0 ? ["Secrets in the stack's config that no chart declares:"] : []),
                 ...unknown,
-                ...(refused.length > 0 ? ["Secrets in the stack's config that their charts cannot take:"] : []),
+                ...(refused.length > 0 ? ["Secrets in the stack's config that their charts do not support:"] : []),
                 ...refused,
             ].join("\n"),
         );

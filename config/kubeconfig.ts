@@ -126,7 +126,7 @@ function withFiles(entry: Readonly<Record<string, unknown>>, folder: string | un
         }
         if (folder === undefined && !isAbsolute(value)) {
             throw new KubeconfigError(
-                `its ${key} is a relative path, which leads nowhere from here: make one that holds its files with ` +
+                `its ${key} is a relative path, which cannot be resolved here: embed its files with ` +
                     "kubectl config view --raw --flatten --minify",
             );
         }
@@ -157,7 +157,7 @@ export function readKubeconfig(given: string, options: KubeconfigOptions = {}): 
     // No path is as long, or has spaces in it as a kubeconfig that lost its line breaks.
     if (path !== undefined && (given.length > 1_000 || looksSecret(given) || /^(eyJ|YXBp|LS0t)/.test(given))) {
         throw new KubeconfigError(
-            "it is neither a path nor the contents of a kubeconfig (of one in base64: base64 --decode; of one in a single line: " +
+            "it is neither a path nor the contents of a kubeconfig (decode one in base64: base64 --decode; write one in a single line " +
                 "with its line breaks)",
         );
     }
@@ -175,9 +175,9 @@ export function readKubeconfig(given: string, options: KubeconfigOptions = {}): 
     const { data, error } = schema.safeParse(document);
     if (data === undefined) {
         const where = dottedPath(error.issues[0]?.path ?? []);
-        const form = where.endsWith(".server") ? "a URL that begins with https://" : "what a kubeconfig has there";
+        const form = where.endsWith(".server") ? "a URL that begins with https://" : "the form of a kubeconfig";
         throw new KubeconfigError(
-            `it has no contexts, clusters and users as a kubeconfig has them${where && `: ${where} is not ${form}`}`,
+            `it lacks the contexts, clusters and users of a kubeconfig${where && `: ${where} is not ${form}`}`,
         );
     }
     const names = data.contexts.map(({ name }) => name);

@@ -29,9 +29,7 @@ const diskSchema = z.strictObject({
             "a path that outlives a reboot, under /dev/disk/by-id/ or /dev/disk/by-path/",
         ),
     /** Its size as the vendor states it, in decimal units; the disk that is found may differ by five per cent. */
-    size: z
-        .string()
-        .regex(/^[1-9]\d{0,5}(\.\d{1,3})?(MB|GB|TB)$/, 'a size as it stands on the disk, for instance "4TB"'),
+    size: z.string().regex(/^[1-9]\d{0,5}(\.\d{1,3})?(MB|GB|TB)$/, 'a size as printed on the disk, for instance "4TB"'),
     /** Its serial number: a disk with another one is a different disk. */
     serial: serialNumber,
     /** Repeats the serial number to confirm that the contents of this disk may be destroyed. */
@@ -130,10 +128,10 @@ export const nodesSchema = z
             );
         }
         for (const name of repeated(nodes.map((node) => node.name))) {
-            refuse(`a name for each node; "${name}" is there more than once`);
+            refuse(`a name for each node; "${name}" occurs more than once`);
         }
         for (const address of repeated(nodes.map((node) => `${node.address}:${node.port}`))) {
-            refuse(`an address for each node; ${address} is there more than once`);
+            refuse(`an address for each node; ${address} occurs more than once`);
         }
         for (const [index, { disks, raid = 1 }] of nodes.entries()) {
             const fewest = fewestDisks[raid];
@@ -144,8 +142,8 @@ export const nodesSchema = z
         }
         for (const device of nodes.flatMap((node) => repeated(node.disks.map((disk) => disk.serial)))) {
             refuse(
-                `each disk once; the serial number ${device} is there more than once (disks whose enclosure gives all of ` +
-                    "them the same one cannot be told apart: connect them without it)",
+                `each disk once; the serial number ${device} occurs more than once (disks whose enclosure reports one ` +
+                    "number for all cannot be distinguished: connect them without it)",
             );
         }
     });
@@ -153,7 +151,7 @@ export const nodesSchema = z
 /** SSH access to the nodes. */
 export const sshSchema = z.strictObject({
     /** The private key that every node accepts, in OpenSSH's format, without a passphrase (as a secret). */
-    privateKey: checked("the private key that the nodes let in", privateKeyMistake).optional(),
+    privateKey: checked("the private key that the nodes accept", privateKeyMistake).optional(),
     /** True to use the keys of the SSH agent at SSH_AUTH_SOCK instead. */
     agent: z.boolean().optional(),
     /** A jump host for every node, with the same key. */

@@ -147,7 +147,7 @@ function checkCluster({ value, issues }: z.core.ParsePayload<unknown>): void {
         }
     }
     if (ssh?.privateKey === undefined && !ssh?.agent) {
-        expect("ssh.privateKey", "the private key that the nodes let in, as a secret, or hearth:ssh.agent: true");
+        expect("ssh.privateKey", "the private key that the nodes accept, as a secret, or hearth:ssh.agent: true");
     } else if (ssh.privateKey !== undefined && ssh.agent) {
         refuse(issues, ["ssh"], "set either hearth:ssh.privateKey or hearth:ssh.agent, not both");
     }

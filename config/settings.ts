@@ -91,9 +91,9 @@ export function checkEncryption(
     if (plain.length > 0) {
         throw new Failure(
             [
-                `Secrets in plain text in ${stackFileName(stack)}, which Git keeps for ever. Encrypt each with:`,
+                `Secrets in plain text in ${stackFileName(stack)}, which Git keeps forever. Encrypt each with:`,
                 ...plain.map((path) => `  ${setCommand(stack, path)}`),
-                "One that was committed or pushed has to be replaced by another.",
+                "Rotate each one that was committed or pushed.",
             ].join("\n"),
         );
     }

@@ -93,7 +93,9 @@ export function hostKeyMistake(text: string): string | undefined {
     if (/^(SHA256|MD5):|^[0-9a-f]{2}(:[0-9a-f]{2}){15}$/.test(text)) {
         return `the key, not its fingerprint: ${hostKeyForm}`;
     }
-    return publicKeyLine.test(text) ? `the whole key, and this one is cut off or damaged: ${hostKeyForm}` : hostKeyForm;
+    return publicKeyLine.test(text)
+        ? `the whole key, and this one is truncated or damaged: ${hostKeyForm}`
+        : hostKeyForm;
 }
 
 const privateKeyForm = "an OpenSSH or PEM private key, whole, with its BEGIN and END lines";
@@ -123,7 +125,7 @@ function openSshMistake(body: string): string | undefined {
         }
         return isEncrypted ? withoutPassphrase : undefined;
     } catch {
-        return `${privateKeyForm}: this one is cut off`;
+        return `${privateKeyForm}: this one is truncated`;
     }
 }
 
@@ -145,7 +147,7 @@ export function privateKeyMistake(text: string): string | undefined {
         /^-----BEGIN ([A-Z0-9 ]{0,40}PRIVATE KEY)-----\n([\s\S]*?)\n-----END \1-----\n*$/.exec(text) ?? [];
     if (kind === undefined) {
         return /^-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----\n/.test(text)
-            ? `${privateKeyForm}: this one is cut off`
+            ? `${privateKeyForm}: this one is truncated`
             : privateKeyForm;
     }
     if (kind === "ENCRYPTED PRIVATE KEY" || /^Proc-Type: 4,ENCRYPTED/m.test(body)) {
@@ -161,6 +163,6 @@ export function privateKeyMistake(text: string): string | undefined {
         createPrivateKey(text);
         return undefined;
     } catch {
-        return `${privateKeyForm}: this one is cut off or damaged`;
+        return `${privateKeyForm}: this one is truncated or damaged`;
     }
 }

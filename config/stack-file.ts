@@ -34,8 +34,8 @@ export function readStackFile(path: string): StackFile {
     const conflict = text.split("\n").findIndex((line) => /^(<{7}|={7}|>{7})( |$)/.test(line));
     if (conflict >= 0) {
         throw new Failure(
-            `${path}: line ${conflict + 1} is a merge conflict: keep the lines of one side, remove the markers, and run it ` +
-                "again. Each encrypted value is whole on either side.",
+            `${path}: line ${conflict + 1} is a merge conflict: keep the lines of one side, remove the markers, and rerun ` +
+                "again. Each encrypted value is complete on either side.",
         );
     }
     try {

@@ -135,7 +135,7 @@ class Inspection {
                     this.refuse(alias.range?.[0], special);
                 }
                 if (ancestors.includes(resolved)) {
-                    this.refuse(alias.range?.[0], "an alias of something that it is in");
+                    this.refuse(alias.range?.[0], "an alias of an object that contains it");
                 }
             },
             Node: (_, node) => {
@@ -184,8 +184,8 @@ class Inspection {
         this.refuse(
             range?.[0],
             this.options.isSecret
-                ? "an unquoted value that not every reader reads as the same: put it in quotes"
-                : `unquoted ${visible(shortened(source))} is not the same to every reader: write ${visible(JSON.stringify(shortened(source)))}${meant}`,
+                ? "an unquoted value that readers parse differently: put it in quotes"
+                : `unquoted ${visible(shortened(source))} is parsed differently by different readers: write ${visible(JSON.stringify(shortened(source)))}${meant}`,
         );
     }
 
@@ -200,7 +200,7 @@ class Inspection {
         const [rest = ""] = this.text.slice(from).split(/\r?\n/, 1);
         const whole = isPlain && !value.anchor && !value.tag && !value.comment;
         if (!whole || (!isFlow && rest.replace(/^\s*:\s*/, "") !== value.source)) {
-            this.refuse(from, "a secret that loses a part without quotes: put it in quotes");
+            this.refuse(from, "a secret that is truncated without quotes: put it in quotes");
         }
     }
 

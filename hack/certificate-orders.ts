@@ -13,7 +13,7 @@ export interface OrderObject {
 const meanings: readonly (readonly [message: RegExp, meaning: string])[] = [
     [
         /rateLimited|too many (certificates|failed|new orders)/i,
-        "Let's Encrypt's rate limit is reached: the old certificate stays, and cert-manager tries again; change nothing until " +
+        "Let's Encrypt's rate limit is reached: the old certificate stays, and cert-manager retries; change nothing until " +
             "the time that it names",
     ],
     [
@@ -26,7 +26,7 @@ const meanings: readonly (readonly [message: RegExp, meaning: string])[] = [
     ],
     [
         /Invalid access token|Authentication error|Unable to authenticate|Error: (6003|9109|10000)\b|\b40[13]\b|Forbidden|Unauthorized/i,
-        "the DNS provider refuses the token: make one that may edit this domain's records, and set it with `npx pulumi config " +
+        "the DNS provider rejects the token: create one that may edit this domain's records, and set it with `npx pulumi config " +
             "set --secret --path hearth:secrets.cert-manager.dns-token`",
     ],
     [
@@ -35,11 +35,11 @@ const meanings: readonly (readonly [message: RegExp, meaning: string])[] = [
     ],
     [
         /rejectedIdentifier|policy forbids/i,
-        "Let's Encrypt signs nothing for this domain: set hearth:domain to one that you own",
+        "Let's Encrypt does not sign for this domain: set hearth:domain to one that you own",
     ],
     [
         /timeout|timed out|no such host|connection refused/i,
-        "the DNS provider or Let's Encrypt does not answer: the old certificate stays, and cert-manager tries again",
+        "the DNS provider or Let's Encrypt does not answer: the old certificate stays, and cert-manager retries",
     ],
 ];
 

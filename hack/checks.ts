@@ -64,7 +64,7 @@ function isThere(name: ToolName): boolean {
 function tools(): string {
     const names = [...Object.keys(goTools), ...Object.keys(pulumiTools), "redis-server"] as ToolName[];
     const missing = names.filter((name) => !isThere(name));
-    return missing.length > 0 ? fail(`missing: ${missing.join(", ")}`) : `${names.length} are there`;
+    return missing.length > 0 ? fail(`missing: ${missing.join(", ")}`) : `${names.length} are present`;
 }
 
 function disk(): string {
@@ -209,7 +209,7 @@ export function checkExport(warnings: readonly Warning[]): string {
         .map(({ involvedObject: { namespace, name } }) => `${namespace}/${name}`);
     return refused.length > 0
         ? fail(`root may not write to the export: ${[...new Set(refused)].join(", ")}`)
-        : "no claim was refused";
+        : "no claim was rejected";
 }
 
 /** ServiceLB beside MetalLB. @throws Failure that names the Services */
@@ -220,7 +220,7 @@ function checkServiceLb({ serviceLb }: ClusterFacts): string {
 /** The cluster: its nodes and their clocks, load balancers, the NFS export, images, copies of its data. */
 export async function clusterChecks(stack: Stack): Promise<Finding[]> {
     const start = stack.name === "sandbox" ? "`npm start`" : "`npx pulumi up`";
-    const reachable = await check("cluster", `start it with ${start}, or see whether this machine reaches it`, () =>
+    const reachable = await check("cluster", `start it with ${start}, or check whether this machine can reach it`, () =>
         withKubeconfig(stack, async (path) => {
             const query = ["--kubeconfig", path, "get", "--raw", "/version", "--request-timeout", "5s"];
             const version = await capture(tool("kubectl"), query, { failure: "it does not answer" });
@@ -236,13 +236,17 @@ export async function clusterChecks(stack: Stack): Promise<Finding[]> {
     }
     return withKubeconfig(stack, async (path) => {
         const kubectl = new Kubectl(path);
-        const clock = check("clock", "let every machine, this one too, take its time from an NTP server", async () => {
-            const [leases, nodes] = await Promise.all([
-                kubectl.list<Lease>("leases", "--namespace", "kube-node-lease"),
-                kubectl.list<Node>("nodes"),
-            ]);
-            return checkClocks(leases, nodes, Date.now());
-        });
+        const clock = check(
+            "clock",
+            "synchronize the clock of every host, and of this machine, with an NTP server",
+            async () => {
+                const [leases, nodes] = await Promise.all([
+                    kubectl.list<Lease>("leases", "--namespace", "kube-node-lease"),
+                    kubectl.list<Node>("nodes"),
+                ]);
+                return checkClocks(leases, nodes, Date.now());
+            },
+        );
         const balancer = check(
             "load balancer",
             "start each k3s server with `--disable=servicelb`: it competes with MetalLB for every address",

@@ -51,8 +51,8 @@ export async function deleteDeadNode(kubectl: Kubectl, node: string): Promise<bo
     }
     if (live.status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True")) {
         throw new Failure(
-            `${node} is Ready in the cluster, so it is not forgotten. To take it out, remove it from hearth:nodes and run ` +
-                "`npx pulumi up`: it is emptied first. If it has only just died, wait a minute",
+            `${node} is Ready in the cluster, so it is not forgotten. To remove it, delete it from hearth:nodes and run ` +
+                "`npx pulumi up`: it is drained first. If it has only just died, wait a minute",
         );
     }
     // k3s removes a server from etcd before its node is deleted.

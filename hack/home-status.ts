@@ -160,7 +160,7 @@ function halfDone({ journals }: HomeObjects["backups"]): HomeStatus["first"] {
     const found = journals.map(parseJournal).find((each) => each && isStopped(each));
     return (
         found && {
-            what: `The restore of ${found.chart} is half done, and its service is stopped; \`--undo\` puts the old data back.`,
+            what: `The restore of ${found.chart} is incomplete, and its service is stopped; \`--undo\` puts the old data back.`,
             command: `hack/restore ${found.chart}`,
         }
     );
@@ -186,7 +186,7 @@ function lookFirst(
         };
     }
     if (known === undefined) {
-        return { what: "Argo CD is not installed: the program has not come this far.", command: "npx pulumi up" };
+        return { what: "Argo CD is not installed: the program has not reached this step.", command: "npx pulumi up" };
     }
     const part = argocd.find(({ spec, status }) => (status?.readyReplicas ?? 0) < (spec?.replicas ?? 1));
     if (part) {
@@ -194,7 +194,7 @@ function lookFirst(
         return { what: `Argo CD's ${name} is not ready.`, command: `kubectl -n argocd describe ${name}` };
     }
     if (applications.length === 0) {
-        return { what: "No Application is there: the program has not come this far.", command: "npx pulumi up" };
+        return { what: "No Application exists: the program has not reached this step.", command: "npx pulumi up" };
     }
     const restore = halfDone(backups);
     if (restore) {

@@ -23,17 +23,17 @@ export async function askHostKey(address: string): Promise<HostKey> {
     const [, host = "", port = "22"] = /^([A-Za-z0-9][A-Za-z0-9.-]{0,252})(?::(\d{1,5}))?$/.exec(address) ?? [];
     if (host === "") {
         throw new Failure(
-            `${JSON.stringify(address)} is no address: give a host name or an IPv4 address, with :port`,
+            `${JSON.stringify(address)} is not an address: give a host name or an IPv4 address, with :port`,
             2,
         );
     }
     const scanned = await capture("ssh-keyscan", ["-T", "10", "-t", "ed25519", "-p", port, host], {
-        failure: `${address} cannot be asked for its host key`,
+        failure: `${address} cannot be queried for its host key`,
         accepted: [1],
     });
     const [, type, key] = scanned.trim().split("\n").pop()?.split(" ") ?? [];
     if (type === undefined || key === undefined) {
-        throw new Failure(`${address} does not answer with a host key: see whether its sshd listens at this port`);
+        throw new Failure(`${address} does not answer with a host key: check whether its sshd listens on this port`);
     }
     const line = `${type} ${key}`;
     const fingerprint = await capture("ssh-keygen", ["-l", "-f", "-"], {

@@ -100,7 +100,7 @@ function certificateProblems(name: string, found: X509Certificate, refused: stri
     const issuer = called(found.issuer);
     const isOfName = found.checkHost(name) !== undefined;
     if (called(found.subject) === "TRAEFIK DEFAULT CERT") {
-        return ["Traefik has no certificate for it, and serves one that it made up"];
+        return ["Traefik has no certificate for it, and serves its self-signed default"];
     }
     return [
         ...(isOfName ? [] : [`the certificate is for ${certificateNames(found).join(", ")}`]),

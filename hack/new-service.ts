@@ -18,8 +18,8 @@ const schemaWith = (hosts: ReadonlyMap<string, string>) =>
         name: z
             .string()
             .regex(label, "lower-case letters, digits and dashes, a letter first, 42 at most")
-            .refine((name) => !reserved.test(name), "a name that means nothing else in the cluster")
-            .refine((name) => !existsSync(`charts/${name}`), "a name that no folder of charts/ has"),
+            .refine((name) => !reserved.test(name), "a name that is not reserved in the cluster")
+            .refine((name) => !existsSync(`charts/${name}`), "a name that no folder in charts/ has"),
         image: z
             .string()
             .regex(pinned, "registry, name and release, as ghcr.io/owner/app:1.2.3")

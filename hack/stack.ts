@@ -19,7 +19,7 @@ export const stackOption = {
         alias: "s",
         type: "string",
         requiresArg: true,
-        describe: "The Pulumi stack whose cluster is meant; the one that `pulumi stack select` chose if none is given",
+        describe: "The Pulumi stack of the cluster; by default the one that `pulumi stack select` chose",
     },
 } as const;
 

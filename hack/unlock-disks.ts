@@ -41,7 +41,7 @@ export function nodeToUnlock(stack: string, name: string, hostKeys: Readonly<Rec
     }
     const { unlock, ...rest } = node;
     if (unlock === undefined) {
-        throw new Failure(`${name} has no "unlock" in ${file}: a key file opens its disks when it starts`);
+        throw new Failure(`${name} has no "unlock" in ${file}: a key file opens its disks at boot`);
     }
     const hostKey = unlock.hostKey ?? hostKeys[name];
     if (hostKey === undefined) {
@@ -98,8 +98,8 @@ export async function unlockDisks({ name, unlock, jumpHost }: LockedNode, passph
     }
     if (said.includes("Host key verification failed")) {
         throw new Failure(
-            `${told}\nWho answers at ${unlock.address} is not the initramfs that the config pins. Do not go on before ` +
-                "you know why: the passphrase was not sent",
+            `${told}\nThe host that answers at ${unlock.address} is not the initramfs that the config pins. ` +
+                "Do not continue before you know why: the passphrase was not sent",
         );
     }
     throw new Failure(`${told}\nIs ${name} on, and is the key of your SSH agent one of its unlock.keys?`);

@@ -61,7 +61,7 @@ export function defineVerb<T>(definition: VerbDefinition<T>): Verb {
                 exitCode = await run(parsed);
             })
             .example(examples.map((each) => [...each]))
-            .epilogue(`Exit codes: 0 done, 1 failed, 2 not understood${definition.exitCodes ?? ""}.`)
+            .epilogue(`Exit codes: 0 done, 1 failed, 2 invalid arguments${definition.exitCodes ?? ""}.`)
             .completion("completion", false, complete)
             .strict()
             .wrap(Math.min(100, process.stdout.columns ?? 80))

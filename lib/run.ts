@@ -30,7 +30,7 @@ export function endGracefully(): void {
 /** Throws if this command was interrupted. */
 export function throwIfInterrupted(): void {
     if (interrupted()) {
-        throw new Failure("interrupted; run it again to go on from here", 130);
+        throw new Failure("interrupted; rerun it to continue from here", 130);
     }
 }
 
@@ -80,7 +80,7 @@ export function run(program: string, args: readonly string[], options: RunOption
             interruption.signal.removeEventListener("abort", end);
             options.signal?.removeEventListener("abort", end);
             if (interrupted()) {
-                reject(new Failure("interrupted; run it again to go on from here", 130));
+                reject(new Failure("interrupted; rerun it to continue from here", 130));
             } else {
                 resolve({ exitCode: signal === null ? (code ?? 0) : 128, output: chunks.join("") });
             }

@@ -237,7 +237,7 @@ export class Nodes extends pulumi.ComponentResource {
                 const claims = await findClaimsThatLeave(kubeconfig, kept);
                 if (claims.length > 0) {
                     const text =
-                        "nodes leave that have volumes on their disks. A run refuses while there is data in one of them that";
+                        "nodes with volumes on their disks are being removed. The run fails while one of them has data that";
                     pulumi.log.warn(`${text} hearth:discard does not name:\n  ${claims.join("\n  ")}`, this);
                 }
             });

@@ -73,7 +73,9 @@ async function pulumi(root: string, running: string, args: readonly string[]): P
 async function awaitLeftRun(running: string, tell: (line: string) => void): Promise<void> {
     const left = lockHolder(running);
     if (left) {
-        tell(`An earlier \`npm start\` was killed and its Pulumi (process ${left.pid}) goes on: waiting until it ends`);
+        tell(
+            `An earlier \`npm start\` was killed, and its Pulumi (process ${left.pid}) is still running: waiting until it ends`,
+        );
     }
     for (; lockHolder(running) !== undefined; await delay(200)) {
         throwIfInterrupted();

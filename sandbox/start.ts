@@ -38,8 +38,8 @@ async function main(): Promise<number> {
         if (exitCode !== 0) {
             throwIfInterrupted();
             process.stderr.write(
-                `\nstart: pulumi up ended with exit code ${exitCode}. The sandbox keeps running: fix what is ` +
-                    `said above and run \`npm start\` again; it goes on from here. \`hack/doctor -s ${stack}\` looks at tools, passphrase and secrets. Logs: ${relative(process.cwd(), paths.logs)}/\n`,
+                `\nstart: pulumi up ended with exit code ${exitCode}. The sandbox keeps running: fix the error ` +
+                    `above and rerun \`npm start\`; it continues from here. \`hack/doctor -s ${stack}\` checks tools, passphrase and secrets. Logs: ${relative(process.cwd(), paths.logs)}/\n`,
             );
             return exitCode;
         }

@@ -23,7 +23,9 @@ async function main(): Promise<number> {
             await deleteSandbox(root);
             process.stdout.write(`${what}; its cluster and the state of its stack are deleted.\n`);
         } else {
-            process.stdout.write(`${what}; \`npm start\` goes on where it was, \`npm stop -- --delete\` forgets it.\n`);
+            process.stdout.write(
+                `${what}; \`npm start\` continues where it was, \`npm stop -- --delete\` deletes it.\n`,
+            );
         }
         return 0;
     });

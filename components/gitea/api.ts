@@ -165,7 +165,7 @@ export class Gitea {
                 }
             }
             if (Date.now() > end) {
-                throw new GiteaError(`Gitea at ${this.server} is not there after ${limit} seconds: ${problem}`);
+                throw new GiteaError(`Gitea at ${this.server} is unreachable after ${limit} seconds: ${problem}`);
             }
         }
     }

@@ -148,7 +148,7 @@ async function declareWebhook(gitea: Gitea, { repository, webhook }: Declaration
 async function push({ server, reached = server, repository, administrator }: Declaration, ref: string): Promise<void> {
     if ((await git(["rev-parse", "--is-shallow-repository"])) === "true") {
         throw new GiteaError(
-            "This checkout is a shallow clone, of which no repository can be filled: git fetch --unshallow, then run `pulumi up` " +
+            "This checkout is a shallow clone, which cannot fill a repository: git fetch --unshallow, then run `pulumi up` " +
                 "again",
         );
     }
@@ -169,7 +169,7 @@ async function filled(gitea: Gitea, { owner, name }: Declaration["repository"], 
         }
         if (Date.now() > end) {
             throw new GiteaError(
-                `Gitea at ${gitea.server} still calls ${owner}/${name} empty, ${limit} s after a push.`,
+                `Gitea at ${gitea.server} still reports ${owner}/${name} as empty, ${limit} s after a push.`,
             );
         }
     }

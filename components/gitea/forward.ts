@@ -84,7 +84,7 @@ export async function throughCluster<T>(
         }
         const { namespace, pod } = gitea;
         throw new Error(
-            `${error.message}\nThe API server could not connect to the pod ${pod}: ${problem}. Look with:\n` +
+            `${error.message}\nThe API server could not connect to the pod ${pod}: ${problem}. Inspect it with:\n` +
                 `  kubectl --namespace ${namespace} describe pod ${pod}`,
         );
     } finally {

@@ -89,7 +89,7 @@ export const failWith =
 export function failIfCertificateIsRefused(error: unknown): void {
     if (/^(CERT_|ERR_TLS_CERT_|UNABLE_TO_)|SELF_SIGNED/.test(String(Object(error).code))) {
         fail(
-            `The API server's certificate is not accepted here: ${Object(error).message}\n` +
+            `The API server's certificate is not trusted here: ${Object(error).message}\n` +
                 "Is the clock of this machine right? Look with `date`, and run `pulumi up` again.",
         );
     }

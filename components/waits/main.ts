@@ -11,7 +11,7 @@ const waits = {
     "transfer-ownership": [transferOwnership, "The ownership of Gitea's objects cannot be transferred to Argo CD"],
     refresh: [refreshApplications, "The Applications cannot be refreshed"],
     "secret-users": [restartSecretUsers, "The pods that use changed secrets cannot be restarted"],
-    webhook: [waitForWebhook, "The webhook cannot be asked"],
+    webhook: [waitForWebhook, "The webhook cannot be checked"],
 } as const satisfies Record<string, readonly [() => Promise<void>, string]>;
 
 /** Name of a wait. */

@@ -179,20 +179,20 @@ class SecretUsers {
                 const { status } = await batch.readNamespacedJob({ name: again, namespace });
                 if (status?.conditions?.some(({ type, status: state }) => type === "Failed" && state === "True")) {
                     fail(
-                        `Job ${again} in namespace ${namespace} failed: it does the work of ${name} again, since its ` +
-                            `secrets changed. Look with:\n  kubectl -n ${namespace} logs job/${again}`,
+                        `Job ${again} in namespace ${namespace} failed: it is a rerun of ${name}, since its ` +
+                            `secrets changed. Inspect it with:\n  kubectl -n ${namespace} logs job/${again}`,
                     );
                 }
                 return (status?.succeeded ?? 0) > 0;
             },
-            () => `Job ${again} in namespace ${namespace} is not done: it does the work of ${name} with new secrets`,
+            () => `Job ${again} in namespace ${namespace} is not complete: it is a rerun of ${name} with new secrets`,
         );
     }
 
     private async until(condition: () => Promise<boolean>, late: () => string): Promise<void> {
         while (!(await condition())) {
             if (Date.now() > this.end) {
-                fail(`${late()}. Look with:\n  kubectl -n ${this.namespace} get pods,events`);
+                fail(`${late()}. Inspect it with:\n  kubectl -n ${this.namespace} get pods,events`);
             }
             await new Promise((resolve) => setTimeout(resolve, 500));
         }

@@ -45,7 +45,7 @@ export async function waitForWebhook(): Promise<void> {
         if (Date.now() - start > limit * 1_000) {
             fail(
                 `The API server has not reached ${owner}'s webhook for ${limit} seconds, though its release is ready:\n` +
-                    `  ${text}\nDoes a network policy or a firewall keep the control plane from the webhook's pod? Look with:\n` +
+                    `  ${text}\nDoes a network policy or a firewall keep the control plane from the webhook's pod? Inspect it with:\n` +
                     "  kubectl get validatingwebhookconfigurations,endpointslices --all-namespaces",
             );
         }

@@ -28,7 +28,7 @@ async function askCluster(interview: Interview, question: Setting): Promise<void
         await askKubeconfig(interview, question);
     }
     if (file.at(question.path) === undefined) {
-        person.tell("Without a kubeconfig, the cluster is built from machines that have Debian and an sshd.");
+        person.tell("Without a kubeconfig, the cluster is built from hosts with Debian and an sshd.");
         await askNodes(interview);
     }
 }

@@ -33,7 +33,7 @@ async function comparedKey({ person, askHostKey }: Interview, address: string): 
         if (await person.confirm(question)) {
             return line;
         }
-        person.tell(`${address} is left out: what answers there is another machine, or has another host key.`);
+        person.tell(`${address} is left out: another host answers there, or its host key has changed.`);
     } catch (error) {
         if (!(error instanceof Failure)) {
             throw error;
@@ -45,8 +45,8 @@ async function comparedKey({ person, askHostKey }: Interview, address: string): 
 
 async function askNode(interview: Interview, named: string): Promise<Node | undefined> {
     const { person } = interview;
-    const at = await line(person, `Address of ${named}`, "By which the other nodes reach it too.", address);
-    const login = await line(person, `User on ${named}`, "root, or one with sudo and without a password for it.", user);
+    const at = await line(person, `Address of ${named}`, "At which the other nodes reach it too.", address);
+    const login = await line(person, `User on ${named}`, "root, or a user with passwordless sudo.", user);
     const as = await line(
         person,
         `Role of ${named}`,
@@ -67,7 +67,7 @@ async function askPrivateKey({ person, vault }: Interview): Promise<void> {
         }
     };
     const path = await person.text({
-        title: "File with the private key that the machines let in",
+        title: "File with the private key that the hosts accept",
         explanation: "Without a passphrase of its own: its contents are kept in the stack, encrypted.",
         mistake: (answer) => {
             const contents = read(answer);

@@ -59,7 +59,7 @@ export async function adoptObjects(
             // The output contains the error, among everything else.
             throw new Failure(
                 `the cluster cannot be compared with the state: the preview fails. See \`npx ` +
-                    `pulumi preview --stack ${stack}\`, put it right, and run this again`,
+                    `pulumi preview --stack ${stack}\`, fix it, and rerun this`,
             );
         }),
     );

@@ -33,7 +33,7 @@ export function repairBackend(folder: string, tell: (line: string) => void): Rep
     const files = found.map((each) => join(root, each));
     for (const file of files.filter((each) => each.endsWith(".attrs") && !isWhole(each))) {
         rmSync(file, { force: true });
-        tell(`Removed: ${file}, which was cut short when it was written`);
+        tell(`Removed: ${file}, which was truncated when it was written`);
     }
     const old: string[] = [];
     const lost: string[] = [];
@@ -43,10 +43,10 @@ export function repairBackend(folder: string, tell: (line: string) => void): Rep
         const isOld = isWhole(copy);
         if (isOld) {
             copyFileSync(copy, state);
-            tell(`Restored: ${state} from ${copy}, the state of one step before: it was cut short on a full disk`);
+            tell(`Restored: ${state} from ${copy}, the state of one step before: it was truncated on a full disk`);
         } else {
-            renameSync(state, `${state}.cut-short`);
-            tell(`Put aside: ${state}.cut-short, of which a full disk left no whole copy; the state is recreated`);
+            renameSync(state, `${state}.truncated`);
+            tell(`Set aside: ${state}.truncated, of which a full disk left no complete copy; the state is recreated`);
         }
         (isOld ? old : lost).push(basename(state, ".json"));
         for (const rest of [`${state}.attrs`, ...(isOld ? [] : [copy, `${copy}.attrs`])]) {

@@ -79,7 +79,7 @@ export function releaseDeadLocks(locks: readonly StackLock[], stack: string, tel
         if (holder && verdict === "elsewhere") {
             throw new Failure(
                 `stack ${stack} is locked by ${holder.username} on ${holder.hostname} (process ${holder.pid}, since ` +
-                    `${holder.timestamp}), and whether that run goes on cannot be seen from here. Look there; if it ` +
+                    `${holder.timestamp}), and this machine cannot tell whether that run has ended. Check there; if it ` +
                     `has ended, run this on ${holder.hostname}, or free the stack with ` +
                     `\`npx pulumi cancel --stack ${stack}\``,
             );
@@ -91,7 +91,7 @@ export function releaseDeadLocks(locks: readonly StackLock[], stack: string, tel
         tell(
             holder
                 ? `Lock removed: its run (process ${holder.pid} of ${holder.username}, since ${holder.timestamp}) is gone`
-                : "Lock removed: it was cut short when it was written",
+                : "Lock removed: it was truncated when it was written",
         );
     }
     return judged.length;

@@ -67,7 +67,7 @@ export async function makeMissingObjects(
             await kubectl.run(["create", ...from], list(missing.map((object) => ownedBy(release, object))));
         }
         for (const { kind, metadata } of missing) {
-            tell(`Helm release ${namespace}/${name}: ${kind} ${metadata.name} was gone, and is made again`);
+            tell(`Helm release ${namespace}/${name}: ${kind} ${metadata.name} was missing, and is recreated`);
         }
     }
 }

@@ -71,6 +71,6 @@ export async function recover(recovery: Recovery): Promise<void> {
     }
     await pulumi(["stack", "import"], JSON.stringify(withoutPending(state)));
     for (const { type, resource } of pending) {
-        tell(`Forgotten: ${type} ${resource.urn.split("::").slice(2).join(" ")}, which was cut short`);
+        tell(`Forgotten: ${type} ${resource.urn.split("::").slice(2).join(" ")}, which was interrupted`);
     }
 }

@@ -34,9 +34,9 @@ export async function freeRelease(kubectl: Kubectl, release: KnownRelease, tell:
     for (const { metadata } of recordsInTheWay(release, await kubectl.list<ReleaseRecord>("secrets", ...options))) {
         await kubectl.run(["delete", "secret", metadata.name, "--namespace", namespace, "--ignore-not-found"]);
         const { status, version } = metadata.labels;
-        const why = release.inState ? "was cut short" : "is not in the state";
+        const why = release.inState ? "was interrupted" : "is not in the state";
         tell(
-            `Helm release ${namespace}/${name}: revision ${version} (${status}) ${why}; the next run takes over from it`,
+            `Helm release ${namespace}/${name}: revision ${version} (${status}) ${why}; the next run continues from it`,
         );
     }
 }

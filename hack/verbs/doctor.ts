@@ -14,7 +14,7 @@ async function stackFindings(name: string | undefined): Promise<Finding[]> {
         return (await Promise.all([stackChecks(stack), clusterChecks(stack)])).flat();
     } catch (error) {
         if (error instanceof Failure) {
-            return [{ what: "stack", good: false, found: error.message, remedy: "put that right" }];
+            return [{ what: "stack", good: false, found: error.message, remedy: "fix that first" }];
         }
         throw error;
     }
@@ -22,9 +22,9 @@ async function stackFindings(name: string | undefined): Promise<Finding[]> {
 
 /** `hack/doctor` */
 export const verb = defineVerb({
-    describe: "Whether this machine, the stack and the cluster are fit, a line each, with the remedy",
+    describe: "Check this machine, the stack and the cluster: a line for each check, with the fix",
     options: (parser) => parser.options(stackOption),
-    exitCodes: `, ${unwell} something is not as it should be`,
+    exitCodes: `, ${unwell} a check failed`,
     run: async ({ stack }) => {
         const findings = (await Promise.all([...machineChecks(), stackFindings(stack)])).flat();
         const rows = findings.map(({ what, good, found }) => [

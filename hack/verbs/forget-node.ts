@@ -7,13 +7,12 @@ import { defineVerb, exitCodes } from "../verb";
 /** `hack/forget-node` */
 export const verb = defineVerb({
     parameters: "<node>",
-    describe:
-        "Takes a node that is dead out of the cluster and out of the stack's state, so that Pulumi does not miss it",
+    describe: "Remove a dead node from the cluster and from the stack's state",
     options: (parser) =>
         parser
             .positional("node", { type: "string", demandOption: true, describe: "The node's name" })
             .options(stackOption),
-    examples: [["$0 node-2 && npx pulumi up", "goes on without node-2, which hearth:nodes no longer has"]],
+    examples: [["$0 node-2 && npx pulumi up", "continue without node-2, which is no longer in hearth:nodes"]],
     run: async ({ node, stack: given }) => {
         const stack = await readStack(given);
         const name = ["--stack", stack.name];
@@ -27,8 +26,8 @@ export const verb = defineVerb({
             await pulumiWith(["stack", "import", ...name], { input: JSON.stringify(withoutResources(state, urns)) });
         }
         process.stdout.write(
-            `${node} is ${wasInCluster ? "out of the cluster and " : ""}forgotten. If hearth:nodes still has it, remove it or ` +
-                `put the machine that replaces it there; then run \`npx pulumi up --stack ${stack.name}\`\n`,
+            `${node} is ${wasInCluster ? "removed from the cluster and " : ""}forgotten. ` +
+                `If hearth:nodes still has it, remove it or replace it there; then run \`npx pulumi up --stack ${stack.name}\`\n`,
         );
         return exitCodes.done;
     },

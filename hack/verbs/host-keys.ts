@@ -12,7 +12,7 @@ export const verb = defineVerb({
             demandOption: true,
             describe: "Addresses of machines, each with :port if it is not 22",
         }),
-    examples: [["$0 192.168.1.11 192.168.1.12:2222", "asks two machines"]],
+    examples: [["$0 192.168.1.11 192.168.1.12:2222", "queries two hosts"]],
     run: async ({ addresses }) => {
         const found = await Promise.all(
             addresses.map(async (address) => ({ address, ...(await askHostKey(address)) })),
@@ -21,7 +21,7 @@ export const verb = defineVerb({
             process.stdout.write(`# ${address}: ${fingerprint}\nhostKey: ${line}\n`);
         }
         process.stdout.write(
-            "\nWhoever answers can claim to be the machine. Compare at its console before you paste a line:\n" +
+            "\nAny host can answer at an address. Compare at its console before you paste a line:\n" +
                 `  ${fingerprintCommand}\n`,
         );
         return exitCodes.done;

@@ -38,8 +38,8 @@ async function checkSecret(kubectl: Kubectl, { name, namespace }: Application): 
     const secret = ["secret", `${name}-secrets`, "--namespace", namespace];
     if ((await kubectl.run(["get", ...secret, "--ignore-not-found", "--output", "name"])) === "") {
         throw new Failure(
-            `${file} asks for secrets, and Secret ${name}-secrets is not in namespace ${namespace}: ` +
-                "run `npx pulumi up` once, which writes it",
+            `${file} declares secrets, and Secret ${name}-secrets is missing in namespace ${namespace}: ` +
+                "run `npx pulumi up` once, which creates it",
         );
     }
 }
@@ -71,7 +71,7 @@ function checkTimeout(text: string): void {
 export const verb = defineVerb({
     parameters: "<chart>",
     describe:
-        "Deploy a chart of this checkout now, past Argo CD; it stays until the next commit that touches the chart",
+        "Deploy a chart of this checkout now, without Argo CD; it stays until the next commit that touches the chart",
     candidates: () => [...chartNames(), "system"],
     options: (parser) =>
         parser

@@ -86,8 +86,12 @@ export const verb = defineVerb({
                 health: { type: "string", default: "/", describe: "Path that answers when it is healthy" },
                 host: { type: "string", describe: "Host name under the home's domain [default: its name]" },
                 title: { type: "string", describe: "Its name on the home page [default: its name]" },
-                description: { type: "string", describe: "A sentence of what it is" },
-                tier: { choices: [1, 2, 3] as const, default: 3, describe: "What has to be there before it starts" },
+                description: { type: "string", describe: "Its description, in one sentence" },
+                tier: {
+                    choices: [1, 2, 3] as const,
+                    default: 3,
+                    describe: "Its tier: a tier starts after all lower ones are ready",
+                },
             }),
     examples: [["$0 wishlist --image ghcr.io/cmintey/wishlist:v0.53.2 --port 3280", "a list of wishes"]],
     run: async ({ name, host = name, title = name, description = title, ...given }) => {

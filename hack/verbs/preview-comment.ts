@@ -22,7 +22,8 @@ function variable(name: string): string {
 /** `hack/preview-comment` */
 export const verb = defineVerb({
     parameters: "<base>",
-    describe: "What HEAD changes in the manifests of every chart and for `pulumi up`, since it left another branch",
+    describe:
+        "Show the changes of HEAD since it left another branch, in the manifests of every chart and for `pulumi up`",
     options: (parser) =>
         parser
             .positional("base", { type: "string", demandOption: true, describe: "The branch that it would go to" })
@@ -31,7 +32,8 @@ export const verb = defineVerb({
                 post: {
                     type: "number",
                     requiresArg: true,
-                    describe: "Put it on the pull request of this number as its one comment, in a job of Gitea Actions",
+                    describe:
+                        "Post it as the one comment of the pull request with this number, in a job of Gitea Actions",
                 },
             }),
     examples: [["$0 origin/main", "print the comment"]],

@@ -60,7 +60,7 @@ export const verb = defineVerb({
         };
         const before = await startOf();
         if (before === "") {
-            throw new Failure(`${name} does not answer at ${node.address}: see whether it is on`);
+            throw new Failure(`${name} does not answer at ${node.address}: check whether it is on`);
         }
         await withKubeconfig(stack, async (path) => {
             const kubectl = new Kubectl(path);

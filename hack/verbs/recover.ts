@@ -47,10 +47,10 @@ function releasesInGit({ settings }: Stack): Set<string> {
 /** `hack/recover` */
 export const verb = defineVerb({
     describe:
-        "After a `pulumi up` was killed, the state was lost, or something of a Helm release was deleted: puts right what " +
-        "keeps the next `pulumi up` from finishing",
+        "Repair what keeps the next `pulumi up` from completing: after a killed run, a lost state, " +
+        "or deleted objects of a Helm release",
     options: (parser) => parser.options(stackOption),
-    examples: [["$0 --stack home && npx pulumi up --stack home", "go on from where the killed run stopped"]],
+    examples: [["$0 --stack home && npx pulumi up --stack home", "continue where the killed run stopped"]],
     run: async ({ stack: given }) => {
         const { url } = JSON.parse(await pulumi("whoami", "--verbose", "--json"));
         const folder = backendFolder(url, root);
@@ -63,7 +63,7 @@ export const verb = defineVerb({
         const described = await readStack(given);
         const { name: stack } = described;
         if (folder === undefined) {
-            tell(`Locks are in ${url} and not looked at; \`npx pulumi cancel --stack ${stack}\` removes them all`);
+            tell(`Locks are in ${url} and were not inspected; \`npx pulumi cancel --stack ${stack}\` removes them all`);
         }
         const project = String(Object(readYaml(readFileSync("Pulumi.yaml", "utf8"))).name);
         const recovery: Recovery = {
@@ -82,7 +82,7 @@ export const verb = defineVerb({
                 await makeMissingObjects(kubectl, release, tell);
             }
         });
-        tell(`Nothing stands in the way of \`npx pulumi up --stack ${stack}\``);
+        tell(`Nothing blocks \`npx pulumi up --stack ${stack}\``);
         return exitCodes.done;
     },
 });

@@ -93,8 +93,8 @@ function newRotation(present: string | undefined): string {
 export const verb = defineVerb({
     parameters: "[action] [secret]",
     describe:
-        "Every secret of the home and where it comes from, never its value; a new value for a generated one; or all of " +
-        "them kept in the stack's file",
+        "List every secret of the home with its source, rotate a generated one, or store all of " +
+        "them in the stack's file",
     options: (parser) =>
         parser
             .positional("action", {
@@ -107,7 +107,7 @@ export const verb = defineVerb({
     examples: [
         ["$0", "the list"],
         ["$0 rotate database.immich-password", "replace it; the next `pulumi up` does so"],
-        ["$0 keep", "have the repository and the passphrase be all that a home is built from again"],
+        ["$0 keep", "make the repository and the passphrase enough to rebuild the home"],
     ],
     run: async ({ action, secret, stack: name, json }) => {
         const stack = await readStack(name);
@@ -127,7 +127,7 @@ export const verb = defineVerb({
             const path = configPath(["rotations", chart, key]);
             await pulumi("config", "set", "--path", path, rotation, "--stack", stack.name);
             process.stdout.write(
-                `${file}: ${path} is ${rotation}. \`npx pulumi up\` makes the new value, and restarts what uses it.\n`,
+                `${file}: ${path} is ${rotation}. \`npx pulumi up\` makes the new value, and restarts its consumers.\n`,
             );
             return exitCodes.done;
         }

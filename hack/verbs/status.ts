@@ -102,7 +102,7 @@ function format({ nodes, applications, backups, largestLoss, first }: HomeStatus
             "",
         ]),
         first
-            ? `${colors.bold("Look first:")} ${first.what}\n  ${first.command}`
+            ? `${colors.bold("First problem:")} ${first.what}\n  ${first.command}`
             : `${applications.length} Applications are Synced and Healthy, ${nodes.length} nodes are Ready.`,
     ].join("\n");
 }
@@ -131,14 +131,14 @@ async function look(
 
 /** `hack/status` */
 export const verb = defineVerb({
-    describe: "Nodes, Applications tier by tier, copies of the data, and the one thing to look at first",
+    describe: "Show nodes, Applications tier by tier, copies of the data, and the first problem",
     options: (parser) =>
         parser.options({
             ...stackOption,
             watch: {
                 alias: "w",
                 type: "boolean",
-                describe: `Look again every ${interval} s until Ctrl-C`,
+                describe: `Repeat every ${interval} s until Ctrl-C`,
             },
             json: { type: "boolean", describe: "Print JSON", conflicts: "watch" },
         }),

@@ -109,19 +109,19 @@ async function remove(kubectl: Kubectl, objects: readonly Manifest[], namespace:
 /** `hack/uninstall` */
 export const verb = defineVerb({
     parameters: "<chart>",
-    describe: "Remove what is deployed of a chart, past Argo CD; its data stays unless --data is given",
+    describe: "Remove the objects of a chart, without Argo CD; its data stays unless --data is given",
     candidates: chartNames,
     options: (parser) =>
         parser
             .positional("chart", { type: "string", demandOption: true, describe: "Name of a folder under charts/" })
             .options({
                 ...stackOption,
-                data: { type: "boolean", describe: "Remove its data volumes too. There is no way back." },
+                data: { type: "boolean", describe: "Remove its data volumes too. This cannot be undone." },
                 yes: { alias: "y", type: "boolean", describe: "Do not ask" },
             }),
     examples: [
         ["$0 jellyfin", "remove it, keep its volumes"],
-        ["hack/install jellyfin", "and have it back, with the data that was kept"],
+        ["hack/install jellyfin", "and reinstall it, with the data that was kept"],
     ],
     run: async ({ chart, stack: name, data, yes }) => {
         const stack = await readStack(name);
@@ -152,8 +152,8 @@ export const verb = defineVerb({
             }
             await remove(kubectl, removed, namespace);
             const back = removed.some(isArgoCD)
-                ? `Argo CD is one of them: no commit comes to the cluster before \`hack/install ${chart}\`. `
-                : `Argo CD shows ${chart} OutOfSync and brings it back with the next commit that touches it; ` +
+                ? `Argo CD is one of them: no commit is deployed before \`hack/install ${chart}\`. `
+                : `Argo CD shows ${chart} OutOfSync and restores it with the next commit that touches it; ` +
                   `\`hack/install ${chart}\` does now. `;
             process.stdout.write(
                 `${removed.length} objects removed. ${back}To remove it for good, take it out of ` +

@@ -59,23 +59,23 @@ export function connectionFinding(node: string, target: string, stderr: string):
     }
     if (/Permission denied|Too many authentication failures/.test(stderr)) {
         return fatal(
-            "the private key is not let in",
+            "the private key is not accepted",
             `put its public key into ~/.ssh/authorized_keys of ${target}, or correct hearth:ssh`,
         );
     }
     if (/sudo:/.test(stderr)) {
         return fatal(
-            "sudo wants a password, or is not there",
+            "sudo requires a password, or is not installed",
             `on the node: apt install sudo; echo '${target.split("@")[0]} ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/hearth`,
         );
     }
     if (/refused|timed out|No route|unreachable|resolve hostname|closed|reset/i.test(stderr)) {
         return fatal(
             `not reachable: ${stderr.trim().split("\n").pop()}`,
-            "see whether it is on, and its sshd listens at this address and port. If it may stay off: set offline: true for it",
+            "check whether it is on, and its sshd listens at this address and port. If it is meant to be off, set offline: true for it",
         );
     }
-    return fatal(stderr.trim().split("\n").pop() || "the session ended without a word", `try: ssh ${target}`);
+    return fatal(stderr.trim().split("\n").pop() || "the session ended without a message", `try: ssh ${target}`);
 }
 
 /** Inspection of a node, with its entry in the config. */
@@ -95,13 +95,13 @@ function replacedFindings(nodes: readonly NodeLook[]): Finding[] {
         if (peer === undefined || peer.machine === machine) {
             return [];
         }
-        const what = `the cluster has ${name} on another machine (at ${peer.address}, ${peer.ready ? "Ready" : "not Ready"})`;
+        const what = `the cluster has ${name} on another host (at ${peer.address}, ${peer.ready ? "Ready" : "not Ready"})`;
         return [
             {
                 ...{ node: name, level: "fatal", what },
                 advice: peer.ready
                     ? `take ${name} out of hearth:nodes and run \`pulumi up\`, then add this host; or give it another name`
-                    : `if that machine is gone: hack/forget-node ${name}, and run \`pulumi up\` again`,
+                    : `if that host is gone: hack/forget-node ${name}, and run \`pulumi up\` again`,
             },
         ];
     });
@@ -163,7 +163,7 @@ export function clusterFindings(nodes: readonly NodeLook[]): Finding[] {
               ...others,
               ...fatal(
                   neighbor.name,
-                  `somebody has the address ${neighbor.taken} already`,
+                  `another host has the address ${neighbor.taken} already`,
                   "choose a free one for hearth:api.address; if a load balancer of yours has it, remove hearth:api.virtual",
               ),
           ]

@@ -41,7 +41,7 @@ fault(
         mended();
         expect(await home.hack("recover", "--stack", "sandbox")).toEqual({
             code: 0,
-            output: "Nothing stands in the way of `npx pulumi up --stack sandbox`\n",
+            output: "Nothing blocks `npx pulumi up --stack sandbox`\n",
         });
         succeeded(await up(home));
         expect(await everything(home)).toEqual(before);

@@ -99,7 +99,7 @@ export class MachineHome {
         return this.runPods ? podVersion : versions[0];
     }
 
-    /** File with the private key that the machines let in. */
+    /** File with the private key that the hosts accept. */
     get key(): string {
         return join(this.folder, "key");
     }

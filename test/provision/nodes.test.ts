@@ -64,7 +64,7 @@ describe("hosts that cannot become the cluster", () => {
         expect(told(outcome)).toMatch(
             /a1 fatal another host key than the config has .*hack\/host-keys prints its keys/,
         );
-        expect(told(outcome)).toMatch(/a2 fatal sudo wants a password, or is not there .*NOPASSWD/);
+        expect(told(outcome)).toMatch(/a2 fatal sudo requires a password, or is not installed .*NOPASSWD/);
         expect(await fingerprints()).toEqual(before);
 
         await server.run("rm -r /etc/rancher");
@@ -137,7 +137,7 @@ describe("hosts that cannot become the cluster", () => {
         home.network.cable("a1", "up");
 
         expect(outcome.exitCode).not.toBe(0);
-        expect(told(outcome)).toMatch(/a1 fatal not reachable: .* see whether it is on/);
+        expect(told(outcome)).toMatch(/a1 fatal not reachable: .* check whether it is on/);
     });
 });
 

@@ -37,7 +37,7 @@ async function replace(name: string, prepare: () => Promise<void>): Promise<void
     const [forget = "", run = "", ...others] = linesOf("docs/nodes.md");
     expect(others).toEqual([]);
     expect(await printed(home.stack.type(forget.replace("node-2", name)))).toContain(
-        `${name} is out of the cluster and forgotten.`,
+        `${name} is removed from the cluster and forgotten.`,
     );
     await prepare();
     await printed(home.stack.type(run));
@@ -71,7 +71,7 @@ test("an API address that another host uses is not taken from it", async () => {
 
     expect(exitCode).not.toBe(0);
     expect(output.replace(/\s+/g, " ")).toMatch(
-        /s1 fatal somebody has the address 10\.77\.0\.9 already choose a free one for hearth:api\.address/,
+        /s1 fatal another host has the address 10\.77\.0\.9 already choose a free one for hearth:api\.address/,
     );
     expect(home.machines.map((machine) => machine.has("/etc/hearth"))).toEqual([false, false, false]);
 });
@@ -123,7 +123,7 @@ describe("when the first server has died", () => {
     test("a server that is alive is not forgotten", async () => {
         const { exitCode, output } = await home.stack.hack("forget-node", "s2");
         expect(exitCode).toBe(1);
-        expect(output).toContain("s2 is Ready in the cluster, so it is not forgotten. To take it out, remove it from");
+        expect(output).toContain("s2 is Ready in the cluster, so it is not forgotten. To remove it, delete it from");
         expect((await home.liveNodes()).size).toBe(3);
     });
 

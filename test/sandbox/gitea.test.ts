@@ -396,7 +396,7 @@ test("an administrator's wrong password is reported as such", async () => {
             repository: { owner: "home", name: "hearth", branch: "main" },
             webhook: { url: gitea.webhook, secret: "x" },
         }),
-    ).rejects.toThrow(/does not let the account hearth in.*hearth:gitea/s);
+    ).rejects.toThrow(/rejects the login of the account hearth.*hearth:gitea/s);
 });
 
 /**

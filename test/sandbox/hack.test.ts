@@ -73,7 +73,10 @@ test(
         await home.startCluster();
         expect(await status()).toMatchObject({
             code: 3,
-            first: { what: "Argo CD is not installed: the program has not come this far.", command: "npx pulumi up" },
+            first: {
+                what: "Argo CD is not installed: the program has not reached this step.",
+                command: "npx pulumi up",
+            },
         });
         expect(await hack("doctor")).toMatchObject({ code: 0, output: expect.not.stringMatching(/^bad/m) });
 
@@ -82,7 +85,7 @@ test(
         expect({ output, code }).toEqual({ output, code: 0 });
         expect(await status()).toMatchObject({
             code: 3,
-            first: { what: "No Application is there: the program has not come this far.", command: "npx pulumi up" },
+            first: { what: "No Application exists: the program has not reached this step.", command: "npx pulumi up" },
         });
     },
     limit,

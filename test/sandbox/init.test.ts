@@ -151,7 +151,7 @@ test("prompts a user, shows no secret, and can be stopped and resumed", async ()
     await first.answer("Name of the stack", "haus\r");
     await first.answer("A new passphrase", "short\r");
     await first.answer("at least 12 characters", `${passphrase}\r`);
-    await first.answer("The same again", "not the same\r");
+    await first.answer("Repeat the passphrase", "not the same\r");
     await first.answer("expected the same passphrase", `${passphrase}\r`);
     await first.answer("every service is at <service>.<domain>", "");
     await first.answer("hearth:domain", "Haus\r");
@@ -163,7 +163,7 @@ test("prompts a user, shows no secret, and can be stopped and resumed", async ()
     const interrupted = await first.end();
 
     expect(interrupted.code).toBe(130);
-    expect(interrupted.output).toContain("run it again to go on from there");
+    expect(interrupted.output).toContain("rerun it to continue");
 
     const second = checkout.dialog("hack/init haus");
     await second.answer("Passphrase of Pulumi.haus.yaml", "not that one\r");

@@ -39,9 +39,9 @@ test(
         const { code, output } = await home.start();
 
         expect({ code, output }).toHaveEndedWith(0);
-        expect(output).toMatch(/Removed: .*sandbox\.json\.attrs, which was cut short/);
+        expect(output).toMatch(/Removed: .*sandbox\.json\.attrs, which was truncated/);
         expect(output).toMatch(/Lock removed: its run .* is gone/);
-        expect(output).toMatch(/Forgotten: creating .*Release \S+, which was cut short/);
+        expect(output).toMatch(/Forgotten: creating .*Release \S+, which was truncated/);
         expect(output).not.toMatch(/pending operations/);
     },
     limit,
@@ -65,7 +65,7 @@ test(
         expect(output).toContain("^C received; cancelling");
         expect(await home.hack("recover", "--stack", "sandbox")).toEqual({
             code: 0,
-            output: "Nothing stands in the way of `npx pulumi up --stack sandbox`\n",
+            output: "Nothing blocks `npx pulumi up --stack sandbox`\n",
         });
     },
     limit,

@@ -73,7 +73,7 @@ describe("why an Application is not ready", () => {
         expect(lines).toEqual(["Pod ml-1: still pulling the image ghcr.io/ml:1, for 6 min"]);
         const text = explainFailure("immich", "tier 3", { health: { status: "Progressing" } }, lines);
         expect(text).toContain(`  ${lines[0]}\n`);
-        expect(text).toMatch(/`pulumi up` again once the images are there.*hearth:tierTimeout 1h$/);
+        expect(text).toMatch(/rerun `pulumi up` once the images are present.*hearth:tierTimeout 1h$/);
     });
 
     test("a failed image pull is reported by its Warning alone", () => {
@@ -100,7 +100,7 @@ describe("why an Application is not ready", () => {
         const since = new Date("2026-11-25T15:00:00Z");
         const ready = { sync: { status: "Synced" }, health: { status: "Healthy" } };
         expect(explainFailure("arr", "tier 3", ready, [], since)).toMatch(
-            /being deleted, since 2026-11-25T15:00:00.000Z: .*finalizer .*`pulumi up --refresh`/,
+            /being deleted since 2026-11-25T15:00:00.000Z: .*finalizer .*`pulumi up --refresh`/,
         );
     });
 

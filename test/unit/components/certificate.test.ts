@@ -17,7 +17,7 @@ test.each([
         const { code, said } = await runWait(wait, { kubeconfig: server.kubeconfig, limit: 3_600, ...told });
 
         expect(said).toMatch(
-            /^The API server's certificate is not accepted here: .*\nIs the clock of this machine right\?/,
+            /^The API server's certificate is not trusted here: .*\nIs the clock of this machine right\?/,
         );
         expect(code).toBe(1);
     },

@@ -74,7 +74,7 @@ describe("comparing with the stack's config", () => {
     test("lists every secret that no chart declares, without its value", () => {
         const check = () =>
             checkGivenSecrets(declarations, { "cert-manager": { token: "t" }, old: { key: "hunter2" } }, "home");
-        expect(check).toThrow(/that no chart asks for:\n {2}old\.key\n\s+pulumi config rm/);
+        expect(check).toThrow(/that no chart declares:\n {2}old\.key\n\s+pulumi config rm/);
         expect(check).not.toThrow(/hunter2/);
     });
 });
@@ -99,7 +99,7 @@ describe("a value that a chart cannot use", () => {
         if (accepted) {
             expect(check).not.toThrow();
         } else {
-            expect(check).toThrow(/that their charts cannot take:\n {2}app\.key: expected /);
+            expect(check).toThrow(/that their charts do not support:\n {2}app\.key: expected /);
             expect(check).not.toThrow(value);
         }
     });

@@ -176,8 +176,8 @@ describe("nodes to build a cluster from", () => {
             }),
             /hearth:loadBalancer.addresses\[1\]: .*without 192.168.1.9, which is hearth:api.address/,
         ],
-        ["a name twice", built([machine("a", 1), machine("a", 2, "agent")]), /"a" is there more than once/],
-        ["an address twice", built([machine("a", 1), machine("b", 1, "agent")]), /192.168.1.1:22 is there more than/],
+        ["a name twice", built([machine("a", 1), machine("a", 2, "agent")]), /"a" occurs more than once/],
+        ["an address twice", built([machine("a", 1), machine("b", 1, "agent")]), /192.168.1.1:22 occurs more than/],
         [
             "no host key",
             built([{ ...machine("a", 1), hostKey: undefined }]),
@@ -196,7 +196,7 @@ describe("nodes to build a cluster from", () => {
         [
             "disks that all say that they have the same serial",
             built([{ ...machine("a", 1), disks: ["1", "1", "2", "3"].map(disk) }]),
-            /the serial number 1 is there more than once .*connect them without it/,
+            /the serial number 1 occurs more than once .*connect them without it/,
         ],
         [
             "a disk by a name that changes",

@@ -54,7 +54,7 @@ test.each([
 test("rejects a self-referencing map with its line", () => {
     writeFileSync(file, "config: &all\n  hearth:domain: home.arpa\n  other: *all\n");
 
-    expect(() => readStackFile(file)).toThrow(/line 3: an alias of something that it is in/);
+    expect(() => readStackFile(file)).toThrow(/line 3: an alias of an object that contains it/);
 });
 
 test("a folder with the file's name is reported", () => {

@@ -4,12 +4,12 @@ test.each([
     [
         "a token without rights",
         'while querying the Cloudflare API for GET "/zones?name=example.com" \n\t Error: 9109: Invalid access token',
-        /^the DNS provider refuses the token: make one that may edit this domain's records, and set it with `npx pulumi/,
+        /^the DNS provider rejects the token: create one that may edit this domain's records, and set it with `npx pulumi/,
     ],
     [
         "a token of DigitalOcean's without rights",
         "GET https://api.digitalocean.com/v2/domains/example.com/records: 401 Unable to authenticate you",
-        /^the DNS provider refuses the token/,
+        /^the DNS provider rejects the token/,
     ],
     [
         "a domain that somebody else owns",
@@ -36,7 +36,7 @@ test.each([
     [
         "a domain that nobody can have",
         "400 urn:ietf:params:acme:error:rejectedIdentifier: The ACME server refuses to issue: policy forbids issuing for name",
-        /^Let's Encrypt signs nothing for this domain/,
+        /^Let's Encrypt does not sign for this domain/,
     ],
     [
         "a provider that is away",

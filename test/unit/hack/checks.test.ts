@@ -51,7 +51,7 @@ test.each([
 });
 
 test("a mount that fails for another reason is not attributed to root squash", () => {
-    expect(checkExport([warning("FailedMount", "mount.nfs: Connection timed out")])).toBe("no claim was refused");
+    expect(checkExport([warning("FailedMount", "mount.nfs: Connection timed out")])).toBe("no claim was rejected");
 });
 
 test("images that are pinned by tag alone are listed, each once", () => {

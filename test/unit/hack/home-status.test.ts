@@ -111,7 +111,7 @@ test.each<[string, Partial<HomeObjects>, string]>([
         { argocd: [controller(0)], applications: [application("jellyfin", "3", degraded)] },
         "Argo CD's statefulset/argocd-application-controller is not ready.",
     ],
-    ["a cluster without Applications", { applications: [] }, "No Application is there"],
+    ["a cluster without Applications", { applications: [] }, "No Application exists"],
     [
         "the lowest tier that is not well",
         { applications: [application("jellyfin", "3", degraded), application("garage", "2", outOfSync)] },

@@ -25,9 +25,9 @@ test("a service is described by its options, and its description becomes a sente
 test.each([
     ["name", "Wishlist", "lower-case letters"],
     ["name", "a".repeat(43), "42 at most"],
-    ["name", "root", "a name that means nothing else in the cluster"],
-    ["name", "kube-wishes", "a name that means nothing else in the cluster"],
-    ["name", "navidrome", "a name that no folder of charts/ has"],
+    ["name", "root", "a name that is not reserved in the cluster"],
+    ["name", "kube-wishes", "a name that is not reserved in the cluster"],
+    ["name", "navidrome", "a name that no folder in charts/ has"],
     ["image", "wishlist:1.2.3", "registry, name and release"],
     ["image", "ghcr.io/cmintey/wishlist", "registry, name and release"],
     ["image", "ghcr.io/cmintey/wishlist:latest", "registry, name and release"],

@@ -109,7 +109,7 @@ describe("the locks of a file backend", () => {
         const found = repairBackend(folder, (line) => told.push(line));
 
         expect(found).toEqual({ old: [], lost: [] });
-        expect(told).toEqual([expect.stringMatching(/^Removed: \S+home.json.attrs, which was cut short/)]);
+        expect(told).toEqual([expect.stringMatching(/^Removed: \S+home.json.attrs, which was truncated/)]);
         expect(existsSync(join(stacks, "home.json"))).toBe(true);
         expect(existsSync(join(locks(), "one.json.attrs"))).toBe(true);
     });
@@ -148,9 +148,9 @@ describe("the locks of a file backend", () => {
             expect(repaired()).toEqual({
                 old: [],
                 lost: ["home"],
-                told: [expect.stringMatching(/^Put aside: \S+home\.json\.cut-short/)],
+                told: [expect.stringMatching(/^Set aside: \S+home\.json\.truncated/)],
             });
-            expect(readdirSync(stacks)).toEqual(["home.json.cut-short"]);
+            expect(readdirSync(stacks)).toEqual(["home.json.truncated"]);
             expect(repaired()).toEqual({ old: [], lost: [], told: [] });
         });
     });

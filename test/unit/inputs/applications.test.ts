@@ -167,13 +167,13 @@ describe("kind 5: Applications as people write them", () => {
 
     test.each(["a.yml", "a.YAML", "a.json"])("a file called %s is reported as no Application (B23)", (file) => {
         expect(() => read(good, file)).toThrow(
-            /no Application is read from a file of this name: name it <application>\.yaml/,
+            /a file of this name is not read as an Application: name it <application>\.yaml/,
         );
     });
 
     test("files beside the chart that change it without its Application are rejected (B25)", () => {
         writeFileSync(join(root, "charts/a/.argocd-source-a.yaml"), "helm: {}\n");
-        expect(() => read(good)).toThrow(/\.argocd-source-a\.yaml changes this Application past its file/);
+        expect(() => read(good)).toThrow(/\.argocd-source-a\.yaml changes this Application without its file/);
     });
 
     test("reports an Application that the kustomization does not list, which Argo CD would not see", () => {

@@ -170,9 +170,11 @@ describe("kind 2: keys as ssh-keygen, PuTTY and ssh-keyscan write them", () => {
             expect(privateKeyMistake(good.trim())).toBeUndefined();
             expect(privateKeyMistake(keygen(`${name} 2`, ...args, "-N", "canary"))).toMatch(/without a passphrase/);
             expect(privateKeyMistake(good.replaceAll("\n", "\r\n"))).toMatch(/Unix line endings/);
-            expect(privateKeyMistake(good.slice(0, -60))).toMatch(/cut off/);
+            expect(privateKeyMistake(good.slice(0, -60))).toMatch(/truncated/);
             const lines = good.split("\n");
-            expect(privateKeyMistake([...lines.slice(0, 2), ...lines.slice(3)].join("\n"))).toMatch(/cut off|damaged/);
+            expect(privateKeyMistake([...lines.slice(0, 2), ...lines.slice(3)].join("\n"))).toMatch(
+                /truncated|damaged/,
+            );
             expect(privateKeyMistake(readFileSync(`${name}.pub`, "utf8"))).toMatch(
                 /the private key, and this is the public one/,
             );
@@ -201,7 +203,7 @@ describe("kind 2: keys as ssh-keygen, PuTTY and ssh-keyscan write them", () => {
             expect(hostKeyMistake(given)).toBe(`the key alone, without names or other lines: ${key}`);
         }
         expect(hostKeyMistake("SHA256:abc")).toMatch(/not its fingerprint/);
-        expect(hostKeyMistake(key.slice(0, -8))).toMatch(/cut off or damaged/);
+        expect(hostKeyMistake(key.slice(0, -8))).toMatch(/truncated or damaged/);
         expect(isPublicKey(rsa)).toBe(true);
     });
 });

@@ -13,7 +13,7 @@ test("the findings of a node are parsed", () => {
 
 test.each([
     ["a wrong host key", "Host key verification failed.", /host key/, /hack\/host-keys/],
-    ["a key that is not let in", "admin@10.0.0.1: Permission denied (publickey).", /not let in/, /authorized_keys/],
+    ["a key that is not let in", "admin@10.0.0.1: Permission denied (publickey).", /not accepted/, /authorized_keys/],
     ["sudo with a password", "sudo: a password is required", /sudo/, /NOPASSWD/],
     ["no sudo", "bash: line 1: exec: sudo: not found", /sudo/, /apt install sudo/],
     ["nobody there", "ssh: connect to host 10.0.0.1 port 22: Connection refused", /not reachable/, /sshd listens/],
@@ -49,7 +49,7 @@ describe("an address that the servers share", () => {
         const { taken } = parseFindings("b", "ok\tDebian 12\t\ntaken\t10.0.0.9\t\n");
         expect(taken).toBe("10.0.0.9");
         expect(clusterFindings([node("a", false), node("b", false, taken)])).toMatchObject([
-            { node: "b", level: "fatal", what: "somebody has the address 10.0.0.9 already" },
+            { node: "b", level: "fatal", what: "another host has the address 10.0.0.9 already" },
         ]);
     });
 

@@ -52,7 +52,7 @@ test("a second setup waits for the first, and reports that; Ctrl-C ends it", asy
         code: 130,
         output:
             `Another set-up (process ${process.pid}) is building the tools; waiting for it.\n` +
-            "setup: interrupted; run it again to go on from here\n",
+            "setup: interrupted; rerun it to continue from here\n",
     });
 });
 
@@ -67,7 +67,7 @@ test("Ctrl-C in the middle of a build leaves nothing partly built", () => {
     });
     expect({ status, stderr }).toEqual({
         status: 130,
-        stderr: "setup: interrupted; run it again to go on from here\n",
+        stderr: "setup: interrupted; rerun it to continue from here\n",
     });
     expect(readdirSync(join(folder, "hearth/tools"))).toEqual([]);
 });
