@@ -119,7 +119,7 @@ export class Gitea {
         if (status === 401 || status === 403) {
             const said = messageOf(answer);
             throw new GiteaError(
-                `Gitea at ${this.server} does not let the account ${this.account.name} in${said && ` (${said})`}. ${remedy}`,
+                `Gitea at ${this.server} rejects the login of the account ${this.account.name}${said && ` (${said})`}. ${remedy}`,
             );
         }
         if (status === 200 && typeof login !== "string") {

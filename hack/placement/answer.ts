@@ -71,12 +71,12 @@ export interface Change {
 /** Controllers whose pods are part of a node rather than a service. */
 const nodeBound = ["DaemonSet", "Node"];
 
-/** A message of the scheduler without what it tried in vain. */
+/** A message of the scheduler without its failed attempts. */
 const reasonOf = (message: string) =>
     message
-        .replace(/\.? *preemption: .*$/s, "")
+        .replace(/preemption: .*$/s, "")
         .replace(/(, )?no new claims to deallocate,?/, "")
-        .replace(/[ ,.]+$/, "");
+        .replace(/(?<![ ,.])[ ,.]+$/, "");
 
 /** Role labels of k3s' servers. */
 const role = (node: Node, name: string) => `node-role.kubernetes.io/${name}` in (node.metadata.labels ?? {});

@@ -55,7 +55,8 @@ const placeOf = (url: string) =>
         .replace(/^\w+:\/\//, "")
         .replace(/^[^@/]*@/, "")
         .replace(/^([^/:]+)(:\d+)?[:/]/, "$1/")
-        .replace(/(\.git)?\/*$/, "");
+        .replace(/(?<!\/)\/+$/, "")
+        .replace(/\.git$/, "");
 
 /** The branch that Argo CD follows: as the remote repository has it, when that is known here. */
 async function followed({ url, revision }: Stack["settings"]["repository"]): Promise<string> {

@@ -320,7 +320,7 @@ describe("kind 6: a Gitea with other owners", () => {
             "a password that has to be changed",
             "/user",
             { status: 403, body: '{"message": "You must change your password."}' },
-            /does not let the account hearth in \(You must change your password\.\)/,
+            /rejects the login of the account hearth \(You must change your password\.\)/,
         ],
         [
             "a mirror",
