@@ -1,8 +1,8 @@
 import { existsSync, readFileSync } from "node:fs";
-import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { Failure } from "../lib/failure";
 import { freeBytes } from "../lib/free-bytes";
+import { homeDirectory } from "../lib/paths";
 import { readYaml } from "./yaml";
 
 /**
@@ -20,7 +20,7 @@ const needed = 64;
  */
 export function backendFolder(url: string, root: string): string | undefined {
     const [, path] = /^file:\/\/([^?]*)/.exec(url) ?? [];
-    return path === undefined ? undefined : resolve(root, path.replace(/^~/, homedir()));
+    return path === undefined ? undefined : resolve(root, path.replace(/^~/, homeDirectory()));
 }
 
 /**

@@ -1,8 +1,8 @@
 import { accessSync, constants, readFileSync, statSync } from "node:fs";
-import { homedir } from "node:os";
 import { delimiter, dirname, isAbsolute, join, resolve } from "node:path";
 import { z } from "zod";
 import { visible } from "../lib/characters";
+import { homeDirectory } from "../lib/paths";
 import { invalid, quoted } from "./mistakes";
 import { dottedPath, looksSecret } from "./secrets";
 import { readYaml, YamlError } from "./yaml";
@@ -68,7 +68,7 @@ export function isKubeconfigContents(given: string): boolean {
 
 /** The absolute path that a setting names: `~` is the home directory. */
 export function kubeconfigPath(given: string, root = process.cwd()): string {
-    return resolve(root, given.trim().replace(/^~(?=\/|$)/, homedir()));
+    return resolve(root, given.trim().replace(/^~(?=\/|$)/, homeDirectory()));
 }
 
 function readContents(path: string): string {

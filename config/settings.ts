@@ -32,7 +32,7 @@ function isText(key: string): boolean {
 }
 
 /** Pulumi passes structured values as JSON and plain ones unchanged; only maps and lists are structured here. */
-function parseValue(key: string, text: string): unknown {
+export function parseValue(key: string, text: string): unknown {
     if (isText(key) || !/^\s*[[{]/.test(text)) {
         return text;
     }

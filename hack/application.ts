@@ -1,4 +1,5 @@
 import { readdirSync } from "node:fs";
+import { basename } from "node:path";
 import { closest, distance } from "fastest-levenshtein";
 import { type Application, readApplications } from "../components/applications";
 import { Failure } from "../lib/failure";
@@ -25,9 +26,9 @@ export function findApplication(root: string, cluster: string, name: string): Ap
         return found;
     }
     const names = applications.map((each) => each.name);
-    const guess = closest(name, names);
+    const guess = closest(basename(name), names);
     throw new Failure(
-        distance(guess, name) <= 2
+        distance(guess, basename(name)) <= 2
             ? `there is no Application "${name}": did you mean "${guess}"?`
             : `there is no Application "${name}" in clusters/${cluster}/apps; there are: ${names.join(", ")}`,
         exitCodes.usage,

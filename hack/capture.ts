@@ -1,4 +1,5 @@
 import { execFile } from "node:child_process";
+import { basename } from "node:path";
 import { promisify } from "node:util";
 import { Failure } from "../lib/failure";
 import { interruptionSignal, throwIfInterrupted } from "../lib/run";
@@ -13,6 +14,16 @@ export interface CaptureOptions {
     readonly failure: string;
     /** Exit codes beside 0 that count as success; or a test of standard output, when only some outputs do. */
     readonly accepted?: readonly number[] | ((stdout: string) => boolean);
+    /** Seconds that it may take; 0 for a program that has a limit of its own. Default: 600. */
+    readonly limit?: number;
+}
+
+/** Error of a program that failed, was ended, or could not be started. */
+interface Ended extends Error {
+    readonly code: unknown;
+    readonly killed?: boolean;
+    readonly stdout: string;
+    readonly stderr?: string;
 }
 
 /**
@@ -21,11 +32,12 @@ export interface CaptureOptions {
  * @throws Failure with its standard error when it fails; with exit code 130, when this command is interrupted
  */
 export async function capture(program: string, args: readonly string[], options: CaptureOptions): Promise<string> {
-    const { input = "", env, failure, accepted = [] } = options;
+    const { input = "", env, failure, accepted = [], limit = 600 } = options;
     const running = promisify(execFile)(program, args, {
         env,
         maxBuffer: 256 * 1024 * 1024,
         signal: interruptionSignal,
+        timeout: limit * 1_000,
     });
     // A program that ended early explains that on standard error.
     running.child.stdin?.on("error", () => undefined);
@@ -34,10 +46,17 @@ export async function capture(program: string, args: readonly string[], options:
         return (await running).stdout;
     } catch (error) {
         throwIfInterrupted();
-        const { code, stdout, stderr, message } = error as Error & { code: unknown; stdout: string; stderr: string };
+        const { code, killed, stdout, stderr, message } = error as Ended;
         if (typeof code === "number" && (typeof accepted === "function" ? accepted(stdout) : accepted.includes(code))) {
             return stdout;
         }
-        throw new Failure(`${failure}: ${(stderr || message).trim()}`);
+        const own =
+            code === "ENOENT"
+                ? `${basename(program)} is not installed`
+                : killed
+                  ? `${basename(program)} did not end within ${limit} s`
+                  : undefined;
+        const said = stderr?.trim() ?? "";
+        throw new Failure(`${failure}: ${[own, said].filter(Boolean).join(": ") || message.trim()}`);
     }
 }

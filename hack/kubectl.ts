@@ -5,8 +5,11 @@ import { capture } from "./capture";
 /** Seconds for an answer of the API server to anything that does not wait by itself. */
 const limit = 60;
 
-/** Commands with a limit of their own. */
-const waiting = ["rollout", "wait", "delete"];
+/** Commands that wait, with a limit of their own. */
+const waiting = ["rollout", "wait", "delete", "drain"];
+
+/** Seconds for objects to be removed: without a limit, kubectl waits for as long as a finalizer holds one. */
+const removalLimit = 120;
 
 /** kubectl's messages if nothing answers at the cluster's address, or another server does. */
 const unreachable = /Unable to connect to the server|The connection to the server .* was refused|no route to host/;
@@ -25,10 +28,18 @@ export class Kubectl {
      */
     async run(args: readonly string[], input?: string): Promise<string> {
         const failure = `kubectl ${args[0]} failed`;
-        const isLimited = waiting.includes(args[0] ?? "") || args.includes("--request-timeout");
-        const options = ["--kubeconfig", this.kubeconfig, ...(isLimited ? [] : [`--request-timeout=${limit}s`])];
+        const waits = waiting.includes(args[0] ?? "");
+        const isLimited = waits || args.includes("--request-timeout");
+        const isEndless = args[0] === "delete" && !args.some((each) => /^--(timeout|wait)=/.test(each));
+        const options = [
+            ...["--kubeconfig", this.kubeconfig],
+            ...(isLimited ? [] : [`--request-timeout=${limit}s`]),
+            ...(isEndless ? [`--timeout=${removalLimit}s`] : []),
+        ];
         try {
-            return await capture(tool("kubectl"), [...options, ...args], { input, failure });
+            // A login plugin of the kubeconfig has no limit.
+            const ends = { limit: waits ? 0 : 2 * limit };
+            return await capture(tool("kubectl"), [...options, ...args], { input, failure, ...ends });
         } catch (error) {
             if (error instanceof Failure && unreachable.test(error.message)) {
                 throw new Failure(`${error.message}\nThe cluster does not answer: see \`hack/doctor\``);

@@ -1,4 +1,4 @@
-import { Failure, runMain } from "../lib/failure";
+import { describe, Failure, runMain } from "../lib/failure";
 import { root } from "../lib/root";
 import { endGracefully } from "../lib/run";
 import { exitCodes } from "./verb";
@@ -10,8 +10,14 @@ runMain(`hack/${name}`, async () => {
     endGracefully();
     // The reader has closed the pipe early, as `head` does.
     process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-        process.exit(error.code === "EPIPE" ? exitCodes.done : exitCodes.failed);
+        if (error.code === "EPIPE") {
+            process.exit(exitCodes.done);
+        }
+        process.stderr.write(`hack/${name}: standard output: ${describe(error)}\n`);
+        process.exit(exitCodes.failed);
     });
+    // Nobody can be told.
+    process.stderr.on("error", () => process.exit(exitCodes.failed));
     if (!isVerbName(name)) {
         const names = Object.keys(verbs).map((verb) => `hack/${verb}`);
         throw new Failure(`name a verb: ${names.join(", ")}`, exitCodes.usage);

@@ -1,18 +1,6 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-
-/** A new folder: in memory if possible, even where `su` or cron name such a folder without creating it. */
-function privateDirectory(): string {
-    for (const parent of [process.env["XDG_RUNTIME_DIR"], tmpdir()]) {
-        try {
-            return mkdtempSync(join(parent || "/nowhere", "hearth-"));
-        } catch {
-            // The next one, or /tmp.
-        }
-    }
-    return mkdtempSync("/tmp/hearth-");
-}
+import { temporaryFolder } from "../lib/temporary-folder";
 
 /**
  * Calls `use` with the path of a temporary file that only this user can read.
@@ -24,7 +12,8 @@ export async function withPrivateFile<T>(
     contents: string,
     use: (path: string) => Promise<T>,
 ): Promise<T> {
-    const directory = privateDirectory();
+    // In memory if possible.
+    const directory = temporaryFolder([process.env["XDG_RUNTIME_DIR"]]);
     try {
         const path = join(directory, name);
         writeFileSync(path, contents, { mode: 0o600 });

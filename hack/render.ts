@@ -1,8 +1,8 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Application, valueFilePath } from "../components/applications";
 import { type ClusterValues, type OverrideSettings, overriddenManifest } from "../components/overrides";
+import { temporaryFolder } from "../lib/temporary-folder";
 import { tool } from "../toolchain/tools";
 import { capture } from "./capture";
 
@@ -20,7 +20,7 @@ export async function render(
     settings: OverrideSettings,
     cluster?: ClusterValues,
 ): Promise<string> {
-    const workspace = mkdtempSync(join(tmpdir(), "hearth-render-"));
+    const workspace = temporaryFolder();
     const helm = (...args: string[]) =>
         capture(tool("helm4"), args, {
             env: { PATH: process.env["PATH"], HOME: workspace, KUBECONFIG: join(workspace, "none") },

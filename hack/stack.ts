@@ -2,9 +2,9 @@ import { existsSync } from "node:fs";
 import { delimiter, resolve } from "node:path";
 import { type ClusterFacts, readCluster } from "../components/cluster";
 import { isKubeconfigContents, KubeconfigError, kubeconfigPath, readKubeconfig } from "../config/kubeconfig";
-import { findMistakes } from "../config/mistakes";
+import { findMistakes, invalid, quoted } from "../config/mistakes";
 import { resolveRepository, type Settings, settingFields } from "../config/schema";
-import { checkEncryption, configDescribed } from "../config/settings";
+import { checkEncryption, configDescribed, parseValue } from "../config/settings";
 import { readStackFile, type StackFile, stackFileName } from "../config/stack-file";
 import { Failure } from "../lib/failure";
 import { tool } from "../toolchain/tools";
@@ -90,10 +90,11 @@ async function selectedStack(): Promise<string> {
     }
 }
 
-/** An encrypted setting of the stack's file, decrypted by Pulumi. */
-async function decrypted(stack: string, key: string, value: unknown): Promise<unknown> {
-    const isEncrypted = typeof value === "object" && value !== null && "secure" in value;
-    return isEncrypted ? pulumi("config", "get", `hearth:${key}`, "--stack", stack) : value;
+/** A setting of the stack's file, of which Pulumi decrypts what is encrypted. */
+async function decrypted(stack: string, { config, encrypted }: StackFile, key: string): Promise<unknown> {
+    return encrypted.some(([first]) => first === `hearth:${key}`)
+        ? parseValue(key, await pulumi("config", "get", `hearth:${key}`, "--stack", stack))
+        : config[`hearth:${key}`];
 }
 
 /**
@@ -105,6 +106,10 @@ async function decrypted(stack: string, key: string, value: unknown): Promise<un
 export async function readStack(given: string | undefined): Promise<Stack> {
     const name = given ?? (await selectedStack());
     const file = stackFileName(name);
+    if (!/^([\w.-]+\/){0,2}[\w.-]+$/.test(name)) {
+        const form = `the name of a stack: ${stackNames().join(", ")}`;
+        throw new Failure(invalid("--stack", quoted(name), form), exitCodes.usage);
+    }
     if (!existsSync(file)) {
         throw new Failure(`${file} does not exist; stacks here: ${stackNames().join(", ")}`, exitCodes.usage);
     }
@@ -116,7 +121,7 @@ export async function readStack(given: string | undefined): Promise<Stack> {
     checkEncryption(name, settings, ([first = "", ...rest]) => encrypted.has([`hearth:${first}`, ...rest].join("\n")));
     const keys = Object.keys(schema.shape);
     const picked = Object.fromEntries(
-        await Promise.all(keys.map(async (key) => [key, await decrypted(name, key, settings[key])])),
+        await Promise.all(keys.map(async (key) => [key, await decrypted(name, contents, key)])),
     );
     const { data } = schema.safeParse(picked);
     if (!data) {

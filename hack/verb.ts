@@ -57,6 +57,8 @@ export function defineVerb<T>(definition: VerbDefinition<T>): Verb {
         const completing = flag === "--get-yargs-completions";
         await yargs(completing ? [flag, name, ...words] : args)
             .scriptName(`hack/${name}`)
+            // Of an option that is given twice, the last one counts, as everywhere.
+            .parserConfiguration({ "duplicate-arguments-array": false })
             .command(`${completing ? name : "$0"} ${parameters}`.trim(), describe, options, async (parsed) => {
                 exitCode = await run(parsed);
             })

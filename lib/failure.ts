@@ -1,3 +1,4 @@
+import { isNativeError } from "node:util/types";
 import { visible } from "./characters";
 
 /**
@@ -29,13 +30,18 @@ export function describe(error: unknown): string {
     if (error instanceof Failure) {
         return plain(error.message);
     }
+    // The system refuses: a full disk, a file of another user's. The message names the file.
+    if (isNativeError(error) && "syscall" in error) {
+        return plain(error.message);
+    }
     return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
 /** Runs a command's main function; a failure ends it with its message and its exit code. */
 export function runMain(command: string, main: () => Promise<number>): void {
     main().then(
-        (exitCode) => process.exit(exitCode),
+        // Only what was written makes a success: the disk under a redirection may be full.
+        (exitCode) => process.stdout.write("", () => process.exit(exitCode)),
         (error: unknown) => {
             process.stderr.write(`${command}: ${describe(error)}\n`);
             process.exit(error instanceof Failure ? error.exitCode : 1);

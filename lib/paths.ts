@@ -2,10 +2,19 @@ import { accessSync, constants, statSync } from "node:fs";
 import { homedir } from "node:os";
 import { delimiter, isAbsolute, join, resolve } from "node:path";
 
+/** Home directory of the user, who may have none: a container's number without a name. */
+export function homeDirectory(): string {
+    try {
+        return homedir();
+    } catch {
+        return "/nonexistent";
+    }
+}
+
 /** Folder of the built tools, outside the work tree: a fresh clone rebuilds nothing. */
 export const cacheDirectory = join(
     // A relative one is ignored (XDG Base Directory Specification).
-    [process.env["XDG_CACHE_HOME"] ?? ""].find(isAbsolute) ?? join(homedir(), ".cache"),
+    [process.env["XDG_CACHE_HOME"] ?? ""].find(isAbsolute) ?? join(homeDirectory(), ".cache"),
     "hearth",
 );
 

@@ -1,10 +1,10 @@
 import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { Failure } from "./failure";
 import { shellQuote } from "./shell";
+import { temporaryFolder } from "./temporary-folder";
 
 /** An sshd, and the one public key that it is trusted by. */
 export interface SshTarget {
@@ -80,7 +80,7 @@ const quoteForProxy = (argument: string) =>
  * @throws Failure where no client is installed
  */
 export async function ssh(target: SshTarget, command: readonly string[], options: SshOptions): Promise<SshOutcome> {
-    const folder = mkdtempSync(join(tmpdir(), "hearth-ssh-"));
+    const folder = temporaryFolder();
     const remove = () => rmSync(folder, { recursive: true, force: true });
     process.once("exit", remove);
     try {

@@ -102,6 +102,10 @@ function compile() {
 function load(name) {
     // Packages' use of what Node deprecates is no news for who runs a verb.
     process.noDeprecation = true;
+    if (enableCompileCache === undefined) {
+        process.stderr.write(`Node.js ${process.versions.node} is too old: install 22.12 or newer (https://nodejs.org).\n`);
+        process.exit(2);
+    }
     // In this folder, where nobody else writes.
     enableCompileCache(join(root, "node_modules/.cache/node"));
     compile();

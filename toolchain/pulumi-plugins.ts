@@ -1,7 +1,6 @@
 import { existsSync, mkdirSync, statSync, writeFileSync } from "node:fs";
-import { homedir } from "node:os";
 import { delimiter, join, resolve } from "node:path";
-import { cacheDirectory, isExecutable } from "../lib/paths";
+import { cacheDirectory, homeDirectory, isExecutable } from "../lib/paths";
 import { root } from "../lib/root";
 import { run } from "../lib/run";
 import { hasPulumi } from "./pulumi-cli";
@@ -29,7 +28,7 @@ function onPath(name: PluginName): string | undefined {
 }
 
 function isInstalled(name: PluginName): boolean {
-    const home = process.env["PULUMI_HOME"] || join(homedir(), ".pulumi");
+    const home = process.env["PULUMI_HOME"] || join(homeDirectory(), ".pulumi");
     return isExecutable(join(home, "plugins", `resource-${name}-v${pluginVersion(name)}`, pluginProgram(name)));
 }
 

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
-import { homedir } from "node:os";
 import { join } from "node:path";
+import { homeDirectory } from "../lib/paths";
 import { root } from "../lib/root";
 
 function packageVersion(name: string): string {
@@ -23,7 +23,7 @@ export function pluginVersion(name: PluginName): string {
 
 /** Folder in which the npm launcher looks for the CLI before it downloads it. */
 export const pulumiDirectory = join(
-    process.env["PULUMI_HOME"] || join(homedir(), ".pulumi"),
+    process.env["PULUMI_HOME"] || join(homeDirectory(), ".pulumi"),
     "versions",
     pulumiVersion,
     "bin",

@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
 import { isIPv4 } from "node:net";
-import { homedir } from "node:os";
 import type { z } from "zod";
 import { apiSchema, nodeSchema, sshSchema } from "../../config/nodes";
 import { Failure } from "../../lib/failure";
+import { homeDirectory } from "../../lib/paths";
 import { fingerprintCommand } from "../host-key";
 import type { Interview } from "./interview";
 import type { Person } from "./person";
@@ -61,7 +61,7 @@ async function askPrivateKey({ person, vault }: Interview): Promise<void> {
     const { privateKey } = sshSchema.shape;
     const read = (path: string) => {
         try {
-            return readFileSync(path.trim().replace(/^~(?=\/)/, homedir()), "utf8");
+            return readFileSync(path.trim().replace(/^~(?=\/)/, homeDirectory()), "utf8");
         } catch {
             return undefined;
         }

@@ -1,7 +1,7 @@
-import { copyFileSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { copyFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { configPath } from "../../config/secrets";
+import { temporaryFolder } from "../../lib/temporary-folder";
 import { tool } from "../../toolchain/tools";
 import { capture } from "../capture";
 
@@ -27,7 +27,7 @@ export class Vault {
      * @throws Failure with Pulumi's message when it fails for another reason
      */
     async opens(file: string): Promise<boolean> {
-        const directory = mkdtempSync(join(tmpdir(), "hearth-init-"));
+        const directory = temporaryFolder();
         try {
             // Pulumi checks the passphrase when it encrypts: here, a value that nothing reads.
             const copy = join(directory, file);

@@ -1,9 +1,9 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Application, readApplications } from "../../components/applications";
 import { splitYaml, YamlError } from "../../config/yaml";
 import { Failure } from "../../lib/failure";
+import { temporaryFolder } from "../../lib/temporary-folder";
 import { capture } from "../capture";
 import { captureGit } from "../git";
 import { objectsIn } from "../manifests";
@@ -33,8 +33,13 @@ async function checkOut(repository: string, commit: string, root: string, cluste
  * @throws Failure when they have none in common
  */
 export async function mergeBase(repository: string, base: string, head: string): Promise<string> {
-    const ask = ["-C", repository, "rev-parse", "--is-shallow-repository"];
-    const isShallow = (await captureGit(ask, { failure: `${repository} cannot be read` })).trim() === "true";
+    const parse = async (failure: string, ...args: string[]) =>
+        (await captureGit(["-C", repository, "rev-parse", ...args], { failure })).trim();
+    for (const commit of [base, head]) {
+        const failure = `there is no commit ${commit} in this clone: fetch it first (git fetch)`;
+        await parse(failure, "--verify", "--quiet", "--end-of-options", `${commit}^{commit}`);
+    }
+    const isShallow = (await parse(`${repository} cannot be read`, "--is-shallow-repository")) === "true";
     const failure = isShallow
         ? `this clone is shallow, so the commit at which ${base} and ${head} parted is not known: fetch all of it (git fetch ` +
           "--unshallow; in Actions, checkout with fetch-depth: 0)"
@@ -79,7 +84,7 @@ export async function differences(
     head: string,
     settings: StackSettings,
 ): Promise<Difference[]> {
-    const directory = mkdtempSync(join(tmpdir(), "hearth-preview-"));
+    const directory = temporaryFolder();
     const { cluster } = settings;
     try {
         const start = await mergeBase(repository, base, head);

@@ -1,6 +1,5 @@
 import { generateKeyPairSync } from "node:crypto";
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
 import { stringify } from "yaml";
 import { z } from "zod";
@@ -8,6 +7,7 @@ import { configPath } from "../../config/secrets";
 import { readStackFile, stackFileName } from "../../config/stack-file";
 import { editableYaml } from "../../config/yaml";
 import { Failure } from "../../lib/failure";
+import { temporaryFolder } from "../../lib/temporary-folder";
 import { tool } from "../../toolchain/tools";
 import { type CaptureOptions, capture } from "../capture";
 import { captureGit } from "../git";
@@ -162,7 +162,7 @@ export async function programChange(
     head: string,
     stack: string,
 ): Promise<ProgramChange> {
-    const directory = mkdtempSync(join(tmpdir(), "hearth-preview-"));
+    const directory = temporaryFolder();
     try {
         const preview = async (name: string, commit: string) => {
             const root = join(directory, name);

@@ -1,10 +1,10 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Application, readApplications } from "../../components/applications";
 import { missingIn } from "../../components/named-things";
 import { type ClusterValues, clusterValues } from "../../components/overrides";
 import { root } from "../../lib/root";
+import { temporaryFolder } from "../../lib/temporary-folder";
 import { tool } from "../../toolchain/tools";
 import { chartNames, findApplication } from "../application";
 import { capture } from "../capture";
@@ -82,7 +82,7 @@ async function differenceToBranch(
     { settings }: Stack,
     cluster: ClusterValues | undefined,
 ): Promise<string> {
-    const directory = mkdtempSync(join(tmpdir(), "hearth-diff-"));
+    const directory = temporaryFolder();
     try {
         const branch = await followed(settings.repository);
         const checkout = join(directory, "checkout");

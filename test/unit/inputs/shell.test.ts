@@ -1,8 +1,13 @@
-import { spawn } from "node:child_process";
-import { existsSync } from "node:fs";
+import { spawn, spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { capture } from "../../../hack/capture";
 import { byNamespace, isHook, parseManifests } from "../../../hack/manifests";
 import { withPrivateFile } from "../../../hack/private-file";
+import type { Verb } from "../../../hack/verb";
+import { describe as describeError, Failure } from "../../../lib/failure";
+import { temporaryFolder } from "../../../lib/temporary-folder";
 
 const root = resolve(__dirname, "../../..");
 
@@ -36,6 +41,97 @@ describe("kind 7: shell environments", () => {
                 }
             }
         }
+    });
+});
+
+/** A verb in this process, as hack/main.ts calls it. */
+function call(name: string, ...args: string[]): Promise<number> {
+    const { verb }: { verb: Verb } = require(`../../../hack/verbs/${name}`);
+    return verb(name, args);
+}
+
+const verbs = readdirSync(join(root, "hack/verbs")).map((file) => file.replace(/\.ts$/, ""));
+/** Arguments that a verb cannot do without. */
+const required: Readonly<Record<string, string>> = {
+    ...{ install: "jellyfin", uninstall: "jellyfin", template: "jellyfin", restore: "jellyfin" },
+    ...{ reboot: "a", unlock: "a", "forget-node": "a", "preview-comment": "main" },
+};
+const withStack = verbs.filter(
+    // The doctor reports it among its findings.
+    (name) => name !== "doctor" && readFileSync(join(root, `hack/verbs/${name}.ts`), "utf8").includes("stackOption"),
+);
+
+describe("kind 7: command lines as scripts and people write them", () => {
+    test.each(withStack)("hack/%s with two stacks means the last one, and an empty one is refused", async (name) => {
+        const rest = [required[name] ?? []].flat();
+        const others = "stacks here: home, sandbox";
+        const called = (...given: string[]) => expect(call(name, ...rest, ...given)).rejects;
+        await called("-s", "home", "-s", "no-such").toThrow(
+            new Failure(`Pulumi.no-such.yaml does not exist; ${others}`),
+        );
+        await called("--stack=").toThrow(/invalid --stack: got "", expected the name of a stack: home, sandbox/);
+        await called("-s", "../../etc/passwd").toThrow(/invalid --stack: got "\.\.\/\.\.\/etc\/passwd"/);
+    });
+
+    test("a path that the shell completed is answered with the chart's name", async () => {
+        await expect(call("template", "charts/jellyfin/", "-s", "home")).rejects.toThrow(/did you mean "jellyfin"/);
+    });
+
+    test("what cannot be written, as on a full disk, is no success", async () => {
+        const file = join(mkdtempSync(join(tmpdir(), "hearth-full-")), "out");
+        const script = `trap "" XFSZ; ulimit -f 0; exec ${join(root, "hack/completion")} bash > ${file}`;
+        const { status, stderr } = spawnSync("bash", ["-c", script], { encoding: "utf8" });
+        expect({ status, stderr }).toEqual({
+            status: 1,
+            stderr: "hack/completion: standard output: EFBIG: file too large, write\n",
+        });
+    });
+
+    test("an old Node.js is named, not where it fails", () => {
+        const script = `require("node:module").enableCompileCache = undefined; require("${root}/toolchain/compile.cjs").load("hack")`;
+        const { status, stderr } = spawnSync(process.execPath, ["-e", script], { encoding: "utf8" });
+        expect(status).toBe(2);
+        expect(stderr).toMatch(/^Node\.js \S+ is too old: install 22\.12 or newer.*\n$/);
+    });
+});
+
+describe("kind 7: what the system refuses", () => {
+    test("is said in its words, with the file and without a stack", () => {
+        for (const path of ["/no/such/file", "/"]) {
+            let error: unknown;
+            try {
+                readFileSync(path);
+            } catch (caught) {
+                error = caught;
+            }
+            expect(describeError(error)).toMatch(/^E\w+: [a-z ]+, \w+[^\n]*$/);
+        }
+        expect(describeError(new TypeError("a defect"))).toMatch(/\n\s+at /);
+    });
+
+    test("a folder for temporary files is found where TMPDIR names none", () => {
+        const { TMPDIR } = process.env;
+        process.env["TMPDIR"] = "/no-such-folder";
+        try {
+            const folder = temporaryFolder();
+            expect(existsSync(folder)).toBe(true);
+            rmSync(folder, { recursive: true });
+        } finally {
+            Object.assign(process.env, { TMPDIR });
+            if (TMPDIR === undefined) {
+                delete process.env["TMPDIR"];
+            }
+        }
+    });
+
+    test("a program that is not installed, or takes too long, is named", async () => {
+        const failure = "it does not work";
+        await expect(capture("no-such-program", [], { failure })).rejects.toThrow(
+            new Failure("it does not work: no-such-program is not installed"),
+        );
+        await expect(capture("tail", ["-f", "/dev/null"], { failure, limit: 0.2 })).rejects.toThrow(
+            new Failure("it does not work: tail did not end within 0.2 s"),
+        );
     });
 });
 
