@@ -139,7 +139,7 @@ test("every alert has a runbook, and every runbook an alert", () => {
     for (const page of pages) {
         const text = readFileSync(join(runbooks, page), "utf8");
         expect(text).toMatch(
-            new RegExp(`^# ${page.replace(".md", "")}\\n\\n[^#]+\\n## Look at\\n\\n[^#]+\\n## Fix\\n\\n[^#]`),
+            new RegExp(`^# ${page.replace(".md", "")}\\n\\n[^#]+\\n## Inspect\\n\\n[^#]+\\n## Fix\\n\\n[^#]`),
         );
     }
 });
