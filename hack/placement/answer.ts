@@ -175,7 +175,7 @@ export function answerOf(
         stops: where(({ before, after: [, most] }) => before > 0 && most === 0),
         mayStop: where(({ before, after: [least, most] }) => before > 0 && least === 0 && most > 0),
         reduced: where(({ before, after: [least] }) => least > 0 && least < before),
-        moves: where(({ before, after: [least] }) => before > 0 && least >= before),
+        moves: where(({ before, after: [least], moves }) => before > 0 && least >= before && moves.length > 0),
         starts: where(({ before, after: [, most] }) => before === 0 && most > 0),
         waiting: where(({ before, after: [, most] }) => before === 0 && most === 0),
         unfit: [],

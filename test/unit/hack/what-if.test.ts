@@ -141,6 +141,14 @@ test("a service stops for its volume, another for want of room, a third moves, a
     expect(JSON.stringify(answer)).not.toMatch(/dns|exporter/);
 });
 
+test("a service whose second pod has no node, before and after, is not named", () => {
+    const second = pod("wiki", undefined, undefined);
+    const pods = [pod("wiki", "nas"), { ...second, metadata: { ...second.metadata, name: "wiki-5d7-y" } }];
+    const answer = answerOf(home({ pods }), [], [placement({}, { "wiki/wiki-5d7-y": "1 Insufficient memory." })], []);
+
+    expect(JSON.stringify(answer)).not.toContain("wiki/wiki");
+});
+
 test("a service that stops in one order of recreation and moves in another is neither said to stop nor to stay", () => {
     const evicted = [pod("one", "pi"), pod("two", "pi")];
     const answer = answerOf(
