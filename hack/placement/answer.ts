@@ -189,6 +189,12 @@ const needsNode = ({ spec }: Pod) => spec.nodeName === undefined;
 const recreated = (pods: readonly Pod[]) =>
     pods.filter((pod) => ![...nodeBound, "Pod"].includes(controllerOf(pod).kind));
 
+/** Keys of the pods that mount one of the claims. */
+function mounting(pods: readonly Pod[], claims: readonly Claim[]): ReadonlySet<string> {
+    const keys = new Set(claims.map(keyOf));
+    return new Set(pods.filter((pod) => claimsOf(pod).some((claim) => keys.has(claim))).map(keyOf));
+}
+
 /** Answers for the loss of nodes, and for new ones. */
 export async function askNodes(model: Model, home: Home, { without, add }: Change): Promise<Answer> {
     const evicted = home.pods.filter(({ spec }) => without.includes(spec.nodeName ?? ""));
@@ -200,11 +206,10 @@ export async function askNodes(model: Model, home: Home, { without, add }: Chang
     }
     await model.evict(evicted);
     await Promise.all([...without.map((name) => model.removeNode(name)), ...add.map((node) => model.addNode(node))]);
-    const placements = await model.place([
-        ...daemonPods(home.daemonSets, add),
-        ...recreated(evicted),
-        ...home.pods.filter(needsNode),
-    ]);
+    const placements = await model.place(
+        [...daemonPods(home.daemonSets, add), ...recreated(evicted), ...home.pods.filter(needsNode)],
+        mounting(evicted, lost),
+    );
     return answerOf(home, evicted, placements, lost);
 }
 
@@ -256,8 +261,8 @@ export async function askUpgrade(model: Model, home: Home): Promise<NodeAnswer[]
         }
         await model.setSchedulable(node, false);
         await model.evict(evicted);
-        const placements = await model.place([...recreated(evicted), ...waiting]);
         const onDisk = lostClaims(home, [node]);
+        const placements = await model.place([...recreated(evicted), ...waiting], mounting(evicted, onDisk));
         answers.push({ node, refused, ...answerOf(now, evicted, placements, onDisk), restore: restoreOf([], []) });
         await model.setSchedulable(node, !spec?.unschedulable);
         const placed = new Set(model.pods.map(keyOf));

@@ -213,16 +213,36 @@ export class Model {
     }
 
     /**
-     * Places pods in several orders: in a real cluster, controllers recreate them in any. The model is left as the last
-     * one placed them.
+     * Places pods in several orders, as controllers recreate them in any: those that got no node first, and where it
+     * turns out that services compete for room, each of the others last. The model is left as the last one placed them.
+     *
+     * @param hopeless keys of pods that no order helps: their volume is lost
      */
-    async place(pods: readonly Pod[]): Promise<Placement[]> {
+    async place(pods: readonly Pod[], hopeless: ReadonlySet<string> = new Set()): Promise<Placement[]> {
         const before = new Map(this.#pods);
-        const odd = (remainder: number) => pods.filter((_, index) => index % 2 === remainder);
         const placements: Placement[] = [];
-        for (const order of [pods, pods.toReversed(), [...odd(1), ...odd(0)]]) {
+        const attempt = async (order: readonly Pod[]) => {
             await this.#reset(before);
             placements.push(await this.#settle(order));
+        };
+        await attempt(pods);
+        await attempt(pods.toReversed());
+        const services = [...new Set(pods.map((pod) => controllerOf(pod).key))].map((key) => ({
+            own: pods.filter((pod) => controllerOf(pod).key === key),
+            others: pods.filter((pod) => controllerOf(pod).key !== key),
+        }));
+        type Service = (typeof services)[number];
+        const counts = ({ own }: Service) =>
+            placements.map(({ placed }) => own.filter((pod) => placed.has(keyOf(pod))).length);
+        const isHopeless = ({ own }: Service) => own.every((pod) => hopeless.has(keyOf(pod)));
+        const isShort = (service: Service) => counts(service).some((count) => count < service.own.length);
+        for (const { own, others } of services.filter((each) => isShort(each) && !isHopeless(each))) {
+            await attempt([...own, ...others]);
+        }
+        if (services.some((each) => new Set(counts(each)).size > 1)) {
+            for (const { own, others } of services.filter((each) => !isShort(each))) {
+                await attempt([...others, ...own]);
+            }
         }
         return placements;
     }
