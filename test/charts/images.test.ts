@@ -4,7 +4,7 @@ import { parse } from "yaml";
 import { copiesValues } from "./copies";
 import { reviewed } from "./golden";
 import { containers, type Manifest, type Model, ofKind, type RunningContainer } from "./manifest";
-import { renderedCharts } from "./workspace";
+import { renderedCharts, renderedExample } from "./workspace";
 
 /** Port that a program listens on, and what changes it. */
 type Port =
@@ -40,8 +40,12 @@ interface Subject extends RunningContainer {
     readonly tag: string;
 }
 
-/** Every chart as it is, and as a home with copies of its volumes has it. */
-const rendered = [...renderedCharts(), ...renderedCharts(copiesValues)];
+/** Every chart as it is, and as a home with copies of its volumes has it; and monitoring with its optional parts. */
+const rendered = [
+    ...renderedCharts(),
+    ...renderedCharts(copiesValues),
+    ["monitoring", renderedExample("monitoring")] as const,
+];
 
 const subjects = rendered.flatMap(([chart, objects]) =>
     containers(objects).map((each): Subject => {

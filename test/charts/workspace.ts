@@ -132,6 +132,16 @@ export function renderedCharts(values: object = {}): ReadonlyMap<string, Manifes
     }
 }
 
+/** The objects of a chart with its example of real use, which enables optional parts. */
+export function renderedExample(chart: string): Manifest[] {
+    const workspace = new Workspace("helm4");
+    try {
+        return workspace.renderSync(chart, ...exampleOf(chart));
+    } finally {
+        workspace.remove();
+    }
+}
+
 /** The objects in a stream of YAML documents. */
 export function parseManifests(text: string): Manifest[] {
     return parseAllDocuments(text)
