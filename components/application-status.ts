@@ -45,6 +45,9 @@ export interface Warning {
 /** Repeats of a kubelet's "Failed to pull image …" that do not name the image. */
 const unnamedImage = /^Error: (ErrImagePull|ImagePullBackOff)$/;
 
+/** Port of a failed connection's own end, which is another one at each attempt. */
+const ownPort = /:\d+->/g;
+
 /** An object, and the node of the kubelet that reports about it. */
 const objectOf = ({ involvedObject: { kind, name }, source }: Warning) =>
     `${kind} ${name}${source?.host ? ` on ${source.host}` : ""}`;
@@ -87,7 +90,7 @@ export function warningLines(all: readonly Warning[], namespace: string, now = D
         )
         .toSorted((a, b) => time(b) - time(a))
         .map((event) => ({
-            key: `${event.involvedObject.kind} ${event.reason} ${event.message}`,
+            key: `${event.involvedObject.kind} ${event.reason} ${event.message?.replace(ownPort, "->")}`,
             line: `${objectOf(event)}: ${event.reason}: ${event.message}`,
         }));
     const warnings = [...new Map(lines.toReversed().map(({ key, line }) => [key, line])).values()].toReversed();

@@ -128,6 +128,13 @@ describe("a kubelet's warnings", () => {
         expect(warningLines(events, "glance")).toEqual([`Pod glance-5f6d-x2 on a1: Failed: ${pull}`]);
     });
 
+    test("attempts to reach a registry that is unreachable are one line, the last one", () => {
+        const attempt = (port: number) =>
+            `Failed to pull image "docker.io/glanceapp/glance:v0.9.9": read udp 127.0.0.1:${port}->127.0.0.1:53: refused`;
+        const events = [42729, 44927, 57103].map((port, index) => warning("Failed", attempt(port), index));
+        expect(warningLines(events, "glance")).toEqual([`Pod glance-5f6d-x2 on a1: Failed: ${attempt(57103)}`]);
+    });
+
     test("an Event from a component other than a kubelet names no node", () => {
         const { source: _, ...event } = warning("FailedScheduling", "0/3 nodes are available", 1);
         expect(warningLines([event], "glance")).toEqual([
