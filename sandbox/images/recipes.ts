@@ -106,6 +106,11 @@ async function busybox(): Promise<Package[]> {
     return (await debianPackages(["busybox-static"])).filter((each) => each.package.includes("/busybox-static_"));
 }
 
+/** Time zones, which upstream's base image of Prometheus' programs has. */
+async function timeZones(): Promise<Package[]> {
+    return (await debianPackages(["tzdata"])).filter((each) => each.package.includes("/tzdata_"));
+}
+
 const busyboxBase = async (...users: readonly Account[]): Promise<Entry[]> => [
     ...mergedUsr,
     ...(await busybox()),
@@ -173,7 +178,7 @@ function prometheusImage(name: ToolName, repository: string, config: ImageConfig
         contents: async () => ({
             // Prometheus' module counts 0.316.0 for the release 3.16.0.
             version: release(name).replace(/^0\.3(\d\d)\./, "3.$1."),
-            layers: [await busyboxBase(), [...files, program(name, `/bin/${name}`)]],
+            layers: [await busyboxBase(), [...(await timeZones()), ...files, program(name, `/bin/${name}`)]],
         }),
     };
 }
@@ -354,6 +359,8 @@ const services: readonly Recipe[] = [
             Env: [
                 ...["GITEA_WORK_DIR=/var/lib/gitea", "GITEA_CUSTOM=/var/lib/gitea/custom", "GITEA_TEMP=/tmp/gitea"],
                 ...["TMPDIR=/tmp/gitea", "GITEA_APP_INI=/etc/gitea/app.ini", "HOME=/var/lib/gitea/git"],
+                // A release's program contains options, templates and pages.
+                "GITEA__server__STATIC_ROOT_PATH=/app/gitea",
             ],
             WorkingDir: "/var/lib/gitea",
             ExposedPorts: ["2222/tcp", "3000/tcp"],
@@ -364,7 +371,6 @@ const services: readonly Recipe[] = [
             const folder = await sources("gitea");
             const bin = "usr/local/bin";
             const git: Owner = [1000, 1000];
-            // A release's program has these in it; one without looks beside itself.
             const assets = ["options", "public", "templates"];
             return {
                 version: release("gitea"),
