@@ -10,7 +10,7 @@ import { podTools, type ToolName, testTools, tool, toolVersion } from "../../too
 import { debianRoot, packageCache } from "./machines/debian";
 import { Network } from "./machines/network";
 import { Machine } from "./machines/nspawn";
-import { Stack } from "./stack";
+import { type Program, Stack } from "./stack";
 
 /** What the stack's config says of a node, as far as the tests set it. */
 export interface NodeConfig {
@@ -68,6 +68,8 @@ export const packages = "/opt/packages";
 export class MachineHome {
     readonly network = new Network();
     readonly machines: Machine[] = [];
+    /** Where the machines find the releases of k3s. */
+    readonly source = source;
     /** Goes with the home. */
     readonly folder = mkdtempSync(join(tmpdir(), "hearth-machines-"));
     /** How the API is reached; by default at the first server's address. */
@@ -75,24 +77,39 @@ export class MachineHome {
     private readonly sums = new Map<string, string>();
     private current: Stack | undefined;
 
-    /** @param runPods whether the nodes run pods, or the cluster is no more than its API */
-    private constructor(private readonly runPods: boolean) {}
+    /**
+     * @param runPods whether the nodes run pods, or the cluster is no more than its API
+     * @param program what `pulumi up` runs
+     */
+    private constructor(
+        private readonly runPods: boolean,
+        private readonly program: Program,
+    ) {}
 
     static async create(...names: string[]): Promise<MachineHome> {
-        return MachineHome.of(false, names);
+        return MachineHome.of(false, "nodes", names);
     }
 
     /** A home whose nodes run pods. */
     static async withPods(...names: string[]): Promise<MachineHome> {
-        return MachineHome.of(true, names);
+        return MachineHome.of(true, "nodes", names);
     }
 
-    private static async of(runPods: boolean, names: readonly string[]): Promise<MachineHome> {
-        const home = new MachineHome(runPods);
+    /** A home whose nodes run pods, and whose stack is the whole program's. */
+    static async withServices(...names: string[]): Promise<MachineHome> {
+        return MachineHome.of(true, "home", names);
+    }
+
+    private static async of(runPods: boolean, program: Program, names: readonly string[]): Promise<MachineHome> {
+        const home = new MachineHome(runPods, program);
         await home.prepare();
         await home.addMachines(...names);
-        home.current = await Stack.create(home.network, { "ssh.privateKey": readFileSync(home.key, "utf8") });
+        home.current = await home.newStack();
         return home;
+    }
+
+    private async newStack(): Promise<Stack> {
+        return Stack.create(this.network, { "ssh.privateKey": readFileSync(this.key, "utf8") }, this.program);
     }
 
     private get version(): string {
@@ -171,7 +188,7 @@ export class MachineHome {
     async startOver(): Promise<void> {
         await Promise.all(this.machines.map((machine) => machine.reinstall()));
         this.current?.remove();
-        this.current = await Stack.create(this.network, { "ssh.privateKey": readFileSync(this.key, "utf8") });
+        this.current = await this.newStack();
     }
 
     /** The machine of that name. */

@@ -20,10 +20,14 @@ export interface Run {
     kill(): void;
 }
 
-/** A stack of program.ts with a state of its own, run within a test's network. */
+/** Which program a stack runs: the nodes alone (program.ts), or the home's own index.ts, in a checkout of its own. */
+export type Program = "nodes" | "home";
+
+/** A stack with a state of its own, run within a test's network. */
 export class Stack {
     private readonly runs = new Set<Run>();
-    private readonly folder = mkdtempSync(join(tmpdir(), "hearth-provision-"));
+    /** The checkout that the program is run in. */
+    readonly folder = mkdtempSync(join(tmpdir(), "hearth-provision-"));
 
     private constructor(private readonly network: Network) {}
 
@@ -31,17 +35,24 @@ export class Stack {
      * @param config values by key; what is structured stays so
      * @param secrets values by key, which are encrypted
      */
-    static async create(network: Network, secrets: Readonly<Record<string, string>>): Promise<Stack> {
+    static async create(
+        network: Network,
+        secrets: Readonly<Record<string, string>>,
+        program: Program = "nodes",
+    ): Promise<Stack> {
         const stack = new Stack(network);
         const copied = [
             ...["charts", "clusters", "components", "config", "hack", "lib", "provision", "sandbox", "toolchain"],
-            ...["Pulumi.yaml", "package.json", "package-lock.json", "program.cjs", "test/provision/program.ts"],
+            ...["Pulumi.yaml", "package.json", "package-lock.json", "program.cjs"],
+            ...(program === "home" ? [".gitignore", "index.ts"] : ["test/provision/program.ts"]),
         ];
         for (const each of copied) {
             cpSync(join(repository, each), join(stack.folder, each), { recursive: true, verbatimSymlinks: true });
         }
         symlinkSync(join(repository, "node_modules"), join(stack.folder, "node_modules"));
-        writeFileSync(join(stack.folder, "index.ts"), 'export * from "./test/provision/program";\n');
+        if (program === "nodes") {
+            writeFileSync(join(stack.folder, "index.ts"), 'export * from "./test/provision/program";\n');
+        }
         mkdirSync(join(stack.folder, ".state"));
         await stack.pulumi("stack", "init", "test");
         for (const [key, value] of Object.entries(secrets)) {
@@ -87,15 +98,19 @@ export class Stack {
     }
 
     /** Runs `pulumi up` to its end. */
-    async up(): Promise<Outcome> {
-        return this.start().outcome;
+    async up(show?: (text: string) => void): Promise<Outcome> {
+        return this.start(show).outcome;
     }
 
-    /** Starts `pulumi up`. */
-    start(): Run {
+    /**
+     * Starts `pulumi up`.
+     *
+     * @param show called with each piece of its output
+     */
+    start(show?: (text: string) => void): Run {
         const [program, args, options] = this.command(["up", "--yes", "--skip-preview", "--non-interactive"]);
         const child = spawn(program, args, { ...options, stdio: ["ignore", "pipe", "pipe"], detached: true });
-        const run = follow(child);
+        const run = follow(child, show);
         this.runs.add(run);
         void run.outcome.finally(() => this.runs.delete(run));
         return run;
@@ -163,12 +178,13 @@ export class Stack {
     }
 }
 
-function follow(child: ChildProcess): Run {
+function follow(child: ChildProcess, show?: (text: string) => void): Run {
     let output = "";
     let changed: () => void = () => undefined;
     for (const stream of [child.stdout, child.stderr]) {
         stream?.on("data", (chunk: Buffer) => {
             output += chunk.toString();
+            show?.(chunk.toString());
             changed();
         });
     }

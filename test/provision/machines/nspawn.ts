@@ -21,6 +21,9 @@ import type { Network } from "./network";
 /** Whether the host has control groups of version 1. */
 const hasFirstVersion = existsSync("/sys/fs/cgroup/memory");
 
+/** Disk of a machine that runs pods, for images and volumes; the host stores what is written to it. */
+const diskSize = "16G";
+
 /** Milliseconds in which a machine starts, on a host that may be busy. */
 const startLimit = 120_000;
 
@@ -152,11 +155,13 @@ export class Machine {
         const overlay = `lowerdir=${this.args.root},upperdir=${join(folder, "upper")},workdir=${join(folder, "work")}`;
         execFileSync("mount", ["-t", "overlay", "overlay", "-o", overlay, root]);
         if (this.args.containers) {
-            // Layers of images cannot lie on an overlay.
-            const state = join(folder, "state");
-            rmSync(state, { recursive: true, force: true });
-            execFileSync("cp", ["--archive", join(this.args.root, "var/lib"), state]);
-            execFileSync("mount", ["--bind", state, join(root, "var/lib")]);
+            // Layers of images cannot lie on an overlay, and a full disk of the host would be one of each machine.
+            const [disk, state] = [join(folder, "disk"), join(root, "var/lib")];
+            rmSync(disk, { force: true });
+            execFileSync("truncate", [`--size=${diskSize}`, disk]);
+            execFileSync("mkfs.ext4", ["-q", disk]);
+            execFileSync("mount", ["-o", "loop", disk, state]);
+            execFileSync("cp", ["--archive", `${join(this.args.root, "var/lib")}/.`, state]);
             this.write("/usr/local/lib/test/containers", "");
             // k3s starts its own.
             execFileSync("chroot", [root, "systemctl", "--quiet", "disable", "containerd.service"]);
