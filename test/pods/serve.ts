@@ -1,10 +1,10 @@
 // Serves images in a test's network, which leads nowhere else. Its argument is a file with their manifests.
 import { readFileSync } from "node:fs";
 import { type Images, serveImages } from "../../sandbox/images/registry";
-import { address, port } from "./addresses";
+import { address, ports } from "./addresses";
 
 void (async () => {
     const images: Images = new Map(JSON.parse(readFileSync(process.argv[2] ?? "", "utf8")));
-    await serveImages(images, address, port);
+    await serveImages(images, address, ports.images);
     process.stdout.write("serving\n");
 })();

@@ -1,0 +1,38 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { run } from "../../lib/run";
+import type { MachineHome } from "../provision/home";
+import { cluster, domain, pool, writeApplications } from "./applications";
+import { printed } from "./pods";
+import { chartRepository, registries } from "./surroundings";
+
+const git = (folder: string, ...args: string[]) =>
+    printed(run("git", ["-C", folder, "-c", "user.name=Somebody", "-c", "user.email=somebody@home.arpa", ...args]));
+
+/**
+ * Makes the checkout that a home's stack runs in one of the user's own: the Applications that can run here, the release of
+ * k3s that stands in here, a commit, and the stack's config. The program is the repository's.
+ */
+export async function prepareCheckout(home: MachineHome): Promise<void> {
+    const { folder } = home.stack;
+    const { version, sha256 } = home.release();
+    writeApplications(folder);
+    // As Renovate would write it.
+    const release = { version, sha256: { x86_64: sha256, aarch64: sha256 } };
+    writeFileSync(
+        join(folder, "provision/k3s-release.ts"),
+        `export const k3sRelease = ${JSON.stringify(release)} as const;\n`,
+    );
+    home.stack.configure({
+        domain,
+        cluster,
+        nodes: home.nodes(),
+        k3s: { source: home.source },
+        registries,
+        charts: { repository: chartRepository },
+        loadBalancer: { addresses: [pool] },
+    });
+    await git(folder, "init", "--quiet", "--initial-branch=main");
+    await git(folder, "add", "--all", "--", ":!node_modules", ":!.state", ":!Pulumi.test.yaml", ":!secrets.yaml");
+    await git(folder, "commit", "--quiet", "--message=feat: a home");
+}

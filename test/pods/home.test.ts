@@ -1,0 +1,263 @@
+import { readFileSync, statSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { MachineHome } from "../provision/home";
+import { until } from "../sandbox/home";
+import { domain, running } from "./applications";
+import { prepareCheckout } from "./checkout";
+import { busybox, kubectlOf, printed } from "./pods";
+import { differences } from "./reach";
+import { type Surroundings, serve } from "./surroundings";
+import { Visitor } from "./visitor";
+
+// A whole home, on a host that may be busy.
+jest.setTimeout(2_400_000);
+
+let home: MachineHome;
+let surroundings: Surroundings | undefined;
+let visitor: Visitor | undefined;
+
+beforeAll(async () => {
+    home = await MachineHome.withServices("s1", "a1", "a2");
+    surroundings = await serve(home.network, running);
+    await prepareCheckout(home);
+});
+
+afterAll(async () => {
+    visitor?.leave();
+    surroundings?.close();
+    await home?.remove();
+});
+
+const kubectl = (...args: string[]) => kubectlOf(home)(...args);
+
+async function json<T>(...args: string[]): Promise<T> {
+    return JSON.parse(await kubectl(...args, "--output=json"));
+}
+
+interface Pod {
+    readonly metadata: {
+        readonly name: string;
+        readonly namespace: string;
+        readonly labels: Readonly<Record<string, string>>;
+    };
+    readonly spec: {
+        readonly nodeName: string;
+        readonly hostNetwork?: boolean;
+        readonly containers: readonly {
+            readonly ports?: readonly { readonly containerPort: number; readonly protocol: string }[];
+        }[];
+    };
+    readonly status: {
+        readonly phase: string;
+        readonly podIP: string;
+        readonly conditions: readonly { readonly type: string; readonly status: string }[];
+    };
+}
+
+const pods = async () => (await json<{ items: Pod[] }>("get", "pods", "--all-namespaces")).items;
+
+/** A value of a Secret. */
+async function secret(namespace: string, name: string, key: string): Promise<string> {
+    const { data } = await json<{ data: Record<string, string> }>("get", "secret", name, `--namespace=${namespace}`);
+    return Buffer.from(data[key] ?? "", "base64").toString();
+}
+
+/** Somebody at home, once the home has a DNS server and a certificate authority. */
+async function somebody(): Promise<Visitor> {
+    visitor ??= await Visitor.arrive(
+        home.network,
+        (await home.stack.output("dns")).trim(),
+        await secret("glance", "glance-tls", "ca.crt"),
+    );
+    return visitor;
+}
+
+test("`pulumi up` makes bare machines a home whose Applications are all Synced and Healthy", async () => {
+    await printed(home.stack.up());
+    const { items } = await json<{
+        items: { metadata: { name: string }; status: { sync: { status: string }; health: { status: string } } }[];
+    }>("get", "applications", "--namespace=argocd");
+    expect(items.map(({ metadata, status }) => [metadata.name, status.sync.status, status.health.status])).toEqual(
+        [...running, "root"].sort().map((name) => [name, "Synced", "Healthy"]),
+    );
+});
+
+test("every pod is ready on a node, or has ended well", async () => {
+    const bad = (await pods()).filter(
+        ({ status }) =>
+            status.phase !== "Succeeded" &&
+            !status.conditions.some(({ type, status: state }) => type === "Ready" && state === "True"),
+    );
+    expect(bad.map(({ metadata }) => `${metadata.namespace}/${metadata.name}`)).toEqual([]);
+});
+
+test("somebody at home opens the start page by its name, and the certificate is the home's", async () => {
+    const person = await somebody();
+    const traefik = await kubectl(
+        ...["get", "service", "traefik", "--namespace=kube-system"],
+        "--output=jsonpath={.status.loadBalancer.ingress[0].ip}",
+    );
+    expect(traefik).toBe((await home.stack.output("traefik")).trim());
+    const resolved = await printed(person.run("dig", ["+short", `home.${domain}`]));
+    expect(resolved.trim()).toBe(traefik);
+    expect(await person.page(`https://home.${domain}`)).toContain("Home");
+});
+
+test("a browser shows the start page with a link to each service, and takes its certificate", async () => {
+    const person = await somebody();
+    const shown = async () => person.look(`https://home.${domain}`);
+    await until("the page has its links", 120_000, async () => /AdGuard Home/.test(await shown()));
+    const links = [...(await shown()).matchAll(/href="(https:[^"]*)">([^<]+)</g)].map(([, url, title]) => [title, url]);
+    expect(links.sort()).toEqual(
+        [
+            ["AdGuard Home", "adguard"],
+            ["Alertmanager", "alertmanager"],
+            ["Argo CD", "argocd"],
+            ["Certificate authority", "ca"],
+            ["Gatus", "status"],
+            ["Gitea", "git"],
+            ["Prometheus", "prometheus"],
+            ["Syncthing", "syncthing"],
+        ].map(([title, host]) => [title, `https://${host}.${domain}`]),
+    );
+    const picture = process.env["UPDATE_PICTURE"] ? resolve("docs/home.png") : join(home.folder, "home.png");
+    await person.photograph(`https://home.${domain}`, picture);
+    expect(statSync(picture).size).toBeLessThan(200_000);
+});
+
+/** Changes a file of the home's repository by a push, as somebody with a clone of it. */
+async function push(file: string, change: (text: string) => string, message: string): Promise<void> {
+    const person = await somebody();
+    person.logIn(`git.${domain}`, "hearth", await secret("gitops", "gitops-secrets", "gitea-admin-password"));
+    const clone = await person.clone(`https://git.${domain}/home/hearth.git`);
+    const text = readFileSync(join(clone, file), "utf8");
+    expect(change(text)).not.toBe(text);
+    writeFileSync(join(clone, file), change(text));
+    await person.git(clone, "commit", "--quiet", "--all", `--message=${message}`);
+    await person.git(clone, "push", "--quiet");
+}
+
+/** The start page with its services. */
+async function startPage(): Promise<string> {
+    const person = await somebody();
+    return person.page(`https://home.${domain}/api/pages/home/content/`);
+}
+
+test("a push to Gitea is in a running pod, without anybody who helps", async () => {
+    const change = (text: string) => text.replace("title: Services", "title: All that we have");
+    await push("charts/glance/config/glance.yml", change, "feat: another title");
+    await until("the page has the new title", 300_000, async () => (await startPage()).includes("All that we have"));
+});
+
+test("pods reach each other where the charts' NetworkPolicies say so, and nowhere else", async () => {
+    await kubectl("create", "namespace", "stranger");
+    await kubectl(
+        ...["run", "stranger", "--namespace=stranger", `--image=${busybox}`, "--labels=app=stranger"],
+        ...["--", "sleep", "infinity"],
+    );
+    await kubectl("wait", "--namespace=stranger", "--for=condition=Ready", "pod/stranger", "--timeout=120s");
+    const endpoints = (await pods())
+        .filter(({ spec, status }) => status.phase === "Running" && !spec.hostNetwork)
+        .map(({ metadata: { namespace, labels }, spec, status }) => ({
+            name: `${namespace}/${labels["app.kubernetes.io/name"] ?? labels["k8s-app"] ?? labels["app"]}`,
+            address: status.podIP,
+            node: spec.nodeName,
+            ports: spec.containers
+                .flatMap(({ ports = [] }) => ports)
+                .filter(({ protocol }) => protocol === "TCP")
+                .map(({ containerPort }) => containerPort),
+        }));
+    // In the namespace cert-manager, most pods are of the release.
+    const ours = endpoints.filter(
+        ({ name }) => /^(?!cert-manager\/)/.test(name) && running.includes(name.replace(/\/.*/, "")),
+    );
+    const others = endpoints.filter(({ name }) =>
+        ["kube-system/traefik", "argocd/argocd-server", "stranger/stranger"].includes(name),
+    );
+    const { tried, wrong } = await differences(home.machines, [...ours, ...others], ours);
+    expect(wrong).toEqual([]);
+    expect(tried).toBeGreaterThan(100);
+});
+
+test("an app's database has its rows when its pod was deleted and when its node lost power", async () => {
+    const psql = (statement: string) =>
+        kubectl(
+            ...["exec", "--namespace=database", "postgres-0", "--container=postgres", "--"],
+            ...[
+                "psql",
+                "--username=immich",
+                "--dbname=immich",
+                "--tuples-only",
+                "--no-align",
+                `--command=${statement}`,
+            ],
+        );
+    const isBack = () =>
+        kubectl("wait", "--namespace=database", "--for=condition=Ready", "pod/postgres-0", "--timeout=300s");
+    await psql("CREATE TABLE albums AS SELECT 'summer' AS name");
+    await kubectl("delete", "pod", "postgres-0", "--namespace=database");
+    await isBack();
+    expect((await psql("SELECT name FROM albums")).trim()).toBe("summer");
+
+    const { spec } = await json<Pod>("get", "pod", "postgres-0", "--namespace=database");
+    await home.machine(spec.nodeName).powerOff();
+    await home.machine(spec.nodeName).start();
+    await until("the database answers again", 300_000, async () => {
+        const { exitCode, output } = await home.kubectl(
+            ...["exec", "--namespace=database", "postgres-0", "--container=postgres", "--"],
+            ...["psql", "--username=immich", "--dbname=immich", "--tuples-only", "--command=SELECT name FROM albums"],
+        );
+        return exitCode === 0 && output.includes("summer");
+    });
+});
+
+test("Prometheus reads every target", async () => {
+    const down = async () => {
+        const { data } = JSON.parse(
+            await kubectl(
+                ...["exec", "--namespace=monitoring", "prometheus-0", "--", "wget", "-qO-"],
+                "http://127.0.0.1:9090/api/v1/targets?state=active",
+            ),
+        ) as { data: { activeTargets: { health: string; scrapeUrl: string; lastError: string }[] } };
+        expect(data.activeTargets.length).toBeGreaterThan(10);
+        return data.activeTargets
+            .filter(({ health }) => health !== "up")
+            .map(({ scrapeUrl, lastError }) => `${scrapeUrl}: ${lastError}`);
+    };
+    await until("all targets are up", 180_000, async () => (await down()).length === 0).catch(async () => {
+        expect(await down()).toEqual([]);
+    });
+});
+
+describe("an image that no registry has", () => {
+    const values = "charts/glance/values.yaml";
+    const [right, wrong] = ["docker.io/glanceapp/glance", "docker.io/glanceapp/glanse"];
+
+    test("hack/status names the pod, the image and the node, and the page of before stays up", async () => {
+        await push(values, (text) => text.replace(right, wrong), "feat: an image with a misspelled name");
+        await until("hack/status names it", 300_000, async () =>
+            /Pod glance-\S+ on (s1|a1|a2): Failed: Failed to pull image "docker.io\/glanceapp\/glanse:\S+"/.test(
+                (await home.stack.hack("status")).output,
+            ),
+        );
+        expect(await startPage()).toContain("AdGuard Home");
+    });
+
+    test("`pulumi up` ends with the same, and the next push is what it takes", async () => {
+        await printed(home.stack.pulumi("config", "set", "hearth:tierTimeout", "1m", "--stack", "test"));
+        const { exitCode, output } = await home.stack.up();
+        expect(exitCode).not.toBe(0);
+        expect(output).toMatch(/Application glance \(tier 3\) did not become Synced and Healthy in time/);
+        expect(output).toMatch(
+            /Pod glance-\S+ on (s1|a1|a2): Failed: Failed to pull image "docker.io\/glanceapp\/glanse/,
+        );
+        await push(values, (text) => text.replace(wrong, right), "fix: the image's name");
+        await until("the home is ready", 300_000, async () => (await home.stack.hack("status")).exitCode === 0);
+    });
+});
+
+test("while the registry is unreachable, a pod that is deleted starts again from its node's image", async () => {
+    surroundings?.stopImages();
+    await kubectl("delete", "pod", "alertmanager-0", "--namespace=monitoring");
+    await kubectl("wait", "--namespace=monitoring", "--for=condition=Ready", "pod/alertmanager-0", "--timeout=120s");
+});

@@ -1,0 +1,122 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import { findOnPath } from "../../lib/paths";
+import { type Outcome, run } from "../../lib/run";
+import { aptGetInstall } from "../../toolchain/apt-get";
+import type { Network } from "../provision/machines/network";
+import { printed } from "./pods";
+
+/** Programs that somebody at home has, with the packages that have them. */
+const programs = { curl: "curl", dig: "bind9-dnsutils", certutil: "libnss3-tools", chromium: "chromium" } as const;
+
+/** A computer of the home's network that is no node: it knows the home's DNS server and certificate authority. */
+export class Visitor {
+    private readonly namespace: string;
+    private readonly folder = mkdtempSync(join(tmpdir(), "hearth-visitor-"));
+
+    private constructor(network: Network) {
+        this.namespace = basename(network.attach("visitor", "10.77.0.99"));
+    }
+
+    /**
+     * @param dns address of the DNS server that the router names
+     * @param ca the home's certificate authority, in PEM
+     */
+    static async arrive(network: Network, dns: string, ca: string): Promise<Visitor> {
+        for (const [program, name] of Object.entries(programs)) {
+            if (!findOnPath(program)) {
+                await aptGetInstall(program, `The tests of whole homes need it: install ${name}.`, [name]);
+            }
+        }
+        const visitor = new Visitor(network);
+        mkdirSync(visitor.settings, { recursive: true });
+        // `ip netns exec` has it in the place of this machine's own.
+        writeFileSync(join(visitor.settings, "resolv.conf"), `nameserver ${dns}\n`);
+        writeFileSync(visitor.ca, ca);
+        const database = join(visitor.folder, ".pki/nssdb");
+        mkdirSync(database, { recursive: true });
+        await printed(run("certutil", ["-N", "-d", `sql:${database}`, "--empty-password"]));
+        await printed(run("certutil", ["-A", "-d", `sql:${database}`, "-n", "home", "-t", "C,,", "-i", visitor.ca]));
+        return visitor;
+    }
+
+    private get settings(): string {
+        return join("/etc/netns", this.namespace);
+    }
+
+    /** File with the home's certificate authority. */
+    get ca(): string {
+        return join(this.folder, "ca.crt");
+    }
+
+    /** Command line that runs a program on this computer. */
+    command(program: string): string {
+        return `ip netns exec ${this.namespace} ${program}`;
+    }
+
+    /** Runs a program on this computer. */
+    async run(program: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Outcome> {
+        const { HTTP_PROXY: _, HTTPS_PROXY: __, http_proxy: ___, https_proxy: ____, ...own } = process.env;
+        return run("ip", ["netns", "exec", this.namespace, program, ...args], {
+            cwd: this.folder,
+            env: { ...own, HOME: this.folder, ...env },
+            timeout: 120_000,
+        });
+    }
+
+    /** What a page says; throws where its certificate is not the home's. */
+    async page(url: string): Promise<string> {
+        const quiet = ["--fail", "--silent", "--show-error", "--max-time", "20"];
+        return printed(this.run("curl", [...quiet, "--location", "--cacert", this.ca, url]));
+    }
+
+    /** Runs a browser, which trusts the home's certificate authority. */
+    private async browse(...args: string[]): Promise<string> {
+        return printed(
+            this.run("chromium", [
+                ...["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars"],
+                ...["--window-size=1280,900", "--virtual-time-budget=10000", `--user-data-dir=${this.folder}/browser`],
+                ...args,
+            ]),
+        );
+    }
+
+    /** What a browser makes of a page, as HTML. */
+    async look(url: string): Promise<string> {
+        return this.browse("--dump-dom", url);
+    }
+
+    /** Takes a picture of a page in a browser. */
+    async photograph(url: string, file: string): Promise<void> {
+        await this.browse(`--screenshot=${file}`, url);
+    }
+
+    /** Remembers a login, as a password manager does. */
+    logIn(host: string, name: string, password: string): void {
+        writeFileSync(join(this.folder, "logins"), `https://${name}:${password}@${host}\n`, { mode: 0o600 });
+    }
+
+    /** Runs Git, which trusts the home's certificate authority. */
+    async git(folder: string, ...args: string[]): Promise<string> {
+        const settings = [
+            `credential.helper=store --file=${join(this.folder, "logins")}`,
+            ...["user.name=Somebody", "user.email=somebody@home.arpa"],
+        ];
+        const options = settings.flatMap((each) => ["-c", each]);
+        return printed(this.run("git", ["-C", folder, ...options, ...args], { GIT_SSL_CAINFO: this.ca }));
+    }
+
+    /** Clones a repository. */
+    async clone(url: string): Promise<string> {
+        const folder = mkdtempSync(join(this.folder, "clone-"));
+        await this.git(this.folder, "clone", "--quiet", url, folder);
+        return folder;
+    }
+
+    /** Leaves; its network goes with the home's. */
+    leave(): void {
+        rmSync(this.settings, { recursive: true, force: true });
+        rmSync(this.folder, { recursive: true, force: true });
+    }
+}
