@@ -19,6 +19,7 @@ import { WebhookDelivery } from "./components/webhook-delivery";
 import "./config/process";
 import { loadSettings } from "./config/settings";
 import { root } from "./lib/root";
+import { Edge } from "./provision/edge";
 import { Nodes } from "./provision/nodes";
 import { homeRegistries } from "./provision/registries";
 
@@ -42,10 +43,16 @@ const nodes =
               k3s: settings.k3s,
               registries: homeRegistries(settings),
               discard: settings.discard,
+              ...(settings.edge ? { edge: settings.edge } : {}),
               ...(settings.identity ? { identity: settings.identity } : {}),
               ...(settings.storage ? { storage: settings.storage } : {}),
           })
         : undefined;
+if (nodes && machines && ssh && settings.edge) {
+    const registries = homeRegistries(settings);
+    const { edge, k3s } = settings;
+    new Edge("edge", { edge, nodes: machines, ssh, k3s, registries, cluster: nodes.cluster }, { dependsOn: nodes });
+}
 const given = nodes?.kubeconfig ?? pulumi.secret(settings.kubeconfig ?? "");
 const asked = askCluster(given, settings.nfs !== undefined, (facts) =>
     applications.flatMap((each) => missingIn(root, each, facts)),

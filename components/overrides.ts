@@ -14,7 +14,10 @@ import { generatePaths } from "./generate-paths";
 import { podSecurityLabel, podSecurityLevels } from "./pod-security";
 
 /** Settings that replace a manifest's literal defaults. */
-export type OverrideSettings = Pick<Settings, "repository" | "domain" | "charts" | "nfs" | "backup" | "letsencrypt">;
+export type OverrideSettings = Pick<
+    Settings,
+    "repository" | "domain" | "charts" | "edge" | "nfs" | "backup" | "letsencrypt"
+>;
 
 /** Chart values that depend on the running cluster. */
 export interface ClusterValues {
@@ -60,13 +63,14 @@ const below = (path: string, key: string) => `${path}/${key.replaceAll("~", "~0"
 const add = (path: string, value: Override["value"]): Override => ({ op: "add", path, value });
 
 /** The overrides that every Application gets: all of them have this repository as their first source. */
-export function commonOverrides({ repository, domain, nfs, letsencrypt }: OverrideSettings): Override[] {
+export function commonOverrides({ repository, domain, edge, nfs, letsencrypt }: OverrideSettings): Override[] {
     return [
         add("/spec/sources/0/repoURL", repository.url),
         add("/spec/sources/0/targetRevision", repository.revision),
         add(`${global}/domain`, domain),
         // Charts expect an export by default.
         ...(nfs ? [] : [add(`${global}/nfs`, false)]),
+        ...(edge ? [add(`${global}/edge`, true)] : []),
         // A rehearsal changes no certificate of a service.
         ...(letsencrypt?.staging === false ? [add(`${global}/clusterIssuer`, "letsencrypt")] : []),
     ];

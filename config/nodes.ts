@@ -6,11 +6,13 @@ import { hostKeyForm, hostKeyMistake, isPublicKey, privateKeyMistake, publicKeyF
 import { checked, httpUrl, isNoProperty, lineOf, matching, urlOrPath } from "./text";
 
 /** A public host key as it stands in /etc/ssh/ssh_host_*_key.pub. */
-const hostKey = checked(hostKeyForm, hostKeyMistake);
+export const hostKey = checked(hostKeyForm, hostKeyMistake);
 
-const hostName = /^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$/;
+/** Host name or IPv4 address. */
+export const hostName = /^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$/;
 
-const userName = z.string().regex(/^[a-z_][a-z0-9_-]{0,31}$/, "the name of a user");
+/** Name of a user on a host. */
+export const userName = z.string().regex(/^[a-z_][a-z0-9_-]{0,31}$/, "the name of a user");
 
 const ipv4Address = z.string().refine(isIPv4, "an IPv4 address");
 

@@ -2,6 +2,7 @@ import { isIPv4 } from "node:net";
 import { z } from "zod";
 import { dnsLabel } from "../lib/dns-label";
 import { type BackupSettings, backupSchema } from "./backup";
+import { edgeSchema } from "./edge";
 import { refuse } from "./mistakes";
 import {
     type AddressRange,
@@ -269,6 +270,59 @@ function checkFixedAddresses({ value, issues }: z.core.ParsePayload<unknown>): v
     }
 }
 
+/** Settings that the edge has to agree with. */
+const edgeParts = z.looseObject({
+    edge: z.looseObject({ name: z.unknown(), address: z.unknown(), tunnel: z.unknown() }).partial(),
+    nodes: z.array(z.looseObject({ name: z.unknown(), address: z.unknown() }).partial()).optional(),
+    loadBalancer: z.looseObject({ addresses: z.array(z.unknown()) }).optional(),
+});
+
+/** Networks that the Internet does not reach: RFC 1918, RFC 6598 (carriers), RFC 3927, loopback. */
+const unreachable = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16", "127.0.0.0/8"];
+
+/** Reports whether a range, as {@link parseRange} takes it, has an address in it. */
+function isIn(address: unknown, range: string): boolean {
+    const parsed = parseRange(range);
+    return parsed !== undefined && contains(parsed, String(address));
+}
+
+/** Checks that the edge is a host of its own, on the Internet, with an address in the tunnel that nothing else has. */
+function checkEdge({ value, issues }: z.core.ParsePayload<unknown>): void {
+    const { data } = edgeParts.safeParse(value);
+    if (data === undefined) {
+        return;
+    }
+    const { edge, nodes, loadBalancer } = data;
+    const expect = (key: string, message: string) =>
+        issues.push({ code: "custom", input: undefined, path: ["edge", key], message });
+    if (nodes === undefined) {
+        refuse(issues, ["edge"], "set hearth:edge with hearth:nodes only: each node of the home dials out to it");
+        return;
+    }
+    const { name = "edge", address, tunnel = edgeSchema.shape.tunnel.parse(undefined) } = edge;
+    if (nodes.some((node) => node.name === name)) {
+        expect("name", "a name that no node of hearth:nodes has");
+    }
+    const inside = unreachable.find((cidr) => isIn(address, cidr));
+    if (inside !== undefined) {
+        expect("address", `an address that the Internet reaches, outside ${inside}`);
+    }
+    const taken = [
+        ...[...clusterNetworks(Object(value).k3s)].map(([key, { cidr }]) => ({
+            range: cidr,
+            what: `hearth:k3s.${key}`,
+        })),
+        ...nodes.map((node) => ({ range: `${node.address}/24`, what: "the network of a node" })),
+        ...(loadBalancer?.addresses ?? []).map((each) => ({
+            range: String(each),
+            what: "hearth:loadBalancer.addresses",
+        })),
+    ].find(({ range }) => isIn(tunnel, range));
+    if (taken !== undefined) {
+        expect("tunnel", `a private address that the home does not use, outside ${taken.range}, ${taken.what}`);
+    }
+}
+
 /** Settings that Let's Encrypt needs together. */
 const letsencryptSchema = z.looseObject({
     domain: z.unknown().optional(),
@@ -356,6 +410,8 @@ export const settingFields = z.strictObject({
     identity: identitySchema.optional(),
     /** Settings that all data disks share. */
     storage: storageSchema.optional(),
+    /** Host with a public address as the way in, for a home that the Internet does not reach (CGNAT). */
+    edge: edgeSchema.optional(),
     /** The Git repository that Argo CD follows. */
     repository: z
         .strictObject({
@@ -440,6 +496,7 @@ export const settingsSchema = settingFields
     .check(checkCluster)
     .check(checkAddresses)
     .check(checkFixedAddresses)
+    .check(checkEdge)
     .check(checkLetsencrypt)
     .check(checkGitea);
 

@@ -14,8 +14,10 @@ import { type Pod as BackupPod, backupNamespace } from "./backups/objects";
 import { checkRepository } from "./backups/results";
 import { capture } from "./capture";
 import { certificateExpiry } from "./certificate";
+import type { Ingress } from "./home-names";
 import { Kubectl } from "./kubectl";
 import { pulumi, type Stack, withKubeconfig } from "./stack";
+import { answersAt, judgeWayIn, lookAtWayIn } from "./way-in";
 
 /** Result of a check. */
 export interface Finding {
@@ -217,6 +219,17 @@ function checkServiceLb({ serviceLb }: ClusterFacts): string {
     return serviceLb.length > 0 ? fail(`ServiceLB of k3s serves ${serviceLb.join(", ")}`) : "MetalLB alone";
 }
 
+/** The way from the Internet to the services that charts open. */
+async function checkWayIn({ file }: Stack): Promise<Finding> {
+    const edge = Object(file.config["hearth:edge"]).address;
+    if (typeof edge === "string") {
+        const good = await answersAt(edge, 443);
+        const found = good ? `the edge ${edge} answers at port 443` : `the edge ${edge} does not answer at port 443`;
+        return { what: "way in", good, found, remedy: "docs/runbooks/TunnelDown.md" };
+    }
+    return { what: "way in", ...judgeWayIn(await lookAtWayIn()) };
+}
+
 /** The cluster: its nodes and their clocks, load balancers, the NFS export, images, copies of its data. */
 export async function clusterChecks(stack: Stack): Promise<Finding[]> {
     const start = stack.name === "sandbox" ? "`npm start`" : "`npx pulumi up`";
@@ -286,6 +299,14 @@ export async function clusterChecks(stack: Stack): Promise<Finding[]> {
                 },
             );
         };
-        return [reachable, certificate, ...(await Promise.all([clock, balancer, nfs, images(), backup()]))];
+        const wayIn = async (): Promise<Finding[]> => {
+            const ingresses = await kubectl.list<Ingress>("ingresses.networking.k8s.io", "--all-namespaces");
+            // A home that opens nothing needs no way in.
+            return ingresses.some(({ metadata }) => metadata.annotations?.["hearth/public-target"] !== undefined)
+                ? [await checkWayIn(stack)]
+                : [];
+        };
+        const found = await Promise.all([clock, balancer, nfs, images(), backup(), wayIn()]);
+        return [reachable, certificate, ...found.flat()];
     });
 }

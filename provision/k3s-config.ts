@@ -9,6 +9,8 @@ export interface K3sMembership {
     readonly api: string;
     /** Token to join with: short form for the first server, full form with the CA's hash for all others. */
     readonly token: string;
+    /** True if the token lets in once: it then matters at registration only. */
+    readonly temporary?: boolean;
     /** Token that agents join with, in its short form. */
     readonly agentToken: string;
     /** The home's own settings of k3s. */
@@ -83,10 +85,11 @@ function merged(ours: Readonly<Record<string, unknown>>, own: K3sSettings["serve
  * Lines of /etc/rancher/k3s/config.yaml that only matter at a node's registration. A change needs no restart of k3s:
  * member.sh keeps taints, and a server that has a datastore reads neither the address nor the token to join by.
  */
-export function registrationConfig({ role, taints }: NodeSettings, { joins, token }: K3sMembership): string {
+export function registrationConfig({ role, taints }: NodeSettings, { joins, token, temporary }: K3sMembership): string {
     const join = joins === undefined ? { "cluster-init": true } : { server: `https://${joins}:6443` };
     const lines = {
         ...(role === "server" ? { token, ...join } : {}),
+        ...(temporary ? { token } : {}),
         ...(taints.length > 0 ? { "node-taint": taints } : {}),
     };
     return Object.keys(lines).length > 0 ? toYaml(lines) : "";
@@ -112,10 +115,12 @@ function snapshotConfig({ schedule, retention, s3 }: K3sSettings["snapshots"]): 
 }
 
 /** Text of a node's /etc/rancher/k3s/config.yaml without {@link registrationConfig}; a change restarts k3s. */
-export function k3sConfig(node: NodeSettings, { api, token, agentToken, settings }: K3sMembership): string {
+export function k3sConfig(node: NodeSettings, membership: K3sMembership): string {
+    const { api, token, temporary, agentToken, settings } = membership;
     const common = { "node-name": node.name, "node-ip": node.address, "protect-kernel-defaults": true };
     if (node.role === "agent") {
-        return toYaml(merged({ ...common, token, server: `https://${api}:6443` }, settings.agent));
+        const joins = { ...(temporary ? {} : { token }), server: `https://${api}:6443` };
+        return toYaml(merged({ ...common, ...joins }, settings.agent));
     }
     const server = {
         ...common,

@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
+import type { EdgeSettings } from "../config/edge";
 import type { ApiSettings, Identity, K3sSettings, NodeSettings, RegistrySettings, SshSettings } from "../config/nodes";
 import { auditPolicyText, k3sConfig, podSecurityText, registrationConfig } from "./k3s-config";
 import { k3sRelease } from "./k3s-release";
@@ -11,6 +12,7 @@ import { remoteScript, type ScriptInput } from "./remote-script";
 import { Storage, type StorageArgs } from "./storage";
 import { Unattended } from "./unattended";
 import { Unlock } from "./unlock";
+import { tunnelInterface } from "./wireguard";
 
 /** Arguments of {@link Nodes}. */
 export interface NodesArgs {
@@ -26,6 +28,8 @@ export interface NodesArgs {
     readonly registries?: pulumi.Input<RegistrySettings>;
     /** Settings of the data disks; without them no node may have any. */
     readonly storage?: Pick<StorageArgs, "passphrase" | "mount">;
+    /** The host on the Internet whose tunnel ends at every node; none by default. */
+    readonly edge?: EdgeSettings;
     /** Claims whose data may be deleted with their node, as `namespace/name`. */
     readonly discard?: readonly string[];
     /** The cluster that the nodes are in already, if the state does not know it. */
@@ -61,6 +65,8 @@ export class Nodes extends pulumi.ComponentResource {
     readonly kubeconfig: pulumi.Output<string>;
     /** Public host keys of the initramfs, by node, of the nodes that are unlocked over SSH. */
     readonly unlockHostKeys: pulumi.Output<Record<string, string>>;
+    /** Id of the cluster, which its nodes are marked with. */
+    readonly cluster: pulumi.Output<string>;
 
     constructor(name: string, args: NodesArgs, opts?: pulumi.ComponentResourceOptions) {
         super("hearth:provision:Nodes", name, {}, opts);
@@ -141,7 +147,7 @@ export class Nodes extends pulumi.ComponentResource {
         const identityInput = (node: NodeSettings) => ({ cluster, machine: resultOf("baseline", node) });
 
         const inputs: Record<
-            Exclude<StepKind, "storage" | "unlock" | "unattended">,
+            Exclude<StepKind, "storage" | "unlock" | "unattended" | "tunnel" | "token">,
             (node: NodeSettings) => ScriptInput
         > = {
             "k3s-binary": () => ({
@@ -154,10 +160,11 @@ export class Nodes extends pulumi.ComponentResource {
                     .sort()
                     .join("\n"),
             }),
-            access: ({ port }) => ({
+            access: ({ port, address }) => ({
                 port: String(port),
                 addresses: addresses.join(" "),
                 cluster_networks: `${k3s.clusterCidr} ${k3s.serviceCidr}`,
+                ...(args.edge ? { tunnel: tunnelInterface, address } : {}),
             }),
             "access-confirmed": (node) => inputs.access(node),
             "api-address": (node) => ({
@@ -194,6 +201,9 @@ export class Nodes extends pulumi.ComponentResource {
             const { disks, raid, unlock } = node;
             // Nothing runs on a node that is switched off, nor on the first server on its behalf.
             const target = node.offline ? { ...on, substitute: first } : on;
+            if (kind === "tunnel" || kind === "token") {
+                throw new Error(`${stepName} is a step of the edge`);
+            }
             if (kind === "storage" || kind === "unattended") {
                 if (storage === undefined) {
                     throw new pulumi.RunError(`hearth:storage is missing, and ${node.name} has disks`);
@@ -246,6 +256,7 @@ export class Nodes extends pulumi.ComponentResource {
         const members = [...done.values()].map(({ urn }) => urn);
         this.kubeconfig = pulumi.secret(pulumi.all([credential(2), members]).apply(([text]) => text));
         this.unlockHostKeys = pulumi.output(unlockHostKeys);
+        this.cluster = pulumi.output(cluster);
         this.registerOutputs({ kubeconfig: this.kubeconfig, unlockHostKeys: this.unlockHostKeys });
     }
 }

@@ -13,6 +13,8 @@ export const stepKinds = [
     "credentials",
     "api",
     "leave",
+    "tunnel",
+    "token",
     "member",
 ] as const;
 
@@ -119,6 +121,32 @@ export function planSteps<N extends PlannedNode>(
         add("member", node, [leave], first);
         last = [leave];
     }
+    return steps;
+}
+
+/**
+ * All steps that make a host on the Internet the home's edge, once the home's nodes are there.
+ *
+ * The edge listens before nodes dial it, and joins when all of them have a tunnel: pods on it reach pods on every node. Nothing
+ * runs on it when it leaves, so that one that is lost or taken over can be given up: the cluster forgets it, then the nodes
+ * take their ends of the tunnel down.
+ *
+ * @param first see {@link firstServer}
+ */
+export function planEdge<N extends PlannedNode>(edge: N, nodes: readonly N[], first: N): Step<N>[] {
+    const steps: Step<N>[] = [];
+    const add = (kind: StepKind, after: readonly string[], node: N = edge, on: N = node): string => {
+        const name = stepName(node.name, kind);
+        steps.push({ name, kind, node, on, after });
+        return name;
+    };
+    const baseline = add("baseline", [add("k3s-binary", [])]);
+    const access = add("access", [baseline]);
+    const listening = add("tunnel", [add("access-confirmed", [access])]);
+    const dialed = nodes.map((node) => add("tunnel", [listening], node));
+    const token = add("token", [baseline], edge, first);
+    const joined = add("k3s-join", [...dialed, token]);
+    add("member", [add("k3s-converge", [joined])], edge, first);
     return steps;
 }
 

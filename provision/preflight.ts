@@ -34,6 +34,8 @@ const ports = { server: "6443 10250 2379 2380 10257 10259", agent: "10250" } as 
 export interface PreflightArgs {
     /** All nodes; offline ones are not inspected. */
     readonly nodes: readonly NodeSettings[];
+    /** True if they are the home's edge, which has its address at its provider. */
+    readonly edge?: boolean;
     /** SSH access to the nodes. */
     readonly ssh: SshSettings;
     /** Id of the cluster. */
@@ -54,7 +56,7 @@ export interface PreflightArgs {
  */
 export function preflight(
     name: string,
-    { nodes, ssh, cluster, version = "", k3s, virtualAddress = "", purpose }: PreflightArgs,
+    { nodes, edge, ssh, cluster, version = "", k3s, virtualAddress = "", purpose }: PreflightArgs,
     opts: pulumi.CustomResourceOptions,
 ): command.local.Command {
     const input = pulumi.output(cluster).apply(
@@ -67,6 +69,7 @@ export function preflight(
                         ...{ address, role, version, ports: ports[role], virtual: virtualAddress },
                         networks: `${k3s.clusterCidr} ${k3s.serviceCidr}`,
                         unlock: unlock === undefined ? "" : "yes",
+                        ...(edge ? { edge: "yes" } : {}),
                         disks: diskLines(disks),
                         raid: `${raidLevel({ disks, raid })}`,
                     },

@@ -261,6 +261,11 @@ case ${1:-} in
         export KUBECONFIG=${KUBECONFIG:-$etc/k3s.yaml}
         exec "$tools/kubectl" "$@"
         ;;
+    token)
+        # k3s makes a bootstrap token that expires; here, agents have one token.
+        [[ ${2:-} == create ]] || refuse "the stand-in does not know: $*"
+        cat "$data/agent-token"
+        ;;
     --version) echo "k3s version $version (stand-in)" ;;
     server | agent)
         trap 'kill -9 $(jobs -p) 2>/dev/null; wait; exit 0' TERM INT

@@ -303,6 +303,13 @@ export const podTools = {
     "host-local": cniPlugin("ipam/host-local"),
     loopback: cniPlugin("main/loopback"),
     portmap: cniPlugin("meta/portmap"),
+    // WireGuard where the kernel has none; wg-quick takes it by its name.
+    "wireguard-go": {
+        folder: "wireguard-go",
+        module: "golang.zx2c4.com/wireguard",
+        package: "golang.zx2c4.com/wireguard",
+        variables: () => ({}),
+    },
     // Programs of images.
     coredns: {
         folder: "coredns",

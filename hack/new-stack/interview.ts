@@ -2,7 +2,7 @@ import { isKubeconfigContents, readKubeconfig } from "../../config/kubeconfig";
 import { configPath } from "../../config/secrets";
 import type { HostKey } from "../host-key";
 import { kubeconfigMistake } from "./kubeconfig";
-import { askNodes } from "./nodes";
+import { askEdge, askNodes } from "./nodes";
 import type { Person } from "./person";
 import type { Question, Setting } from "./questions";
 import type { StackFile } from "./stack-file";
@@ -30,6 +30,7 @@ async function askCluster(interview: Interview, question: Setting): Promise<void
     if (file.at(question.path) === undefined) {
         person.tell("Without a kubeconfig, the cluster is built from hosts with Debian and an sshd.");
         await askNodes(interview);
+        await askEdge(interview);
     }
 }
 

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { isIPv4 } from "node:net";
 import type { z } from "zod";
+import { edgeSchema } from "../../config/edge";
 import { apiSchema, nodeSchema, sshSchema } from "../../config/nodes";
 import { Failure } from "../../lib/failure";
 import { homeDirectory } from "../../lib/paths";
@@ -113,5 +114,33 @@ export async function askNodes(interview: Interview): Promise<void> {
         const address = await line(person, "hearth:api.address", explanation, apiSchema.shape.address);
         file.set(["api", "address"], address);
         file.set(["api", "virtual"], isIPv4(address));
+    }
+}
+
+/**
+ * Prompts for the way in: ports that the router forwards, or a host on the Internet for a home behind its provider's NAT.
+ * The host is stored as soon as a person has compared its host key.
+ */
+export async function askEdge(interview: Interview): Promise<void> {
+    const { person, file } = interview;
+    if (file.at(["edge"]) !== undefined) {
+        return;
+    }
+    const given = await person.text({
+        title: "hearth:edge.address",
+        explanation:
+            "The way in from the Internet. Leave it empty if the router has a public address and forwards ports, or nothing " +
+            "is to be reached from outside. Behind a provider's NAT (CGNAT), name a small host with a public address, Debian " +
+            "and an sshd: the nodes dial out to it.",
+        mistake: (answer) => (answer.trim() === "" ? undefined : mistakeBy(edgeSchema.shape.address)(answer)),
+    });
+    const at = given.trim();
+    if (at === "") {
+        return;
+    }
+    const login = await line(person, "hearth:edge.user", "root, or one with sudo and without a password for it.", user);
+    const hostKey = await comparedKey(interview, at);
+    if (hostKey !== undefined) {
+        file.set(["edge"], { address: at, user: login, hostKey });
     }
 }

@@ -3,6 +3,8 @@
 # unless a new session comes in (every script confirms that at its start, see lib.sh). A machine that restarts before that
 # starts without the firewall.
 # Input: port of sshd; addresses of all nodes, which also mount its NFS export; cluster_networks, those of pods and Services.
+# In a home with an edge also: tunnel, the interface that leads to it; address of this node; on the edge itself edge, "yes",
+# and tunnel_port, where nodes dial it.
 : "${port:?}" "${addresses:?}" "${cluster_networks:?}"
 
 folder=/etc/hearth
@@ -12,8 +14,54 @@ unconfirmed=$folder/unconfirmed
 
 join_words() { tr -s ' \n' ',' <<<"$1" | sed 's/^,//; s/,$//; s/,/, /g'; }
 
-firewall_rules() {
+# A node: the home's network reaches what it serves, the other nodes and pods all of it. Whoever takes the edge over holds the
+# other end of the tunnel, and whatever address a pod on it has: neither reaches more of a node than an agent needs, nor
+# the home's network through it. Pods have their NetworkPolicies.
+node_rules() {
+    if [[ -n ${tunnel:-} ]]; then
+        cat <<END
+        iifname "$tunnel" udp dport 8472 accept comment "pods of the edge (VXLAN)"
+        iifname "$tunnel" tcp dport 6443 accept comment "its kubelet"
+        iifname { "$tunnel", "flannel.1" } drop
+END
+    fi
     cat <<END
+        tcp dport $port accept
+        tcp dport { 80, 443, 6443 } accept
+        ip saddr { $(join_words "$addresses") } accept comment "the other nodes"
+        ip saddr { $(join_words "$cluster_networks") } accept comment "pods and Services"
+    }
+END
+    if [[ -n ${tunnel:-} ]]; then
+        cat <<END
+    chain forward {
+        type filter hook forward priority filter; policy accept;
+        ct state established,related accept
+        iifname "$tunnel" drop
+        iifname "flannel.1" ip daddr != { $(join_words "$cluster_networks") } drop
+    }
+    chain postrouting {
+        # Before flannel, which would take any address of this node: the edge knows it by this one.
+        type nat hook postrouting priority srcnat - 1;
+        oifname "$tunnel" ip saddr { $(join_words "$cluster_networks") } snat ip to ${address:?}
+    }
+END
+    fi
+}
+
+# The edge: the Internet reaches sshd, the tunnel and what Gerbil and its Traefik serve; through the tunnel come nodes alone.
+edge_rules() {
+    cat <<END
+        tcp dport { $port, 80, 443 } accept
+        udp dport { ${tunnel_port:?}, 51820, 21820 } accept
+        iifname "${tunnel:?}" ip saddr { $(join_words "$addresses") } accept comment "the home's nodes"
+        iifname { "cni0", "flannel.1" } ip saddr { $(join_words "$cluster_networks") } accept comment "pods and Services"
+    }
+END
+}
+
+firewall_rules() {
+    cat <<'END'
 # Replaces its own table and nothing else: k3s and MetalLB have theirs.
 table inet hearth
 delete table inet hearth
@@ -25,12 +73,9 @@ table inet hearth {
         iifname "lo" accept
         meta l4proto { icmp, ipv6-icmp } accept
         udp dport { 68, 546 } accept
-        tcp dport $port accept
-        tcp dport { 80, 443, 6443 } accept
-        ip saddr { $(join_words "$addresses") } accept comment "the other nodes"
-        ip saddr { $(join_words "$cluster_networks") } accept comment "pods and Services"
 END
-    printf '    }\n}\n'
+    if [[ ${edge:-} == yes ]]; then edge_rules; else node_rules; fi
+    printf '}\n'
 }
 
 sshd_settings() {

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Common to all nodes: packages, host name, kernel settings, no swap, automatic security updates, metrics. Its result is the machine
 # id, by which later steps know the system that was prepared here.
-# Input: hosts, lines of /etc/hosts for all nodes.
+# Input: hosts, lines of /etc/hosts for all nodes; edge, "yes" on the edge, which mounts nothing.
 : "${node:?}" "${hosts:?}"
 
 set_hostname() {
@@ -109,7 +109,9 @@ END
 }
 
 main() {
-    install_packages ca-certificates curl nftables nfs-common open-iscsi unattended-upgrades apparmor
+    install_packages ca-certificates curl nftables unattended-upgrades apparmor
+    # rpcbind and iscsid have no business on a public host.
+    if [[ ${edge:-} != yes ]]; then install_packages nfs-common open-iscsi; fi
     set_hostname
     kernel_settings
     no_swap

@@ -4,7 +4,7 @@
 # Input: step; cluster and machine (see identity.sh); version; role, server or agent; address of this node; config,
 # audit_policy, pod_security and registries, texts of k3s's files; registry_authorities, lines of a file's name and its text
 # in base64; registration, lines of config.yaml that need no restart; source and images (see fetch_images); discard (see
-# claims.sh); kubeconfig of the administrator, for an agent's converge.
+# claims.sh); kubeconfig of the administrator, for an agent's converge; edge, "yes" on the edge, which gets none.
 : "${node:?}" "${step:?}" "${cluster:?}" "${machine?}" "${version:?}" "${role:?}" "${address:?}" "${config:?}"
 : "${audit_policy:?}" "${pod_security:?}" "${registration?}" "${registries?}" "${registry_authorities?}" "${images?}" "${source:?}"
 
@@ -221,6 +221,11 @@ is_ready() {
 converge() {
     renew_in_time
     if is_applied; then
+        return
+    fi
+    if [[ ${edge:-} == yes ]]; then
+        # Draining takes the administrator's rights, which a public host never sees. Its pods live on meanwhile.
+        apply
         return
     fi
     say "k3s or its config differs from what is asked for: the node is drained, switched and uncordoned"

@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# Runs on the first server: waits until a node is Ready in the API, and sets its labels and taints.
+# Runs on the first server: waits until a node is Ready in the API, and sets its labels and taints (create), or takes it out
+# of the API (delete, for the edge alone: nodes of the home leave by leave.sh).
 # Input: member, the node's name; version of k3s; labels, one `key=value` a line; taints, one `key=value:effect` a line.
 : "${member:?}" "${version:?}" "${labels?}" "${taints?}"
 
@@ -52,6 +53,11 @@ applies() {
 }
 
 main() {
+    if [[ $1 == delete ]]; then
+        kubectl delete node "$member" --ignore-not-found --timeout=60s >/dev/null
+        changed "$member is out of the cluster"
+        return
+    fi
     if ! wait_until 300 "$member Ready with $version" is_ready; then
         kubectl get node "$member" -o wide || true
         die "$member is not Ready in the API: see journalctl -u k3s (or k3s-agent) on it, and whether it reaches port 6443 here"

@@ -3,7 +3,7 @@
 # Input: cluster, the name by which this cluster's nodes know it; now, the time here in seconds; address of the node; role,
 # server or agent; version of k3s that it will run, empty if none; ports to be free; virtual, the address that the servers
 # hold among themselves, empty if none; networks, those of pods and Services, separated by a space; unlock, "yes" if the
-# disks are opened in the initramfs; disks and raid (see disks.sh, which stands before this, as identity.sh does).
+# disks are opened in the initramfs; edge, "yes" on the edge; disks and raid (see disks.sh, which stands before this, as identity.sh does).
 : "${cluster:?}" "${now:?}" "${address:?}" "${role:?}" "${version?}" "${ports:?}" "${virtual?}" "${networks:?}" "${unlock?}"
 : "${disks?}" "${raid:?}"
 
@@ -56,6 +56,8 @@ check_kernel() {
 
 check_address() {
     local line
+    # Many a provider's host has its public address at a router before it.
+    [[ ${edge:-} != yes ]] || return 0
     line=$(ip -oneline -4 address show to "$address")
     if [[ -z $line ]]; then
         found fatal "no interface has the address $address" "name in hearth:nodes the address that the machine itself has"
@@ -150,6 +152,10 @@ check_cluster() {
         check_identity
         check_member
         if [[ $role == server ]]; then list_nodes; fi
+        return
+    fi
+    if has_k3s && [[ ${edge:-} == yes ]]; then
+        found fatal "it is the edge of another home" "give each home a host of its own, or reinstall Debian on this one"
         return
     fi
     if has_k3s; then

@@ -52,8 +52,8 @@ const podPrograms: ToolName[] = [
 ];
 const cniPlugins: ToolName[] = ["bridge", "host-local", "loopback", "portmap"];
 
-/** What k3s has in its binary beyond {@link podPrograms}. */
-const podPackages = ["containerd", "ipset", "runc"];
+/** What k3s has in its binary beyond {@link podPrograms}, and what the tunnel to an edge takes. */
+const podPackages = ["containerd", "ipset", "runc", "wireguard-tools"];
 
 /** Where the machines find the releases of k3s. */
 const source = "/opt/k3s";
@@ -167,21 +167,30 @@ export class MachineHome {
 
     /** Adds machines, as their installers leave them. */
     async addMachines(...names: string[]): Promise<void> {
-        const root = await debianRoot(this.runPods ? podPackages : []);
+        const first = 10 + this.machines.length + 1;
+        const added = await Promise.all(
+            names.map((name, index) => this.createMachine(name, this.network, `10.77.0.${first + index}`)),
+        );
+        this.machines.push(...added);
+    }
+
+    /** A machine as its installer leaves it, in this home's network or in another. */
+    async createMachine(name: string, network: Network, address: string): Promise<Machine> {
         const publicKey = readFileSync(`${this.key}.pub`, "utf8");
         const mounts = {
             [source]: join(this.folder, "k3s"),
             "/opt/tools": join(this.folder, "tools"),
             [packages]: packageCache,
+            // wg-quick runs it where the kernel has no WireGuard.
+            ...(this.runPods ? { "/usr/local/bin/wireguard-go": tool("wireguard-go") } : {}),
         };
-        const added = await Promise.all(
-            names.map((name, index) => {
-                const address = `10.77.0.${10 + this.machines.length + index + 1}`;
-                const { network, runPods: containers } = this;
-                return Machine.create({ name, address, network, root, publicKey, mounts, containers });
-            }),
-        );
-        this.machines.push(...added);
+        const root = await this.root();
+        return Machine.create({ name, address, network, root, publicKey, mounts, containers: this.runPods });
+    }
+
+    /** Folder with the Debian root of all machines. */
+    async root(): Promise<string> {
+        return debianRoot(this.runPods ? podPackages : []);
     }
 
     /** Makes the machines what their installers left, and the stack a new one. */
@@ -225,6 +234,7 @@ export class MachineHome {
             readonly release?: { version: string; sha256: string };
             readonly registries?: Readonly<Record<string, { readonly mirrors: readonly string[] }>>;
             readonly discard?: readonly string[];
+            readonly edge?: Readonly<Record<string, unknown>>;
         } = {},
     ): void {
         this.stack.configure({

@@ -15,11 +15,16 @@ export class Network {
     /** Name of the namespace in which programs reach the machines. */
     readonly namespace = `hearth-${randomBytes(3).toString("hex")}`;
     /** IPv4 address of the bridge, at which the machines reach what runs there. */
-    readonly address = "10.77.0.1";
+    readonly address: string;
     private readonly machines = new Set<string>();
 
-    /** Sets up the bridge. */
-    constructor() {
+    /**
+     * Sets up the bridge.
+     *
+     * @param prefix first three numbers of its addresses
+     */
+    constructor(prefix = "10.77.0") {
+        this.address = `${prefix}.1`;
         ip("netns", "add", this.namespace);
         ip("-n", this.namespace, "link", "set", "lo", "up");
         ip("-n", this.namespace, "link", "add", "bridge", "type", "bridge");
@@ -35,7 +40,7 @@ export class Network {
     /**
      * Cables a machine to the bridge.
      *
-     * @param address IPv4 address in 10.77.0.0/24
+     * @param address IPv4 address in the network
      * @returns path of the machine's network namespace
      */
     attach(machine: string, address: string): string {
@@ -58,6 +63,36 @@ export class Network {
         ip("-n", this.namespace, "link", "delete", `v-${machine}`);
         ip("netns", "delete", `${this.namespace}-${machine}`);
         this.machines.delete(machine);
+    }
+
+    /**
+     * Has the bridge be the router of a home, behind its provider's NAT: what is in here reaches another network with the
+     * router's address there, and nothing in that network reaches what is in here.
+     *
+     * @param other the provider's network
+     * @param address the router's address there
+     * @param root folder with a Debian root that has nftables
+     */
+    route(other: Network, address: string, root: string): void {
+        const cable = ["type", "veth", "peer", "name", "v-router", "netns", other.namespace];
+        ip("-n", this.namespace, "link", "add", "wan", ...cable);
+        ip("-n", other.namespace, "link", "set", "v-router", "master", "bridge", "up");
+        ip("-n", this.namespace, "address", "add", `${address}/24`, "dev", "wan");
+        ip("-n", this.namespace, "link", "set", "wan", "up");
+        const inside = (input: string, ...args: string[]) =>
+            execFileSync("nsenter", [`--net=/run/netns/${this.namespace}`, ...args], { input, stdio: "pipe" });
+        inside("", "sysctl", "--quiet", "--write", "net.ipv4.ip_forward=1");
+        const rules = `table ip router {
+            chain forward {
+                type filter hook forward priority filter; policy accept;
+                iifname "wan" ct state new drop
+            }
+            chain postrouting {
+                type nat hook postrouting priority srcnat;
+                oifname "wan" masquerade
+            }
+        }`;
+        inside(rules, "chroot", root, "nft", "--file", "-");
     }
 
     /** Has an address beside that of the bridge, as some other machine would. */

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { nodesSchema } from "../../../config/nodes";
 import type { Interview } from "../../../hack/new-stack/interview";
-import { askNodes } from "../../../hack/new-stack/nodes";
+import { askEdge, askNodes } from "../../../hack/new-stack/nodes";
 import type { StackFile } from "../../../hack/new-stack/stack-file";
 import { Failure } from "../../../lib/failure";
 import { privateKey, publicKey } from "../keys";
@@ -20,7 +20,10 @@ afterEach(() => {
 });
 
 /** Answers in turn; what was asked, told, and kept. */
-async function answered(answers: readonly string[], { same = true, had = {} as Record<string, unknown> } = {}) {
+async function answered(
+    answers: readonly string[],
+    { same = true, had = {} as Record<string, unknown>, ask = askNodes } = {},
+) {
     const kept: Record<string, unknown> = { ...had };
     const encrypted: Record<string, string> = {};
     const told: string[] = [];
@@ -41,7 +44,7 @@ async function answered(answers: readonly string[], { same = true, had = {} as R
         told.push(question);
         return same;
     };
-    await askNodes({
+    await ask({
         person: { text, secret: text, confirm, tell: (line) => told.push(line) },
         file: {
             at: (path: readonly string[]) => kept[path.join(".")],
@@ -122,4 +125,26 @@ test("several servers need an address that outlives each of them", async () => {
     expect(kept).toMatchObject({ "api.address": "10.0.0.9", "api.virtual": true });
     const named = await answered([...servers, "", "api.home.arpa"], { had });
     expect(named.kept).toMatchObject({ "api.address": "api.home.arpa", "api.virtual": false });
+});
+
+describe("the way in", () => {
+    test("nothing is stored for a home whose router forwards ports, or that nobody reaches", async () => {
+        expect((await answered([""], { ask: askEdge })).kept).toEqual({});
+    });
+
+    test("an edge is stored with its host key, once somebody has compared it", async () => {
+        const { kept, told } = await answered(["not a host", "203.0.113.10", "root"], { ask: askEdge });
+        expect(kept["edge"]).toEqual({
+            ...{ address: "203.0.113.10", user: "root" },
+            hostKey: `${publicKey} 203.0.113.10`,
+        });
+        expect(told).toContainEqual(expect.stringContaining("SHA256:of-203.0.113.10"));
+    });
+
+    test("an edge with another fingerprint is left out, and one that is set is not prompted for", async () => {
+        const another = await answered(["203.0.113.10", "root"], { ask: askEdge, same: false });
+        expect(another.kept).toEqual({});
+        const had = { edge: { address: "203.0.113.10" } };
+        expect((await answered([], { ask: askEdge, had })).kept).toEqual(had);
+    });
 });

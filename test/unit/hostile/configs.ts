@@ -89,6 +89,10 @@ export const configs = {
             jumpHost: { address: "jump.example.com", port: 22, user: "admin", hostKey: publicKey },
         },
         api: { address: "api.example.com", virtual: false },
+        edge: {
+            ...{ name: "edge", address: "edge.example.com", port: 22, user: "admin", hostKey: publicKey },
+            ...{ tunnel: "10.199.99.1", tunnelPort: 51822 },
+        },
         k3s: {
             source: "https://releases.example.com/k3s",
             clusterCidr: "10.52.0.0/16",

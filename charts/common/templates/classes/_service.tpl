@@ -43,8 +43,9 @@ spec:
 {{/* A second Service with the ports that say `lan: true`: at an address of the home's network. */}}
 {{- define "common.service.lan" -}}
 {{- $ports := dict -}}
+{{- $onEdge := include "common.onEdge" . -}}
 {{- range $port, $value := include "common.servicePorts" . | fromYaml -}}
-  {{- if $value.lan -}}{{- $_ := set $ports $port $value -}}{{- end -}}
+  {{- if and $value.lan (not $onEdge) -}}{{- $_ := set $ports $port $value -}}{{- end -}}
 {{- end -}}
 {{- if $ports -}}
 apiVersion: v1

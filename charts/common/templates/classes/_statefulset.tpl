@@ -9,6 +9,11 @@ metadata:
   namespace: {{ .root.Release.Namespace }}
   labels:
     {{- include "common.labels" . | nindent 4 }}
+  {{- if include "common.onEdge" . }}
+  annotations:
+    {{- /* An edge that is lost costs the way in alone: the Application stays Healthy, and TunnelDown fires. */}}
+    argocd.argoproj.io/ignore-healthcheck: "true"
+  {{- end }}
 spec:
   replicas: {{ .workload.replicas }}
   revisionHistoryLimit: 3

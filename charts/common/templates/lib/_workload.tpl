@@ -47,6 +47,37 @@ A workload with all defaults filled in: the library's, then the chart's, then it
 {{- if not $workload.plain -}}
   {{- include "common.workload.check" . -}}
 {{- end -}}
+{{- if include "common.onEdge" . -}}
+  {{- include "common.workload.onEdge" . -}}
+{{- end -}}
+{{- end -}}
+
+{{/* "true" where a workload runs on the edge. Takes (root, workload). */}}
+{{- define "common.onEdge" -}}
+{{- if and .workload.edge .root.Values.common.global.edge -}}true{{- end -}}
+{{- end -}}
+
+{{/*
+Moves a workload to the edge, a host on the Internet that can be lost or taken over: it has no volume that could be lost,
+nothing that would be copied with the home's credentials, and no address of the home's network. Takes (root, name, workload).
+*/}}
+{{- define "common.workload.onEdge" -}}
+{{- $_ := set .workload "nodeSelector" (merge (dict "hearth/edge" "true") (.workload.nodeSelector | default dict)) -}}
+{{- $toleration := dict "key" "hearth/edge" "operator" "Exists" "effect" "NoSchedule" -}}
+{{- $_ := set .workload "tolerations" (append (.workload.tolerations | default list) $toleration) -}}
+{{- range $volume, $spec := .workload.volumes -}}
+  {{- with $spec.claim -}}
+    {{- $_ := set $spec "empty" (dict "sizeLimit" .size) -}}
+    {{- $_ := unset $spec "claim" -}}
+  {{- end -}}
+{{- end -}}
+{{- range $container := prepend (values (.workload.sidecars | default dict)) .workload -}}
+  {{- range $port, $spec := $container.ports -}}
+    {{- if and (kindIs "map" $spec) $spec.lan -}}
+      {{- $_ := set $spec "hostPort" ($spec.servicePort | default $spec.port) -}}
+    {{- end -}}
+  {{- end -}}
+{{- end -}}
 {{- end -}}
 
 {{/*

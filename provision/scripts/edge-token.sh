@@ -1,0 +1,28 @@
+# shellcheck shell=bash
+# Runs on the first server: a token with which the edge joins once, within a day. The edge does not get the agents' own,
+# which lets in any number of nodes for ever. Its result is the token.
+# Input: member, the edge's name; machine, its machine id.
+: "${member:?}" "${machine:?}"
+
+kubectl() { k3s kubectl --request-timeout=20s "$@"; }
+
+# A host that was reinstalled or replaced is another machine, which k3s takes for an impostor while the node is there. The
+# edge has no volume: nothing is lost with the node.
+forget_former() {
+    local before
+    before=$(kubectl get node "$member" --ignore-not-found -o 'jsonpath={.status.nodeInfo.machineID}')
+    if [[ -n $before && $before != "$machine" ]]; then
+        kubectl delete node "$member" --timeout=60s >/dev/null
+        changed "the cluster's former $member (machine id $before) is forgotten"
+    fi
+}
+
+main() {
+    local token
+    forget_former
+    token=$(k3s token create --ttl 24h --description "hearth: $member joins") ||
+        die "k3s made no token for $member: see journalctl -u k3s on $node"
+    result "$token"
+}
+
+main "$@" </dev/null

@@ -1,0 +1,46 @@
+import { createSocket } from "node:dgram";
+import type { AddressInfo } from "node:net";
+import { askRouter, externalAddress, judgeWayIn } from "../../../hack/way-in";
+
+const outside = "203.0.113.7";
+
+test.each([
+    ["100.72.3.4", "the provider's NAT (CGNAT): the router has 100.72.3.4"],
+    ["192.168.0.2", "the provider's NAT (CGNAT): the router has 192.168.0.2"],
+    ["198.51.100.9", "the provider's NAT (CGNAT): the router has 198.51.100.9, and the Internet sees 203.0.113.7"],
+])("a router with the address %s is behind its provider's NAT", (router, found) => {
+    const judged = judgeWayIn({ outside, router, answers: false });
+
+    expect(judged.found).toContain(found);
+    expect(judged.remedy).toContain("hearth:edge");
+});
+
+test("a router that has the home's public address does not forward", () => {
+    const judged = judgeWayIn({ outside, router: outside, answers: false });
+
+    expect(judged.found).toContain("nothing answers at port 443 of 203.0.113.7");
+    expect(judged.remedy).toMatch(/^forward the ports/);
+});
+
+test("where the router does not say its address, the remedy is how to tell the two apart", () => {
+    expect(judgeWayIn({ outside, router: undefined, answers: false }).remedy).toContain("compare 203.0.113.7");
+});
+
+test("what answers is well, and a home that is offline is said to be", () => {
+    expect(judgeWayIn({ outside, router: "100.72.3.4", answers: true })).toMatchObject({ good: true });
+    expect(judgeWayIn({ outside: undefined, router: undefined, answers: false }).found).toContain("no server");
+});
+
+test("the router's address comes from its answer by NAT-PMP, and a refusal is none", async () => {
+    const answer = Buffer.from([0, 128, 0, 0, 0, 0, 0, 9, 100, 72, 3, 4]);
+    const router = createSocket("udp4", (question, { port, address }) => {
+        expect([...question]).toEqual([0, 0]);
+        router.send(answer, port, address);
+    });
+    await new Promise<void>((resolve) => router.bind(0, "127.0.0.1", resolve));
+
+    expect(await askRouter("127.0.0.1", (router.address() as AddressInfo).port)).toBe("100.72.3.4");
+    expect(externalAddress(Buffer.from([0, 128, 0, 2, 0, 0, 0, 9, 0, 0, 0, 0]))).toBeUndefined();
+    expect(externalAddress(Buffer.alloc(2))).toBeUndefined();
+    router.close();
+});
