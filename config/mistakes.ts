@@ -1,4 +1,3 @@
-import { inspect } from "node:util";
 import { closest, distance } from "fastest-levenshtein";
 import { z } from "zod";
 import { shortened, visible } from "../lib/characters";
@@ -69,13 +68,12 @@ function describe(value: unknown, secrecy: ReturnType<typeof secrecyOf>): string
     if (typeof value === "string") {
         return quoted(value);
     }
-    const options = { depth: 1, maxArrayLength: 5, maxStringLength: 50, breakLength: Number.POSITIVE_INFINITY };
-    const text = inspect(value, options);
-    return typeof value === "object"
-        ? looksSecret(text)
-            ? "a secret"
-            : visible(shortened(text))
-        : `the ${typeof value} ${visible(text)}`;
+    // Of a structure, only the kind: anybody may have put a password into it.
+    if (typeof value === "object") {
+        const isEmpty = Object.keys(value).length === 0;
+        return Array.isArray(value) ? (isEmpty ? "[]" : "a list") : isEmpty ? "{}" : "an object";
+    }
+    return `the ${typeof value} ${visible(String(value))}`;
 }
 
 /** The keys that are accepted beside a misspelled one. */
@@ -148,6 +146,9 @@ export function findMistakes(schema: z.ZodType, document: unknown, described: De
         }
         if (issue.code === "custom" && issue.params?.["sentence"] === true) {
             return [{ keys: issue.path, message: issue.message }];
+        }
+        if (issue.code === "invalid_key") {
+            return [{ keys: issue.path, message: `unknown ${path(issue.path)}: expected ${expected(issue)}` }];
         }
         const value = valueAt(document, issue.path);
         const unquoted = ["number", "boolean"].includes(typeof value) && /string/.test(Object(issue).expected ?? "");

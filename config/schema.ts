@@ -26,7 +26,7 @@ import {
     storageSchema,
 } from "./nodes";
 import { configPath } from "./secrets";
-import { absolutePath, httpUrl, isNoProperty, lineOf, matching, textOf } from "./text";
+import { absolutePath, httpUrl, isNoProperty, lineOf, matching, repositoryUrl, textOf } from "./text";
 
 /** A DNS name of two labels or more; the last one of an address is a number. */
 const domainName = /^(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+(?!\d+$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
@@ -42,6 +42,9 @@ const dnsProviders = ["cloudflare", "digitalocean"] as const;
 
 /** Domains without an owner, for which no public CA signs: RFC 6761, RFC 6762, RFC 8375, ICANN's .internal. */
 const privateDomain = /(^|\.)(home\.arpa|internal|local|localhost|test|example|invalid|onion|lan|home|corp)$/;
+
+/** Domains that devices never ask a DNS server for: RFC 6761, RFC 6762, RFC 7686. */
+const unservedDomain = /\.(local|localhost|onion|invalid)$/;
 
 const addressRange = 'an IPv4 range as "192.168.1.240-192.168.1.250" or a CIDR as "192.168.1.240/28"';
 
@@ -215,7 +218,8 @@ function checkAddresses({ value, issues }: z.core.ParsePayload<unknown>): void {
         .map(([path, address]) => ({ path, address: address === "localhost" ? "127.0.0.1" : String(address) }))
         .filter(({ address }) => isIPv4(address));
     for (const { path, address } of known) {
-        const network = specialNetworkOf(address);
+        const own = [...clusterOwn].find(([, { range }]) => path[0] !== "nodes" && contains(range, address));
+        const network = own ? `${own[1].cidr}, which is hearth:k3s.${own[0]}` : specialNetworkOf(address);
         if (network !== undefined) {
             expect(path, `an address of the home, outside ${network}`);
         }
@@ -387,7 +391,11 @@ function checkGitea({ value, issues }: z.core.ParsePayload<unknown>): void {
  */
 export const settingFields = z.strictObject({
     /** The home's DNS domain: every service is at <service>.<domain>. */
-    domain: matching(domainName, 'a lower-case DNS name, for instance "home.example.com"'),
+    domain: matching(domainName, 'a lower-case DNS name, for instance "home.example.com"').refine(
+        (domain) => !unservedDomain.test(domain),
+        'a domain that devices ask the home\'s DNS server for, for instance "home.arpa": they ask each other for .local (mDNS), ' +
+            "themselves for .localhost, and nobody for .onion and .invalid",
+    ),
     /** The cluster's folder under clusters/. */
     cluster: matching(dnsLabel, 'the name of a folder under clusters/, for instance "home"').default("home"),
     /** An existing cluster: a path to a kubeconfig, relative to Pulumi.yaml, or the contents of one (as a secret). */
@@ -416,7 +424,7 @@ export const settingFields = z.strictObject({
     repository: z
         .strictObject({
             /** HTTP(S) URL of an existing repository, as Argo CD reaches it; without it, the home has its own Gitea. */
-            url: httpUrl.optional(),
+            url: repositoryUrl.optional(),
             /** The branch to follow. */
             revision: branchName.default("main"),
         })

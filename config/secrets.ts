@@ -24,6 +24,17 @@ export const secretPaths: readonly (readonly string[])[] = [
     ["storage", "passphrase"],
 ];
 
+/** Paths of accounts, in whose place people write the password that stands beside them: not shown, though not secret. */
+export const accountPaths: readonly (readonly string[])[] = [
+    ["backup", "rest", "user"],
+    ["backup", "s3", "accessKey"],
+    ["backup", "second", "rest", "user"],
+    ["backup", "second", "s3", "accessKey"],
+    ["gitea", "administrator"],
+    ["k3s", "snapshots", "s3", "accessKey"],
+    ["registries", "*", "username"],
+];
+
 /** A path as strings, without the project's namespace at its first key. */
 const plainKeys = (path: readonly PropertyKey[]) =>
     path.map((key, index) => (index === 0 ? String(key).replace(/^hearth:/, "") : String(key)));

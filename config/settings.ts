@@ -1,12 +1,12 @@
 import { existsSync } from "node:fs";
 import * as pulumi from "@pulumi/pulumi";
-import { z } from "zod";
 import { Failure } from "../lib/failure";
 import { isKubeconfigContents, KubeconfigError, kubeconfigPath, readKubeconfig } from "./kubeconfig";
 import { findMistakes } from "./mistakes";
-import { resolveSettings, type Settings, settingFields, settingsSchema } from "./schema";
-import { configPath, secrecyOf, secretPaths, setCommand } from "./secrets";
+import { resolveSettings, type Settings, settingsSchema } from "./schema";
+import { accountPaths, configPath, secrecyOf, secretPaths, setCommand } from "./secrets";
 import { plainSecrets, readStackFile, stackFileName } from "./stack-file";
+import { settingWarnings } from "./warnings";
 
 export type { Settings } from "./schema";
 
@@ -22,18 +22,10 @@ export interface RawConfig {
     readonly encrypted?: readonly (readonly PropertyKey[])[];
 }
 
-/** Reports whether a setting is a string: JSON in it stays a string, for instance a kubeconfig. */
-function isText(key: string): boolean {
-    let field: unknown = Reflect.get(settingFields.shape, key);
-    while (field instanceof z.ZodOptional || field instanceof z.ZodDefault) {
-        field = field.unwrap();
-    }
-    return field instanceof z.ZodString;
-}
-
 /** Pulumi passes structured values as JSON and plain ones unchanged; only maps and lists are structured here. */
 export function parseValue(key: string, text: string): unknown {
-    if (isText(key) || !/^\s*[[{]/.test(text)) {
+    // A kubeconfig as JSON stays a string.
+    if (key === "kubeconfig" || !/^\s*[[{]/.test(text)) {
         return text;
     }
     try {
@@ -44,7 +36,7 @@ export function parseValue(key: string, text: string): unknown {
 }
 
 /** Describes a stack's config to {@link findMistakes}. */
-export const configDescribed = { path: configPath, secrets: secretPaths };
+export const configDescribed = { path: configPath, secrets: [...secretPaths, ...accountPaths] };
 
 /**
  * Validates a stack's config.
@@ -56,7 +48,7 @@ export function parseSettings(raw: RawConfig): Settings {
     const encrypted = raw.encrypted ?? [...raw.secretKeys].map((key) => [key]);
     const mistakes = findMistakes(settingsSchema, config, {
         path: configPath,
-        secrets: [...secretPaths, ...encrypted],
+        secrets: [...configDescribed.secrets, ...encrypted],
     });
     const [first] = mistakes;
     if (first !== undefined) {
@@ -152,6 +144,9 @@ export function loadSettings(): Settings {
     const settings = parseSettings({ stack, values, secretKeys, encrypted });
     const given = Object.fromEntries(Object.entries(values).map(([key, text]) => [key, parseValue(key, text)]));
     checkEncryption(stack, given, (path) => secrecyOf(path, encrypted) === "secret");
+    for (const warning of settingWarnings(settings)) {
+        void pulumi.log.warn(warning);
+    }
     // A path is relative to Pulumi.yaml, which is in the program's working directory.
     const { kubeconfig, context } = settings;
     return kubeconfig === undefined ? settings : { ...settings, kubeconfig: resolveKubeconfig(kubeconfig, context) };

@@ -39,6 +39,23 @@ const url = 'a URL that starts with "https://" or "http://", without an account,
 /** A URL of HTTP or HTTPS. */
 export const httpUrl = z.string(url).refine(isHttpUrl, url);
 
+const repositoryForm =
+    "the URL by which the repository is cloned, without the pages of it that a browser shows: " +
+    '"https://git.example.com/home/hearth.git"';
+
+/** Parts of a path below a repository's own, in the web pages of Gitea, GitHub and GitLab. */
+const pages =
+    /^(-|tree|blob|blame|raw|src|commits?|branches|pulls?|merge_requests|issues|releases|archive|settings|actions|wiki)$/;
+
+/** A URL by which Git clones. */
+export const repositoryUrl = httpUrl.refine((text) => {
+    if (!isHttpUrl(text)) {
+        return true; // Refused already.
+    }
+    const [, ...parts] = new URL(text).pathname.split("/");
+    return parts[0] !== "" && (text.endsWith(".git") || !parts.slice(2).some((part) => pages.test(part)));
+}, repositoryForm);
+
 const path = 'an absolute path without spaces and "..", for instance "/export/media"';
 
 /** An absolute path. */

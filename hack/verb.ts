@@ -31,6 +31,15 @@ export interface VerbDefinition<T> {
 /** A verb as the main program calls it: by its name, with the rest of the command line. */
 export type Verb = (name: string, args: readonly string[]) => Promise<number>;
 
+/** Takes the last value of an option that is given several times, as other programs do; yargs makes a list of them. */
+function lastOfEach(parsed: Record<string, unknown>, lists: readonly string[]): void {
+    for (const [name, value] of Object.entries(parsed)) {
+        if (Array.isArray(value) && !["_", "--", ...lists].includes(name)) {
+            parsed[name] = value.at(-1);
+        }
+    }
+}
+
 /**
  * Defines a verb: strict about misspelled options, with help, and with completions for the shell.
  *
@@ -38,6 +47,12 @@ export type Verb = (name: string, args: readonly string[]) => Promise<number>;
  */
 export function defineVerb<T>(definition: VerbDefinition<T>): Verb {
     const { parameters = "", describe, candidates, options, examples = [], run } = definition;
+    const declared = (parser: Argv) => {
+        const own = options(parser);
+        // yargs has this, and its types leave it out.
+        const { array }: { readonly array: readonly string[] } = Reflect.get(own, "getOptions").call(own);
+        return own.middleware((parsed) => lastOfEach(parsed, array), true);
+    };
     const complete: FallbackCompletionFunction = (current, { _: words }, useDefaults, done) => {
         if (["--stack", "-s"].includes(process.argv.at(-2) ?? "")) {
             done(stackNames());
@@ -57,9 +72,7 @@ export function defineVerb<T>(definition: VerbDefinition<T>): Verb {
         const completing = flag === "--get-yargs-completions";
         await yargs(completing ? [flag, name, ...words] : args)
             .scriptName(`hack/${name}`)
-            // Of an option that is given twice, the last one counts, as everywhere.
-            .parserConfiguration({ "duplicate-arguments-array": false })
-            .command(`${completing ? name : "$0"} ${parameters}`.trim(), describe, options, async (parsed) => {
+            .command(`${completing ? name : "$0"} ${parameters}`.trim(), describe, declared, async (parsed) => {
                 exitCode = await run(parsed);
             })
             .example(examples.map((each) => [...each]))

@@ -212,7 +212,7 @@ describe("kind 1: a secret in plain text, on the screen or changed", () => {
         ["a switch", k3s({ embeddedRegistry: "on" }), /k3s\.embeddedRegistry: got "on", expected/],
         ["a bucket's region", k3s({ snapshots: { s3: { region: 5 } } }), /s3\.region: got the number 5, expected/],
         ["a mirror", registry({ mirrors: ["mirror.example.com"] }), /mirrors\[0\]: got "mirror\.example\.com"/],
-        ["a port", { ...machines, gitea: { administrator: "a b" } }, /gitea\.administrator: got "a b", expected/],
+        ["a webhook", { ...machines, gitea: { webhook: "a b" } }, /gitea\.webhook: got "a b", expected/],
     ])("%s beside a secret is judged by its value", (_, config, message) => {
         // Pulumi tells of the whole setting that something in it is encrypted; the stack's file, what.
         const encrypted = [["k3s", "snapshots", "s3", "secretKey"]];
@@ -230,6 +230,22 @@ describe("kind 1: a secret in plain text, on the screen or changed", () => {
         const message = messageOf(() => parseSettings({ ...rawConfig(config), encrypted: [["domain"]] }));
         expect(message).toContain(`${found}, expected`);
         expect(message).not.toContain(canary);
+    });
+
+    const word = "hunter2 is my dog";
+    test.each<[string, object]>([
+        ["as an argument of k3s that the program sets", k3s({ server: { token: word } })],
+        ["as a key that is misspelled", { ...machines, gitea: { pasword: word } }],
+        ["for the name of the account", { ...machines, gitea: { administrator: word } }],
+        ["for the name of an account of a registry", registry({ username: `${word}\n` })],
+        ["in a map in the place of a text", { ...machines, domain: { passphrase: word } }],
+        ["in a map in the place of a list", { ...machines, nodes: { name: "a", become: word } }],
+        ["in a list in the place of a map", { ...machines, nfs: ["nas", word] }],
+        ["in an entry of a list", { ...machines, discard: [{ claim: word }] }],
+    ])("a password of plain words, written %s, is not repeated", (_, config) => {
+        const message = messageOf(() => parseSettings(rawConfig(config)));
+        expect(message).toMatch(/in the config of stack home/);
+        expect(message).not.toContain("hunter2");
     });
 
     test("the path of a kubeconfig is no secret", () => {

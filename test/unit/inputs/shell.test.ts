@@ -5,7 +5,7 @@ import { join, resolve } from "node:path";
 import { capture } from "../../../hack/capture";
 import { byNamespace, isHook, parseManifests } from "../../../hack/manifests";
 import { withPrivateFile } from "../../../hack/private-file";
-import type { Verb } from "../../../hack/verb";
+import { defineVerb, type Verb } from "../../../hack/verb";
 import { describe as describeError, Failure } from "../../../lib/failure";
 import { temporaryFolder } from "../../../lib/temporary-folder";
 
@@ -54,7 +54,7 @@ const verbs = readdirSync(join(root, "hack/verbs")).map((file) => file.replace(/
 /** Arguments that a verb cannot do without. */
 const required: Readonly<Record<string, string>> = {
     ...{ install: "jellyfin", uninstall: "jellyfin", template: "jellyfin", restore: "jellyfin" },
-    ...{ reboot: "a", unlock: "a", "forget-node": "a", "preview-comment": "main" },
+    ...{ reboot: "a", unlock: "a", "forget-node": "a", "preview-comment": "main", "what-if": "--upgrade" },
 };
 const withStack = verbs.filter(
     // The doctor reports it among its findings.
@@ -71,6 +71,22 @@ describe("kind 7: command lines as scripts and people write them", () => {
         );
         await called("--stack=").toThrow(/invalid --stack: got "", expected the name of a stack: home, sandbox/);
         await called("-s", "../../etc/passwd").toThrow(/invalid --stack: got "\.\.\/\.\.\/etc\/passwd"/);
+    });
+
+    test("an option that may be repeated keeps all of its values", async () => {
+        const seen: unknown[] = [];
+        const verb = defineVerb({
+            describe: "x",
+            options: (parser) =>
+                parser.options({
+                    node: { type: "string", array: true, nargs: 1 },
+                    at: { type: "string", requiresArg: true },
+                    port: { type: "number" },
+                }),
+            run: async ({ node, at, port }) => seen.push(node, at, port),
+        });
+        await verb("x", ["--node", "a", "--at", "1", "--node", "b", "--at", "2", "--port", "3", "--port", "4"]);
+        expect(seen).toEqual([["a", "b"], "2", 4]);
     });
 
     test("a path that the shell completed is answered with the chart's name", async () => {

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { contains, formatIPv4, ipv4, overlap, parseRange } from "../../../config/networks";
 import { parseSettings } from "../../../config/settings";
+import { settingWarnings } from "../../../config/warnings";
 import { configs, rawConfig } from "../hostile/configs";
 
 const existing = configs["a cluster that is there"];
@@ -93,6 +94,31 @@ describe("kind 4: a value that is valid, and wrong for this home", () => {
             { ...existing, repository: { url: "https://git.example.com/home/hearth.git/" } },
             /a slash at its end/,
         ],
+        ...["home.local", "nas.localhost", "home.invalid", "abcdefghij.onion"].map(
+            (domain): [string, object, RegExp] => [
+                `the domain ${domain}, which devices ask no DNS server for`,
+                { ...existing, domain },
+                /hearth:domain: .*a domain that devices ask the home's DNS server for/,
+            ],
+        ),
+        ...[
+            "https://github.com/me/hearth/tree/main",
+            "https://github.com/me/hearth/blob/main/README.md",
+            "https://git.example.com/me/hearth/src/branch/main",
+            "https://gitlab.com/group/sub/hearth/-/tree/main",
+            "https://github.com/me/hearth/pull/7",
+            "https://github.com/me/hearth/settings",
+            "https://github.com",
+        ].map((url): [string, object, RegExp] => [
+            `the web page ${url} as repository`,
+            { ...existing, repository: { url } },
+            /hearth:repository\.url: .*by which the repository is cloned, without the pages/,
+        ]),
+        [
+            "a NAS in the pods' network",
+            { ...existing, nfs: { server: "10.42.0.5", path: "/export" } },
+            /hearth:nfs\.server: .*outside 10\.42\.0\.0\/16, which is hearth:k3s\.clusterCidr/,
+        ],
         [
             "a numeric serial (B10)",
             {
@@ -110,6 +136,43 @@ describe("kind 4: a value that is valid, and wrong for this home", () => {
         ],
     ])("%s", (_, config, message) => {
         expect(messageOf(config)).toMatch(message);
+    });
+
+    test.each([
+        "https://github.com/me/hearth",
+        "https://git.example.com/tree/hearth.git",
+        "https://gitlab.com/group/sub/project",
+        "https://example.com/git/me/settings.git",
+        "http://nas:3000/hearth.git",
+    ])("the repository %s is accepted", (url) => {
+        expect(messageOf({ ...existing, repository: { url } })).toBeUndefined();
+    });
+
+    describe("a valid setting that is wrong in most homes is warned of", () => {
+        const warnings = (config: object) => settingWarnings(parseSettings(rawConfig(config))).join("\n");
+
+        test.each([
+            ["192.168.1.1-192.168.1.20", "192.168.1.1"],
+            ["192.168.1.240/28", "192.168.1.254"],
+            ["10.0.0.200-10.0.0.254", "10.0.0.254"],
+        ])("the pool %s, which has the address of most routers", (range, router) => {
+            expect(warnings(pool(range))).toContain(
+                `hearth:loadBalancer.addresses has ${router}, which is the router's`,
+            );
+        });
+
+        test("but not where the pool leaves it out, or the router is known", () => {
+            expect(warnings(pool("192.168.1.240-192.168.1.250"))).not.toContain("router");
+            const { unlock } = built.nodes[0];
+            expect(unlock.gateway).toBe("192.168.1.1");
+            expect(warnings({ ...built, loadBalancer: { addresses: ["192.168.1.240/28"] } })).not.toContain("router");
+        });
+
+        test("an example's domain or e-mail address for Let's Encrypt", () => {
+            expect(warnings(existing)).toMatch(/letsencrypt: home\.example\.com is an example's/);
+            const { letsencrypt: _, ...others } = existing;
+            expect(warnings(others)).not.toContain("letsencrypt");
+        });
     });
 
     test.each(["192.168.1.240-192.168.1.250", "192.168.1.240/28", "192.168.1.7/32", "192.168.1.128/25"])(
