@@ -4,7 +4,7 @@ import type { Settings } from "./schema";
 /** Last numbers of the addresses that routers have in most homes. */
 const routers = [1, 254];
 
-/** Addresses in a pool that are the router's in most homes of a /24 network; none where the router is known. */
+/** Addresses in a pool that routers have in most homes with a /24 network; none in a network whose router is known. */
 function likelyRouters({ loadBalancer, nodes = [] }: Pick<Settings, "loadBalancer" | "nodes">): string[] {
     const known = nodes.flatMap(({ unlock }) => unlock?.gateway ?? []);
     const networkOf = (address: string) => address.replace(/\.\d+$/, "");
@@ -20,23 +20,10 @@ function likelyRouters({ loadBalancer, nodes = [] }: Pick<Settings, "loadBalance
 }
 
 /** Doubts about valid settings that are wrong in most homes, as sentences. */
-export function settingWarnings(
-    settings: Pick<Settings, "domain" | "letsencrypt" | "loadBalancer" | "nodes">,
-): string[] {
-    const example = [settings.domain, ...(settings.letsencrypt ? [settings.letsencrypt.email] : [])].find((each) =>
-        /(^|[.@])example\.(com|net|org)$/.test(each),
+export function settingWarnings(settings: Pick<Settings, "loadBalancer" | "nodes">): string[] {
+    return likelyRouters(settings).map(
+        (address) =>
+            `hearth:loadBalancer.addresses has ${address}, the router's address in most homes: if it is in this one, take it out of ` +
+            "the range, since a Service with that address cuts the home off",
     );
-    return [
-        ...likelyRouters(settings).map(
-            (address) =>
-                `hearth:loadBalancer.addresses has ${address}, which is the router's address in most homes: if it is here, take it out ` +
-                "of the range, since the home loses its Internet access once a Service gets it",
-        ),
-        ...(settings.letsencrypt && example !== undefined
-            ? [
-                  `hearth:letsencrypt: ${example} is an example's: Let's Encrypt signs for domains of your own, with an e-mail ` +
-                      "address of yours",
-              ]
-            : []),
-    ];
 }

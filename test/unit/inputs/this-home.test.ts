@@ -157,7 +157,7 @@ describe("kind 4: a value that is valid, and wrong for this home", () => {
             ["10.0.0.200-10.0.0.254", "10.0.0.254"],
         ])("the pool %s, which has the address of most routers", (range, router) => {
             expect(warnings(pool(range))).toContain(
-                `hearth:loadBalancer.addresses has ${router}, which is the router's`,
+                `hearth:loadBalancer.addresses has ${router}, the router's address`,
             );
         });
 
@@ -166,12 +166,6 @@ describe("kind 4: a value that is valid, and wrong for this home", () => {
             const { unlock } = built.nodes[0];
             expect(unlock.gateway).toBe("192.168.1.1");
             expect(warnings({ ...built, loadBalancer: { addresses: ["192.168.1.240/28"] } })).not.toContain("router");
-        });
-
-        test("an example's domain or e-mail address for Let's Encrypt", () => {
-            expect(warnings(existing)).toMatch(/letsencrypt: home\.example\.com is an example's/);
-            const { letsencrypt: _, ...others } = existing;
-            expect(warnings(others)).not.toContain("letsencrypt");
         });
     });
 
