@@ -9,7 +9,7 @@ const patience = 3_000;
 /** Networks whose addresses the Internet does not reach: RFC 6598 (a carrier's NAT), RFC 1918. */
 const behindNat = /^(100\.(6[4-9]|[7-9]\d|1[01]\d|12[0-7])|10|172\.(1[6-9]|2\d|3[01])|192\.168)\./;
 
-/** What was seen of the way from the Internet to the home. */
+/** Observations of the way from the Internet to the home. */
 export interface WayIn {
     /** Address of the home as a server on the Internet sees it; undefined without an answer. */
     readonly outside: string | undefined;
