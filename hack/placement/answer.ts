@@ -269,7 +269,7 @@ export async function askUpgrade(model: Model, home: Home): Promise<NodeAnswer[]
         const left = recreated(now.pods)
             .filter((pod) => !placed.has(keyOf(pod)))
             .map(({ metadata, spec: { nodeName, ...rest } }) => ({ metadata, spec: rest }));
-        await model.place(left);
+        await model.settle(left);
         const running = new Set(model.pods.map(keyOf));
         waiting = left.filter((pod) => !running.has(keyOf(pod)));
     }

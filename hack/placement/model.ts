@@ -25,6 +25,14 @@ interface LivePod extends Pod {
     };
 }
 
+interface PodList {
+    readonly items: readonly LivePod[];
+    readonly metadata: { readonly remainingItemCount?: number };
+}
+
+/** Label of pods that were given to the scheduler, so that they are listed alone. */
+const round = "hearth/what-if";
+
 /** Annotation by which the scheduler asks a provisioner for a volume. */
 const selectedNode = "volume.kubernetes.io/selected-node";
 
@@ -114,6 +122,7 @@ export class Model {
     /** Pods that have a node, by key. */
     readonly #pods = new Map<string, Pod>();
     readonly #ordered: ReadonlySet<string>;
+    #round = 0;
 
     private constructor(
         private readonly plane: ControlPlane,
@@ -156,7 +165,12 @@ export class Model {
     }
 
     async #createPod(pod: Pod, node?: string): Promise<void> {
-        await this.#create(`/api/v1/namespaces/${pod.metadata.namespace}/pods`, podObject(pod, node));
+        const { metadata, spec } = podObject(pod, node);
+        const labels = { ...pod.metadata.labels, ...(node === undefined && { [round]: String(this.#round) }) };
+        await this.#create(`/api/v1/namespaces/${pod.metadata.namespace}/pods`, {
+            metadata: { ...metadata, labels },
+            spec,
+        });
         if (node !== undefined) {
             this.#pods.set(keyOf(pod), { ...pod, spec: { ...pod.spec, nodeName: node } });
         }
@@ -223,7 +237,7 @@ export class Model {
         const placements: Placement[] = [];
         const attempt = async (order: readonly Pod[]) => {
             await this.#reset(before);
-            placements.push(await this.#settle(order));
+            placements.push(await this.settle(order));
         };
         await attempt(pods);
         await attempt(pods.toReversed());
@@ -256,7 +270,7 @@ export class Model {
     }
 
     /** Gives pods to the scheduler, and those again that it could not place, until it can place none of them. */
-    async #settle(pods: readonly Pod[]): Promise<Placement> {
+    async settle(pods: readonly Pod[]): Promise<Placement> {
         const placed = new Map<string, string>();
         const stuck = new Map<string, string>();
         const preempted = new Map<string, string>();
@@ -265,6 +279,7 @@ export class Model {
             const blocked = queue.filter((pod) => this.#waitsFor(pod, queue) !== undefined);
             const submitted = queue.filter((pod) => !blocked.includes(pod));
             stuck.clear();
+            this.#round++;
             for (const pod of blocked) {
                 stuck.set(keyOf(pod), `waits for ${this.#waitsFor(pod, queue)}, which has no node`);
             }
@@ -272,8 +287,8 @@ export class Model {
                 // One after the other: the order is the question.
                 await this.#createPod(pod);
             }
-            const live = await this.#decided();
-            const victims = [...this.#pods].filter(([key]) => !live.has(key)).map(([, pod]) => pod);
+            const decided = await this.#decided();
+            const victims = await this.#vanished(decided.size);
             for (const { metadata, spec } of victims) {
                 const key = keyOf({ metadata });
                 this.#pods.delete(key);
@@ -283,7 +298,7 @@ export class Model {
             const left: Pod[] = [];
             for (const pod of submitted) {
                 const key = keyOf(pod);
-                const { spec, status } = live.get(key) ?? {};
+                const { spec, status } = decided.get(key) ?? {};
                 if (spec?.nodeName) {
                     placed.set(key, spec.nodeName);
                     this.#pods.set(key, { ...pod, spec: { ...pod.spec, nodeName: spec.nodeName } });
@@ -314,27 +329,37 @@ export class Model {
         return queue.find((each) => controllerOf(each).key === key && ordinalOf(each) < ordinalOf(pod))?.metadata.name;
     }
 
-    /** All pods by key, once the scheduler has decided about each. */
+    /** The pods of this round by key, once the scheduler has decided about each. */
     async #decided(): Promise<ReadonlyMap<string, LivePod>> {
-        await this.plane.until("the scheduler did not decide about every pod", async () => {
-            const { items } = await this.plane.call<{ items: LivePod[] }>(
-                "GET",
-                "/api/v1/pods?fieldSelector=spec.nodeName%3D",
-            );
-            const isDecided = ({ status }: LivePod) =>
-                status?.nominatedNodeName === undefined &&
+        const isDecided = ({ spec, status }: LivePod) =>
+            spec.nodeName !== undefined ||
+            (status?.nominatedNodeName === undefined &&
                 status?.conditions?.some(
                     ({ type, status: value, reason }) =>
                         type === "PodScheduled" && value === "False" && reason !== "SchedulerError",
-                );
-            if (items.every(isDecided)) {
+                ));
+        let pods: readonly LivePod[] = [];
+        await this.plane.until("the scheduler did not decide about every pod", async () => {
+            const query = `labelSelector=${encodeURIComponent(`${round}=${this.#round}`)}`;
+            ({ items: pods } = await this.plane.call<{ items: LivePod[] }>("GET", `/api/v1/pods?${query}`));
+            if (pods.every(isDecided)) {
                 return true;
             }
             await this.#provision();
             return false;
         });
-        const { items } = await this.plane.call<{ items: LivePod[] }>("GET", "/api/v1/pods");
-        return new Map(items.map((each) => [keyOf(each), each]));
+        return new Map(pods.map((each) => [keyOf(each), each]));
+    }
+
+    /** Pods that the scheduler deleted to make room for the given number of others. */
+    async #vanished(submitted: number): Promise<Pod[]> {
+        const all = "/api/v1/pods";
+        const { items, metadata } = await this.plane.call<PodList>("GET", `${all}?limit=1`);
+        if (items.length + (metadata.remainingItemCount ?? 0) === this.#pods.size + submitted) {
+            return [];
+        }
+        const live = new Set((await this.plane.call<PodList>("GET", all)).items.map(keyOf));
+        return [...this.#pods].filter(([key]) => !live.has(key)).map(([, pod]) => pod);
     }
 
     /** Answers the scheduler as a provisioner does: a new claim has its volume on the node of its first pod. */
