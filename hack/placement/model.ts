@@ -30,6 +30,9 @@ interface PodList {
     readonly metadata: { readonly remainingItemCount?: number };
 }
 
+/** The highest priority that a user's class can have. */
+const highestPriority = 1_000_000_000;
+
 /** Label of pods that were given to the scheduler, so that they are listed alone. */
 const round = "hearth/what-if";
 
@@ -172,7 +175,10 @@ export class Model {
             spec,
         });
         if (node !== undefined) {
-            this.#pods.set(keyOf(pod), { ...pod, spec: { ...pod.spec, nodeName: node } });
+            this.#pods.set(
+                keyOf(pod),
+                pod.spec.nodeName === node ? pod : { ...pod, spec: { ...pod.spec, nodeName: node } },
+            );
         }
     }
 
@@ -228,16 +234,19 @@ export class Model {
 
     /**
      * Places pods in several orders, as controllers recreate them in any: those that got no node first, and where it
-     * turns out that services compete for room, each of the others last. The model is left as the last one placed them.
+     * turns out that services compete for room, each of the others last; and with other pods that make room. The model is
+     * left as the last placement has it.
      *
      * @param hopeless keys of pods that no order helps: their volume is lost
      */
     async place(pods: readonly Pod[], hopeless: ReadonlySet<string> = new Set()): Promise<Placement[]> {
         const before = new Map(this.#pods);
         const placements: Placement[] = [];
-        const attempt = async (order: readonly Pod[]) => {
-            await this.#reset(before);
-            placements.push(await this.settle(order));
+        const attempt = async (order: readonly Pod[], from: ReadonlyMap<string, Pod> = before) => {
+            await this.#reset(from);
+            const placement = await this.settle(order);
+            placements.push(placement);
+            return placement;
         };
         await attempt(pods);
         await attempt(pods.toReversed());
@@ -258,12 +267,47 @@ export class Model {
                 await attempt([...others, ...own]);
             }
         }
+        if (placements.some(({ preempted }) => preempted.size > 0)) {
+            await this.#otherVictims(pods, before, placements, attempt);
+            await attempt(pods);
+        }
         return placements;
+    }
+
+    /**
+     * Adds placements in which other pods make room than in those before: among equals, the scheduler's choice is
+     * arbitrary. Those that made room before are kept from it by a higher priority, as long as everything else fits.
+     */
+    async #otherVictims(
+        pods: readonly Pod[],
+        before: ReadonlyMap<string, Pod>,
+        placements: Placement[],
+        attempt: (order: readonly Pod[], from: ReadonlyMap<string, Pod>) => Promise<Placement>,
+    ): Promise<void> {
+        const preemptors = [...(placements[0]?.placed.keys() ?? [])].filter((key) => !before.has(key));
+        for (let known = 0; ; ) {
+            const victims = new Set(placements.flatMap(({ preempted }) => [...preempted.keys()]));
+            if (victims.size === known) {
+                return;
+            }
+            known = victims.size;
+            const from = new Map(
+                [...before].map(([key, pod]) => [
+                    key,
+                    victims.has(key) ? { ...pod, spec: { ...pod.spec, priority: highestPriority } } : pod,
+                ]),
+            );
+            const { placed } = await attempt(pods, from);
+            if (preemptors.some((key) => !placed.has(key))) {
+                placements.pop();
+                return;
+            }
+        }
     }
 
     /** Puts every pod where it was. */
     async #reset(before: ReadonlyMap<string, Pod>): Promise<void> {
-        const moved = [...this.#pods].filter(([key, { spec }]) => before.get(key)?.spec.nodeName !== spec.nodeName);
+        const moved = [...this.#pods].filter(([key, pod]) => before.get(key) !== pod);
         await Promise.all(moved.map(([key]) => this.#deletePod(key)));
         const missing = [...before].filter(([key]) => !this.#pods.has(key));
         await Promise.all(missing.map(([, pod]) => this.#createPod(pod, pod.spec.nodeName)));

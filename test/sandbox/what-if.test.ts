@@ -101,6 +101,21 @@ test("a lost node: a volume stays there, a pod of higher priority takes the room
     expect(answer.moves).toMatchObject([{ service: "apps/dns", moves: [{ from: "nas", to: ["pi"] }] }]);
 });
 
+test("of two pods that may make room for one of higher priority, neither is said to stay", async () => {
+    const before = home({
+        nodes: [node("nas", "8Gi"), node("pi", "4Gi"), node("nuc", "4Gi")],
+        pods: [
+            pod("dns", "nas", spec("1Gi", { priority: 1_000 })),
+            pod("chess", "pi", spec("3500Mi", { priority: 0 })),
+            pod("games", "nuc", spec("3500Mi", { priority: 0 })),
+        ],
+    });
+    const answer = await withModel(before, (model) => askNodes(model, before, { without: ["nas"], add: [] }));
+
+    expect(names(answer.mayStop)).toEqual(["chess", "games"]);
+    expect(names(answer.moves)).toEqual(["dns"]);
+});
+
 test("of two services that one place is left for, neither is said to stay; with a new node, both do", async () => {
     const before = home({
         nodes: [node("nas", "8Gi"), node("pi", "4Gi")],
