@@ -11,10 +11,20 @@ type Port =
     | number
     | { readonly default: number; readonly variable?: string; readonly argument?: string; readonly file?: string };
 
+/** Upstream file that facts come from. */
+interface Source {
+    readonly repository: string;
+    readonly path: string;
+    /** Version, release line or date that was read. */
+    readonly read: string;
+    /** Tag that it is taken to hold for, if it does not name the tag itself. */
+    readonly for?: string;
+}
+
 /** Facts about an image, as images.yaml has them. */
 interface Facts {
     readonly version: string;
-    readonly sources: readonly { readonly repository: string; readonly path: string; readonly read: string }[];
+    readonly sources: readonly Source[];
     readonly user: string;
     readonly runsAs: "any" | readonly number[];
     readonly entrypoint: readonly string[];
@@ -141,6 +151,32 @@ test("the facts are for the tag that the chart uses", () => {
     expect(old).toEqual([]);
 });
 
+/** Reports whether a version or a release line that was read names a tag: 3.6 names v3.6.13, and 2026-08-22 no tag. */
+function namesTag(read: string, tag: string): boolean {
+    const [line, version] = [read, tag].map((each) => each.replace(/^v/, ""));
+    return (
+        version === line || (version?.startsWith(line ?? "") === true && /\W/.test(version.charAt(line?.length ?? 0)))
+    );
+}
+
+test("no fact is older than the tag that it is for, unless its source says so for that very tag", () => {
+    const old = Object.entries(facts).flatMap(([repository, { version, sources }]) =>
+        sources
+            .filter((each) => each.for !== version && !namesTag(each.read, version))
+            .map(
+                (each) =>
+                    `${repository} is ${version}: read ${each.repository} ${each.path} again, known from ${each.read}`,
+            ),
+    );
+
+    expect(old).toEqual([]);
+    expect([namesTag("3.6", "v3.6.13"), namesTag("v2", "v3.2.2"), namesTag("1.2", "1.20.0")]).toEqual([
+        true,
+        false,
+        false,
+    ]);
+});
+
 test("every fact has a source", () => {
     for (const { sources } of Object.values(facts)) {
         expect(sources.length).toBeGreaterThan(0);
@@ -149,6 +185,7 @@ test("every fact has a source", () => {
                 repository: expect.stringMatching(/^[\w.-]+\/[\w.-]+$/),
                 path: expect.stringMatching(/\S/),
                 read: expect.stringMatching(/\S/),
+                ...(source.for !== undefined && { for: expect.stringMatching(/\S/) }),
             });
         }
     }
