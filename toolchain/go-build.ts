@@ -225,7 +225,11 @@ export async function build(group: BuildGroup, advance: (done: number, total: nu
         flags.push(
             "-v",
             "-trimpath",
+            // Without the debugger's tables, which the linker leaves out anyway; the standard library in one way for all, so
+            // that Go's cache has it.
+            "-gcflags=all=-dwarf=false",
             ...compilerFlags(tool),
+            "-gcflags=std=-dwarf=false",
             ...group.map(([, each]) => `-ldflags=${each.package}=${linkerFlags(each)}`),
         );
         const programs = join(temporary, "programs");

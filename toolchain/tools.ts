@@ -38,7 +38,7 @@ export interface GoTool {
 
 function kubernetes(command: string, ...versionArguments: string[]): GoTool {
     return {
-        folder: "kubernetes",
+        folder: "sandbox",
         module: "k8s.io/kubernetes",
         package: `k8s.io/kubernetes/cmd/${command}`,
         variables: (version) => ({
@@ -52,7 +52,7 @@ function kubernetes(command: string, ...versionArguments: string[]): GoTool {
 
 function kwok(command: string): GoTool {
     return {
-        folder: "kwok",
+        folder: "sandbox",
         module: "sigs.k8s.io/kwok",
         package: `sigs.k8s.io/kwok/cmd/${command}`,
         variables: (version) => ({ "sigs.k8s.io/kwok/pkg/consts.Version": version.slice(1) }),
@@ -74,17 +74,17 @@ function prometheus(folder: string, module: string, command: string): GoTool {
 /** The Kubernetes release whose API both Helms assume when they render without a cluster. */
 const renderedFor = { major: "1", minor: "36" };
 
-/** Tools of every machine that runs the sandbox. Quick ones first: a mistake in the set-up shows early. */
+/** Tools of every machine that runs the sandbox: one module, so that what they have in common is compiled once. */
 export const goTools = {
     kustomize: {
-        folder: "kustomize",
+        folder: "sandbox",
         module: "sigs.k8s.io/kustomize/kustomize/v5",
         package: "sigs.k8s.io/kustomize/kustomize/v5",
         variables: (version) => ({ "sigs.k8s.io/kustomize/api/provenance.version": version }),
         versionArguments: ["version"],
     },
     etcd: {
-        folder: "etcd",
+        folder: "sandbox",
         module: "go.etcd.io/etcd/server/v3",
         package: "go.etcd.io/etcd/server/v3",
         variables: () => ({}),
@@ -98,7 +98,7 @@ export const goTools = {
     kwokctl: kwok("kwokctl"),
     // The Helm that Argo CD's repo server renders with.
     helm4: {
-        folder: "helm4",
+        folder: "sandbox",
         module: "helm.sh/helm/v4",
         package: "helm.sh/helm/v4/cmd/helm",
         variables: (version) => ({
@@ -110,18 +110,18 @@ export const goTools = {
     },
     // One program that is application controller, repo server or API server by the name it is called by.
     argocd: {
-        folder: "argo-cd",
+        folder: "sandbox",
         module: "github.com/argoproj/argo-cd/v3",
         package: "github.com/argoproj/argo-cd/v3/cmd",
         variables: (version) => ({ "github.com/argoproj/argo-cd/v3/common.version": version.slice(1) }),
         versionArguments: ["version", "--client", "--short"],
     },
     "metallb-controller": {
-        folder: "metallb",
+        folder: "sandbox",
+        sources: "metallb",
         module: "go.universe.tf/metallb",
-        package: "go.universe.tf/metallb/hearth",
+        package: "go.universe.tf/metallb/hearth/metallb-controller",
         variables: () => ({}),
-        unoptimized: true,
         // Upstream's own package, as main.go expects it.
         embeds: (sources) =>
             Object.fromEntries(
@@ -133,11 +133,11 @@ export const goTools = {
     },
     // Controller, webhook and CA injector, by its first argument.
     "cert-manager": {
-        folder: "cert-manager",
+        folder: "sandbox",
+        sources: "cert-manager",
         module: "github.com/cert-manager/cert-manager",
-        package: "github.com/cert-manager/cert-manager/hearth",
+        package: "github.com/cert-manager/cert-manager/hearth/cert-manager",
         variables: (version) => ({ "github.com/cert-manager/cert-manager/pkg/util.AppVersion": version }),
-        unoptimized: true,
     },
 } satisfies Record<string, GoTool>;
 
@@ -363,9 +363,10 @@ export const pulumiTools = {
         variables: (version) => ({ "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version": version.slice(1) }),
         versionArguments: ["--help"],
         prints: "Usage of",
+        unoptimized: true,
     },
     pulumi: {
-        folder: "pulumi",
+        folder: "sandbox",
         module: "github.com/pulumi/pulumi/pkg/v3",
         package: "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",
         variables: (version) => ({ "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version": version.slice(1) }),
@@ -461,9 +462,9 @@ export function builtPath(name: string, tool: GoTool): string {
     const hash = createHash("sha256");
     const folder = join(root, "toolchain", tool.folder);
     // The sources of a program that is ours, too.
-    const isOwn = (file: string) => !tool.sources || !file.includes("/") || file.startsWith(`${tool.sources}/`);
     const files = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter(
-        (each) => /(^|\/)go\.(mod|sum)$|\.go$/.test(each) && isOwn(each),
+        (each) =>
+            /(^|\/)go\.(mod|sum)$|\.go$/.test(each) && (!each.includes("/") || each.startsWith(`${tool.sources}/`)),
     );
     for (const file of files.sort()) {
         hash.update(readFileSync(join(folder, file)));

@@ -69,11 +69,18 @@ function twoPrograms() {
 /** The tools of the cache, whole or not. */
 const cached = () => (existsSync(join(folder, "hearth/tools")) ? readdirSync(join(folder, "hearth/tools")) : []);
 
-test("programs with the same name in Go are built separately", () => {
-    const { helm4 } = tools.goTools;
-    const helm3: Tools.GoTool = { ...helm4, module: "helm.sh/helm/v3", package: "helm.sh/helm/v3/cmd/helm" };
-    const both = [["helm4", helm4] as const, ["helm3", helm3] as const];
-    expect(goBuild.buildGroups(both)).toHaveLength(2);
+describe("the programs of the sandbox", () => {
+    test("are one `go build`, so that what they have in common is compiled once", () => {
+        const all = Object.entries({ ...tools.goTools, pulumi: tools.pulumiTools.pulumi });
+        expect(goBuild.buildGroups(all)).toEqual([all]);
+    });
+
+    test("are built separately from a program with the same name in Go", () => {
+        const { helm4 } = tools.goTools;
+        const helm3: Tools.GoTool = { ...helm4, module: "helm.sh/helm/v3", package: "helm.sh/helm/v3/cmd/helm" };
+        const both = [["helm4", helm4] as const, ["helm3", helm3] as const];
+        expect(goBuild.buildGroups(both)).toHaveLength(2);
+    });
 });
 
 test(
