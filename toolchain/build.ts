@@ -19,16 +19,18 @@ const isMissing = ([name, tool]: Tools[number]) => !isBuilt(name, tool);
 /** Tool set that a command of package.json needs besides the sandbox's. */
 export type Purpose = keyof typeof toolsFor;
 
-function needsPostgresql(purpose: Purpose | undefined): boolean {
-    return purpose === "programs" || purpose === "pods" || purpose === "backup";
+type Purposes = readonly Purpose[];
+
+function needsPostgresql(purposes: Purposes): boolean {
+    return purposes.some((each) => each === "programs" || each === "pods" || each === "backup");
 }
 
-function isComplete(tools: Tools, purpose: Purpose | undefined): boolean {
+function isComplete(tools: Tools, purposes: Purposes): boolean {
     return (
         hasPulumi() &&
         hasRedis() &&
-        (!needsPostgresql(purpose) || hasPostgresql()) &&
-        (purpose !== "backup" || hasSshd()) &&
+        (!needsPostgresql(purposes) || hasPostgresql()) &&
+        (!purposes.includes("backup") || hasSshd()) &&
         !tools.some(isMissing)
     );
 }
@@ -38,14 +40,14 @@ async function hasKubernetesPlugin(): Promise<boolean> {
 }
 
 /** Builds, downloads or installs whatever is missing. */
-async function complete(tools: Tools, purpose: Purpose | undefined): Promise<void> {
+async function complete(tools: Tools, purposes: Purposes): Promise<void> {
     if (!hasRedis()) {
         await new Progress(1).step("installing Redis", installRedis);
     }
-    if (needsPostgresql(purpose) && !hasPostgresql()) {
+    if (needsPostgresql(purposes) && !hasPostgresql()) {
         await new Progress(1).step("installing PostgreSQL", installPostgresql);
     }
-    if (purpose === "backup" && !hasSshd()) {
+    if (purposes.includes("backup") && !hasSshd()) {
         await new Progress(1).step("installing OpenSSH's server", installSshd);
     }
     const wanted = [...tools];
@@ -82,22 +84,27 @@ async function complete(tools: Tools, purpose: Purpose | undefined): Promise<voi
     }
 }
 
+/** Go programs of the sandbox and of the given commands. */
+export function toolsOf(purposes: Purposes): Tools {
+    const known: Readonly<Record<string, GoTool>> = { ...testTools, ...podTools };
+    const more: readonly string[] = purposes.flatMap((each) => toolsFor[each]);
+    return [...Object.entries(goTools), ...Object.entries(known).filter(([name]) => more.includes(name))];
+}
+
 /**
  * Builds, downloads or installs the tools that are missing.
  *
- * @param purpose whose tools are needed beside the sandbox's
+ * @param purposes commands whose tools are needed beside the sandbox's
  */
-export async function completeTools(purpose?: Purpose): Promise<void> {
-    const known: Readonly<Record<string, GoTool>> = { ...testTools, ...podTools };
-    const more: readonly string[] = purpose === undefined ? [] : toolsFor[purpose];
-    const tools = [...Object.entries(goTools), ...Object.entries(known).filter(([name]) => more.includes(name))];
-    if (isComplete(tools, purpose) && (await hasKubernetesPlugin())) {
+export async function completeTools(purposes: Purposes): Promise<void> {
+    const tools = toolsOf(purposes);
+    if (isComplete(tools, purposes) && (await hasKubernetesPlugin())) {
         return;
     }
     const report = ({ pid }: { pid: number }) =>
         process.stderr.write(`Another set-up (process ${pid}) is building the tools; waiting for it.\n`);
-    await withLock(join(cacheDirectory, "lock"), report, () => complete(tools, purpose));
-    if (!isComplete(tools, purpose)) {
+    await withLock(join(cacheDirectory, "lock"), report, () => complete(tools, purposes));
+    if (!isComplete(tools, purposes)) {
         throw new Failure("a tool vanished while others were built: run `npm run setup` again");
     }
 }

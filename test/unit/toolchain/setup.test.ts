@@ -5,6 +5,7 @@ import { delimiter, join } from "node:path";
 import { tryLock } from "../../../lib/lock";
 import { findOnPath } from "../../../lib/paths";
 import { root } from "../../../lib/root";
+import { toolsOf } from "../../../toolchain/build";
 
 let folder: string;
 
@@ -36,6 +37,22 @@ test("without Go, setup prints where to get it", () => {
         status: 1,
         stderr: "setup: Go is missing: install release 1.26 or newer from https://go.dev/dl/\n",
     });
+});
+
+test("an option that setup does not know is refused before anything is built", () => {
+    const args = ["toolchain/compile.cjs", "setup", "--for-tests", "--for-test"];
+    const { status, stderr } = spawnSync(process.execPath, args, { cwd: root, env: environment(), encoding: "utf8" });
+    expect({ status, stderr }).toEqual({
+        status: 2,
+        stderr: expect.stringMatching(/^setup: invalid option: got "--for-test", expected any of --for-tests, /),
+    });
+    expect(readdirSync(folder)).toEqual(["bin"]);
+});
+
+test("setup for two suites builds the tools of both", () => {
+    const names = toolsOf(["backup", "workflows"]).map(([name]) => name);
+    expect(names).toEqual(expect.arrayContaining(["kube-apiserver", "restic", "rest-server", "act"]));
+    expect(names).not.toContain("prometheus");
 });
 
 test("a second setup waits for the first, and reports that; Ctrl-C ends it", async () => {
