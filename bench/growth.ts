@@ -23,9 +23,9 @@ import {
 } from "./sandbox";
 
 /**
- * How a home grows: `npx tsx bench/growth.ts [numbers of Applications]`. Homes of so many small services, each the chart
- * of Actual under another name, in the tiers as this home's are, in a sandbox of a copy of this checkout. Prints a table
- * and writes bench/results/growth.json; numbers that are not named keep their results of an earlier run.
+ * Growth of a home: `npx tsx bench/growth.ts [numbers of Applications]`. Homes of so many small services, each the
+ * chart of Actual under another name, in the tiers as this home's are, in a sandbox of a copy of this checkout. Prints
+ * a table and writes bench/results/growth.json; numbers that are not named keep their results of an earlier run.
  */
 const root = resolve(__dirname, "..");
 

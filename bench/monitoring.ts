@@ -17,13 +17,13 @@ import { machine, results } from "./record";
 import { kubectl, succeed } from "./sandbox";
 
 /**
- * What watching a home costs: `npx tsx bench/monitoring.ts [numbers of Applications]`. It starts this checkout's sandbox and reads what its real
- * programs tell of the 27 Applications: kube-state-metrics, Argo CD, the API server, node_exporter on each node. What
- * kubelets tell is made of the same pods and claims, and every Application tells of itself as much as Alertmanager does.
- * A real Prometheus with the chart's rules then reads that home, and one of 200 Applications, copies of the 27: counters
- * go up from read to read. It reads every other second here, a home every 30 s; 120 samples fill a series' chunk, and full
- * ones leave the memory. Prints a table and writes bench/results/monitoring.json; numbers that are not named keep their
- * results of an earlier run.
+ * Cost of monitoring a home: `npx tsx bench/monitoring.ts [numbers of Applications]`. It starts this checkout's sandbox
+ * and scrapes its real programs with the 27 Applications: kube-state-metrics, Argo CD, the API server, node_exporter on
+ * each node. Metrics of kubelets are generated from the same pods and claims, and every Application exposes as much as
+ * Alertmanager does. A real Prometheus with the chart's rules then scrapes that home, and one of 200 Applications,
+ * copies of the 27: counters go up from scrape to scrape. The interval is two seconds here, and 30 s in a home; 120
+ * samples fill a series' chunk, and full ones leave the memory. Prints a table and writes
+ * bench/results/monitoring.json; numbers that are not named keep their results of an earlier run.
  */
 const root = resolve(__dirname, "..");
 const interval = { here: 2, home: 30 };

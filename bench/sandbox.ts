@@ -132,7 +132,7 @@ export async function pulumiUp(root: string, ...args: string[]): Promise<void> {
     await succeed("npx", [...up, ...args], root);
 }
 
-/** What `pulumi up` makes before the first tier. */
+/** Resources that `pulumi up` creates before the first tier. */
 export const belowTheTiers = ["System", "Secrets", "SecretUsers", "GitSource"].flatMap((component) => [
     "--target",
     `**hearth:components:${component}**`,

@@ -1,10 +1,10 @@
 import { stripVTControlCharacters } from "node:util";
 
-/** How a program ended, as the runners of the tests tell it. */
+/** End of a program, as the tests' runners report it. */
 interface Ended {
     readonly code?: number | null;
     readonly exitCode?: number | null;
-    /** What it printed. */
+    /** Its output. */
     readonly output: string;
 }
 

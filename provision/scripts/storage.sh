@@ -156,7 +156,7 @@ adopt_array() {
     uuids=$(for serial in $(with_state hearth); do array_of "$serial"; done | sort -u)
     if [[ -z $uuids ]]; then
         die "storage: $(with_state hearth | paste -sd' ') held data, and no array's superblock is left on them: mdadm --examine" \
-            "of each /dev/mapper/hearth-… on $node tells more. Nothing is made anew over them"
+            "of each /dev/mapper/hearth-… on $node shows more. Nothing is recreated over them"
     fi
     if [[ $(wc -w <<<"$uuids") != 1 ]]; then
         die "storage: the disks belong to more than one array: $(tr '\n' ' ' <<<"$uuids")" \

@@ -185,7 +185,7 @@ describe("a script killed before any of its changes", () => {
                 killed = await killedAtCommand(volume, number, "swap", { ACTION: "undo" });
                 const prepares = existsSync(join(volume.files, ".hearth-restore/undoing")) && number % 2 === 0;
                 const next = await volume.run(prepares ? "prepare" : "swap", { ACTION: "undo" });
-                // Where the undo had ended, there is nothing to undo.
+                // After a completed undo, there is nothing to undo.
                 expect([number, [0, 18]]).toEqual([number, expect.arrayContaining([next.code])]);
                 expect(volume.content()).toEqual(before);
                 // No service is held up by what is left.

@@ -237,7 +237,7 @@ export class Kubelet {
                 env: {
                     PATH: [...this.programs, "/usr/bin", "/bin", "/usr/sbin", "/sbin"].join(":"),
                     HOME: "/tmp",
-                    // Where backup.sh writes its last words: there is no container runtime.
+                    // backup.sh writes its termination message here: there is no container runtime.
                     RESULT: "/termination",
                     ...env,
                 },

@@ -19,7 +19,7 @@ export interface Result {
     readonly files?: number;
 }
 
-/** How a container ended; a code of null is a signal. */
+/** End of a container; a code of null is a signal. */
 export interface Ended {
     readonly code: number | null;
     readonly output: string;

@@ -8,7 +8,7 @@ import { charts, chartsDirectory, helms, inParallel, parseManifests, Workspace }
 /** Charts with a complete rendering among the golden files: two Deployments, a database with its Jobs, and sidecars. */
 const examples = ["jellyfin", "database", "qbittorrent"].filter((chart) => charts.includes(chart));
 
-/** What a chart's secrets.yaml declares. */
+/** Declarations of a chart's secrets.yaml. */
 interface Declarations {
     readonly secrets: Readonly<
         Record<
@@ -38,7 +38,7 @@ const tokenHolders = ({ spec }: Model<"V1PodTemplateSpec">): string[] =>
 /** Rendered text by Helm and chart. */
 const texts = new Map<string, string>();
 
-/** What Argo CD would apply. */
+/** Objects that Argo CD would apply. */
 function rendered(chart: string): Manifest[] {
     return parseManifests(texts.get(`helm4 ${chart}`) ?? "");
 }

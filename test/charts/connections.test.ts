@@ -26,7 +26,7 @@ const pod = (namespace: string, name: string, label: string, port: number) => ({
     spec: { containers: [{ name, image: name, ports: [{ containerPort: port }] }] },
 });
 
-/** What runs in the cluster beside the charts, as far as it matters; `stranger` is anybody else's pod. */
+/** Pods in the cluster beside the charts' that matter here; `stranger` is an undeclared pod. */
 const others = [
     pod("kube-system", "traefik", "app.kubernetes.io/name", 8000),
     pod("kube-system", "kube-dns", "k8s-app", 53),
@@ -35,7 +35,7 @@ const others = [
     pod("argocd", "stranger", "app", 8080),
 ];
 
-/** Where the charts' policies say nothing: their traffic with each other is not looked at. */
+/** Peers that the charts' policies ignore: traffic among them is not tested. */
 const outside = new Set([
     ...["Internet", "home network", "shared address space", "link-local"],
     ...others.map(({ metadata }) => `${metadata.namespace}/${metadata.name}`),
@@ -75,8 +75,8 @@ const system = /^(argocd|cert-manager|kube-system|metallb-system)\//;
 const isSystem = (end: string) => system.test(end) && !outside.has(end);
 
 /**
- * Whether an object of the system counts: no policy does for what is in the nodes' network, nobody reaches what has no
- * pods, and Argo CD's server stands among the others.
+ * Reports whether an object of the system counts: no policy applies to the nodes' network, an object without pods is
+ * unreachable, and Argo CD's server is among the others.
  */
 function isLookedAt(manifest: Manifest): boolean {
     const [workload] = workloads([manifest]);
@@ -98,7 +98,7 @@ async function openConnections(manifests: readonly unknown[]): Promise<Connectio
         writeFileSync(join(directory, "all.yaml"), documents.join("---\n"));
         const args = ["list", "--dirpath", directory, "--quiet"];
         const { stdout, stderr } = await promisify(execFile)(tool("netpolicy"), args);
-        // What it cannot read it leaves out, and nobody would reach that.
+        // Connections that it cannot parse are left out, as if nothing reached them.
         expect(stderr).toBe("");
         const lines = stdout
             .trim()
@@ -132,7 +132,7 @@ beforeAll(async () => {
 
 afterAll(() => workspace.remove());
 
-/** Where somebody gets, with the ports. */
+/** Peers that a pod reaches, with the ports. */
 const reachedBy = (from: string) =>
     connections.filter((each) => each.from === from).map(({ to, ports }) => [to, ports]);
 

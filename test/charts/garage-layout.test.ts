@@ -10,7 +10,7 @@ const script = join(chartsDirectory, "garage", "config", "layout.mjs");
 const node = "ab".repeat(32);
 const accessKey = `GK${"0123456789ab".repeat(2)}`;
 
-/** What a role says in Garage's layout. */
+/** A role in Garage's layout. */
 interface Role {
     readonly id: string;
     readonly capacity: number;

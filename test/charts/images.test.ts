@@ -85,7 +85,7 @@ const userOf = ({ workload, container }: Subject): number | undefined =>
 const matches = (name: string, pattern: string): boolean =>
     pattern.startsWith("/") ? new RegExp(pattern.slice(1, -1)).test(name) : pattern === name;
 
-/** Whether nobody can write to what a mount has. */
+/** Reports whether a mount is read-only. */
 function isReadOnly({ workload }: Subject, mount: Model<"V1VolumeMount">): boolean {
     const volume = workload.template.spec?.volumes?.find(({ name }) => name === mount.name);
     return Boolean(mount.readOnly || volume?.configMap || volume?.secret || volume?.projected);

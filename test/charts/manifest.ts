@@ -47,12 +47,12 @@ export function configFile(manifests: readonly Manifest[], configMap: string, fi
     return found;
 }
 
-/** What runs pods, and the pods that it runs. */
+/** Kinds that run pods, and the pods themselves. */
 export interface Workload {
     readonly kind: string;
     readonly name: string;
     readonly namespace: string;
-    /** Whether its pods end by themselves. */
+    /** Reports whether its pods end by themselves. */
     readonly ends: boolean;
     readonly template: Model<"V1PodTemplateSpec">;
 }
@@ -81,7 +81,7 @@ export function workloads(manifests: readonly Manifest[]): Workload[] {
 export interface RunningContainer {
     readonly workload: Workload;
     readonly container: Model<"V1Container">;
-    /** Whether it should run for as long as the pod does. */
+    /** Reports whether it should run for as long as the pod does. */
     readonly stays: boolean;
 }
 

@@ -18,11 +18,11 @@ function rulesOf({ roleRef, metadata }: Manifest & Model<"V1RoleBinding">): Mode
             each.metadata.name === roleRef.name &&
             (roleRef.kind === "ClusterRole" || each.metadata.namespace === metadata.namespace),
     );
-    // What Kubernetes itself brings is named, and not listed.
+    // Kubernetes' own accounts are named, and not listed.
     return role ? (role.rules ?? []) : [{ verbs: ["everything of"], resources: [roleRef.name] }];
 }
 
-/** What each account may do, and where. */
+/** Rights of each account, and where they apply. */
 function permissions(): string[] {
     const lines = ofKind<Model<"V1RoleBinding">>("RoleBinding", "ClusterRoleBinding").flatMap((binding) => {
         const where = binding.kind === "RoleBinding" ? `in ${binding.metadata.namespace}` : "everywhere";
@@ -50,7 +50,7 @@ test("no service can change anything in the cluster, or read a Secret", () => {
     }
 });
 
-/** Whether the pods of a workload have a token of their account, as Kubernetes decides it. */
+/** Reports whether the pods of a workload have a token of their account, by Kubernetes' rules. */
 function accountsWithToken(): string[] {
     return workloads(objects)
         .filter(({ template, namespace }) => {

@@ -44,7 +44,7 @@ beforeAll(() => {
 
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** What Helm has for scalars, each in one line of a values file. */
+/** Helm's values for scalars, each in one line of a values file. */
 function inHelm(helm: (typeof helms)[number], written: readonly string[]): unknown[] {
     const values = ["all:", ...written.map((text) => `  - ${text}`), ""].join("\n");
     writeFileSync(join(folder, "values.yaml"), values);

@@ -36,7 +36,7 @@ async function releases(): Promise<Record<string, Record<string, unknown>>> {
     return byType(registered, "kubernetes:helm.sh/v3:Release");
 }
 
-/** What the five system releases consist of, rendered from the upstream charts with the program's values. */
+/** Objects of the five system releases, rendered from the upstream charts with the program's values. */
 export async function renderSystem(): Promise<Manifest[]> {
     const directory = mkdtempSync(join(tmpdir(), "hearth-system-"));
     try {

@@ -86,7 +86,7 @@ export class Workspace {
         writeFileSync(join(this.directory, file), content);
     }
 
-    /** Where a file of the copy is. */
+    /** Path of a file in the copy. */
     path(file: string): string {
         return join(this.directory, file);
     }

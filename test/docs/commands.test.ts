@@ -30,7 +30,7 @@ const commands = pages.flatMap(commandsIn);
 const optionsOf = (words: readonly string[]) =>
     words.filter((word) => /^--?[a-z]/.test(word)).map((word) => word.replace(/=.*$/s, ""));
 
-/** What `--help` of a command prints, once for each. */
+/** Output of a command's `--help`, read once for each. */
 const helps = new Map<string, Promise<string>>();
 function helpOf(program: string, ...words: string[]): Promise<string> {
     const key = [program, ...words].join(" ");

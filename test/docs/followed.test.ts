@@ -24,7 +24,7 @@ const read: readonly string[] = [
     "docs/secrets.md",
 ];
 
-/** What of these pages cannot be done here, by its beginning, and why. */
+/** Commands of these pages that cannot be run here, by their beginning, with the reason. */
 const elsewhere: Readonly<Record<string, string>> = {
     "npm start": "the test does it, without the set-up, before it reads on",
     "npm test": "this is it",
@@ -52,7 +52,7 @@ const elsewhere: Readonly<Record<string, string>> = {
     "kubectl port-forward --namespace gitops": "it goes on; the program goes this way in test/sandbox/gitea.test.ts",
 };
 
-/** What a command asks for, and what is typed then. */
+/** Prompts of commands, and the answers. */
 const answers: readonly (readonly [question: string, keys: string])[] = [
     ["Do you want to perform this", "yes\r"],
     ["Remove it? [y/N]", "y\r"],

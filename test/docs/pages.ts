@@ -12,8 +12,8 @@ const pagesIn = (folder: string) =>
 export const pages = ["README.md", "CONTRIBUTING.md", "SECURITY.md", ...pagesIn("docs"), ...pagesIn("docs/runbooks")];
 
 /**
- * What a reader of a page types into a shell, in the page's order: its blocks of shell by lines, without comments. What
- * goes on after a bar or within quotes is one line here; a text that a command reads is left out.
+ * Commands that a reader of a page types into a shell, in the page's order: its shell blocks by lines, without
+ * comments. A command that continues after a pipe or within quotes is one line here; input of a command is left out.
  */
 export function linesOf(page: string): string[] {
     const text = readFileSync(join(root, page), "utf8");
@@ -30,7 +30,7 @@ export function linesOf(page: string): string[] {
     );
 }
 
-/** What a page has within a sentence as something to type: commands of ours, of Pulumi and of kubectl. */
+/** Inline code of a page that can be typed: commands of ours, of Pulumi and of kubectl. */
 export function commandsInSentences(page: string): string[] {
     const text = readFileSync(join(root, page), "utf8").replace(/^ *```[\s\S]*?^ *```/gm, "");
     return [...text.matchAll(/`([^`]+)`/g)]

@@ -16,7 +16,7 @@ const merge = (patch: object) => ["--type=merge", `--patch=${JSON.stringify(patc
 const hold = (held: boolean, ...object: string[]) =>
     home.kubectl("patch", ...object, ...merge({ metadata: { finalizers: held ? ["hearth.test/hold"] : null } }));
 
-/** What a person types to have Argo CD bring back what is missing. */
+/** Command that makes Argo CD restore missing objects. */
 const sync = () => home.kubectl("patch", ...application, ...merge({ operation: { sync: {} } }));
 
 const qbittorrentReady = async () => {

@@ -10,7 +10,9 @@ const pool = ["ipaddresspool/home", "--namespace=metallb-system"];
 const deployment = ["deployment/qbittorrent", "--namespace=qbittorrent"];
 const merge = (patch: object) => ["--type=merge", `--patch=${JSON.stringify(patch)}`];
 
-/** Whether Argo CD finds qbittorrent Healthy, which what is missing does not change, and in this state of sync. */
+/**
+ * Reports whether Argo CD finds qbittorrent Healthy, which a missing object does not change, and in this state of sync.
+ */
 async function qbittorrentIs(sync: "Synced" | "OutOfSync"): Promise<boolean> {
     const status = (await home.applications()).get("qbittorrent")?.status;
     return status?.sync?.status === sync && status.health?.status === "Healthy";

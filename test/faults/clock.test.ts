@@ -16,7 +16,7 @@ beforeAll(async () => {
 
 afterAll(async () => home?.remove(), limit);
 
-// What is written in Go asks the kernel for the time, and cannot be lied to from outside: the API server, Argo CD and
+// Go programs read the time from the kernel, so it cannot be faked from outside: the API server, Argo CD and
 // Pulumi's engine keep the right one here. So it is the person's machine that is wrong: the program, the plugins, Git.
 fault(
     {

@@ -5,7 +5,7 @@ import { type Cut, declaredObjects, secretValues, startAndCut } from "../sandbox
 import { fault, limit } from "./fault";
 import { smallHome, succeeded } from "./small-home";
 
-/** How many moments, spread evenly over a first run, are tried; HEARTH_FAULTS takes fewer or more. */
+/** Number of moments that are tried, spread evenly over a first run; HEARTH_FAULTS changes it. */
 const tries = Number(process.env["HEARTH_FAULTS"] ?? 20);
 
 const cuts: readonly Pick<Cut, "signal" | "victim">[] = [
@@ -17,10 +17,10 @@ const cuts: readonly Pick<Cut, "signal" | "victim">[] = [
 
 const lines = (output: string) => output.split("\n").length;
 
-/** Whether Pulumi has printed something. */
+/** Reports whether Pulumi has printed something. */
 const runsPulumi = (output: string) => /^@ updating/m.test(output);
 
-/** Whether Pulumi has printed all that it has to say: a run may have fewer lines than another. */
+/** Reports whether Pulumi has printed everything: a run may have fewer lines than another. */
 const isOver = (output: string) => /^Duration: /m.test(output);
 
 let home: Home;

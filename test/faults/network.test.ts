@@ -30,7 +30,7 @@ async function cut(): Promise<void> {
 
 const mend = () => nft("delete", "table", "inet", table);
 
-/** What Argo CD says of the comparison with Git. */
+/** Argo CD's result of the comparison with Git. */
 async function isComparing(): Promise<boolean> {
     const { status } = await home.get<{ status?: { conditions?: { type: string }[] } }>(
         "application/qbittorrent",

@@ -5,15 +5,15 @@ import { writeFileAtomically } from "../../sandbox/files";
 
 /** A fault that a home has to survive. */
 export interface Fault {
-    /** What is broken: "SIGKILL to etcd". */
+    /** The fault: "SIGKILL to etcd". */
     readonly broken: string;
     /** When: "at rest", "17 % into a first run". */
     readonly when: string;
-    /** What must hold. */
+    /** Condition that must hold. */
     readonly holds: string;
 }
 
-/** What came of a fault. */
+/** Result of a fault. */
 export interface Result extends Fault {
     /** The test's file, without its ending. */
     readonly subject: string;
@@ -23,7 +23,7 @@ export interface Result extends Fault {
     readonly seconds?: number;
 }
 
-/** What bench/results/faults.json holds. */
+/** Content of bench/results/faults.json. */
 export interface Results {
     readonly machine: string;
     readonly tries: number;
@@ -33,7 +33,7 @@ export interface Results {
 
 const file = join(folder, "faults.json");
 
-/** What the runs of the suite have written. */
+/** Results that the runs of the suite have written. */
 export function readResults(): Results {
     return JSON.parse(readFileSync(file, "utf8"));
 }

@@ -1,7 +1,7 @@
 import { type GiteaAccess, Home, isReady, type Outcome, until } from "../sandbox/home";
 import { declaredObjects, secretValues } from "../sandbox/killed-run";
 
-/** How long Argo CD may take to be where it has to be, in milliseconds. */
+/** Milliseconds for Argo CD to converge. */
 export const soon = 180_000;
 
 /** Throws with what a command printed when it did not succeed. */
@@ -92,7 +92,7 @@ export async function up(home: Home): Promise<Outcome> {
     return home.pulumi(...upArgs);
 }
 
-/** Whether every Application is Synced and Healthy on the commit. */
+/** Reports whether every Application is Synced and Healthy on the commit. */
 export async function allReady(home: Home, revision: string): Promise<boolean> {
     const applications = await home.applications().catch(() => undefined);
     return applications !== undefined && [...applications.values()].every((each) => isReady(each, revision));
@@ -103,7 +103,7 @@ export async function untilReady(home: Home, revision: string, limit = soon): Pr
     await until("every Application is on the commit", limit, () => allReady(home, revision));
 }
 
-/** What a fault must leave as it was. */
+/** State that a fault must not change. */
 export const everything = async (home: Home) => ({
     secrets: await secretValues(home),
     objects: await declaredObjects(home),

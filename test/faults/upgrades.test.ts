@@ -45,7 +45,7 @@ async function serveVersionsBefore(): Promise<void> {
             const source = join(work, "source", release.chart);
             mkdirSync(source, { recursive: true });
             execFileSync("cp", ["--recursive", "--no-preserve=mode", "-T", join(Dir, folder), source]);
-            // What a release has as Chart.yaml is a template of cert-manager's build.
+            // A release's Chart.yaml is a template of cert-manager's build.
             const template = join(source, "Chart.template.yaml");
             if (existsSync(template)) {
                 renameSync(template, join(source, "Chart.yaml"));
@@ -78,7 +78,7 @@ async function chartsOf(namespace: string): Promise<string[]> {
 
 const charts = () => Promise.all(before.map(({ namespace }) => chartsOf(namespace)));
 
-/** The objects that a release's custom resources are, by uid: made anew, they would have another. */
+/** The objects that a release's custom resources are, by uid: recreated ones would have another. */
 async function customResources(): Promise<string[]> {
     const kinds = "ipaddresspools,l2advertisements,clusterissuers,certificates";
     const { items } = await home.get<{ items: { metadata: { uid: string } }[] }>(kinds, "--all-namespaces");
@@ -120,7 +120,7 @@ describe("the charts of MetalLB and cert-manager", () => {
     }
 });
 
-/** How many commits ago: the last one, and about two days of work. */
+/** Number of commits back: the last one, and about two days of work. */
 const ages = [1, 60];
 const hasCommit = (age: number) => {
     try {

@@ -1,9 +1,9 @@
 import { parse, stringify } from "yaml";
 
-/** Where a program is that Prometheus reads, in place of a pod's address. */
+/** Address of a program that Prometheus scrapes, instead of a pod's. */
 export type Places = Readonly<Record<string, number>>;
 
-/** What differs from the pod that Prometheus runs in. */
+/** Differences from the pod that Prometheus runs in. */
 export interface Surroundings {
     /** A kubeconfig with the token of Prometheus' own account. */
     readonly kubeconfig: string;

@@ -16,7 +16,7 @@ const directory = mkdtempSync(join(tmpdir(), "hearth-alertmanager-"));
 
 afterAll(() => rmSync(directory, { recursive: true }));
 
-/** What Alertmanager says of alerts, as far as the test looks into it. */
+/** Fields of Alertmanager's alerts that the test reads. */
 interface AlertGroup {
     readonly alerts: readonly {
         readonly labels: Readonly<Record<string, string>>;
@@ -196,7 +196,7 @@ describe("Alertmanager itself, with the chart's configuration", () => {
         for (const { shown, size, alerts } of receiver.messages) {
             const { title = "", message = "" } = shown;
             const alert = alerts[0]?.labels["alertname"];
-            // What ntfy takes: 4 KiB of text, 32 KiB of JSON.
+            // ntfy accepts 4 KiB of text, 32 KiB of JSON.
             expect({ alert, short: Buffer.byteLength(message) <= 4096, size: size <= 32_768 }).toEqual({
                 alert,
                 short: true,

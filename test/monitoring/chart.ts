@@ -23,7 +23,7 @@ export interface RuleFile {
 }
 
 /**
- * What the chart's ConfigMaps hold, as Argo CD renders them.
+ * Contents of the chart's ConfigMaps, as Argo CD renders them.
  *
  * @param values arguments of `helm template` that set values
  */

@@ -35,11 +35,11 @@ interface AnyDashboard extends Omit<Dashboard, "panels"> {
 }
 `;
 
-/** Where the types are looked for from: the file itself is never written. */
+/** Path from which the types are resolved: the file itself is never written. */
 const path = resolve(__dirname, "dashboard-schema.generated.ts");
 
 /**
- * What TypeScript's compiler finds wrong with dashboards, by Grafana's own types.
+ * Errors of TypeScript's compiler in dashboards, by Grafana's own types.
  *
  * @param dashboards name → JSON
  */

@@ -158,7 +158,7 @@ test("a dashboard with invalid YAML is an error that names the file", async () =
     workspace.write("monitoring/config/dashboards/broken.yaml", "title: { a: b{ }\n");
     try {
         await expect(workspace.render("monitoring")).rejects.toThrow(
-            /chart monitoring: config\/dashboards\/broken\.yaml is no YAML/,
+            /chart monitoring: config\/dashboards\/broken\.yaml is not valid YAML/,
         );
     } finally {
         workspace.remove();

@@ -116,8 +116,8 @@ interface Block {
 }
 
 /**
- * What may stand in each block that the chart uses: Alloy 1.18.1, the tags `alloy:"…"` of the types Arguments in
- * https://github.com/grafana/alloy/tree/v1.18.1/internal/component. Attributes that Alloy insists on have a star.
+ * Attributes of each block that the chart uses: Alloy 1.18.1, the tags `alloy:"…"` of the types Arguments in
+ * https://github.com/grafana/alloy/tree/v1.18.1/internal/component. Required attributes have a star.
  */
 const alloy: Readonly<Record<string, readonly string[]>> = {
     "discovery.kubernetes": ["role*", "selectors", "namespaces"],
@@ -159,7 +159,7 @@ describe("Alloy's configuration", () => {
         return JSON.parse(output);
     }
 
-    /** What is wrong in a block, and in those in it. */
+    /** Mistakes in a block, and in nested ones. */
     function mistakes({ name, attributes, blocks }: Block, path = name): string[] {
         const known = alloy[path];
         if (!known) {

@@ -6,7 +6,7 @@ import { parse } from "yaml";
 export interface Exporter {
     /** The test, under test/, that finds them in the program itself. */
     readonly test?: string;
-    /** Where the names come from, for an exporter that does not run in the tests. */
+    /** Source of the names, for an exporter that does not run in the tests. */
     readonly source?: string;
     readonly metrics: readonly string[];
 }
@@ -20,9 +20,9 @@ export function readExporters(): Exporters {
 }
 
 /**
- * What rules and dashboards ask of an exporter, and it does not tell.
+ * Metrics that rules and dashboards use of an exporter, and that it does not expose.
  *
- * @param text what it answers, in Prometheus' format
+ * @param text its answer, in Prometheus' format
  */
 export function missingIn(text: string, exporter: string): string[] {
     const { metrics = [] } = readExporters()[exporter] ?? {};

@@ -1,10 +1,10 @@
 import { execFile } from "node:child_process";
 import { type ToolName, tool } from "../../toolchain/tools";
 
-/** How a program ended. */
+/** End of a program. */
 export interface Outcome {
     readonly code: number;
-    /** What it printed, on both streams. */
+    /** Its output on both streams. */
     readonly output: string;
 }
 

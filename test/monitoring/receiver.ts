@@ -12,7 +12,7 @@ export interface ReceivedAlert {
 export interface Message {
     /** Path that it was sent to. */
     readonly path: string;
-    /** What ntfy would show: title, message, priority, tags and the address that a tap opens. */
+    /** Fields that ntfy would show: title, message, priority, tags and the address that a tap opens. */
     readonly shown: Readonly<Record<string, string>>;
     /** Bytes of JSON. */
     readonly size: number;
@@ -20,7 +20,7 @@ export interface Message {
     readonly alerts: readonly ReceivedAlert[];
 }
 
-/** What takes the place of ntfy: it keeps every message. */
+/** Replacement for ntfy: it keeps every message. */
 export class Receiver {
     readonly messages: Message[] = [];
 

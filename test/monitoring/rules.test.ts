@@ -42,7 +42,7 @@ function promtoolTests(alert: string): object {
     const file = Object.entries(filesOf(configs, "rules")).find(([, text]) => text.includes(`alert: ${alert}\n`))?.[0];
     return {
         rule_files: ["recording.yaml", file],
-        // Where samples are rare, rules are looked at less often too; but within the five minutes that a sample counts.
+        // With rare samples, rules are evaluated less often too; but within the five minutes for which a sample counts.
         evaluation_interval: cases[alert]?.some(({ interval }) => interval) ? "4m" : "1m",
         tests: cases[alert]?.map(({ when, interval = "1m", series, at, firing }) => ({
             name: when,

@@ -348,7 +348,7 @@ test(
         expect(kwok).toBeGreaterThan(0);
         process.kill(kwok, "SIGSTOP");
         try {
-            // What a node says of itself, and its pods' state, which the controller manager takes from that.
+            // A node's own status, and its pods' state, which the controller manager derives from it.
             const conditions = [{ type: "Ready", status: "False", reason: "Planted", message: "planted" }];
             const patch = ["--subresource=status", `--patch=${JSON.stringify({ status: { conditions } })}`];
             expect(await home.kubectl("patch", "node", node, ...patch)).toHaveEndedWith(0);

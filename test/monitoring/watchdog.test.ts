@@ -15,7 +15,7 @@ import { runAlertmanager } from "./run-alertmanager";
 
 jest.setTimeout(120_000);
 
-/** What Gatus sends to ntfy, as far as the test looks into it. */
+/** Fields of Gatus' messages to ntfy that the test reads. */
 interface Published {
     readonly topic: string;
     readonly title: string;

@@ -59,7 +59,7 @@ const cases: Case[] = [...rendered].flatMap(([chart, manifests]) =>
         ),
 );
 
-/** What images.yaml says of upstream's images. */
+/** Facts of images.yaml about upstream's images. */
 const facts = parse(readFileSync(join(__dirname, "../charts/images.yaml"), "utf8"), { merge: true }) as Record<
     string,
     { readonly user: string; readonly entrypoint: string[]; readonly fileCapabilities?: string[] }
@@ -94,7 +94,7 @@ beforeAll(async () => {
     images = new PulledImages(`localhost:${registry.port}`);
 }, 600_000);
 
-/** What is not as the charts have it: another version, or less than upstream's image. */
+/** Differences from the charts: another version, or less than upstream's image. */
 const differences = new Set<string>();
 
 afterAll(async () => {
@@ -118,7 +118,7 @@ function secret(chart: string) {
 
 const password = "0123456789abcdef0123456789abcdef";
 
-/** What a person does first with a service, by chart and workload. */
+/** First action of a person with a service, by chart and workload. */
 const firstUse: Readonly<Record<string, (pod: Pod) => Promise<void>>> = {
     "database/postgres": async (pod) => {
         const query = ["psql", "--username=postgres", "--host=127.0.0.1", "--tuples-only", "--command=SELECT 6 * 7"];

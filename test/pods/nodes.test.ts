@@ -33,7 +33,7 @@ async function run(name: string, node: string, more: { labels?: string; command?
     await kubectl("wait", "--for=condition=Ready", `pod/${name}`, "--timeout=120s");
 }
 
-/** What a pod gets of a URL; undefined where nothing answers. */
+/** Response to a pod for a URL; undefined where nothing answers. */
 async function fetched(from: string, url: string): Promise<string | undefined> {
     const { exitCode, output } = await home.kubectl("exec", from, "--", "timeout", "5", "wget", "-qO-", url);
     return exitCode === 0 ? output.trim() : undefined;

@@ -24,7 +24,7 @@ type Volume = Model<"V1Volume">;
 /** Address of the pod in its own network, which has no way out. */
 const address = "10.42.0.9";
 
-/** What containerd gives every container; in the order of its default specification. */
+/** Capabilities that containerd gives every container, in the order of its default specification. */
 const defaultCapabilities = [
     ...["CHOWN", "DAC_OVERRIDE", "FSETID", "FOWNER", "MKNOD", "NET_RAW", "SETGID", "SETUID", "SETFCAP", "SETPCAP"],
     ...["NET_BIND_SERVICE", "SYS_CHROOT", "KILL", "AUDIT_WRITE"],
@@ -130,7 +130,7 @@ function bytes(quantity: string): number {
     return Number(number) * 1024 ** ["", "Ki", "Mi", "Gi"].indexOf(unit);
 }
 
-/** How a container runs: the process that waits for it, and where its output goes. */
+/** A running container: the process that waits for it, and the destination of its output. */
 interface Started {
     readonly name: string;
     readonly process: ChildProcess;

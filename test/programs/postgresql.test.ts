@@ -21,7 +21,7 @@ import { Program, runToEnd } from "./program";
 
 /** PostgreSQL refuses to run as root. */
 const nobody = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {};
-/** What only the chart's image has; Debian's PostgreSQL is without it. */
+/** Parts that only the chart's image has; Debian's PostgreSQL lacks them. */
 const onlyInImage = "vchord";
 const passwords = { superuser: "for-the-superuser", immich: "for-immich", paperless: 'it\'s for "paperless"; --' };
 
@@ -32,7 +32,9 @@ let objects: Manifest[];
 let server: Program;
 let port: number;
 
-/** Whether the package of pgvector is installed, which VectorChord builds on; Debian has it from release 13 on. */
+/**
+ * Reports whether the package of pgvector is installed, which VectorChord depends on; Debian has it from release 13 on.
+ */
 function hasVectors(): boolean {
     const { stdout } = spawnSync(program("pg_config"), ["--sharedir"], { encoding: "utf8" });
     const folders = [
@@ -44,7 +46,10 @@ function hasVectors(): boolean {
     return folders.some((each) => each && existsSync(join(each, "extension/vector.control")));
 }
 
-/** What Immich's tables have that a restore can fail on: types, functions and indexes of extensions, which are found by a path. */
+/**
+ * Parts of Immich's tables that a restore can fail on: types, functions and indexes of extensions, which are found by a
+ * path.
+ */
 const likeImmich = [
     "CREATE EXTENSION unaccent",
     "CREATE EXTENSION IF NOT EXISTS pg_trgm",
@@ -94,7 +99,7 @@ const query = async (sql: string, database: string, user = "postgres", password 
         password,
     );
 
-/** What the chart's Job does. */
+/** Runs the chart's Job. */
 async function roles() {
     const job = ofKind(objects, "Job")[0]?.spec?.template.spec?.containers[0];
     const env = Object.fromEntries((job?.env ?? []).map(({ name, value }) => [name, value ?? ""]));
@@ -103,7 +108,7 @@ async function roles() {
     return client("psql", args, env["PGUSER"] ?? "", passwords.superuser, env["PGOPTIONS"]);
 }
 
-/** What the chart's CronJob does. */
+/** Runs the chart's CronJob. */
 async function dump() {
     const script = configFile(objects, "dump", "dump.sh").replaceAll("/dumps", folder("dumps"));
     return runToEnd("bash", ["-c", script], {

@@ -9,7 +9,7 @@ export type ProgramOptions = Pick<SpawnOptions, "cwd" | "env" | "uid" | "gid">;
 
 /** A real program that a test runs, with what it says. */
 export class Program {
-    /** What it printed on both streams, in order. */
+    /** Its output on both streams, in order. */
     output = "";
     private readonly child: ChildProcess;
     private readonly ended: Promise<number | null>;

@@ -8,7 +8,10 @@ const script = join(__dirname, "../../charts/qbittorrent/config/login.py");
 const directory = mkdtempSync(join(tmpdir(), "hearth-qbittorrent-"));
 const file = join(directory, "qBittorrent/qBittorrent.conf");
 
-/** What the image starts with, as far as it opens the page: apps/qbittorrent/defaults of home-operations/containers. */
+/**
+ * The image's initial configuration, as far as it concerns the page: apps/qbittorrent/defaults of
+ * home-operations/containers.
+ */
 const open = String.raw`[BitTorrent]
 Session\Port=50413
 

@@ -27,7 +27,7 @@ const edge = join(directory, "edge");
 let files: { readonly fixed: string; readonly dynamic: string };
 let ports: Record<"web" | "websecure" | "metrics", number>;
 
-/** What one of Pangolin's three servers was asked. */
+/** Requests to one of Pangolin's three servers. */
 interface Asked {
     readonly server: string;
     readonly headers: IncomingMessage["headers"];
@@ -178,7 +178,7 @@ describe("Traefik at the edge", () => {
             writePluginStandIn(module, name);
         }
         const site = await serve("site");
-        // What Pangolin says about one resource behind it.
+        // Pangolin's answer about one resource behind it.
         const resource = {
             http: {
                 routers: {

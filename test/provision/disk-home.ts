@@ -11,7 +11,7 @@ import { VirtualMachine } from "./machines/qemu";
 
 const repository = resolve(__dirname, "../..");
 
-/** What the config says of a data disk, as far as the tests set it. */
+/** Fields of a data disk in the config that the tests set. */
 export interface DiskConfig {
     readonly serial: string;
     /** Serial number in the name of its device, if that is another one. */
@@ -26,10 +26,10 @@ export const passphraseWords = "kestrel heron plover";
 /** Opens the data disks; a shell would make something else of it. */
 export const passphrase = `it's "${passphraseWords}" $HOME`;
 
-/** Where the file system is mounted, and exported. */
+/** Mount point of the file system, which is exported. */
 export const mount = "/srv/family";
 
-/** Where the scripts' program of Pulumi is, in the repository. */
+/** Path of the scripts' Pulumi program in the repository. */
 const program = "test/provision/disks-program.ts";
 
 /** Public half of the key pair in a file, without its comment. */
@@ -162,7 +162,7 @@ export class DiskHome {
         return output;
     }
 
-    /** Lets the stack forget what was done, so that every script looks anew. The node is not touched. */
+    /** Makes the stack forget its steps, so that every script inspects its host again. The node is not touched. */
     async forget(): Promise<void> {
         await this.pulumi(["destroy", "--yes", "--skip-preview", "--stack", "test"]);
     }

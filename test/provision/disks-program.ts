@@ -15,7 +15,7 @@ const clients = [...nodes.map(({ address }) => address), "10.77.0.20"];
 const purpose = { mount: shared.mount };
 const looked = preflight("preflight", { nodes, ssh, cluster: "test", k3s, purpose }, {});
 
-/** What answers in a node that waits for its passphrase, by the node's name. */
+/** Host key of a node that waits for its passphrase, by the node's name. */
 export const unlockHostKeys: Record<string, pulumi.Output<string>> = {};
 for (const node of nodes) {
     const { name, disks, raid, unlock } = node;

@@ -30,10 +30,10 @@ afterAll(async () => {
 
 const up = () => home.upSucceeds();
 
-/** What was told, without what Pulumi sets around it. */
+/** Messages, without Pulumi's decoration. */
 const told = ({ output }: Outcome) => output.replace(/\s+/g, " ");
 
-/** What the scripts say that they have changed. */
+/** Changes that the scripts report. */
 const changes = (output: string) => output.match(/(?<=\[nas\] changed: ).*/g) ?? [];
 
 /** The checksum of everything that is on the data disks. */
@@ -56,7 +56,7 @@ async function startOtherArray(): Promise<void> {
 
 const stopOtherArray = () => home.nas.output("mdadm --stop --quiet /dev/md/hearth && losetup --detach-all");
 
-/** What the node says of its array. */
+/** The node's report of its array. */
 const array = () => home.nas.output("mdadm --detail /dev/md/hearth");
 
 const readData = () => home.nas.output(`cat ${mount}/letter`);
@@ -148,7 +148,7 @@ describe("four disks, one with data that may be erased", () => {
     test("are left unchanged by a second run, which reports it", async () => {
         expect(await up()).not.toContain("[nas]");
 
-        // Without what the state remembers, the scripts look anew. The config still says that D4 may be erased.
+        // Without the state, the scripts inspect the disks again. The config still says that D4 may be erased.
         await home.forget();
         const output = await up();
         expect(changes(output)).toEqual([]);

@@ -12,7 +12,7 @@ import { Network } from "./machines/network";
 import { Machine } from "./machines/nspawn";
 import { type Program, Stack } from "./stack";
 
-/** What the stack's config says of a node, as far as the tests set it. */
+/** Fields of a node in the stack's config that the tests set. */
 export interface NodeConfig {
     readonly name: string;
     readonly address: string;
@@ -52,13 +52,13 @@ const podPrograms: ToolName[] = [
 ];
 const cniPlugins: ToolName[] = ["bridge", "host-local", "loopback", "portmap"];
 
-/** What k3s has in its binary beyond {@link podPrograms}, and what the tunnel to an edge takes. */
+/** Contents of k3s' binary beyond {@link podPrograms}, and the packages of a tunnel to an edge. */
 const podPackages = ["containerd", "ipset", "runc", "wireguard-tools"];
 
-/** Where the machines find the releases of k3s. */
+/** Path at which the hosts find the releases of k3s. */
 const source = "/opt/k3s";
 
-/** Where the machines find the packages that they were made of, for one that lacks some. */
+/** Path at which the hosts find the packages that they were made of, for one that lacks some. */
 export const packages = "/opt/packages";
 
 /**
@@ -68,11 +68,11 @@ export const packages = "/opt/packages";
 export class MachineHome {
     readonly network = new Network();
     readonly machines: Machine[] = [];
-    /** Where the machines find the releases of k3s. */
+    /** Path at which the hosts find the releases of k3s. */
     readonly source = source;
     /** Goes with the home. */
     readonly folder = mkdtempSync(join(tmpdir(), "hearth-machines-"));
-    /** How the API is reached; by default at the first server's address. */
+    /** Address of the API; the first server's by default. */
     api: ApiSettings | undefined;
     private readonly sums = new Map<string, string>();
     private current: Stack | undefined;
@@ -209,7 +209,7 @@ export class MachineHome {
         return machine;
     }
 
-    /** What the config says of every machine. */
+    /** Config of every host. */
     nodes(): NodeConfig[] {
         return this.machines.map(({ name, address, hostKey }) => ({
             name,

@@ -27,7 +27,7 @@ afterAll(async () => {
     await home?.remove();
 });
 
-/** What happens to a run. */
+/** An interruption of a run. */
 const disturbances = {
     "is killed": async (run: { kill(): void }) => run.kill(),
     "loses its connection": async () => {

@@ -35,7 +35,7 @@ const isReady = (node: LiveNode | undefined) =>
 const nodesWith = (name: string, change: Partial<NodeConfig>): NodeConfig[] =>
     home.nodes().map((node) => (node.name === name ? { ...node, ...change } : node));
 
-/** Whether a machine has sshd's new configuration, and lets only in what the firewall allows. */
+/** Reports whether a host has sshd's new configuration, and admits only what the firewall allows. */
 async function isHardened(name: string): Promise<{ sshd: boolean; firewall: boolean }> {
     const machine = home.machine(name);
     return {
@@ -44,7 +44,7 @@ async function isHardened(name: string): Promise<{ sshd: boolean; firewall: bool
     };
 }
 
-/** What was told, without what Pulumi sets around it. */
+/** Messages, without Pulumi's decoration. */
 const told = ({ output }: Outcome) => output.replace(/\s+/g, " ");
 
 describe("hosts that cannot become the cluster", () => {
@@ -163,7 +163,7 @@ describe("a host with an sshd configuration that is not Debian's", () => {
 describe("a host that locks everybody out", () => {
     const dropIn = "/etc/systemd/system/ssh.service.d/lock-out.conf";
 
-    /** What came with a command that must succeed. */
+    /** Output of a command that must succeed. */
     async function output(command: string): Promise<string> {
         const { exitCode, output } = await home.machine("a2").run(command);
         expect({ exitCode, output: `${command}\n${output}` }).toHaveEndedWith(0);
@@ -205,7 +205,7 @@ describe("a host that locks everybody out", () => {
         expect(await output("systemctl show --property=TimersMonotonic hearth-access-revert.timer")).toContain(
             "OnActiveUSec=2min",
         );
-        // What the timer starts, without the two minutes.
+        // The timer's command, without the two minutes.
         await output("systemctl start hearth-access-revert.service");
         await until("both are as before", 30_000, async () => {
             const { sshd, firewall } = await isHardened("a2");
@@ -282,7 +282,7 @@ describe("hosts with Debian", () => {
         const before = await fingerprints();
         expect(await up()).not.toMatch(/\[(s1|a1|a2)\]/);
 
-        // Without what the state remembers, every script looks anew.
+        // Without the state, every script inspects its host again.
         await home.stack.forgetScripts();
         const output = await up();
         expect(output.match(/changed: .*/g) ?? []).toEqual([]);

@@ -52,7 +52,7 @@ async function die(server: string): Promise<void> {
     });
 }
 
-/** Who has the address. */
+/** The server that has the address. */
 async function holders(): Promise<string[]> {
     const found = await Promise.all(
         home.machines.map(async (machine) => ({

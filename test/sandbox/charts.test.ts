@@ -13,7 +13,7 @@ import { Home, type Outcome } from "./home";
 /** Milliseconds: a control plane, and what it is asked. */
 const limit = 5 * 60_000;
 
-/** Whose definitions the home's charts use. */
+/** Releases whose definitions the home's charts use. */
 const definedBy = ["cert-manager", "argo-cd", "metallb"];
 
 /** Both ways in which a chart is rendered: its Helm arguments by what they are. */
@@ -22,10 +22,10 @@ const ways: Readonly<Record<string, (chart: string) => string[]>> = { defaults: 
 let home: Home;
 let workspace: Workspace;
 
-/** What the API server said, by chart and way. */
+/** The API server's answers, by chart and way. */
 const answers = new Map<string, Outcome>();
 
-/** What applying manifests came to, as Helm or JSON.stringify wrote them. */
+/** Result of applying manifests, as Helm or JSON.stringify wrote them. */
 async function apply(name: string, text: string, ...options: string[]): Promise<Outcome> {
     const file = `.sandbox/${name.replaceAll(" ", "-")}.yaml`;
     home.write(file, text);
@@ -40,7 +40,7 @@ async function prepare(name: string, text: string, ...options: string[]): Promis
     }
 }
 
-/** What an upstream chart renders, as the sandbox's chart repository packages it. */
+/** Objects of an upstream chart, as the sandbox's chart repository packages it. */
 async function upstream(chart: string, ...options: string[]): Promise<string> {
     const directory = join(home.root, ".sandbox/charts");
     const archive = readdirSync(directory).find((file) => file.startsWith(`${chart}-`) && file.endsWith(".tgz"));

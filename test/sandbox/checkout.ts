@@ -10,7 +10,7 @@ const repository = resolve(__dirname, "../..");
 /** Milliseconds that one step of a dialog may take: Pulumi's start and a key derivation, on a busy machine. */
 const stepLimit = 60_000;
 
-/** How a command ended. */
+/** End of a command. */
 export interface Outcome {
     readonly code: number | null;
     readonly output: string;

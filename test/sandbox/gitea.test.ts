@@ -13,7 +13,7 @@ import { sendPushMessage } from "./push-message";
 /** Two cores and a fresh cluster: minutes, in milliseconds. */
 const limit = 10 * 60_000;
 
-/** How long Argo CD may take for a change that it was told of, in milliseconds. */
+/** Milliseconds for Argo CD to deploy a change that it was notified of. */
 const soon = 100_000;
 
 let home: Home;
@@ -93,7 +93,7 @@ interface Live {
     };
 }
 
-/** What is in the cluster of charts/gitops, without what others make of it. */
+/** Objects of charts/gitops in the cluster, without fields of other managers. */
 async function giteaObjects(): Promise<readonly Live[]> {
     const kinds = [
         ...["statefulsets", "deployments", "services", "configmaps", "persistentvolumeclaims", "networkpolicies"],
@@ -104,7 +104,7 @@ async function giteaObjects(): Promise<readonly Live[]> {
     return items.filter(({ metadata }) => metadata.annotations?.["meta.helm.sh/release-name"] === "gitops");
 }
 
-/** How often the program of Gitea's pod was started. */
+/** Number of starts of the program of Gitea's pod. */
 const starts = () =>
     readFileSync(join(home.root, ".sandbox/logs/daemon.log"), "utf8").split("gitea: started as process").length - 1;
 

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { type Rule, ruleInWords } from "../charts/permission";
 import type { Home } from "./home";
 
-/** What `kubectl auth can-i --list` asks for. */
+/** Resources that `kubectl auth can-i --list` asks about. */
 interface RulesReview {
     readonly status: { readonly resourceRules: readonly Rule[]; readonly nonResourceRules: readonly Rule[] };
 }
@@ -14,7 +14,7 @@ interface Listed {
 /** A namespace in which nobody is granted anything: what is granted there is granted everywhere. */
 const nowhere = "hearth-nowhere";
 
-/** What the API server grants an account, by namespace, in the words of the table. */
+/** Rights that the API server grants an account, by namespace, in the words of the table. */
 async function rulesOf(home: Home, account: string, namespaces: readonly string[]): Promise<Map<string, string[]>> {
     const items = namespaces.map((namespace) => ({
         apiVersion: "authorization.k8s.io/v1",
@@ -39,17 +39,17 @@ async function rulesOf(home: Home, account: string, namespaces: readonly string[
     );
 }
 
-/** What the API server grants to the accounts of a home. */
+/** Rights that the API server grants to the accounts of a home. */
 export interface Granted {
     /** The accounts that there are. */
     readonly accounts: readonly string[];
-    /** What each of them may do beyond {@link everybody}, as lines of the table. */
+    /** Rights of each beyond {@link everybody}, as lines of the table. */
     readonly lines: readonly string[];
-    /** What an account may do that nobody gave anything. */
+    /** Rights of an account without any binding. */
     readonly everybody: readonly string[];
 }
 
-/** What the API server answers to each account's question what it may do, in every namespace of the home. */
+/** The API server's answers to each account about its rights, in every namespace of the home. */
 export async function granted(home: Home): Promise<Granted> {
     const [{ items: accounts }, { items: namespaces }] = await Promise.all([
         home.get<Listed>("serviceaccounts", "--all-namespaces"),

@@ -3,7 +3,7 @@ import { Home, isReady, until } from "./home";
 /** Two cores and a fresh cluster: minutes, in milliseconds. */
 const limit = 10 * 60_000;
 
-/** How long Argo CD may take to see a change in the cluster, in milliseconds. */
+/** Milliseconds for Argo CD to see a change in the cluster. */
 const soon = 60_000;
 
 let home: Home;
@@ -14,7 +14,7 @@ const interrupt = "\u0003";
 /** One of the verbs about a cluster, for the stack of the sandbox. */
 const hack = (verb: string, ...args: string[]) => home.hack(verb, ...args, "--stack", "sandbox");
 
-/** What hack/status says, as JSON. */
+/** Output of hack/status, as JSON. */
 async function status(): Promise<{ code: number | null; ready: boolean; first?: { what: string } }> {
     const { code, output } = await hack("status", "--json");
     return { code, ...JSON.parse(output) };

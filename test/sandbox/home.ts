@@ -19,10 +19,10 @@ import { tool } from "../../toolchain/tools";
 
 const repository = resolve(__dirname, "../..");
 
-/** How a command ended. */
+/** End of a command. */
 export interface Outcome {
     readonly code: number | null;
-    /** What it printed on both streams, in order. */
+    /** Its output on both streams, in order. */
     readonly output: string;
 }
 
@@ -49,7 +49,7 @@ export interface GiteaAccess {
     readonly url: string;
     /** Its administrator. */
     readonly account: { readonly name: string; readonly password: string };
-    /** Where it tells Argo CD of a push. */
+    /** URL at which it notifies Argo CD of a push. */
     readonly webhook: string;
 }
 
@@ -252,7 +252,7 @@ export class Home {
     /** {@link pulumi} on a machine whose clock is wrong, by a time that faketime knows: "+1d". */
     async pulumiAt(time: string, ...args: string[]): Promise<Outcome> {
         const command = ["npx", "pulumi", ...args, "--stack", "sandbox", "--non-interactive"];
-        // What measures spans goes on as it is: a machine that has not run for long has none to go back by.
+        // The clock that measures spans is left alone: a machine that has not run for long cannot set it back.
         return this.run("faketime", ["--exclude-monotonic", "-f", time, ...command]);
     }
 
@@ -308,7 +308,7 @@ export class Home {
         return JSON.parse(output);
     }
 
-    /** What a Secret holds under a key. */
+    /** Value of a Secret under a key. */
     async secret(name: string, key: string, namespace = "argocd"): Promise<string> {
         const { data } = await this.get<{ data: Record<string, string> }>("secret", name, `--namespace=${namespace}`);
         return Buffer.from(data[key] ?? "", "base64").toString();
@@ -374,7 +374,7 @@ export class Home {
         });
     }
 
-    /** Where its Argo CD looks. */
+    /** URL that its Argo CD reads. */
     private get url(): string {
         return /url: (http:\S+)/.exec(readFileSync(join(this.root, "Pulumi.sandbox.yaml"), "utf8"))?.[1] ?? "";
     }
@@ -439,7 +439,7 @@ export async function until(what: string, limit: number, condition: () => Promis
     }
 }
 
-/** Whether an Application is Synced and Healthy on a commit. */
+/** Reports whether an Application is Synced and Healthy on a commit. */
 export function isReady({ status }: LiveApplication, revision: string): boolean {
     return isStatusReady(status, revision);
 }

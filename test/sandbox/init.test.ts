@@ -33,7 +33,7 @@ function declarations(): SecretDeclarations {
     return readSecretDeclarations(root, names);
 }
 
-/** What a person answers, in the form of a stack's config. */
+/** A person's answers, in the form of a stack's config. */
 const answers = {
     "hearth:domain": "haus.example.org",
     "hearth:kubeconfig": kubeconfig,
@@ -53,7 +53,7 @@ afterEach(() => checkout.remove());
 const init = (given: object, environment: NodeJS.ProcessEnv = { PULUMI_CONFIG_PASSPHRASE: passphrase }) =>
     checkout.run(["hack/init", "haus"], stringify(given), environment);
 
-/** What Pulumi reads in the new stack's file with the passphrase, by key. */
+/** Values in the new stack's file, as Pulumi reads them with the passphrase, by key. */
 async function decrypted(): Promise<Record<string, { value: string; objectValue?: unknown; secret: boolean }>> {
     const command = ["npx", "pulumi", "config", "--stack", "haus", "--show-secrets", "--json", "--non-interactive"];
     const { output } = await checkout.run(command, "", { PULUMI_CONFIG_PASSPHRASE: passphrase });
@@ -211,7 +211,7 @@ test("Pulumi's own command changes the passphrase of the file, as docs/secrets.m
         checkout.run([...read, "--stack", "haus", "--non-interactive"], "", { PULUMI_CONFIG_PASSPHRASE: given });
     expect(await get("another passphrase")).toMatchObject({ code: 0, output: expect.stringContaining(key) });
     expect(await get(passphrase)).toMatchObject({ output: expect.stringContaining("incorrect passphrase") });
-    // What is no secret stays as it was, and every secret is encrypted anew.
+    // Plain values are unchanged, and every secret is re-encrypted.
     const plain = (text: string) => text.replace(/(secure|encryptionsalt): .*/g, "$1");
     const after = checkout.read("Pulumi.haus.yaml");
     expect(plain(after)).toBe(plain(before));

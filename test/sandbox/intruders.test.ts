@@ -35,7 +35,7 @@ interface Source {
 /** Arguments of `kubectl get` for an Application. */
 const application = (name: string) => ["applications.argoproj.io", name, "--namespace=argocd"];
 
-/** What somebody who may write Applications would try from tier 3, and what Argo CD says to it. */
+/** Attempts of an attacker who may write Applications in tier 3, with Argo CD's answers. */
 const attempts: readonly {
     readonly name: string;
     readonly namespace: string;

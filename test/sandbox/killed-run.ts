@@ -6,15 +6,15 @@ import type { Home } from "./home";
 /** Whom a fault hits: the command that was typed, or the Pulumi that it runs. */
 export type Victim = "npm start" | "its Pulumi";
 
-/** How a run is cut short. */
+/** Kind of interruption. */
 export interface Cut {
     readonly signal: "SIGINT" | "SIGTERM" | "SIGKILL";
     readonly victim: Victim;
-    /** Whether the moment has come, by what the run has printed. */
+    /** Reports whether the moment has come, by the run's output. */
     readonly when: (output: string) => boolean;
 }
 
-/** How a run to which something happened ended. */
+/** End of an interrupted run. */
 export interface DisturbedRun {
     readonly code: number | null;
     readonly output: string;

@@ -18,7 +18,7 @@ beforeAll(async () => {
 
 afterAll(async () => home.remove(), limit);
 
-/** Whether the state says that Pulumi has begun with a Release, and not yet that it is done. */
+/** Reports whether the state has a Release that Pulumi has started and not completed. */
 function isInstalling(): boolean {
     const file = join(home.root, ".state/.pulumi/stacks/hearth/sandbox.json");
     const pending = existsSync(file) ? readFileSync(file, "utf8").split('"pending_operations"')[1] : undefined;

@@ -34,7 +34,7 @@ export function search(place: string, text: Buffer, canaries: readonly Canary[])
 /** As it is, and unpacked where it is packed. */
 function unpacked(content: Buffer): Buffer {
     const packed = content[0] === 0x1f && content[1] === 0x8b;
-    // What redis-cli prints ends with a line feed, and a file may be read while it is written.
+    // redis-cli ends its output with a line feed, and a file may be read while it is written.
     return packed ? Buffer.concat([content, gunzipSync(content, { finishFlush: constants.Z_SYNC_FLUSH })]) : content;
 }
 
@@ -114,7 +114,7 @@ export function runningProcesses(): RunningProcess[] {
         });
 }
 
-/** Where a secret could be left, each with what it holds now. */
+/** Places where a secret could be left, each with its current content. */
 export const places: Readonly<Record<string, (home: Home) => [string, Buffer][]>> = {
     "Pulumi's state": (home) => filesIn(join(home.root, ".state")),
     "the repository": (home) => [

@@ -12,7 +12,7 @@ const limit = 10 * 60_000;
 let home: Home;
 let stopWatching: (canaries: readonly Canary[]) => Leak[];
 
-/** What was given by config, ever. */
+/** Every value that the config ever had. */
 const given: Canary[] = [];
 
 /** A value that nothing else holds, with characters that every encoding writes differently. */
@@ -67,7 +67,7 @@ async function pods(): Promise<Record<string, string>> {
     );
 }
 
-/** Which services' pods are other ones than before. */
+/** Services whose pods were replaced. */
 async function restarted(before: Record<string, string>): Promise<string[]> {
     const now = await pods();
     return Object.keys(now)

@@ -161,7 +161,7 @@ describe("a running home", () => {
             const table = readFileSync(permissionsTable, "utf8").trim().split("\n");
             // That of a Helm hook is gone with it.
             const isThere = (line: string) => accounts.includes(line.split(" ", 1)[0] ?? "");
-            // What is granted everywhere is not told apart from what is granted in a namespace once more.
+            // Rights that are granted everywhere and again in a namespace are listed once.
             const isCovered = (line: string) =>
                 / in /.test(line) && table.includes(line.replace(/ in \S+:/, " everywhere:"));
 

@@ -15,7 +15,9 @@ export const packageCache = join(cache, "debs");
 /** Milliseconds for a root: some hundred packages, from a mirror that may be slow, on a host that may be busy. */
 const limit = 1_800_000;
 
-/** What an installer leaves on a machine with an SSH server, and what the scripts install: nothing is fetched later. */
+/**
+ * Packages of an installed machine with an SSH server, and those that the scripts install: nothing is fetched later.
+ */
 const packages = [
     ...["ca-certificates", "curl", "dbus", "iproute2", "iputils-ping", "kmod", "netbase", "openssh-server"],
     ...["procps", "python3", "sudo", "systemd-sysv", "udev"],

@@ -18,7 +18,7 @@ import { aptGetInstall } from "../../../toolchain/apt-get";
 import { until } from "../../sandbox/home";
 import type { Network } from "./network";
 
-/** Whether the host has control groups of version 1. */
+/** True if the host has control groups of version 1. */
 const hasFirstVersion = existsSync("/sys/fs/cgroup/memory");
 
 /** Disk of a machine that runs pods, for images and volumes; the host stores what is written to it. */
@@ -28,8 +28,8 @@ const diskSize = "16G";
 const startLimit = 120_000;
 
 /**
- * What the scripts set in the kernel, which all machines share with the host. Each machine has files of its own in
- * their place, so that the scripts can set and read them and the host stays as it is.
+ * Kernel settings of the scripts, which all machines share with the host. Each machine has files of its own instead, so
+ * that the scripts can set and read them and the host stays unchanged.
  */
 const kernelFiles = [
     "/proc/swaps",
@@ -79,7 +79,7 @@ fi
 
 /** Arguments of {@link Machine.create}. */
 export interface MachineArgs {
-    /** What it calls itself to the test; its host name is Debian's. */
+    /** Its name in the test; its host name is Debian's. */
     readonly name: string;
     /** IPv4 address in the network. */
     readonly address: string;
@@ -90,7 +90,7 @@ export interface MachineArgs {
     readonly publicKey: string;
     /** Folders and files of the host, by the path that they have in the machine, where they are read-only. */
     readonly mounts: Readonly<Record<string, string>>;
-    /** Whether containers can run in it. @default false */
+    /** True if containers can run in it. @default false */
     readonly containers?: boolean;
 }
 
@@ -134,7 +134,7 @@ export class Machine {
         return readFileSync(join(this.root, path), "utf8");
     }
 
-    /** Whether the machine has a file or a folder. */
+    /** Reports whether the machine has a file or a folder. */
     has(path: string): boolean {
         return existsSync(join(this.root, path));
     }
@@ -268,8 +268,9 @@ export class Machine {
     }
 
     /**
-     * What a script could change: the mode and the sum of every file, and the firewall. Without what the programs
-     * themselves go on writing, and, if asked, without the sums of what is different on each machine: keys, tokens.
+     * State that a script could change: the mode and the sum of every file, and the firewall. Without files that the
+     * programs themselves keep writing, and, on request, without the sums of files that differ on each machine: keys,
+     * tokens.
      */
     async fingerprint({ withSecrets = true } = {}): Promise<string> {
         const files =
@@ -338,7 +339,7 @@ export class Machine {
     }
 }
 
-/** Whether a process is the init of a process namespace of its own. */
+/** Reports whether a process is the init of a process namespace of its own. */
 function isInit(pid: string): boolean {
     try {
         return /^NSpid:\s+\d+\s+1$/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));

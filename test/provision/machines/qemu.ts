@@ -23,7 +23,7 @@ import { hardwareAddress, type Network } from "./network";
 /** Milliseconds in which a machine starts: its processor is emulated, and the host may be busy. */
 const startLimit = 400_000;
 
-/** What the scripts install on a node with data disks, and a kernel. */
+/** Packages that the scripts install on a node with data disks, and a kernel. */
 const packages = [
     ...["linux-image-cloud-amd64", "initramfs-tools", "busybox", "e2fsprogs"],
     ...["cryptsetup", "cryptsetup-initramfs", "dropbear-initramfs", "mdadm", "nfs-kernel-server"],
@@ -44,7 +44,7 @@ export interface VirtualMachineArgs {
     readonly network: Network;
     /** File with the private key that root lets in; its public half is beside it. */
     readonly key: string;
-    /** How many processors it has. */
+    /** Number of its processors. */
     readonly processors: number;
 }
 
@@ -254,7 +254,7 @@ export class VirtualMachine {
         });
     }
 
-    /** What it has printed on its console. */
+    /** Output on its console. */
     get console(): string {
         return readFileSync(join(this.folder, "console.log"), "utf8");
     }
@@ -271,7 +271,7 @@ export class VirtualMachine {
         return run(...this.args.network.command("ssh", "-i", this.args.key, ...options, target, command));
     }
 
-    /** What a command in the machine prints, which must succeed. */
+    /** Output of a command in the machine, which must succeed. */
     async output(command: string): Promise<string> {
         const { exitCode, output } = await this.run(command);
         if (exitCode !== 0) {

@@ -34,7 +34,7 @@ export interface Registered {
 
 type Callback = (error: Error | null, response: unknown) => void;
 
-/** What is patched of the SDK's MockMonitor. */
+/** Patched methods of the SDK's MockMonitor. */
 interface Monitor {
     registerResource(request: RegisterResourceRequest, callback: Callback): unknown;
 }

@@ -3,7 +3,7 @@ import { type Application, isCommitSkipped } from "../../../components/waits/ski
 
 jest.mock("../../../components/git", () => ({ git: jest.fn() }));
 
-/** What has changed between the commit of the last sync and the one that the Application is compared to. */
+/** Files that changed between the commit of the last sync and the one that the Application is compared to. */
 const changed = (files: string) => jest.mocked(git).mockResolvedValue(files);
 
 /** OutOfSync on the commit "b", nothing going on, the last sync to "a". */

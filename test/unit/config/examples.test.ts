@@ -9,7 +9,7 @@ test.each(["home", "sandbox"])("the program accepts Pulumi.%s.yaml", (stack) => 
     const { config } = parse(readFileSync(join(root, `Pulumi.${stack}.yaml`), "utf8"));
     const values = Object.entries<unknown>(config).map(([key, value]) => [
         key.replace(/^hearth:/, ""),
-        // What is encrypted has another value, but the same shape.
+        // Encrypted values differ, but have the same shape.
         typeof value === "string" ? value : JSON.stringify(value).replace(/\{"secure":("[^"]*")\}/g, "$1"),
     ]);
     expect(() =>

@@ -12,7 +12,7 @@ interface Outcome {
     readonly stderr: string;
 }
 
-/** Programs are started here many times over: side by side, as far as Jest lets tests run so. */
+/** Programs are started here many times, in parallel where Jest allows it. */
 function outcome(program: string, args: readonly string[], env?: NodeJS.ProcessEnv): Promise<Outcome> {
     return new Promise((done) => {
         execFile(program, args, { cwd: root, encoding: "utf8", env }, (error, stdout, stderr) =>

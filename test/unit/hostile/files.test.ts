@@ -69,7 +69,7 @@ function readSecrets(text: string) {
     return readSecretDeclarations(root, ["a"])["a"];
 }
 
-/** What the program makes of a file, or what it tells the person. */
+/** The program's result for a file, or its message. */
 function outcome<T>(reading: () => T): T | string {
     try {
         return reading();

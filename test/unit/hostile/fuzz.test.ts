@@ -36,7 +36,7 @@ function told(reading: () => unknown): string | undefined {
 
 const isReadable = (message: string) => message.length < 20_000 && !/[^\n\P{Cc}]|[\p{Cf}\p{Cs}]/u.test(message);
 
-/** Whether what is told of any input can be read by a person. */
+/** Reports whether a message about any input is readable for a person. */
 function alwaysReadable<T>(values: fc.Arbitrary<T>, reading: (value: T) => unknown, numRuns = 300): void {
     fc.assert(
         fc.property(values, (value) => isReadable(told(() => reading(value)) ?? "")),

@@ -5,7 +5,7 @@ import ts from "typescript";
 
 const root = resolve(__dirname, "../../..");
 
-/** Where texts come from that somebody else wrote: the config, manifests, what servers and nodes answer. */
+/** Folders that parse external text: the config, manifests, answers of servers and nodes. */
 const folders = ["config", "components", "provision", "hack"];
 
 interface Literal {

@@ -18,7 +18,7 @@ import { hostileTexts, placesOf, valueAt, withText } from "./values";
 const machines = configs["machines to build one from"];
 const places = placesOf(settingFields, namesOf).filter(({ path }) => valueAt(machines, path) !== undefined);
 
-/** What a kind of text becomes where the settings ask for a certain beginning. */
+/** A string of a kind, with the beginning that the settings require. */
 const beginnings: Readonly<Record<string, string>> = {
     "nodes.0.hostKey": `${publicKey} `,
     "nodes.0.unlock.keys.0": `${publicKey} `,
@@ -73,7 +73,7 @@ function plain(value: unknown): string {
     return typeof value === "object" && value !== null && "value" in value ? plain(value.value) : String(value);
 }
 
-/** What bash has in some variables after a script's assignments, run for real in an empty folder. */
+/** Values of variables in bash after a script's assignments, run for real in an empty folder. */
 function variablesOf(script: string, ...names: string[]): Record<string, string> {
     // Every script goes on with the text of lib.sh.
     const assignments = script.slice(0, script.indexOf("# shellcheck shell=bash\n"));
@@ -120,7 +120,7 @@ test.each(kinds)("%s reaches the variables of the scripts unchanged, and runs no
         const connection = Object(inputs["connection"]);
         const { privateKey, hostKey } = connection.value ?? connection;
         expect([plain(privateKey), hostKey]).toEqual([settings.ssh?.privateKey, node?.hostKey]);
-        // What a shell reads on the node is the same for everybody.
+        // Input that a shell reads on the node is the same for everybody.
         expect(String(inputs["create"]).replaceAll(/\d+/g, "N")).toBe(
             'if [ "$(id -u)" = N ]; then timeout --kill-after=N N bash -s create; ' +
                 "else sudo -n timeout --kill-after=N N bash -s create; fi; code=$?; case $code in N | N) echo 'not done " +
@@ -141,7 +141,7 @@ test.each(kinds.filter(([, text]) => !text.includes("\0")))(
     },
 );
 
-/** What a Secret holds under its keys. */
+/** Values of a Secret by key. */
 function secretData(registered: readonly Registered[], name: string): Record<string, string> {
     const data = byType(registered, "kubernetes:core/v1:Secret")[name]?.["data"];
     const values: object =

@@ -9,7 +9,7 @@ const places = placesOf(settingFields, namesOf);
 const nameOf = ({ path, part }: Place) => `${path.join(".")}${part === "name" ? " (its name)" : ""}`;
 const configWith = ({ path }: Place) => Object.values(configs).find((each) => valueAt(each, path) !== undefined);
 
-/** What the program makes of a config: its settings, or what it tells the person. */
+/** The program's result for a config: its settings, or its message. */
 function outcome(config: object): Settings | string {
     try {
         return parseSettings(rawConfig(config));
@@ -30,7 +30,7 @@ test.each(Object.keys(configs) as (keyof typeof configs)[])("the program accepts
     expect(outcome(configs[name])).toMatchObject({ domain: "home.example.com" });
 });
 
-/** What is wrong with what the program makes of a text in a place; undefined when nothing is. */
+/** Mistake in the program's handling of a string in a place; undefined if there is none. */
 function flaw(place: Place, text: string): string | undefined {
     const result = outcome(withText(configWith(place) ?? {}, place, text) as object);
     if (typeof result !== "string") {

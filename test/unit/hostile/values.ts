@@ -1,6 +1,6 @@
 import { z } from "zod";
 
-/** What a slip, a paste or somebody with bad intent may put where a text is expected. */
+/** Strings that a typo, a paste or an attacker may put into a field. */
 export const hostileTexts: Readonly<Record<string, string>> = {
     "an empty text": "",
     "spaces at its ends and within": "  two  words ",
@@ -33,7 +33,7 @@ export const hostileTexts: Readonly<Record<string, string>> = {
     "1 MB of dots, dashes and slashes": "/a.-".repeat(1024 * 256),
 };
 
-/** Where a value stands in a structure. */
+/** Path of a value in an object. */
 export type Path = readonly (string | number)[];
 
 /** A place for a text in a schema: the value at a path, or the name of what is there. */
@@ -52,7 +52,7 @@ function unwrapped(schema: z.core.$ZodType): z.core.$ZodType {
 /**
  * Every place of a schema: what holds no other. The names of a record are places too; those in `names` stand for all.
  *
- * @throws Error for a kind of schema that is not known here, so that none is passed over
+ * @throws Error for a kind of schema that is not known here, so that none is skipped
  */
 export function placesOf(wrapped: z.core.$ZodType, names: (path: Path) => string, path: Path = []): Place[] {
     const schema = unwrapped(wrapped);
@@ -91,7 +91,7 @@ export function placesOf(wrapped: z.core.$ZodType, names: (path: Path) => string
     throw new Error(`${path.join(".")}: a schema that is not looked into: ${schema._zod.def.type}`);
 }
 
-/** What stands at a path. */
+/** Value at a path. */
 export function valueAt(from: unknown, path: Path): unknown {
     return path.reduce<unknown>(
         (value, key) => (typeof value === "object" && value !== null ? Reflect.get(value, key) : undefined),

@@ -123,7 +123,7 @@ describe("kind 2: kubeconfigs as other tools write them", () => {
         ["that is no file", () => readKubeconfig("."), /is not a file/],
         ["that does not exist", () => readKubeconfig("nowhere.yaml"), /nowhere\.yaml does not exist/],
         [
-            "that is no YAML",
+            "that is not valid YAML",
             () => readKubeconfig("{\n  users: [t0ken\n"),
             /^hearth:kubeconfig: it is not valid YAML: line \d(?!.*t0ken)/,
         ],

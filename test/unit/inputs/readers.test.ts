@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { parse } from "yaml";
 import { clusterValue, readYaml, readYamlStream, toYaml, YamlError, yamlString } from "../../../config/yaml";
 
-/** What people write without quotes; what the cluster reads; whether all readers agree. */
+/** Unquoted values that people write; the cluster's value; true if all readers agree. */
 const table: readonly (readonly [text: string, cluster: unknown, agreed: boolean])[] = [
     ["0644", 420, false],
     ["-0644", -420, false],
@@ -83,7 +83,7 @@ test("kind 3: a scalar has the same value for the cluster, YAML 1.2 and this pro
                 refused.add(text);
                 return error instanceof YamlError;
             }
-            // What Helm makes of it is asked in test/charts/readers.test.ts.
+            // test/charts/readers.test.ts compares Helm's result.
             return read === clusterValue(text) && read === parse(`a: ${text}\n`).a;
         }),
         { numRuns: 5_000 },

@@ -118,7 +118,7 @@ test("a node whose k3s does not stop keeps its data", () => {
     write("etc/machine-id", "0123\n");
     write("etc/rancher/hearth-cluster", "c1\na1\n0123\n");
     write("etc/systemd/system/k3s-agent.service", "");
-    // What comes after the stop; nothing of it may happen on the host of this test.
+    // Steps after the stop, none of which may run on the host of this test.
     const uninstall = "systemctl() { return 1; }; pkill() { result deleting; kill -KILL $$; }; uninstall";
     const { stdout, stderr, status } = run(["identity", "claims", "k3s"], k3s, uninstall);
     expect({ stdout, status }).toEqual({ stdout: "", status: 1 });

@@ -107,7 +107,7 @@ test("nothing runs on a node that is offline", async () => {
     for (const [name, changes] of ignored) {
         expect([name, changes]).toEqual([name, String(name).startsWith("w1-") ? ["*"] : []]);
     }
-    // What is new for it, such as a step of a later version, is recorded without reaching it.
+    // New steps, for instance of a later version, are recorded without contacting it.
     for (const { name, inputs } of scripts(registered).filter(({ name: each }) => String(each).startsWith("w1-"))) {
         expect([name, inputs]).toEqual([
             name,

@@ -69,7 +69,7 @@ test("a file is written only if its text or mode differs", () => {
 });
 
 test("disks with the same serial number are rejected as indistinguishable", () => {
-    // What lsblk prints on a machine with two disks in one enclosure, and a third.
+    // Output of lsblk on a host with two disks in one enclosure, and a third.
     const disks = readFileSync(join(folder, "disks.sh"), "utf8");
     const lsblk = "lsblk() { printf '%s\\n' '/dev/sda 0123' '/dev/sdb 0123' '/dev/sdc W D-7'; }";
     const { stdout } = run(`disks=\n${disks}\n${lsblk}

@@ -21,7 +21,7 @@ beforeEach(async () => {
 
 const scripts = () => registered.filter(({ type }) => type === "command:remote:Command");
 
-/** What the node reads on its standard input; it must be a secret on the wire. */
+/** The node's standard input, which must be a secret on the wire. */
 function secretInput({ inputs }: Registered): string {
     expect(inputs["stdin"]).toMatchObject({ [secretMark]: expect.any(String) });
     return (inputs["stdin"] as { value: string }).value;

@@ -40,7 +40,7 @@ afterAll(async () => {
     rmSync(root, { recursive: true });
 });
 
-/** What the proxy answers to a CONNECT, and what is then read from the other end. */
+/** The proxy's answer to a CONNECT, and then the data from the other end. */
 function connect(target: string, pair?: KeyPair): Promise<{ status?: number; body: string }> {
     return new Promise((resolve, reject) => {
         // Without a name of its own, Node 26 checks the certificate for the host that is in the target.

@@ -13,7 +13,7 @@ function crane(...args: string[]): void {
     execFileSync(tool("crane"), args, { stdio: "inherit" });
 }
 
-/** Where an image waits for its push: its layer, and what crane sets in its config. */
+/** Folder of an image before its push: its layer, and crane's settings for its config. */
 function stored(reference: string): { layer: string; config: string } {
     const folder = join(homedir(), "stand-in-docker", encodeURIComponent(reference));
     mkdirSync(folder, { recursive: true });

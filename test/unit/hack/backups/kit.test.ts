@@ -4,7 +4,7 @@ import { kitPage } from "../../../../hack/backups/kit";
 const about = { domain: "home.example.com", date: "2026-11-30" };
 const s3 = { accessKey: "AKIA1", secretKey: "it's $(secret)", region: "eu-central-1" };
 
-/** What a shell that reads the page's lines has in a variable. */
+/** Value of a variable in a shell that reads the page's lines. */
 function variable(page: string, name: string): string {
     const lines = page.split("\n").filter((line) => line.startsWith("export "));
     return execFileSync("sh", ["-euc", `${lines.join("\n")}\nprintf %s "$${name}"`], { encoding: "utf8" });
