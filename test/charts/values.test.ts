@@ -20,36 +20,36 @@ const workspace = (helm: string): Workspace => {
     return found;
 };
 
-/** Values that somebody could write by mistake, the key that the message has to name, and what it has to accept. */
-const mistakes: readonly [what: string, chart: string, values: object, key: string, accepted: string][] = [
-    ["an unknown key at the top", "jellyfin", { workload: {} }, "workload:", "accepted here: configs, defaults"],
+/** Values that somebody could write by mistake, the key that the message has to name, and the expected form. */
+const mistakes: readonly [what: string, chart: string, values: object, key: string, expected: string][] = [
+    ["an unknown key at the top", "jellyfin", { workload: {} }, "workload:", "expected one of configs, defaults"],
     [
         "a misspelt key of a workload",
         "jellyfin",
         { workloads: { jellyfin: { imagee: "x" } } },
         "workloads.jellyfin.imagee:",
-        "did you mean image?; accepted here: address, architectures",
+        "did you mean image? expected one of address, architectures",
     ],
     [
         "a misspelt key of a port",
         "syncthing",
         { workloads: { syncthing: { ports: { sync: { prot: 1 } } } } },
         "workloads.syncthing.ports.sync.prot:",
-        "did you mean port?; accepted here: hostPort, lan, port, protocol",
+        "did you mean port? expected one of hostPort, lan, port, protocol",
     ],
     [
         "a text for a number",
         "jellyfin",
         { workloads: { seerr: { replicas: "two" } } },
         "workloads.seerr.replicas:",
-        "accepted: integer",
+        "expected integer",
     ],
     [
         "a number for a text",
         "jellyfin",
         { workloads: { seerr: { image: { tag: 3 } } } },
         "workloads.seerr.image.tag:",
-        "accepted: string (a released version",
+        "expected string (a released version",
     ],
     [
         "an image without a version",
@@ -70,7 +70,7 @@ const mistakes: readonly [what: string, chart: string, values: object, key: stri
         "ntfy",
         { workloads: { ntfy: { ingress: { host: null } } } },
         "workloads.ntfy.ingress.host:",
-        "is missing; accepted: string (host name without the domain",
+        "expected string (host name without the domain",
     ],
     [
         "a host with its domain",
@@ -84,7 +84,7 @@ const mistakes: readonly [what: string, chart: string, values: object, key: stri
         "ntfy",
         { workloads: { ntfy: { ingress: { public: true, login: "none" } } } },
         "workloads.ntfy.ingress.reason is missing",
-        "why no login is before it on the Internet",
+        "give the reason for no login on the Internet",
     ],
     [
         "a reason for what has a login",
@@ -98,14 +98,14 @@ const mistakes: readonly [what: string, chart: string, values: object, key: stri
         "ntfy",
         { workloads: { ntfy: { ingress: { login: "pangolin" } } } },
         "workloads.ntfy.ingress.login",
-        "public: true beside it",
+        "set public: true",
     ],
     [
         "a list for an object",
         "ntfy",
         { workloads: { ntfy: { ingress: ["ntfy"] } } },
         "workloads.ntfy.ingress:",
-        "accepted: object",
+        "expected object",
     ],
     [
         "a workload for an architecture that no node has",
@@ -196,7 +196,7 @@ const mistakes: readonly [what: string, chart: string, values: object, key: stri
         "database",
         { workloads: { postgres: { sidecars: { exporter: { ports: { postgres: 9187 } } } } } },
         'have a port named "postgres"',
-        "one port for each name",
+        "give each port a name of its own",
     ],
     ["a domain without a dot", "ntfy", { global: { domain: "home" } }, "global.domain:", "for instance home.arpa"],
     ["a misspelt global value", "ntfy", { global: { domian: "home.arpa" } }, "global.domian:", "did you mean domain?"],
@@ -213,7 +213,7 @@ const mistakes: readonly [what: string, chart: string, values: object, key: stri
         "database",
         { databases: ["immich"] },
         "databases:",
-        "accepted: object (Databases by name)",
+        "expected object (Databases by name)",
     ],
     [
         "a chart's own unknown key",
@@ -222,7 +222,7 @@ const mistakes: readonly [what: string, chart: string, values: object, key: stri
         "databases.immich.extension:",
         "extensions, namespace",
     ],
-    ["an *arr without a port", "arr", { arrs: { lidarr: { tag: "2.0.0" } } }, "arrs.lidarr.port:", "accepted: integer"],
+    ["an *arr without a port", "arr", { arrs: { lidarr: { tag: "2.0.0" } } }, "arrs.lidarr.port:", "expected integer"],
     [
         "Let's Encrypt without a provider",
         "cert-manager",
@@ -233,7 +233,7 @@ const mistakes: readonly [what: string, chart: string, values: object, key: stri
 ];
 
 describe.each(helms)("%s", (helm) => {
-    test.each(mistakes)("rejects %s (%s)", async (_what, chart, values, key, accepted) => {
+    test.each(mistakes)("rejects %s (%s)", async (_what, chart, values, key, expected) => {
         const error = await workspace(helm)
             .template(
                 chart,
@@ -245,7 +245,7 @@ describe.each(helms)("%s", (helm) => {
             );
 
         expect(error).toContain(key);
-        expect(error).toContain(accepted);
+        expect(error).toContain(expected);
     });
 
     test("rejects a schema with an unsupported keyword", async () => {

@@ -154,6 +154,6 @@ test("values can change an alert; an unknown name is an error that lists the ale
     expect(without.map(({ alert }) => alert)).not.toContain("NodeHot");
     expect(without).toHaveLength(rules.length - 1);
     await expect(renderConfigs("--set=alerts.rules.NodeHott.for=1h")).rejects.toThrow(
-        /alerts\.rules\.NodeHott: there is no such alert; accepted: .*NodeHot, /,
+        /unknown alerts\.rules\.NodeHott: expected one of .*NodeHot, /,
     );
 });

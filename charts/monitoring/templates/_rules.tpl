@@ -1,7 +1,7 @@
 {{/* The text of a YAML file of the chart, once it is known to be one: fromYaml itself says nothing. */}}
 {{- define "monitoring.yaml" -}}
 {{- with (fromYaml (toString .content)).Error -}}
-  {{- fail (printf "\n\nchart monitoring: %s is no YAML: %s\n" $.path .) -}}
+  {{- fail (printf "\n\nchart monitoring: %s is not valid YAML: %s\n" $.path .) -}}
 {{- end -}}
 {{- toString .content -}}
 {{- end -}}
@@ -38,7 +38,7 @@ and at the end of the description, which is what a phone shows. Takes the root; 
 {{- end -}}
 {{- range $alert, $_ := .Values.alerts.rules -}}
   {{- if not (has $alert $known) -}}
-    {{- fail (printf "\n\nchart monitoring: alerts.rules.%s: there is no such alert; accepted: %s\n" $alert (join ", " (sortAlpha $known))) -}}
+    {{- fail (printf "\n\nchart monitoring: unknown alerts.rules.%s: expected one of %s\n" $alert (join ", " (sortAlpha $known))) -}}
   {{- end -}}
 {{- end -}}
 {{- toYaml $files -}}

@@ -12,7 +12,7 @@ Takes (root, name).
   {{- end -}}
 {{- end -}}
 {{- if not $data -}}
-  {{- fail (printf "\n\nchart %s: configs.%s is empty; accepted: data, or files that match a path in the chart\n" $root.Chart.Name .name) -}}
+  {{- fail (printf "\n\nchart %s: configs.%s is empty: set data, or files that match a path in the chart\n" $root.Chart.Name .name) -}}
 {{- end -}}
 {{- range $file, $content := $data }}
 {{ $file }}: |

@@ -12,7 +12,7 @@ Takes (root, name, workload).
 {{- range $container, $spec := $containers -}}
   {{- range $port, $value := $spec.ports -}}
     {{- if hasKey $ports $port -}}
-      {{- fail (printf "\n\nchart %s: workloads.%s: two containers have a port named %q; accepted: one port for each name\n" $.root.Chart.Name $.name $port) -}}
+      {{- fail (printf "\n\nchart %s: workloads.%s: two containers have a port named %q: give each port a name of its own\n" $.root.Chart.Name $.name $port) -}}
     {{- end -}}
     {{- $long := include "common.port" $value | fromYaml -}}
     {{- if ne (toString $long.service) "false" -}}

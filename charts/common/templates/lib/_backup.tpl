@@ -25,7 +25,7 @@ They are workloads like those of the values, in the namespace and with the user 
         {{- $each := merge (dict "volume" $volume "claim" $spec.claim "backup" ($spec.claim.backup | default dict)) $context -}}
         {{- $claim := include "common.claimName" $each -}}
         {{- if gt (len $claim) 44 -}}
-          {{- fail (printf "\n\nchart %s: workloads.%s.volumes.%s: the claim's name has %d letters, and that of its CronJobs at most 52; accepted: shorter names, 44 letters together\n" $root.Chart.Name $name $volume (len $claim)) -}}
+          {{- fail (printf "\n\nchart %s: workloads.%s.volumes.%s: the claim's name has %d letters, and those of its CronJobs at most 52: shorten the names to 44 letters together\n" $root.Chart.Name $name $volume (len $claim)) -}}
         {{- end -}}
         {{- range $action := list "backup" "drill" "restore" -}}
           {{- $_ := set $workloads (printf "%s-%s" $claim $action) (include (printf "common.backup.%s" $action) (merge (dict "claimName" $claim) $each) | fromYaml) -}}

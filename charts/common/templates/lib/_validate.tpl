@@ -1,7 +1,7 @@
 {{/*
 Checks the values against schema/values.schema.json (and the chart's own schema.json, which adds top-level keys), and
-fails with every mistake in words. Helm applies a values.schema.json to the chart that it lies in, never to the charts
-that use a library, and its messages do not say what is accepted.
+fails with a sentence for every mistake. Helm applies a values.schema.json to the chart that it lies in, never to the charts
+that use a library, and its messages do not state the expected form.
 */}}
 
 {{- define "common.validate" -}}
@@ -29,8 +29,8 @@ that use a library, and its messages do not say what is accepted.
 {{- end -}}
 {{- end -}}
 
-{{/* What a schema accepts, in words. */}}
-{{- define "common.validate.accepted" -}}
+{{/* Values that a schema accepts, in words. */}}
+{{- define "common.validate.expected" -}}
 {{- $words := list -}}
 {{- if .enum -}}
   {{- $words = append $words (printf "one of %s" (join ", " .enum)) -}}
@@ -52,7 +52,7 @@ that use a library, and its messages do not say what is accepted.
     {{- if has . $slips -}}{{- $meant = append $meant $known -}}{{- end -}}
   {{- end -}}
 {{- end -}}
-{{- with uniq $meant -}}, did you mean {{ join " or " . }}?{{- end -}}
+{{- with uniq $meant }}did you mean {{ join " or " . }}? {{ end -}}
 {{- end -}}
 
 {{/* A word, and the word without each of its letters. */}}
@@ -66,7 +66,7 @@ that use a library, and its messages do not say what is accepted.
 {{- end -}}
 
 {{- define "common.validate.report" -}}
-{{- $_ := set .found "mistakes" (append .found.mistakes (printf "  - %s: %s" (.path | default "(top level)") .message)) -}}
+{{- $_ := set .found "mistakes" (append .found.mistakes (printf "  - %s %s: %s" (.kind | default "invalid") (.path | default "(top level)") .message)) -}}
 {{- end -}}
 
 {{- define "common.validate.value" -}}
@@ -86,17 +86,17 @@ that use a library, and its messages do not say what is accepted.
     {{- fail (printf "\n\nThe schema of %s has the keyword %s, which charts/common/templates/lib/_validate.tpl does not check: use one of %s, or check it there.\n" ($path | default "(top level)") $keyword (join ", " $keywords)) -}}
   {{- end -}}
 {{- end -}}
-{{- $accepted := include "common.validate.accepted" $schema -}}
+{{- $expected := include "common.validate.expected" $schema -}}
 {{- if not (kindIs "invalid" $value) -}}
   {{- $type := include "common.validate.type" $value -}}
   {{- $types := $schema.type | default $type -}}
   {{- if not (kindIs "slice" $types) -}}{{- $types = list $types -}}{{- end -}}
   {{- if not (or (has $type $types) (and (eq $type "integer") (has "number" $types))) -}}
-    {{- include "common.validate.report" (dict "found" $found "path" $path "message" (printf "is the %s %s; accepted: %s" $type (toJson $value) $accepted)) -}}
+    {{- include "common.validate.report" (dict "found" $found "path" $path "message" (printf "got the %s %s, expected %s" $type (toJson $value) $expected)) -}}
   {{- else if and $schema.enum (not (has $value $schema.enum)) -}}
-    {{- include "common.validate.report" (dict "found" $found "path" $path "message" (printf "is %s; accepted: %s" (toJson $value) $accepted)) -}}
+    {{- include "common.validate.report" (dict "found" $found "path" $path "message" (printf "got %s, expected %s" (toJson $value) $expected)) -}}
   {{- else if and $schema.pattern (eq $type "string") (not (regexMatch $schema.pattern $value)) -}}
-    {{- include "common.validate.report" (dict "found" $found "path" $path "message" (printf "is %s; accepted: %s" (toJson $value) $accepted)) -}}
+    {{- include "common.validate.report" (dict "found" $found "path" $path "message" (printf "got %s, expected %s" (toJson $value) $expected)) -}}
   {{- else if eq $type "array" -}}
     {{- range $index, $item := $value -}}
       {{- include "common.validate.value" (dict "schema" ($schema.items | default dict) "value" $item "path" (printf "%s[%d]" $path $index) "defs" $defs "found" $found) -}}
@@ -110,20 +110,20 @@ that use a library, and its messages do not say what is accepted.
           {{- $missing = merge (omit $missing "$ref") (index $defs (trimPrefix "#/$defs/" .)) -}}
         {{- end -}}
         {{- if not (hasKey $value $key) -}}
-          {{- include "common.validate.report" (dict "found" $found "path" (printf "%s.%s" $path $key | trimPrefix ".") "message" (printf "is missing; accepted: %s" (include "common.validate.accepted" $missing))) -}}
+          {{- include "common.validate.report" (dict "found" $found "path" (printf "%s.%s" $path $key | trimPrefix ".") "kind" "missing" "message" (printf "expected %s" (include "common.validate.expected" $missing))) -}}
         {{- end -}}
       {{- end -}}
     {{- end -}}
     {{- range $key, $item := $value -}}
       {{- $at := printf "%s.%s" $path $key | trimPrefix "." -}}
       {{- if and $schema.propertyNames (not (regexMatch $schema.propertyNames.pattern $key)) -}}
-        {{- include "common.validate.report" (dict "found" $found "path" $at "message" (printf "is no valid name; accepted: %s" $schema.propertyNames.description)) -}}
+        {{- include "common.validate.report" (dict "found" $found "path" $at "message" (printf "got this name, expected %s" $schema.propertyNames.description)) -}}
       {{- else if hasKey $properties $key -}}
         {{- include "common.validate.value" (dict "schema" (get $properties $key) "value" $item "path" $at "defs" $defs "found" $found) -}}
       {{- else if kindIs "map" $schema.additionalProperties -}}
         {{- include "common.validate.value" (dict "schema" $schema.additionalProperties "value" $item "path" $at "defs" $defs "found" $found) -}}
       {{- else if eq (toString $schema.additionalProperties) "false" -}}
-        {{- include "common.validate.report" (dict "found" $found "path" $at "message" (printf "is no known key%s; accepted here: %s" (include "common.validate.meant" (dict "key" $key "known" (keys $properties | sortAlpha))) (join ", " (keys $properties | sortAlpha)))) -}}
+        {{- include "common.validate.report" (dict "found" $found "path" $at "kind" "unknown" "message" (printf "%sexpected one of %s" (include "common.validate.meant" (dict "key" $key "known" (keys $properties | sortAlpha))) (join ", " (keys $properties | sortAlpha)))) -}}
       {{- end -}}
     {{- end -}}
   {{- end -}}

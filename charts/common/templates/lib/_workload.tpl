@@ -112,7 +112,7 @@ Takes (root, name, workload).
 {{- $workload := .workload -}}
 {{- range $key := list "image" "resources" -}}
   {{- if not (hasKey $workload $key) -}}
-    {{- fail (printf "\n\n%s.%s is missing; accepted: an object (in the workload, or in the chart's defaults)\n" $at $key) -}}
+    {{- fail (printf "\n\n%s.%s is missing: expected an object (in the workload, or in the chart's defaults)\n" $at $key) -}}
   {{- end -}}
 {{- end -}}
 {{- $homes := .root.Values.common.global.architectures -}}
@@ -124,23 +124,23 @@ Takes (root, name, workload).
   {{- fail (printf "\n\n%s.architectures is %s, and the home's nodes have %s: no node can run it\n" $at (join ", " $workload.architectures) (join ", " $homes)) -}}
 {{- end -}}
 {{- if and (eq $workload.kind "CronJob") (not $workload.schedule) -}}
-  {{- fail (printf "\n\n%s.schedule is missing; accepted: string (when a CronJob runs, as in crontab)\n" $at) -}}
+  {{- fail (printf "\n\n%s.schedule is missing: expected string (when a CronJob runs, as in crontab)\n" $at) -}}
 {{- end -}}
 {{- with $workload.ingress -}}
   {{- if and (eq (.login | default "") "none") (not .reason) -}}
-    {{- fail (printf "\n\n%s.ingress.reason is missing; accepted: string (why no login is before it on the Internet), or remove login: none\n" $at) -}}
+    {{- fail (printf "\n\n%s.ingress.reason is missing: give the reason for no login on the Internet, or remove login: none\n" $at) -}}
   {{- end -}}
   {{- if and .reason (ne (.login | default "") "none") -}}
-    {{- fail (printf "\n\n%s.ingress.reason explains login: none, which is missing; accepted: both, or neither\n" $at) -}}
+    {{- fail (printf "\n\n%s.ingress.reason explains login: none, which is missing: set both, or neither\n" $at) -}}
   {{- end -}}
   {{- if and .login (not .public) -}}
-    {{- fail (printf "\n\n%s.ingress.login is for the Internet, where it is not; accepted: public: true beside it, or no login\n" $at) -}}
+    {{- fail (printf "\n\n%s.ingress.login only applies to the Internet: set public: true, or remove login\n" $at) -}}
   {{- end -}}
 {{- end -}}
 {{- with $workload.tokenFor -}}
   {{- $names := concat (list $.name) (keys ($workload.sidecars | default dict)) (keys ($workload.init | default dict)) -}}
   {{- if not (has . $names) -}}
-    {{- fail (printf "\n\n%s.tokenFor is %q; accepted: a container of the workload: %s\n" $at . (sortAlpha $names | join ", ")) -}}
+    {{- fail (printf "\n\n%s.tokenFor is %q, expected a container of the workload: %s\n" $at . (sortAlpha $names | join ", ")) -}}
   {{- end -}}
 {{- end -}}
 {{- range $volume, $spec := $workload.volumes -}}
@@ -150,20 +150,20 @@ Takes (root, name, workload).
     {{- if hasKey $spec $source -}}{{- $given = append $given $source -}}{{- end -}}
   {{- end -}}
   {{- if and (ne (len $given) 1) (ne (join " " $given) "configMap secret") -}}
-    {{- fail (printf "\n\n%s.volumes.%s has %d sources; accepted: exactly one of %s; or configMap and secret, in one folder\n" $at $volume (len $given) (join ", " $sources)) -}}
+    {{- fail (printf "\n\n%s.volumes.%s has %d sources, expected exactly one of %s; or configMap and secret, in one folder\n" $at $volume (len $given) (join ", " $sources)) -}}
   {{- end -}}
   {{- if hasKey $spec "claim" -}}
     {{- $access := $spec.claim.access | default "ReadWriteOnce" -}}
     {{- if and (has $workload.kind (list "CronJob" "Job")) (eq $access "ReadWriteOnce") -}}
-      {{- fail (printf "\n\n%s.volumes.%s: a claim of its own that waits for a %s is Pending until that runs, and Argo CD waits with it; accepted: claimOf a workload that always runs, or a claim with access ReadWriteMany and class nfs\n" $at $volume $workload.kind) -}}
+      {{- fail (printf "\n\n%s.volumes.%s: a claim of its own that waits for a %s is Pending until that runs, and Argo CD waits for it: use claimOf a workload that always runs, or a claim with access ReadWriteMany and class nfs\n" $at $volume $workload.kind) -}}
     {{- end -}}
     {{- if and (gt (int $workload.replicas) 1) (eq $access "ReadWriteOnce") -}}
-      {{- fail (printf "\n\n%s.replicas is %v, and its volume %s can be mounted by one; accepted: 1, or a claim with access ReadWriteMany\n" $at $workload.replicas $volume) -}}
+      {{- fail (printf "\n\n%s.replicas is %v, and only one pod can mount its volume %s: expected 1, or a claim with access ReadWriteMany\n" $at $workload.replicas $volume) -}}
     {{- end -}}
   {{- end -}}
   {{- with $spec.configMap -}}
     {{- if not (hasKey ($.root.Values.configs | default dict) .) -}}
-      {{- fail (printf "\n\n%s.volumes.%s.configMap is %q; accepted: one of configs: %s\n" $at $volume . (keys ($.root.Values.configs | default dict) | sortAlpha | join ", ")) -}}
+      {{- fail (printf "\n\n%s.volumes.%s.configMap is %q, expected one of configs: %s\n" $at $volume . (keys ($.root.Values.configs | default dict) | sortAlpha | join ", ")) -}}
     {{- end -}}
   {{- end -}}
 {{- end -}}
