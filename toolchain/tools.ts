@@ -215,6 +215,15 @@ export const testTools = {
         variables: (version) => ({ "github.com/rhysd/actionlint.version": version.slice(1) }),
         versionArguments: ["-version"],
     },
+    // Checks prose by the rules in .vale; most of its build is C, the grammars by which it finds comments.
+    vale: {
+        folder: "vale",
+        module: "github.com/vale-cli/vale/v3",
+        package: "github.com/vale-cli/vale/v3/cmd/vale",
+        variables: (version) => ({ "main.version": version.slice(1) }),
+        versionArguments: ["--version"],
+        cgo: [],
+    },
     crane: {
         folder: "crane",
         module: "github.com/google/go-containerregistry",
@@ -401,7 +410,8 @@ export const kubernetesPlugin: GoTool = {
 /** Tools beyond the sandbox's that a command needs: `npm run setup -- --for-<name>` builds them. */
 export const toolsFor = {
     tests: ["helm3", "netpolicy", "gitea"],
-    docs: ["gitea", "helm3", "netpolicy"],
+    docs: ["gitea", "helm3", "netpolicy", "vale"],
+    prose: ["vale"],
     faults: ["helm3", "gitea"],
     programs: ["AdGuardHome", "gatus", "glance", "traefik"],
     backup: ["restic", "rest-server"],
