@@ -7,7 +7,7 @@ const suite = (name) => ({
     globalSetup: `${__dirname}/test/compile.cjs`,
     setupFilesAfterEnv: [`${__dirname}/test/ended-with.ts`],
     transform: { "^.+\\.ts$": ["ts-jest", { diagnostics: false }] },
-    // What Pulumi's SDK loads to serialize functions, which nothing here does: 3 of the unit tests' 50 processor seconds.
+    // Loaded by Pulumi's SDK to serialize functions, which nothing here does: 3 of the unit tests' 50 processor seconds.
     moduleNameMapper: { "/typescript-shim$": `${__dirname}/test/empty-module.cjs` },
     modulePathIgnorePatterns: ["<rootDir>/.sandbox", "<rootDir>/.state", "<rootDir>/dist"],
 });

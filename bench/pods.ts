@@ -10,7 +10,7 @@ import { MachineHome } from "../test/provision/home";
 import { machine, results } from "./record";
 
 /**
- * What a home of real pods takes: `npx tsx bench/pods.ts [starts]`, as root. One server and two agents, from machines
+ * Cost of a home with real pods: `npx tsx bench/pods.ts [starts]`, as root. One server and two agents, from machines
  * that were just installed to Applications that are all Synced and Healthy, as often as the command line says. Prints a
  * table and writes bench/results/pods.json.
  */
@@ -77,7 +77,7 @@ async function main(): Promise<number> {
     const measured: Measured[] = [];
     for (let start = 0; start < starts; start++) {
         measured.push(await coldStart());
-        // What is there counts, should a later one fail.
+        // Existing results count, should a later start fail.
         writeFileSync(
             join(results, "pods.json"),
             `${JSON.stringify({ ...machine(), services: running, measured }, null, 2)}\n`,

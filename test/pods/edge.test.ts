@@ -66,7 +66,7 @@ async function page(host = "jellyfin.home.arpa", at = edgeAddress): Promise<stri
     return exitCode === 0 ? output.trim() : undefined;
 }
 
-/** Whether a TCP port answers a machine. */
+/** Reports whether a TCP port answers a host. */
 async function answers(from: Machine, host: string, port: number): Promise<boolean> {
     const { exitCode } = await from.run(`timeout 5 bash -c ': </dev/tcp/${host}/${port}'`);
     return exitCode === 0;

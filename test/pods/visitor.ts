@@ -65,7 +65,7 @@ export class Visitor {
         });
     }
 
-    /** What a page says; throws where its certificate is not the home's. */
+    /** Text of a page; throws if its certificate is not the home's. */
     async page(url: string): Promise<string> {
         const quiet = ["--fail", "--silent", "--show-error", "--max-time", "20"];
         return printed(this.run("curl", [...quiet, "--location", "--cacert", this.ca, url]));
@@ -82,7 +82,7 @@ export class Visitor {
         );
     }
 
-    /** What a browser makes of a page, as HTML. */
+    /** A page as a browser renders it, as HTML. */
     async look(url: string): Promise<string> {
         return this.browse("--dump-dom", url);
     }

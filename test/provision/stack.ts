@@ -20,7 +20,7 @@ export interface Run {
     kill(): void;
 }
 
-/** Which program a stack runs: the nodes alone (program.ts), or the home's own index.ts, in a checkout of its own. */
+/** Program of a stack: the nodes alone (program.ts), or the home's own index.ts, in a checkout of its own. */
 export type Program = "nodes" | "home";
 
 /** A stack with a state of its own, run within a test's network. */
