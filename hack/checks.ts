@@ -14,6 +14,7 @@ import { type Pod as BackupPod, backupNamespace } from "./backups/objects";
 import { checkRepository } from "./backups/results";
 import { capture } from "./capture";
 import { certificateExpiry } from "./certificate";
+import { tryExport } from "./export-check";
 import type { Ingress } from "./home-names";
 import { Kubectl } from "./kubectl";
 import { pulumi, type Stack, withKubeconfig } from "./stack";
@@ -230,8 +231,12 @@ async function checkWayIn({ file }: Stack): Promise<Finding> {
     return { what: "way in", ...judgeWayIn(await lookAtWayIn()) };
 }
 
-/** The cluster: its nodes and their clocks, load balancers, the NFS export, images, copies of its data. */
-export async function clusterChecks(stack: Stack): Promise<Finding[]> {
+/**
+ * The cluster: its nodes and their clocks, load balancers, the NFS export, images, copies of its data.
+ *
+ * @param triesExport whether a pod tries the export, which otherwise is judged by the claims on it
+ */
+export async function clusterChecks(stack: Stack, triesExport = false): Promise<Finding[]> {
     const start = stack.name === "sandbox" ? "`npm start`" : "`npx pulumi up`";
     const reachable = await check("cluster", `start it with ${start}, or check whether this machine can reach it`, () =>
         withKubeconfig(stack, async (path) => {
@@ -271,10 +276,15 @@ export async function clusterChecks(stack: Stack): Promise<Finding[]> {
         const nfs = check(
             "nfs",
             "export with no_root_squash on the NFS server (on a NAS: map no user): see docs/storage.md",
-            async () =>
-                checkExport(
+            async () => {
+                const { nfs: given } = stack.settings;
+                if (triesExport) {
+                    return given === undefined ? "no export in hearth:nfs" : tryExport(kubectl, given);
+                }
+                return checkExport(
                     await kubectl.list<Warning>("events", "--all-namespaces", "--field-selector", "type=Warning"),
-                ),
+                );
+            },
         );
         const images = async (): Promise<Finding> => {
             const { all, unpinned } = unpinnedImages(await kubectl.list<Pod>("pods", "--all-namespaces"));

@@ -8,10 +8,10 @@ import { defineVerb, exitCodes } from "../verb";
 /** Exit code when a check fails. */
 const unwell = 3;
 
-async function stackFindings(name: string | undefined): Promise<Finding[]> {
+async function stackFindings(name: string | undefined, triesExport: boolean): Promise<Finding[]> {
     try {
         const stack = await readStack(name);
-        return (await Promise.all([stackChecks(stack), clusterChecks(stack)])).flat();
+        return (await Promise.all([stackChecks(stack), clusterChecks(stack, triesExport)])).flat();
     } catch (error) {
         if (error instanceof Failure) {
             return [{ what: "stack", good: false, found: error.message, remedy: "fix that first" }];
@@ -23,10 +23,14 @@ async function stackFindings(name: string | undefined): Promise<Finding[]> {
 /** `hack/doctor` */
 export const verb = defineVerb({
     describe: "Check this machine, the stack and the cluster: a line for each check, with the fix",
-    options: (parser) => parser.options(stackOption),
+    options: (parser) =>
+        parser.options({
+            ...stackOption,
+            export: { type: "boolean", describe: "Try the NFS export with a pod, which needs no `pulumi up` before" },
+        }),
     exitCodes: `, ${unwell} a check failed`,
-    run: async ({ stack }) => {
-        const findings = (await Promise.all([...machineChecks(), stackFindings(stack)])).flat();
+    run: async ({ stack, export: triesExport = false }) => {
+        const findings = (await Promise.all([...machineChecks(), stackFindings(stack, triesExport)])).flat();
         const rows = findings.map(({ what, good, found }) => [
             good ? colors.green("ok") : colors.red("bad"),
             what,

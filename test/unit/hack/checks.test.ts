@@ -1,4 +1,10 @@
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { checkClocks, checkExport, unpinnedImages } from "../../../hack/checks";
+import { exportPod, judgeExport, tryExport } from "../../../hack/export-check";
+import type { Kubectl } from "../../../hack/kubectl";
 
 const now = Date.parse("2026-11-25T12:00:00Z");
 
@@ -52,6 +58,75 @@ test.each([
 
 test("a mount that fails for another reason is not attributed to root squash", () => {
     expect(checkExport([warning("FailedMount", "mount.nfs: Connection timed out")])).toBe("no claim was rejected");
+});
+
+describe("an export that a pod tries before anything is deployed", () => {
+    const ended = (phase: string, message?: string) => ({
+        status: { phase, containerStatuses: [{ state: { terminated: { ...(message && { message }) } } }] },
+    });
+    const events = (message: string) => [warning("FailedMount", message)];
+
+    test("is fit when root may write to it", () => {
+        expect(judgeExport(ended("Succeeded"), [])).toMatch(/root may create directories/);
+        expect(
+            judgeExport({ status: { phase: "Pending" } }, events("mount.nfs: Connection timed out")),
+        ).toBeUndefined();
+    });
+
+    test.each([
+        [
+            "root_squash",
+            ended("Failed", "mktemp: : Permission denied"),
+            [],
+            /^root may not write to the export: mktemp/,
+        ],
+        [
+            "all_squash",
+            ended("Failed", "chown: /export/.x: Operation not permitted"),
+            [],
+            /^root may not write .*chown/,
+        ],
+        [
+            "an export for other hosts",
+            ended("Failed"),
+            events("mount.nfs: access denied\n by server"),
+            /^the export was not tried: mount\.nfs: access denied by server$/,
+        ],
+        ["no image", { status: { phase: "Failed" } }, [], /its pod did not start in time/],
+    ])("is reported with its reason: %s", (_, state, warnings, message) => {
+        expect(() => judgeExport(state, warnings)).toThrow(message);
+    });
+
+    test.each(["Succeeded", "Failed"])("is left as it was, and so is the cluster, when the pod %s", async (phase) => {
+        const commands: string[] = [];
+        const kubectl = {
+            run: async ([command = ""]: readonly string[]) => {
+                commands.push(command);
+                return command === "get" ? JSON.stringify(ended(phase, "x")) : "";
+            },
+            list: async () => [],
+        } as unknown as Kubectl;
+        await tryExport(kubectl, { server: "nas", path: "/export" }).catch(() => undefined);
+        expect(commands).toEqual(["create", "get", "delete"]);
+        const { spec } = exportPod("a", { server: "nas", path: "/export" });
+        expect(spec.volumes).toEqual([{ name: "export", nfs: { server: "nas", path: "/export" } }]);
+        expect(spec.containers[0]?.image).toMatch(/^docker\.io\/library\/busybox:[\d.]+/);
+    });
+
+    test("by a script that gives a directory away, and leaves none behind", () => {
+        const folder = mkdtempSync(join(tmpdir(), "hearth-export-"));
+        const [, , script = ""] = exportPod("a", { server: "nas", path: "/export" }).spec.containers[0]?.command ?? [];
+        const here = script.replaceAll("/export/", `${folder}/`);
+        const asRoot = spawnSync("sh", ["-c", here]);
+        expect(asRoot.status === 0).toBe(process.getuid?.() === 0);
+        // As a server that maps root to nobody answers.
+        const refused = spawnSync("sh", ["-c", `chown() { echo not permitted >&2; return 1; }; ${here}`], {
+            encoding: "utf8",
+        });
+        expect(refused).toMatchObject({ status: 1, stderr: "not permitted\n" });
+        expect(readdirSync(folder)).toEqual([]);
+        rmSync(folder, { recursive: true });
+    });
 });
 
 test("images that are pinned by tag alone are listed, each once", () => {
