@@ -421,6 +421,7 @@ export const toolsFor = {
     ],
     workflows: ["act", "actionlint", "crane"],
     pods: [...Object.keys(testTools), ...Object.keys(podTools)],
+    provision: ["traefik", "wireguard-go"],
 } as const satisfies Readonly<Record<string, readonly string[]>>;
 
 /** Every tool that the toolchain provides. */
