@@ -27,6 +27,12 @@ const withoutPlugins = [
     "TaintNodesByCondition",
 ];
 
+/**
+ * Shell script that runs a program until its file descriptor 3 is closed, which the end of this process does, whatever ends
+ * it. What the program holds is deleted with it, so it needs no graceful shutdown.
+ */
+const untilClosed = '{ read -r _; kill -KILL $$; } <&3 >/dev/null 2>&1 & exec "$0" "$@" 3<&-';
+
 /** Answer of the API server other than success. */
 export class ApiError extends Error {
     constructor(
@@ -82,9 +88,10 @@ export class ControlPlane {
         return path;
     }
 
-    /** Starts a program that ends with the control plane, and keeps what it prints for the message when it fails. */
+    /** Starts a program that ends with this process, and keeps what it prints for the message when it fails. */
     start(program: string, args: readonly string[]): void {
-        const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"], cwd: this.#directory });
+        const stdio = ["ignore", "pipe", "pipe", "pipe"] as const;
+        const child = spawn("sh", ["-c", untilClosed, program, ...args], { stdio: [...stdio], cwd: this.#directory });
         let output = "";
         for (const stream of [child.stdout, child.stderr]) {
             stream?.on("data", (chunk: Buffer) => {
@@ -94,7 +101,7 @@ export class ControlPlane {
         child.on("error", (error) => {
             output = error.message;
         });
-        child.on("close", () => {
+        child.on("exit", () => {
             this.#ended ??= `${program.split("/").at(-1)} ended: ${output.trim().split("\n").at(-1)}`;
         });
         this.#processes.push(child);
@@ -212,10 +219,9 @@ export class ControlPlane {
     async #remove(): Promise<void> {
         this.#agent.destroy();
         const running = this.#processes.filter(({ exitCode, signalCode }) => exitCode === null && signalCode === null);
-        // Its data is deleted, so it needs no graceful shutdown.
-        const ended = running.map((child) => new Promise((resolve) => child.once("close", resolve)));
-        for (const child of running) {
-            child.kill("SIGKILL");
+        const ended = running.map((child) => new Promise((resolve) => child.once("exit", resolve)));
+        for (const { stdio } of this.#processes) {
+            stdio[3]?.destroy();
         }
         await Promise.all(ended);
         rmSync(this.#directory, { recursive: true, force: true });

@@ -1,9 +1,16 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { rmSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import type { Readable } from "node:stream";
 import { type Answer, askNodes, askRollout, askUpgrade } from "../../hack/placement/answer";
 import { ControlPlane } from "../../hack/placement/control-plane";
 import type { Claim, Home, Node, Pod, PodSpec } from "../../hack/placement/home";
 import { Model } from "../../hack/placement/model";
 import { newNode } from "../../hack/placement/new-node";
 import { rolloutOf } from "../../hack/placement/rollout";
+import { runningProcesses } from "../../lib/processes";
+import { until } from "./home";
 
 jest.setTimeout(180_000);
 
@@ -203,4 +210,27 @@ test("an upgrade: a volume's service stops while its node is drained, and runs a
         ["nas", ["photos"], ["wiki"]],
         ["pi", [], ["wiki"]],
     ]);
+});
+
+test("a killed what-if leaves no process behind", async () => {
+    const script = [
+        'import("./hack/placement/control-plane").then(({ ControlPlane }) =>',
+        "    ControlPlane.with(async ({ kubeconfig }) => {",
+        "        console.log(kubeconfig);",
+        "        await new Promise(() => setInterval(() => {}, 60_000));",
+        "    }));",
+    ].join("\n");
+    const options = { cwd: resolve(__dirname, "../.."), stdio: ["ignore", "pipe", "inherit"] } as const;
+    const child = spawn(process.execPath, ["--import", "tsx", "--eval", script], {
+        ...options,
+        stdio: [...options.stdio],
+    });
+    const [printed] = await once(child.stdout as Readable, "data");
+    const directory = dirname(String(printed).trim());
+    const left = () => [...runningProcesses()].filter(({ commandLine }) => commandLine.includes(directory));
+
+    expect(left().length).toBeGreaterThanOrEqual(3);
+    child.kill("SIGKILL");
+    await until("its processes have ended", 30_000, async () => left().length === 0);
+    rmSync(directory, { recursive: true });
 });
