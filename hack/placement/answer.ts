@@ -241,12 +241,15 @@ export interface NodeAnswer extends Answer {
 /**
  * Answers for an upgrade of k3s: one node after the other is drained, servers first. Pods that moved stay where they are.
  *
- * @returns services that stop or move while each node is drained
+ * @returns services that stop or move while each node is drained; nothing for a home of one node, which is not drained
  */
 export async function askUpgrade(model: Model, home: Home): Promise<NodeAnswer[]> {
     const isServer = (node: Node) => role(node, "control-plane");
     const nodes = [...home.nodes.filter(isServer), ...home.nodes.filter((node) => !isServer(node))];
     const answers: NodeAnswer[] = [];
+    if (nodes.length === 1) {
+        return answers;
+    }
     let waiting = home.pods.filter(needsNode);
     for (const { metadata, spec } of nodes) {
         const node = metadata.name;

@@ -61,6 +61,9 @@ export function formatAnswer(question: string, answer: Answer): string {
 
 /** Answers for an upgrade. */
 export function formatUpgrade(answers: readonly NodeAnswer[]): string {
+    if (answers.length === 0) {
+        return "The only node is not drained: its pods run on while k3s is switched.";
+    }
     return answers
         .map(({ node, refused, ...answer }) =>
             refused.length > 0

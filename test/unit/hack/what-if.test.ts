@@ -1,5 +1,5 @@
 import { answerOf, lostControlPlane } from "../../../hack/placement/answer";
-import { formatAnswer } from "../../../hack/placement/format";
+import { formatAnswer, formatUpgrade } from "../../../hack/placement/format";
 import { type Home, lostClaims, type Node, type Pod } from "../../../hack/placement/home";
 import type { Placement } from "../../../hack/placement/model";
 import { newNode } from "../../../hack/placement/new-node";
@@ -199,6 +199,15 @@ test("the page names the time that the last drills took, and the volume that not
     );
     expect(page).toMatch(/games\/games-data +no backup/);
     expect(page).toMatch(/photos\/photos-data +copied \d+s ago +restored in 500 s/);
+});
+
+test("an upgrade of a home of one node stops nothing; one of a pod that nobody recreates ends at its node", () => {
+    const refused = { ...answerOf(home(), [], [], []), node: "pi", refused: ["apps/one-off"] };
+
+    expect(formatUpgrade([])).toContain("not drained");
+    expect(formatUpgrade([refused])).toMatch(
+        /pi is not drained: no controller recreates apps\/one-off\. The upgrade ends here/,
+    );
 });
 
 test("status has the node whose loss costs most data, from its claims alone", () => {
