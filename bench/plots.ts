@@ -126,7 +126,7 @@ function growth(): string {
             perApplication("idle minute", ({ idle }) => idle.minutes.at(-1) ?? 0),
             perApplication("up, no change", ({ unchanged }) => unchanged.processorSeconds),
             perApplication("preview", ({ preview }) => preview.processorSeconds),
-            perApplication("all read anew", ({ refresh }) => refresh.processorSeconds),
+            perApplication("all reread", ({ refresh }) => refresh.processorSeconds),
             perApplication("first up", ({ up }) => up.processorSeconds),
         ],
     );

@@ -188,7 +188,7 @@ export async function refreshAll(paths: SandboxPaths): Promise<void> {
     await inArgoCD("annotate", "applications", "--all", "--overwrite", `${annotation}=hard`);
     const wanted = `jsonpath={range .items[*]}{.metadata.annotations.argocd\\.argoproj\\.io/refresh}{end}`;
     await eventually(
-        "every Application is read anew",
+        "every Application is reread",
         async () => (await inArgoCD("get", "applications", "--output", wanted)).trim() === "",
         waitLimit,
     );

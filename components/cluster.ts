@@ -143,7 +143,7 @@ export function loopbackMistake(kubeconfig: string): string | undefined {
         const { server, isLoopback } = readKubeconfig(kubeconfig);
         return isLoopback
             ? `The API server of hearth:kubeconfig does not answer: ${server} is an address of this machine. If the cluster runs on ` +
-                  "another one, write its address in the kubeconfig in place of that (k3s' certificate has the node's)."
+                  "another one, write its address in the kubeconfig instead (k3s' certificate has the node's)."
             : undefined;
     } catch {
         return undefined; // Of a preview, or refused elsewhere.

@@ -86,7 +86,7 @@ const keyName = /^(?=.{1,40}$)\d{0,3}[A-Za-z]+\d{0,5}([._-](\d{0,3}[A-Za-z]+\d{0
 const random = /^(?=.*\d)(?=.*[a-z])(?=.*[A-Z])[\w+/=-]{10,}$|^[0-9a-fA-F]{24,}$/;
 
 /**
- * Reports whether a key of a path looks like a secret in the place of its name. Among secrets, that is every key that
+ * Reports whether a key of a path looks like a secret where its name should be. Among secrets, that is every key that
  * does not have the form of a name.
  */
 function looksLikeSecretKey(path: readonly PropertyKey[], index: number): boolean {

@@ -35,11 +35,11 @@ const schemaWith = (hosts: ReadonlyMap<string, string>) =>
             .refine((host) => !hosts.has(host), {
                 error: ({ input }) => `a name that no other service has; ${hosts.get(String(input))} is there`,
             }),
-        title: z.string().min(1, "a few words").refine(isLine, "a text on one line"),
+        title: z.string().min(1, "a few words").refine(isLine, "a string on one line"),
         description: z
             .string()
             .regex(/^[A-Za-z]/, "a sentence that begins with a letter")
-            .refine(isLine, "a text on one line")
+            .refine(isLine, "a string on one line")
             .transform((sentence) => sentence.replace(/[^.]$/, "$&.")),
         tier: z.number(),
     });

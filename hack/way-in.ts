@@ -112,7 +112,7 @@ export async function answersAt(host: string, port: number): Promise<boolean> {
 
 /** Looks at the way from the Internet to this home. */
 export async function lookAtWayIn(): Promise<WayIn> {
-    // resolver1.opendns.com answers this name with the address of whoever asks.
+    // resolver1.opendns.com answers this name with the client's address.
     const seen = await lookUp(["208.67.222.222"], "myip.opendns.com");
     const outside = typeof seen === "string" ? undefined : seen[0];
     const router = gateway();

@@ -70,7 +70,7 @@ function destination(
     return ["-p", `${port}`, ...flags, `${user}@${address}`];
 }
 
-/** An argument within ProxyCommand, which a shell reads; ssh itself puts the target in place of %h and %p. */
+/** An argument within ProxyCommand, which a shell reads; ssh itself replaces %h and %p with the target. */
 const quoteForProxy = (argument: string) =>
     argument === "%h:%p" ? argument : shellQuote(argument.replaceAll("%", "%%"));
 

@@ -38,7 +38,7 @@ const scripts: Partial<Record<StepKind, string>> = {
     "k3s-converge": "k3s",
 };
 
-/** Registries without their logins: what a public host can read belongs to whoever takes it over. */
+/** Registries without their logins: an intruder on a public host can read everything there. */
 export function withoutLogins(registries: RegistrySettings): RegistrySettings {
     return Object.fromEntries(
         Object.entries(registries).map(([host, { username: _, password: __, ...rest }]) => [host, rest]),

@@ -90,7 +90,7 @@ print(*[each["ID"] for each in json.loads(sys.argv[1])["members"] if each.get("n
     [[ -z $id ]] || etcd_at "$1" remove "{\"ID\": \"$id\"}" >/dev/null
 }
 
-# Has this server among the members of etcd; what it prints are all of them, as etcd wants to be told.
+# Has this server among the members of etcd; it prints all of them, as etcd requires.
 become_member() {
     local nodes address
     nodes=$(kubectl get nodes -l node-role.kubernetes.io/control-plane \

@@ -34,7 +34,7 @@ export function stackLocks(root: string): StackLock[] {
     return readLocks(folder, project, stack);
 }
 
-/** Reports whether the state tells of something that a run was about when it was killed. */
+/** Reports whether the state has pending operations of a killed run. */
 export function hasPendingOperations(root: string): boolean {
     const file = stateFile(root);
     return existsSync(file) && readFileSync(file, "utf8").includes('"pending_operations"');

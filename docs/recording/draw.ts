@@ -24,7 +24,7 @@ function wordsOf(span: Span): Span[] {
 /**
  * A picture of a terminal, as SVG.
  *
- * @param title for whoever does not see it
+ * @param title text for screen readers
  * @param columns width of the terminal
  */
 export function drawScreen(lines: readonly Line[], title: string, columns: number): string {

@@ -31,7 +31,7 @@ function fenced(language: string, text: string): string {
     return `${fence}${language}\n${text.trimEnd()}\n${fence}`;
 }
 
-/** The first lines of a text that fit, and the number of lines left out. */
+/** The first lines of a string that fit, and the number of lines left out. */
 function shortened(text: string, limit: number): string {
     if (text.length <= limit) {
         return text;

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# The servers hold the address of the API among themselves, by keepalived: whoever has it and whose API server no longer
+# The servers share the address of the API, by keepalived: a server that has it and whose API server no longer
 # answers gives it up, and another takes it (create). A node that is no server any more lets it go (delete).
 # Input: virtual, the address; address of this node; servers, the addresses of all servers; cluster and machine (see
 # identity.sh).

@@ -11,7 +11,7 @@ set_hostname() {
         printf '# hearth: nodes\n%s\n# hearth: end\n' "$hosts"
     } | write_file /etc/hosts 0644
     write_file /etc/hostname 0644 <<<"$node"
-    # An image for clouds, or of Raspberry Pi OS, would set both anew when it starts.
+    # A cloud image, or one of Raspberry Pi OS, would reset both at boot.
     if [[ -d /etc/cloud/cloud.cfg.d ]]; then
         write_file /etc/cloud/cloud.cfg.d/99-hearth.cfg 0644 <<<$'preserve_hostname: true\nmanage_etc_hosts: false'
     fi
@@ -44,7 +44,7 @@ END
     done </etc/sysctl.d/90-hearth-kubelet.conf
 }
 
-# None now and none after a reboot, whoever would start it: fstab, a partition's type, zram, Raspberry Pi OS.
+# None now and none after a reboot, whatever would start it: fstab, a partition's type, zram, Raspberry Pi OS.
 no_swap() {
     if [[ -n $(swapon --noheadings) ]]; then
         swapoff -a

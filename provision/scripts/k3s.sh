@@ -2,7 +2,7 @@
 # Has a node join the cluster (step=join, which leaves a k3s that is there alone), has the k3s that is there converge on the
 # config (step=converge), or uninstalls it (delete).
 # Input: step; cluster and machine (see identity.sh); version; role, server or agent; address of this node; config,
-# audit_policy, pod_security and registries, texts of k3s's files; registry_authorities, lines of a file's name and its text
+# audit_policy, pod_security and registries, contents of k3s's files; registry_authorities, lines of a file's name and its text
 # in base64; registration, lines of config.yaml that need no restart; source and images (see fetch_images); discard (see
 # claims.sh); kubeconfig of the administrator, for an agent's converge; edge, "yes" on the edge, which gets none.
 : "${node:?}" "${step:?}" "${cluster:?}" "${machine?}" "${version:?}" "${role:?}" "${address:?}" "${config:?}"
@@ -135,7 +135,7 @@ fetch_images() {
 
 # Puts the files in place and starts k3s with them; the stamp comes last, so that a run that was cut short starts over.
 apply() {
-    [[ -x $lib/$version/k3s ]] || die "k3s $version is not on the node: run \`pulumi up\` once more"
+    [[ -x $lib/$version/k3s ]] || die "k3s $version is not on the node: run \`pulumi up\` again"
     write_mark
     write_file "$etc/config.yaml" 0600 <<<"$(own_config)"$'\n'"$registration"
     write_registries

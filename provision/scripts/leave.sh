@@ -4,7 +4,7 @@
 # servers; kubeconfig of the administrator; discard (see claims.sh).
 : "${cluster:?}" "${machine?}" "${role:?}" "${address:?}" "${servers:?}" "${kubeconfig:?}"
 
-# A server that left etcd would join it anew if k3s started again by itself.
+# A server that left etcd would rejoin it if k3s restarted by itself.
 fence_file=/run/systemd/system/k3s.service.d/hearth-leaving.conf
 fence() {
     mkdir -p "${fence_file%/*}"

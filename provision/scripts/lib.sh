@@ -27,7 +27,7 @@ trap finish EXIT
 # say TEXT: tells what is going on.
 say() { printf '%s\n' "$*"; }
 
-# changed TEXT: tells of something that is different from before.
+# changed TEXT: reports a change.
 changed() {
     changes=$((changes + 1))
     say "changed: $*"

@@ -203,7 +203,7 @@ mark_complete() {
     udevadm settle
 }
 
-# mdadm.conf names the array, so that it has the same name whoever starts it: the initramfs, udev or a person.
+# mdadm.conf names the array, so that it has the same name however it is started: the initramfs, udev or a person.
 remember_array() {
     local kept uuid
     kept=$(sed '\#^ARRAY /dev/md/hearth #d' /etc/mdadm/mdadm.conf)

@@ -266,7 +266,7 @@ const system: readonly Recipe[] = [
     {
         repositories: ["quay.io/argoproj/argocd"],
         source: "github.com/argoproj/argo-cd v3.5.7 Dockerfile",
-        differs: "Debian in place of Ubuntu, without git-lfs, connect-proxy and the pages of the user interface",
+        differs: "Debian instead of Ubuntu, without git-lfs, connect-proxy and the pages of the user interface",
         config: {
             User: "999",
             Entrypoint: ["/usr/bin/tini", "--"],
@@ -352,7 +352,7 @@ const services: readonly Recipe[] = [
     {
         repositories: ["docker.gitea.com/gitea"],
         source: "code.gitea.io/gitea v1.26.0 Dockerfile.rootless",
-        differs: "Debian in place of Alpine; the module has no pages made by npm: they come without style and script",
+        differs: "Debian instead of Alpine; the module has no pages made by npm: they come without style and script",
         config: {
             User: "1000:1000",
             Entrypoint: ["/usr/bin/dumb-init", "--", "/usr/local/bin/docker-entrypoint.sh"],

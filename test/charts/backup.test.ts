@@ -136,7 +136,7 @@ test("restores an empty volume before any other container of its pod starts", ()
         .filter(({ template }) => !template.spec?.initContainers?.[0]?.name.startsWith("restore-"))
         .map(({ name }) => name);
 
-    // All of its volumes can be made again; and one whose nameserver is in its own pod.
+    // All of its volumes can be recreated; and one whose nameserver is in its own pod.
     expect(without.sort()).toEqual(["loki", "machine-learning", "prometheus", "qbittorrent"]);
 });
 

@@ -64,7 +64,7 @@ test("no copy is made on the edge, where the home's credentials for copies would
     expect(copied(withEdge)).toBe(0);
 });
 
-test("the edge's own ports are the way in, in place of an address of the home's network", () => {
+test("clients use the edge's own ports, instead of an address of the home's network", () => {
     const [gerbil] = workloads(withEdge).filter(onEdge);
     const ports = (gerbil?.template.spec?.containers ?? [])
         .flatMap(({ ports: all = [] }) => all)

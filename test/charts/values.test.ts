@@ -38,14 +38,14 @@ const mistakes: readonly [what: string, chart: string, values: object, key: stri
         "did you mean port? expected one of hostPort, lan, port, protocol",
     ],
     [
-        "a text for a number",
+        "a string for a number",
         "jellyfin",
         { workloads: { seerr: { replicas: "two" } } },
         "workloads.seerr.replicas:",
         "expected integer",
     ],
     [
-        "a number for a text",
+        "a number for a string",
         "jellyfin",
         { workloads: { seerr: { image: { tag: 3 } } } },
         "workloads.seerr.image.tag:",

@@ -45,7 +45,7 @@ function expectOptions({ page, text, words }: Command, help: string): void {
     expect({ page, text, unknown }).toEqual({ page, text, unknown: [] });
 }
 
-/** Programs of others that a reader has, or is told to have. */
+/** External programs that a reader has, or that the pages require. */
 const others = new Set([
     "base64",
     "cd",

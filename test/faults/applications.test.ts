@@ -12,7 +12,7 @@ let home: Home;
 const application = ["application/qbittorrent", "--namespace=argocd"];
 const merge = (patch: object) => ["--type=merge", `--patch=${JSON.stringify(patch)}`];
 
-/** A finalizer that nobody takes away holds an object for ever. */
+/** A finalizer that no controller removes blocks a deletion forever. */
 const hold = (held: boolean, ...object: string[]) =>
     home.kubectl("patch", ...object, ...merge({ metadata: { finalizers: held ? ["hearth.test/hold"] : null } }));
 
@@ -36,7 +36,7 @@ interface Pods {
     readonly items: readonly { readonly metadata: { readonly name: string } }[];
 }
 
-/** Has the pods of qbittorrent become ready and not ready in turn until it is told to stop. */
+/** Has the pods of qbittorrent alternate between ready and not ready until it is stopped. */
 async function flapUntil(isOver: () => boolean): Promise<void> {
     for (let ready = false; !isOver(); ready = !ready) {
         const { items } = await home.get<Pods>("pods", "--namespace=qbittorrent");

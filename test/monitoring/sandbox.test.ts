@@ -24,14 +24,14 @@ const limit = 10 * 60_000;
  */
 const pageLimit = 30_000;
 
-/** A target, as Prometheus' API tells of it. */
+/** A target, as Prometheus' API lists it. */
 interface ActiveTarget {
     readonly labels: Readonly<Record<string, string>>;
     readonly health: string;
     readonly lastError: string;
 }
 
-/** An alert, as Alertmanager's API tells of it. */
+/** An alert, as Alertmanager's API lists it. */
 interface AlertmanagerAlert {
     readonly labels: Readonly<Record<string, string>>;
     readonly status: { readonly inhibitedBy: readonly string[] };

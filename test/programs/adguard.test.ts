@@ -58,7 +58,7 @@ test("AdGuard Home knows every key of the configuration: it writes back the same
     try {
         // The pages are not in its Go module, but its API is, and lets nobody in without the password.
         await adguard.until(async () => (await fetch(`http://127.0.0.1:${http}/control/status`)).status === 401);
-        // It writes its configuration anew when it has read it.
+        // It rewrites its configuration after reading it.
         await adguard.until(async () => readFileSync(file, "utf8") !== text);
     } finally {
         await adguard.stop();

@@ -295,7 +295,7 @@ describe("PostgreSQL", () => {
         }
         expect(await dump()).toHaveEndedWith(0);
         const day = readdirSync(folder("dumps")).find((name) => !name.startsWith("2020")) ?? "";
-        // Lost, and begun anew: the Job has made what an app needs, and the app its own tables.
+        // Lost, and recreated: the Job has made what an app needs, and the app its own tables.
         expect(await query("DROP DATABASE immich", "postgres")).toHaveEndedWith(0);
         expect(await roles()).toHaveEndedWith(0);
         expect(await mine("CREATE TABLE photos (name text, size int); CREATE TABLE later ()")).toMatchObject({

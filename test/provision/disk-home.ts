@@ -167,7 +167,7 @@ export class DiskHome {
         await this.pulumi(["destroy", "--yes", "--skip-preview", "--stack", "test"]);
     }
 
-    /** `hack/unlock nas`, by whoever has the key for it. */
+    /** `hack/unlock nas`, by a user with the key for it. */
     async unlock(): Promise<Outcome> {
         return this.run("hack/unlock", "nas", "--stack", "test");
     }

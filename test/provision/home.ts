@@ -261,7 +261,7 @@ export class MachineHome {
         return { url: `http://${this.network.address}:${port}`, close: () => server.kill() };
     }
 
-    /** `kubectl`, as whoever has the kubeconfig that the stack hands out. */
+    /** `kubectl`, with the kubeconfig in the stack's outputs. */
     async kubectl(...args: string[]): Promise<Outcome> {
         const kubeconfig = join(this.folder, "kubeconfig");
         writeFileSync(kubeconfig, await this.stack.output("kubeconfig"), { mode: 0o600 });

@@ -67,7 +67,7 @@ export class Stack {
         return stack;
     }
 
-    /** Writes the stack's config anew, beside its secrets. */
+    /** Rewrites the stack's config, except its secrets. */
     configure(config: Readonly<Record<string, unknown>>): void {
         const kept = readFileSync(join(this.folder, "secrets.yaml"), "utf8");
         const lines = stringify(

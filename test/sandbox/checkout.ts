@@ -16,7 +16,7 @@ export interface Outcome {
     readonly output: string;
 }
 
-/** A command at a terminal, as whoever types into it sees it. */
+/** A command at a terminal, as its user sees it. */
 export class Dialog {
     private output = "";
     private seen = 0;

@@ -162,7 +162,7 @@ test(
         const before = received();
         const revision = await change("136Mi");
         expect(await home.pushTo(urlFor(gitea.account), "main")).toHaveEndedWith(0);
-        await until("Argo CD was told of the push", soon, async () => received() > before);
+        await until("Argo CD was notified of the push", soon, async () => received() > before);
         await until("it knew the repository by what Gitea calls it", soon, async () =>
             serverLog().includes("Requested app 'navidrome' refresh"),
         );
@@ -232,7 +232,7 @@ test(
 
 test.each([
     ["as many commits as a pull request may have", 20, false],
-    ["more commits than Gitea tells of, when it is found by polling", 120, true],
+    ["more commits than a notification lists, when it is found by polling", 120, true],
 ])(
     "after a push of %s, the cluster matches Git",
     async (_, commits, polled) => {
@@ -246,7 +246,7 @@ test.each([
         home.edit("README.md", (text) => `${text}\n`);
         const revision = await home.commit("another line");
         expect(await home.pushTo(urlFor(gitea.account), "main")).toHaveEndedWith(0);
-        await until("Argo CD was told of the push", soon, async () => received() > before);
+        await until("Argo CD was notified of the push", soon, async () => received() > before);
         if (polled) {
             await home.kubectl(
                 ...["annotate", "applications.argoproj.io", "navidrome", "--namespace=argocd"],

@@ -130,11 +130,11 @@ test(
             code: 3,
             first: { what: expect.stringContaining("navidrome (tier 3) is OutOfSync") },
         });
-        // Argo CD compares anew, with everything that it can do by itself.
+        // Argo CD compares again, with all of its automatic actions.
         const annotation = "argocd.argoproj.io/refresh";
         await home.kubectl(...["annotate", "application", "navidrome", "--namespace", "argocd", `${annotation}=hard`]);
         await until(
-            "Argo CD has compared anew",
+            "Argo CD has compared again",
             soon,
             async () => !(annotation in ((await navidrome())?.metadata.annotations ?? {})),
         );

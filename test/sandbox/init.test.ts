@@ -98,7 +98,7 @@ test("creates a stack from answers on standard input: secrets encrypted, and no 
     expect(await init({})).toHaveEndedWith(0);
     expect(checkout.read("Pulumi.haus.yaml")).toBe(file);
 
-    // Whoever does not know the passphrase is told so, and changes nothing.
+    // A wrong passphrase is reported, and nothing is changed.
     const stranger = await init({}, { PULUMI_CONFIG_PASSPHRASE: "another" });
     expect(stranger).toEqual({
         code: 1,

@@ -24,7 +24,7 @@ function forms({ value }: Canary): string[] {
     return [value, base64, base64.replace(/=+$/, ""), encodeURIComponent(value), JSON.stringify(value).slice(1, -1)];
 }
 
-/** The canaries that a text holds. */
+/** The canaries in a string. */
 export function search(place: string, text: Buffer, canaries: readonly Canary[]): Leak[] {
     return canaries
         .filter((canary) => forms(canary).some((form) => text.includes(form)))

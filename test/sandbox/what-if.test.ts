@@ -87,7 +87,7 @@ const withModel = <T>(of: Home, use: (model: Model) => Promise<T>): Promise<T> =
 
 const names = (services: Answer["stops"]) => services.map(({ service }) => service.replace("apps/", ""));
 
-test("a lost node: a volume stays there, a pod of higher priority takes the room of another, which is told so", async () => {
+test("a lost node: a volume stays there, a pod of higher priority takes the room of another, which is reported", async () => {
     const { claim: data, volume } = claim("photos", "nas");
     const before = home({
         nodes: [node("nas", "8Gi"), node("pi", "4Gi")],

@@ -169,7 +169,7 @@ export class Machine {
         this.write("/etc/machine-id", `${randomBytes(16).toString("hex")}\n`);
         this.write("/etc/hostname", "debian\n");
         this.write("/etc/hosts", "127.0.0.1 localhost\n127.0.1.1 debian\n");
-        // Nobody in this network knows names: that is told at once, where the host's name servers would be waited for.
+        // No name server exists in this network: lookups fail at once instead of waiting for the host's.
         this.write("/etc/resolv.conf", "nameserver 127.0.0.1\n");
         for (const type of ["rsa", "ecdsa", "ed25519"]) {
             rmSync(join(root, `etc/ssh/ssh_host_${type}_key`), { force: true });

@@ -99,7 +99,7 @@ export class VirtualMachine {
         return image;
     }
 
-    /** Puts a new Debian in place of whatever it had; data disks stay as they are. */
+    /** Replaces its system with a new Debian; data disks stay unchanged. */
     async install(): Promise<void> {
         const root = await debianRoot(packages);
         for (const each of ["upper", "work", "root"]) {

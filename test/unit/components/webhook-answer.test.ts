@@ -14,7 +14,7 @@ test.each([
         "silent",
     ],
     ["a CRD that is not served yet", 'no matches for kind "IPAddressPool" in version "metallb.io/v1beta1"', "silent"],
-    ["an API server that is away for a moment", "connect ECONNREFUSED 127.0.0.1:6443", "silent"],
+    ["an API server that is unreachable for a moment", "connect ECONNREFUSED 127.0.0.1:6443", "silent"],
     [
         "a refusal",
         'admission webhook "ipaddresspoolvalidationwebhook.metallb.io" denied the request: CIDR "10.0.0.0/24" overlaps',

@@ -1,7 +1,7 @@
 import { parseSettings } from "../../../config/settings";
 import { privateKey, publicKey } from "../keys";
 
-/** A config as a real home has it, the way Pulumi hands it out: plain texts, and JSON for structured values. */
+/** A config as a real home has it, as Pulumi passes it: plain strings, and JSON for structured values. */
 const good = {
     domain: "home.example.com",
     kubeconfig: "kubeconfig.yaml",
@@ -110,7 +110,7 @@ const machine = (name: string, last: number, role = "server") => ({
     role,
 });
 
-/** A config that builds its cluster, in place of one that is there. */
+/** A config that builds its cluster, instead of using an existing one. */
 const built = (nodes: object[], changes: Record<string, string | undefined> = {}) => ({
     kubeconfig: undefined,
     nodes: JSON.stringify(nodes),
@@ -296,7 +296,7 @@ describe("an invalid config states the path, the value and the expected form", (
             { letsencrypt: '{"email":"me@example.com","provider":"godaddy"}' },
             /hearth:letsencrypt.provider: got "godaddy", expected one of cloudflare, digitalocean/,
         ],
-        ["a text in place of a list", { loadBalancer: '{"addresses":"10.0.0.1-10.0.0.9"}' }, /expected a list/],
+        ["a string instead of a list", { loadBalancer: '{"addresses":"10.0.0.1-10.0.0.9"}' }, /expected a list/],
         [
             "a repository by SSH",
             { repository: '{"url":"git@example.com:home.git"}' },
@@ -321,7 +321,7 @@ describe("an invalid config states the path, the value and the expected form", (
             /invalid hearth:tierTimeout: got "10", expected a whole number of seconds/,
         ],
         [
-            "a text in place of a map",
+            "a string instead of a map",
             { nfs: "nas:/export" },
             /invalid hearth:nfs: got "nas:\/export", expected an object/,
         ],

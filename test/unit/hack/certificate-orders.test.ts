@@ -39,7 +39,7 @@ test.each([
         /^Let's Encrypt does not sign for this domain/,
     ],
     [
-        "a provider that is away",
+        "a provider that is unreachable",
         "dial tcp 104.16.0.1:443: i/o timeout",
         /^the DNS provider or Let's Encrypt does not answer/,
     ],

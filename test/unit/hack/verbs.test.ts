@@ -135,7 +135,7 @@ test.each([
     });
 });
 
-test.concurrent("a text is shown on a terminal without a pager too", async () => {
+test.concurrent("text is shown on a terminal without a pager too", async () => {
     const command = `node --require tsx/cjs -e 'require("./hack/pager").page("all of it\\n")'`;
     const env = { ...process.env, PAGER: "no-such-pager" };
     const { stdout } = await outcome("script", ["--quiet", "--return", "--command", command, "/dev/null"], env);

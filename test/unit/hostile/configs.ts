@@ -143,7 +143,7 @@ export function namesOf(path: Path): string {
     return names[path.join(".")] ?? "?";
 }
 
-/** A config as Pulumi hands it to the program: texts, and JSON for what has a structure. */
+/** A config as Pulumi passes it to the program: strings, and JSON for structured values. */
 export function rawConfig(config: object, secretKeys: Iterable<string> = []): RawConfig {
     const values = Object.entries(config).map(([key, value]) => [
         key,

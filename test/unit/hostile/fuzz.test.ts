@@ -94,7 +94,7 @@ const files: Readonly<Record<string, [path: string, read: (path: string) => unkn
     "a stack's file": ["Pulumi.home.yaml", readStackFile],
 };
 
-/** Texts that look like YAML, and texts that do not. */
+/** Strings that look like YAML, and strings that do not. */
 const anyYaml = fc.oneof(
     anyText,
     anyValue.map((value) => {

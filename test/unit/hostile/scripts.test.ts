@@ -29,7 +29,7 @@ const beginnings: Readonly<Record<string, string>> = {
 
 const known = new Map<string, ReturnType<typeof composed>>();
 
-/** The settings in which a text stands everywhere that accepts it, and where that is. */
+/** Settings with a string in every place that accepts it, and those places. */
 function settingsWith(text: string): ReturnType<typeof composed> {
     const settings = known.get(text) ?? composed(text);
     known.set(text, settings);

@@ -36,7 +36,7 @@ export const hostileTexts: Readonly<Record<string, string>> = {
 /** Path of a value in an object. */
 export type Path = readonly (string | number)[];
 
-/** A place for a text in a schema: the value at a path, or the name of what is there. */
+/** A place for a string in a schema: the value at a path, or its name. */
 export interface Place {
     readonly path: Path;
     readonly part: "value" | "name";

@@ -35,7 +35,7 @@ describe("kind 1: a secret in plain text, on the screen or changed", () => {
         ["a bracket that is not closed", `[${canary}`],
         ["a special character", `@${canary}`],
         ["a colon", `${canary}: x: y`],
-        ["a number for a text", "0123456"],
+        ["a number for a string", "0123456"],
         ["a word that is a boolean elsewhere", "on"],
     ])("answers with %s are rejected with their line, and not repeated", (_, value) => {
         const message = messageOf(() => readAnswers(answer(value)));
@@ -85,7 +85,7 @@ describe("kind 1: a secret in plain text, on the screen or changed", () => {
                     } catch (error) {
                         expect(error).toBeInstanceOf(YamlError);
                         found.add(String(error));
-                        // Of short texts, the words themselves have some.
+                        // The message's own words contain short strings.
                         return value.length < 12 || !String(error).includes(value);
                     }
                     const read = (secret as { secrets: { chart: { key: unknown } } }).secrets.chart.key;
@@ -160,7 +160,7 @@ describe("kind 1: a secret in plain text, on the screen or changed", () => {
                         () => parseSettings(rawConfig({ ...existing, secrets: { qbittorrent: { [key]: 5 } } })),
                     ],
                     [
-                        "in the place of a chart",
+                        "where a chart belongs",
                         key,
                         () => parseSettings(rawConfig({ ...existing, secrets: { [key]: "x" } })),
                     ],
@@ -214,7 +214,7 @@ describe("kind 1: a secret in plain text, on the screen or changed", () => {
         ["a mirror", registry({ mirrors: ["mirror.example.com"] }), /mirrors\[0\]: got "mirror\.example\.com"/],
         ["a webhook", { ...machines, gitea: { webhook: "a b" } }, /gitea\.webhook: got "a b", expected/],
     ])("%s beside a secret is judged by its value", (_, config, message) => {
-        // Pulumi tells of the whole setting that something in it is encrypted; the stack's file, what.
+        // Pulumi reports encryption for the whole setting; the stack's file for each of its values.
         const encrypted = [["k3s", "snapshots", "s3", "secretKey"]];
         expect(messageOf(() => parseSettings({ ...rawConfig(config), encrypted }))).toMatch(message);
     });
@@ -222,8 +222,8 @@ describe("kind 1: a secret in plain text, on the screen or changed", () => {
     test.each<[string, object, string]>([
         ["a bucket's key", k3s({ snapshots: { s3: { secretKey: { canary } } } }), "secretKey: got a secret"],
         ["a registry's password", registry({ password: [canary] }), "password: got a secret"],
-        ["the password in the place of its registry", registry(canary as never), '"docker.io"]: got a string'],
-        ["a passphrase in the place of its setting", { ...machines, storage: canary }, "storage: got a string"],
+        ["the password where its registry belongs", registry(canary as never), '"docker.io"]: got a string'],
+        ["a passphrase where its setting belongs", { ...machines, storage: canary }, "storage: got a string"],
         ["a list of secrets", { ...machines, secrets: [canary] }, "secrets: got a list"],
         ["a domain that somebody encrypted", { ...machines, domain: canary }, "domain: got a secret"],
     ])("%s is not repeated", (_, config, found) => {
@@ -238,9 +238,9 @@ describe("kind 1: a secret in plain text, on the screen or changed", () => {
         ["as a key that is misspelled", { ...machines, gitea: { pasword: word } }],
         ["for the name of the account", { ...machines, gitea: { administrator: word } }],
         ["for the name of an account of a registry", registry({ username: `${word}\n` })],
-        ["in a map in the place of a text", { ...machines, domain: { passphrase: word } }],
-        ["in a map in the place of a list", { ...machines, nodes: { name: "a", become: word } }],
-        ["in a list in the place of a map", { ...machines, nfs: ["nas", word] }],
+        ["in a map instead of a string", { ...machines, domain: { passphrase: word } }],
+        ["in a map instead of a list", { ...machines, nodes: { name: "a", become: word } }],
+        ["in a list instead of a map", { ...machines, nfs: ["nas", word] }],
         ["in an entry of a list", { ...machines, discard: [{ claim: word }] }],
     ])("a password of plain words, written %s, is not repeated", (_, config) => {
         const message = messageOf(() => parseSettings(rawConfig(config)));

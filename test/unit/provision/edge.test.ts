@@ -64,7 +64,7 @@ test("the edge is reached at its public address, without the home's jump host", 
     expect(JSON.stringify(inputsOf(registered, "a-tunnel")["connection"])).toContain("192.168.1.2");
 });
 
-test("the edge is told no secret but its own key and a token that lets in once", async () => {
+test("the edge gets no secret except its own key and a token that is valid once", async () => {
     const registered = await register();
     const told = registered
         .filter(
@@ -91,7 +91,7 @@ test("k3s on the edge restarts for no token, since that one is valid for a day",
     expect(config).toContain("10.199.99.1");
 });
 
-test("private keys of the tunnel are secrets in the state, and each host is told its own alone", async () => {
+test("private keys of the tunnel are secrets in the state, and each host gets only its own", async () => {
     const registered = await register();
     const keyIn = (name: string) => /PrivateKey = ([\w+/=]{44})/.exec(textOf(registered, name))?.[1];
     const keys = ["edge-tunnel", "a-tunnel", "b-tunnel"].map(keyIn);

@@ -140,7 +140,7 @@ test("the key, the tokens and the kubeconfig are secrets in every resource", asy
             : Object.fromEntries(Object.entries(value).map(([key, each]) => [key, plain(each)]));
     };
     const shown = JSON.stringify(registered.map(({ inputs }) => plain(inputs)));
-    // Booleans, since a failure would print all that every node is told.
+    // Booleans, since a failure would print all inputs of every node.
     for (const secret of [
         "the-private-key",
         passphrase,

@@ -96,7 +96,7 @@ describe("the registry of images", () => {
         ["another registry's image of the same name", "library/hello/manifests/1?ns=quay.io"],
         ["an image that it does not have", "library/other/manifests/1"],
         ["a digest that is none of its images'", `library/hello/manifests/sha256:${"0".repeat(64)}`],
-        ["a path in place of a digest", "library/hello/blobs/..%2f..%2fetc%2fpasswd"],
+        ["a path instead of a digest", "library/hello/blobs/..%2f..%2fetc%2fpasswd"],
     ])("answers 404 for %s", async (_, path) => {
         const response = await fetch(`${url}/v2/${path}`);
         expect([response.status, await response.text()]).toEqual([404, expect.stringContaining("UNKNOWN")]);
