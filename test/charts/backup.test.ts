@@ -166,7 +166,9 @@ test("only pods that copy or restore get the repository's address and credential
 });
 
 test("the health of Applications does not depend on copies", () => {
-    for (const { metadata } of ofKind(all(), "CronJob").filter(({ metadata }) => metadata?.labels?.["hearth/backup"])) {
+    const backups = ofKind(all(), "CronJob").filter(({ metadata }) => metadata?.labels?.["hearth/backup"]);
+    expect(backups.length).toBeGreaterThan(0);
+    for (const { metadata } of backups) {
         expect(metadata?.annotations).toMatchObject({ "argocd.argoproj.io/ignore-healthcheck": "true" });
     }
 });
