@@ -35,7 +35,7 @@ export function waitFor(
             stdin: pulumi.secret(
                 pulumi
                     .all([kubeconfig, input])
-                    .apply(([path, told]) => JSON.stringify({ kubeconfig: path, limit, ...told })),
+                    .apply(([path, input]) => JSON.stringify({ kubeconfig: path, limit, ...input })),
             ),
             logging: command.local.Logging.None,
         },

@@ -92,17 +92,17 @@ export async function unlockDisks({ name, unlock, jumpHost }: LockedNode, passph
     if (code === 0 || (code === 255 && said.includes("set up successfully"))) {
         return said;
     }
-    const told = `the disks of ${name} are not open: ${said.trim() || `ssh ended with ${code}`}`;
+    const closed = `the disks of ${name} are not open: ${said.trim() || `ssh ended with ${code}`}`;
     if (code === 2) {
-        throw new Failure(`${told}\nThe passphrase is hearth:storage.passphrase of the stack's config`);
+        throw new Failure(`${closed}\nThe passphrase is hearth:storage.passphrase of the stack's config`);
     }
     if (said.includes("Host key verification failed")) {
         throw new Failure(
-            `${told}\nThe host that answers at ${unlock.address} is not the initramfs that the config pins. ` +
+            `${closed}\nThe host that answers at ${unlock.address} is not the initramfs that the config pins. ` +
                 "Do not continue before you know why: the passphrase was not sent",
         );
     }
-    throw new Failure(`${told}\nIs ${name} on, and is the key of your SSH agent one of its unlock.keys?`);
+    throw new Failure(`${closed}\nIs ${name} on, and is the key of your SSH agent one of its unlock.keys?`);
 }
 
 /** @throws Failure when the node's ordinary SSH does not answer within the limit */

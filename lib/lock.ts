@@ -62,11 +62,11 @@ export function tryLock(path: string): (() => void) | undefined {
  */
 export async function withLock<T>(path: string, onWait: (holder: LockHolder) => void, body: () => Promise<T>) {
     let release = tryLock(path);
-    for (let told = false; !release; release = tryLock(path)) {
+    for (let notified = false; !release; release = tryLock(path)) {
         const holder = lockHolder(path);
-        if (holder && !told) {
+        if (holder && !notified) {
             onWait(holder);
-            told = true;
+            notified = true;
         }
         await delay(200);
         throwIfInterrupted();

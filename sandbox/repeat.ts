@@ -15,15 +15,15 @@ export function repeat(
 ): Closeable {
     let closed = false;
     let timer: NodeJS.Timeout | undefined;
-    let told = "";
+    let logged = "";
     let current = Promise.resolve();
     const next = (wait: number) => {
         timer = setTimeout(() => {
             current = body()
                 .catch((error: unknown) => {
                     const message = error instanceof Error ? error.message : String(error);
-                    if (message !== told) {
-                        told = message;
+                    if (message !== logged) {
+                        logged = message;
                         log(`${name}: ${message}`);
                     }
                 })
