@@ -109,7 +109,7 @@ fault(
 fault(
     {
         broken: "a namespace is stuck in termination: a finalizer holds what is in it",
-        when: "at rest",
+        when: "idle",
         holds: "`pulumi up` says so; once it is gone, `pulumi up --refresh` has it and its secrets, and a sync the rest",
     },
     async (mended) => {
@@ -139,7 +139,7 @@ fault(
 fault(
     {
         broken: "a CRD of MetalLB's is deleted, with every address pool",
-        when: "at rest",
+        when: "idle",
         holds: "`pulumi up --refresh` says which kind is missing; after `hack/recover` it brings the pool back",
     },
     async (mended) => {

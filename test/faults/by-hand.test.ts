@@ -27,7 +27,7 @@ afterAll(async () => home?.remove(), limit);
 fault(
     {
         broken: "a Secret is deleted, an address pool edited",
-        when: "at rest",
+        when: "idle",
         holds: "`pulumi up --refresh` brings back what it owns, the Secret with the same values",
     },
     async (mended) => {
@@ -47,7 +47,7 @@ fault(
 fault(
     {
         broken: "an Application is deleted with everything that it deployed",
-        when: "at rest",
+        when: "idle",
         holds: "`pulumi up --refresh` has Argo CD deploy it again, and what it stores its data on was not deleted",
     },
     async (mended) => {
@@ -76,7 +76,7 @@ fault(
 fault(
     {
         broken: "a Deployment of Argo CD's is edited",
-        when: "at rest",
+        when: "idle",
         holds: "`pulumi up --refresh` leaves it as it is",
     },
     async () => {
@@ -92,7 +92,7 @@ fault(
 fault(
     {
         broken: "a Deployment of Argo CD's is deleted",
-        when: "at rest",
+        when: "idle",
         holds: "Argo CD shows it as OutOfSync, and a sync by hand has it again",
     },
     async (mended) => {

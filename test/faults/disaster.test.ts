@@ -27,7 +27,7 @@ afterAll(async () => home?.remove(), limit);
 fault(
     {
         broken: "the cluster is gone",
-        when: "at rest",
+        when: "idle",
         holds: "`pulumi up --refresh` builds the home again, and every secret has the value of before",
     },
     async (mended) => {
@@ -45,7 +45,7 @@ fault(
 fault(
     {
         broken: "the state is gone",
-        when: "at rest",
+        when: "idle",
         holds: "`hack/recover` and `pulumi up` finish, no secret value is lost, and nothing is there twice",
     },
     async (mended) => {

@@ -76,7 +76,7 @@ fault(
 fault(
     {
         broken: "the disk with etcd's data is full",
-        when: "at rest",
+        when: "idle",
         holds: "whoever writes is told; once there is room, `npm start` has the cluster again with all that it took",
     },
     async (mended) => {
@@ -122,7 +122,7 @@ fault(
 fault(
     {
         broken: "the state and its copy are cut short, as on a disk that was full",
-        when: "at rest",
+        when: "idle",
         holds: "`hack/recover` and `pulumi up` finish, no secret value is lost, and nothing is there twice",
     },
     async (mended) => {

@@ -55,7 +55,7 @@ afterAll(async () => home?.remove(), limit);
 fault(
     {
         broken: "the network between Argo CD and Git is cut",
-        when: "at rest",
+        when: "idle",
         holds: "the services go on, Argo CD says that it cannot compare, and catches up by itself",
     },
     async (mended) => {

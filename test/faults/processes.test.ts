@@ -27,7 +27,7 @@ describe.each([...controlPlane, ...inPods])("%s", (program: Program) => {
     fault(
         {
             broken: `SIGKILL to ${program}`,
-            when: "at rest",
+            when: "idle",
             holds: "`npm start` has it again, and the next commit is rolled out",
         },
         async (mended) => {

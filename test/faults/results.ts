@@ -7,7 +7,7 @@ import { writeFileAtomically } from "../../sandbox/files";
 export interface Fault {
     /** The fault: "SIGKILL to etcd". */
     readonly broken: string;
-    /** When: "at rest", "17 % into a first run". */
+    /** When: "idle", "17 % into a first run". */
     readonly when: string;
     /** Condition that must hold. */
     readonly holds: string;

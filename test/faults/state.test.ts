@@ -67,7 +67,7 @@ fault(
 fault(
     {
         broken: "the state is yesterday's, and lacks an Application with its generated secrets",
-        when: "at rest",
+        when: "idle",
         holds: "`hack/recover` and `pulumi up` finish, no secret value is lost, and nothing is there twice",
     },
     async (mended) => {

@@ -104,7 +104,7 @@ describe("the charts of MetalLB and cert-manager", () => {
         fault(
             {
                 broken,
-                when: "at rest",
+                when: "idle",
                 holds: "`pulumi up` finishes, with every custom resource and secret of before",
             },
             async () => {
@@ -138,7 +138,7 @@ describe.each(ages.filter(hasCommit))("this repository, %d commits earlier", (ag
     fault(
         {
             broken: `a home of ${age === 1 ? "the commit before" : `${age} commits ago`} gets the present program`,
-            when: "at rest",
+            when: "idle",
             holds: "`npm start` finishes, with every secret of before",
         },
         async (mended) => {
