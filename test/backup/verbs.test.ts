@@ -1,18 +1,11 @@
 import { execFileSync, spawn } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { stringify } from "yaml";
-import { readApplications } from "../../components/applications";
-import { Backup, secretData } from "../../components/backup";
-import { type BackupSettings, backupSchema } from "../../config/backup";
-import { root } from "../../lib/root";
-import { tool } from "../../toolchain/tools";
 import type { Manifest } from "../charts/manifest";
-import { Workspace } from "../charts/workspace";
 import { Home } from "../sandbox/home";
-import { mockEngine, settled } from "../unit/components/mocks";
-import { ControlPlane } from "./control-plane";
-import { Kubelet } from "./kubelet";
+import { kubectlAt, startCluster } from "./cluster";
+import type { ControlPlane } from "./control-plane";
+import type { Kubelet } from "./kubelet";
 import { RestServer } from "./servers";
 
 /** A busy machine, and a pod for each step. */
@@ -22,15 +15,17 @@ jest.setTimeout(limit);
 
 const chart = "vaultwarden";
 const claim = "vaultwarden-data";
+/** A chart with two claims. */
+const books = "audiobookshelf";
 
 const server = new RestServer();
+const second = new RestServer();
 let plane: ControlPlane;
 let kubelet: Kubelet;
 let home: Home;
 let data: string;
 
-const kubectl = (args: readonly string[], input?: string): string =>
-    execFileSync(tool("kubectl"), ["--kubeconfig", plane.kubeconfig, ...args], { encoding: "utf8", input });
+const kubectl = (args: readonly string[], input?: string) => kubectlAt(plane)(args, input);
 const hack = (verb: string, ...args: string[]) => home.hack(verb, ...args, "--stack", "sandbox");
 
 /** The rows of the service's database, which its process has open. */
@@ -47,76 +42,11 @@ const suspended = () =>
 const isRunning = async () =>
     kubectl(["get", "deployment", chart, `--namespace=${chart}`, "--output=jsonpath={.status.readyReplicas}"]) === "1";
 
-/** Objects that the library chart and the Pulumi program create for a home with copies. */
-async function manifests(): Promise<object[]> {
-    const backup = {
-        home: "home.example.com",
-        ...backupSchema.parse(server.backup()),
-    } as BackupSettings;
-    const registered = await mockEngine();
-    new Backup("backup", { root, applications: readApplications(root, "home"), backup, ownServers: false });
-    await settled();
-    const own = registered.filter(({ type }) => /:(Namespace|ConfigMap|CronJob|ServiceAccount)$/.test(type));
-    const secret = (namespace: string) => ({
-        apiVersion: "v1",
-        kind: "Secret",
-        metadata: { name: "backup", namespace },
-        stringData: secretData(backup),
-    });
-    const workspace = new Workspace("helm4");
-    const global = { home: backup.home, targets: ["main"], egress: [], start: 1, hours: 4, startEmpty: false };
-    try {
-        const rendered = await workspace.render(chart, `--set-json=global.backup=${JSON.stringify(global)}`);
-        return [
-            ...["backup", "apps", "platform", "infrastructure"].map((name) => ({
-                apiVersion: "scheduling.k8s.io/v1",
-                kind: "PriorityClass",
-                metadata: { name },
-                value: 1,
-            })),
-            ...own.map(({ type, inputs }) => ({
-                apiVersion: type.includes("batch") ? "batch/v1" : "v1",
-                kind: type.split(":").at(-1),
-                ...inputs,
-            })),
-            ...[chart, "argocd"].map((name) => ({ apiVersion: "v1", kind: "Namespace", metadata: { name } })),
-            ...[chart, "backup"].map(secret),
-            ...rendered.filter(({ kind }) => kind !== "Ingress"),
-        ];
-    } finally {
-        workspace.remove();
-    }
-}
-
-/** Of Argo CD, what the verbs look at: its Applications. */
-const definition = {
-    apiVersion: "apiextensions.k8s.io/v1",
-    kind: "CustomResourceDefinition",
-    metadata: { name: "applications.argoproj.io" },
-    spec: {
-        group: "argoproj.io",
-        names: { kind: "Application", plural: "applications", singular: "application" },
-        scope: "Namespaced",
-        versions: [
-            {
-                name: "v1alpha1",
-                served: true,
-                storage: true,
-                schema: { openAPIV3Schema: { type: "object", "x-kubernetes-preserve-unknown-fields": true } },
-            },
-        ],
-    },
-};
-
 beforeAll(async () => {
     await server.start();
-    plane = await ControlPlane.start();
-    kubelet = new Kubelet(plane, [dirname(tool("restic"))], () => [
-        "sh",
-        "-c",
-        'sqlite3 /data/db.sqlite3 "create table if not exists notes(x)"; trap exit TERM; while :; do sleep 1; done',
-    ]);
-    await kubelet.start();
+    await second.start();
+    const settings = server.backup({ second: { target: `rest:http://127.0.0.1:${second.port}/home/` } });
+    ({ plane, kubelet } = await startCluster([chart, books], settings));
     home = await Home.create();
     mkdirSync(dirname(home.kubeconfig), { recursive: true });
     writeFileSync(home.kubeconfig, readFileSync(plane.kubeconfig));
@@ -126,13 +56,6 @@ beforeAll(async () => {
             '  hearth:backup: { target: "rest:http://127.0.0.1/home/", password: { secure: "v1:AAAA" } }\n$&',
         ),
     );
-    kubectl(["apply", "--server-side", "--filename=-"], stringify(definition));
-    kubectl(["wait", "--for=condition=Established", "--timeout=60s", "crd/applications.argoproj.io"]);
-    const objects = [
-        ...(await manifests()),
-        { apiVersion: "argoproj.io/v1alpha1", kind: "Application", metadata: { name: chart, namespace: "argocd" } },
-    ];
-    kubectl(["apply", "--server-side", "--filename=-"], objects.map((each) => JSON.stringify(each)).join("\n"));
     data = kubelet.claim(chart, claim);
     await plane.until("the service runs", isRunning);
 });
@@ -141,6 +64,7 @@ afterAll(async () => {
     await kubelet?.remove();
     await plane?.remove();
     await server.remove();
+    await second.remove();
     await home?.remove();
 });
 
@@ -149,7 +73,10 @@ test("copies a running service on demand, and the first copy creates the reposit
     add("first");
     const { code, output } = await hack("backup", chart);
 
-    expect({ code, output }).toEqual({ code: 0, output: expect.stringMatching(/vaultwarden-data +copied to main/) });
+    expect({ code, output }).toEqual({
+        code: 0,
+        output: expect.stringMatching(/vaultwarden-data +copied to main, second/),
+    });
 });
 
 test("lists copies with time, size and target", async () => {
@@ -160,13 +87,13 @@ test("lists copies with time, size and target", async () => {
     const copies = JSON.parse(output.slice(output.indexOf("["))) as object[];
     expect({ code, copies }).toEqual({
         code: 0,
-        copies: [0, 1].map(() => ({
+        copies: ["second", "main", "second", "main"].map((target) => ({
             claim: `${chart}/${claim}`,
             copy: expect.stringMatching(/^[0-9a-f]{8}$/),
             time: expect.stringMatching(/^20/),
             bytes: expect.any(Number),
             files: expect.any(Number),
-            target: "main",
+            target,
         })),
     });
 });
@@ -247,11 +174,40 @@ test("restores one file into a folder of the volume while the service runs", asy
     expect(readFileSync(join(data, "config.json"), "utf8")).toBe("broken");
 });
 
-test("reports an unreachable target in one sentence, and stops no service", async () => {
+test("restores all volumes of a chart in one stop, and one of them alone", async () => {
+    const [config, metadata] = ["config", "metadata"].map((name) =>
+        join(kubelet.claim(books, `${books}-${name}`), "book"),
+    );
+    const write = (text: string) => [config, metadata].forEach((path) => void writeFileSync(path ?? "", text));
+    const read = () => [config, metadata].map((path) => readFileSync(path ?? "", "utf8"));
+    write("whole");
+    expect((await hack("backup", books)).code).toBe(0);
+    write("torn");
+
+    const restored = await hack("restore", books, "--yes");
+    expect({ ...restored, read: read() }).toMatchObject({ code: 0, read: ["whole", "whole"] });
+    expect(restored.output.match(/stopping/g)).toHaveLength(1);
+    expect((await hack("restore", books, "--undo", "--yes")).code).toBe(0);
+    expect(read()).toEqual(["torn", "torn"]);
+    expect((await hack("restore", books, "--drop", "--yes")).code).toBe(0);
+
+    expect((await hack("restore", books, `${books}-metadata`, "--yes")).code).toBe(0);
+    expect(read()).toEqual(["torn", "whole"]);
+    expect((await hack("restore", books, "--drop", "--yes")).code).toBe(0);
+});
+
+test("reports an unreachable target in one sentence, stops no service, and uses the other target", async () => {
+    add("kept by the second target");
     await server.stop();
-    const { code, output } = await hack("backup", chart);
+    const copied = await hack("backup", chart);
+    const refused = await hack("restore", chart, "--yes");
+    add("lost by the restore");
+    const restored = await hack("restore", chart, "--target", "second", "--yes");
     await server.start();
 
-    expect({ code, output }).toEqual({ code: 1, output: expect.stringContaining("cannot be reached") });
+    expect(copied).toEqual({ code: 1, output: expect.stringContaining("the main target cannot be reached") });
+    expect(refused).toEqual({ code: 1, output: expect.stringContaining("add --target second") });
+    expect(restored).toMatchObject({ code: 0 });
+    expect(rows().at(-1)).toBe("kept by the second target");
     expect(await isRunning()).toBe(true);
 });
