@@ -112,9 +112,10 @@ export async function startCluster(
     ];
     kubectl(["apply", "--server-side", "--filename=-"], objects.map((each) => JSON.stringify(each)).join("\n"));
     for (const chart of charts) {
+        const path = `/apis/apps/v1/namespaces/${chart}/deployments/${chart}`;
         await plane.until(`${chart} runs`, async () => {
-            const ready = "--output=jsonpath={.status.readyReplicas}";
-            return kubectl(["get", "deployment", chart, `--namespace=${chart}`, ready]) === "1";
+            const { status } = await plane.call<{ status?: { readyReplicas?: number } }>("GET", path);
+            return status?.readyReplicas === 1;
         });
     }
     return { plane, kubelet };

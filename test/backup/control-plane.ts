@@ -134,16 +134,16 @@ export class ControlPlane {
         });
     }
 
-    /** Waits until a condition holds. */
+    /** Waits until a condition holds: a busy machine takes minutes for what others do in seconds. */
     async until(what: string, holds: () => Promise<boolean>): Promise<void> {
-        const end = Date.now() + 60_000;
+        const end = Date.now() + 5 * 60_000;
         for (;;) {
             if (await holds().catch(() => false)) {
                 return;
             }
             if (Date.now() > end) {
                 const said = this.#programs.map(({ output }) => output.slice(-2_000)).join("\n\n");
-                throw new Error(`${what}: not within a minute\n${said}`);
+                throw new Error(`${what}: not within five minutes\n${said}`);
             }
             await new Promise((resolve) => setTimeout(resolve, 200));
         }

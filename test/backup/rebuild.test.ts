@@ -54,10 +54,14 @@ function checksums(volume: string): Record<string, string> {
 const volumes = () => pairs.map(([chart, name]) => checksums(kubelet.claim(chart, name)));
 
 /** Runs the Job of a CronJob to its end. */
-function runNow(namespace: string, cronJob: string): void {
-    const kubectl = kubectlAt(plane);
-    kubectl(["create", "job", `${cronJob}-now`, `--from=cronjob/${cronJob}`, `--namespace=${namespace}`]);
-    kubectl(["wait", "--for=condition=Complete", "--timeout=300s", `job/${cronJob}-now`, `--namespace=${namespace}`]);
+async function runNow(namespace: string, cronJob: string): Promise<void> {
+    const job = `${cronJob}-now`;
+    kubectlAt(plane)(["create", "job", job, `--from=cronjob/${cronJob}`, `--namespace=${namespace}`]);
+    const path = `/apis/batch/v1/namespaces/${namespace}/jobs/${job}`;
+    await plane.until(`${job} is complete`, async () => {
+        const { status } = await plane.call<{ status?: { succeeded?: number } }>("GET", path);
+        return status?.succeeded === 1;
+    });
 }
 
 test("a home whose cluster, disks and state are lost has every volume back before its services start", async () => {
@@ -74,9 +78,9 @@ test("a home whose cluster, disks and state are lost has every volume back befor
         "insert into notes values ('kept')",
     ]);
     const before = volumes();
-    runNow("backup", "repository");
+    await runNow("backup", "repository");
     for (const [chart, name] of pairs) {
-        runNow(chart, `${name}-backup`);
+        await runNow(chart, `${name}-backup`);
     }
     await kubelet.remove();
     await plane.remove();
