@@ -380,6 +380,21 @@ describe("hack/restore", () => {
         expect(readdirSync(join(notes.files, ".hearth-restore/new"))).toEqual([]);
     });
 
+    test("leaves nothing on a disk that became full during the restore", async () => {
+        const notes = await restorable();
+        const bin = join(notes.directory, "bin");
+        mkdirSync(bin);
+        const full = 'case "$*" in restore*) echo "write: no space left on device" >&2; exit 1 ;; esac';
+        writeFileSync(join(bin, "restic"), `#!/bin/sh\n${full}\nexec ${notes.restic} "$@"\n`, { mode: 0o755 });
+
+        const { code, result } = await restore(notes, { PATH: `${bin}:${notes.path}` });
+        expect([code, result?.message]).toEqual([
+            12,
+            expect.stringContaining("the disk of notes/notes-data became full"),
+        ]);
+        expect(readdirSync(join(notes.files, ".hearth-restore"))).not.toContain("new");
+    });
+
     test("rejects an unknown copy", async () => {
         const notes = await restorable();
 

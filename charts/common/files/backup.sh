@@ -373,7 +373,15 @@ beside() {
     for part in files databases; do
         watched restore "$copy:/$part" --no-lock --target "$state/new" || code=$?
         # restic cannot always set the owner and times of the top folder, which is no error; an incomplete file is.
-        [ "$code" = 0 ] || { explain "$code"; return 1; }
+        [ "$code" != 0 ] || continue
+        explain "$code"
+        case $error in
+            *'no space left'*)
+                rm -rf "$state/new"
+                reason=full sentence="the disk of $CLAIM became full during the restore, and what was restored is removed: make room first"
+                ;;
+        esac
+        return 1
     done
     jq -c --arg copy "$copy" '.[] | select(.id == $copy) | {bytes: (.summary.total_bytes_processed // 0),
         files: (.summary.total_files_processed // 0), copy: .id[0:8], copied: .time}' "$work/copies" > "$state/facts"
