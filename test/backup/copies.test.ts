@@ -346,12 +346,17 @@ describe("hack/restore", () => {
         const notes = await restorable();
         const before = notes.content();
 
+        const fetched = await notes.run("restore", { ACTION: "copy" });
         expect((await restore(notes, { ACTION: "copy" })).result).toMatchObject({ hearth: "copy", ok: true });
         expect(notes.content()).toEqual(before);
         // The service restarts meanwhile: its init container leaves the copy alone.
         expect((await notes.run("prepare")).code).toBe(0);
         expect(notes.content()).toEqual(before);
-        expect((await restore(notes)).code).toBe(0);
+        // The service is stopped for it: an unreachable target must not keep it so.
+        await server.stop();
+        const swapped = await restore(notes, { COPY: fetched.result?.copies?.["main"] ?? "" });
+        await server.start();
+        expect(swapped.code).toBe(0);
         expect(readFileSync(join(notes.files, "notes.md"), "utf8")).toBe("milk");
     });
 

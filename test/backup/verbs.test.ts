@@ -161,6 +161,7 @@ test("rejects a restore while a writer cannot be stopped; the service keeps runn
     });
     expect([replicas(), await isRunning()]).toEqual(["1", true]);
     kubectl(["delete", "pod", "debug", `--namespace=${chart}`, "--grace-period=0", "--force"]);
+    expect((await hack("restore", chart, "--undo", "--yes")).code).toBe(0);
 });
 
 test("restores one file into a folder of the volume while the service runs", async () => {

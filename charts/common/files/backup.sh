@@ -343,6 +343,11 @@ undo() {
 
 # The ID of the copy to restore from $target: $copy. Returns 1 with $reason and $sentence.
 choose() {
+    # One that is whole beside the data needs no target: the service may be stopped and wait for it.
+    if [ -e "$state/complete" ] && [ "${COPY:-latest}" != latest ]; then
+        copy=$(cat "$state/complete")
+        case $copy in "$COPY"*) return 0 ;; esac
+    fi
     open --no-lock || return 1
     copy=$(jq -r --arg claim "$CLAIM" --arg copy "${COPY:-latest}" '[.[] | select(.tags // [] | index($claim))]
         | if $copy == "latest" then .[-1] else (map(select(.id | startswith($copy))) | last) end | .id // empty' "$work/copies")
