@@ -32,10 +32,11 @@ const namespacesOf = (objects: readonly string[]) => [...new Set(objects.map((ea
 const namesOfJobs = (work: string) => names("cronjobs", `--selector=hearth/backup=${work}`);
 const secretsOfTargets = () => names("secrets", "--field-selector=metadata.name=backup");
 
-/** Claims, by the identity that a recreated one would not have. */
+/** Claims of services, by the identity that a recreated one would not have. */
 async function claims(): Promise<string[]> {
     const { items } = await home.get<{ items: Named[] }>("pvc", "--all-namespaces");
-    return items.map(({ metadata }) => metadata.uid).sort();
+    const services = items.filter(({ metadata }) => metadata.namespace !== "backup");
+    return services.map(({ metadata }) => metadata.uid).sort();
 }
 
 async function late(revision: string): Promise<string[]> {
