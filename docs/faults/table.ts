@@ -2,15 +2,15 @@ import type { Results } from "../../test/faults/results";
 
 /** The tests' files, in the order of the page, and what each is called there. */
 const subjects: Readonly<Record<string, string>> = {
-    killed: "A run that is killed",
-    bootstrap: "A program that is killed or hangs in a first run",
-    processes: "A program that is killed or hangs later",
+    killed: "Killed runs",
+    bootstrap: "Killed or hanging programs in a first run",
+    processes: "Killed or hanging programs later",
     disks: "Disks",
     network: "Network",
     clock: "Clock",
-    "by-hand": "Changes by hand",
+    "by-hand": "Manual changes",
     applications: "Applications and their cluster",
-    state: "The state",
+    state: "State",
     upgrades: "Upgrades",
     disaster: "Disaster",
 };
@@ -35,7 +35,7 @@ export function faultTables({ results }: Pick<Results, "results">): string {
             [
                 `## ${heading}`,
                 "",
-                "| broken | when | what must hold | seconds |",
+                "| fault | when | expected result | seconds |",
                 "|---|---|---|---|",
                 ...rows.map(
                     ({ broken, when, holds, survived, seconds }) =>

@@ -54,7 +54,7 @@ fault(
     {
         broken: "an app flaps",
         when: "while a commit is rolled out",
-        holds: "`pulumi up` ends, with the app named if it is late; once the app is calm, the next one finishes",
+        holds: "`pulumi up` ends, and names the app if it is late; once the app is stable, the next one finishes",
     },
     async (mended) => {
         const revision = await changed(home);
@@ -79,9 +79,9 @@ fault(
 
 fault(
     {
-        broken: "an Application is stuck in deletion: a finalizer holds what it deployed",
+        broken: "an Application is stuck in deletion: a finalizer holds its objects",
         when: "while a commit is rolled out",
-        holds: "`pulumi up` says so; once it is gone, `pulumi up --refresh` has it again",
+        holds: "`pulumi up` reports it; once it is gone, `pulumi up --refresh` recreates it",
     },
     async (mended) => {
         const before = await secretValues(home);
@@ -108,9 +108,9 @@ fault(
 
 fault(
     {
-        broken: "a namespace is stuck in termination: a finalizer holds what is in it",
+        broken: "a namespace is stuck in termination: a finalizer holds its objects",
         when: "idle",
-        holds: "`pulumi up` says so; once it is gone, `pulumi up --refresh` has it and its secrets, and a sync the rest",
+        holds: "`pulumi up` reports it; once it is gone, `pulumi up --refresh` recreates it with its secrets, and a sync the rest",
     },
     async (mended) => {
         const before = await secretValues(home);
@@ -140,7 +140,7 @@ fault(
     {
         broken: "a CRD of MetalLB's is deleted, with every address pool",
         when: "idle",
-        holds: "`pulumi up --refresh` says which kind is missing; after `hack/recover` it brings the pool back",
+        holds: "`pulumi up --refresh` names the missing kind; after `hack/recover` it recreates the pool",
     },
     async (mended) => {
         const pool = ["ipaddresspool/home", "--namespace=metallb-system"];

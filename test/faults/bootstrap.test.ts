@@ -30,7 +30,7 @@ for (const [programs, moment] of killed) {
         {
             broken: `SIGKILL to ${programs.join(", ")}`,
             when: "in a first run",
-            holds: "this run finishes or the next one does, and nothing is lost or there twice",
+            holds: "this run finishes or the next one does, and nothing is lost or duplicated",
         },
         async (mended) => {
             await home.stop("--delete");
@@ -60,7 +60,7 @@ for (const [programs, moment] of [
         {
             broken: `SIGSTOP to ${programs.join(", ")}, for 20 s`,
             when: "in a first run",
-            holds: "the run that goes on finishes",
+            holds: "the run in progress finishes",
         },
         async (mended) => {
             await home.stop("--delete");

@@ -28,7 +28,7 @@ fault(
     {
         broken: "a Secret is deleted, an address pool edited",
         when: "idle",
-        holds: "`pulumi up --refresh` brings back what it owns, the Secret with the same values",
+        holds: "`pulumi up --refresh` restores its objects, the Secret with the same values",
     },
     async (mended) => {
         const before = await secretValues(home);
@@ -46,9 +46,9 @@ fault(
 
 fault(
     {
-        broken: "an Application is deleted with everything that it deployed",
+        broken: "an Application is deleted with all of its objects",
         when: "idle",
-        holds: "`pulumi up --refresh` has Argo CD deploy it again, and what it stores its data on was not deleted",
+        holds: "`pulumi up --refresh` makes Argo CD deploy it again, and its volumes were not deleted",
     },
     async (mended) => {
         const claims = async () =>
@@ -77,7 +77,7 @@ fault(
     {
         broken: "a Deployment of Argo CD's is edited",
         when: "idle",
-        holds: "`pulumi up --refresh` leaves it as it is",
+        holds: "`pulumi up --refresh` leaves it unchanged",
     },
     async () => {
         succeeded(await home.kubectl("patch", ...deployment, ...merge({ spec: { paused: true } })));
@@ -93,7 +93,7 @@ fault(
     {
         broken: "a Deployment of Argo CD's is deleted",
         when: "idle",
-        holds: "Argo CD shows it as OutOfSync, and a sync by hand has it again",
+        holds: "Argo CD shows it as OutOfSync, and a manual sync recreates it",
     },
     async (mended) => {
         await until("all is as Git says", soon, () => qbittorrentIs("Synced"));

@@ -40,7 +40,7 @@ fault(
     {
         broken: "the clock of the machine that runs Pulumi is two days behind",
         when: "while a commit is rolled out",
-        holds: "`pulumi up` says that a certificate is not valid yet; with the right time, the next one finishes",
+        holds: "`pulumi up` reports that a certificate is not valid yet; with the correct time, the next one finishes",
     },
     async (mended) => {
         const before = await secretValues(home);

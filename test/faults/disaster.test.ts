@@ -28,7 +28,7 @@ fault(
     {
         broken: "the cluster is gone",
         when: "idle",
-        holds: "`pulumi up --refresh` builds the home again, and every secret has the value of before",
+        holds: "`pulumi up --refresh` rebuilds the home, and every secret has its previous value",
     },
     async (mended) => {
         const before = await everything(home);
@@ -46,7 +46,7 @@ fault(
     {
         broken: "the state is gone",
         when: "idle",
-        holds: "`hack/recover` and `pulumi up` finish, no secret value is lost, and nothing is there twice",
+        holds: "`hack/recover` and `pulumi up` finish, no secret value is lost, and nothing is duplicated",
     },
     async (mended) => {
         const before = await everything(home);
@@ -64,7 +64,7 @@ fault(
     {
         broken: "cluster and state are gone",
         when: "after `hack/secrets keep`",
-        holds: "one command builds the home again, and every secret has the value of before",
+        holds: "one command rebuilds the home, and every secret has its previous value",
     },
     async (mended) => {
         await home.restore();

@@ -48,7 +48,7 @@ fault(
     {
         broken: "the disk with the Git repositories is full",
         when: "while a large commit is pushed",
-        holds: "the push is refused and the home goes on; once there is room, the push is taken and rolled out",
+        holds: "the push is rejected and the services keep running; once space is free, the push is accepted and rolled out",
     },
     async (mended) => {
         const { metadata } = await home.get<{ metadata: { uid: string } }>("pvc/gitea-data", "--namespace=gitops");
@@ -77,7 +77,7 @@ fault(
     {
         broken: "the disk with etcd's data is full",
         when: "idle",
-        holds: "whoever writes is told; once there is room, `npm start` has the cluster again with all that it took",
+        holds: "writes fail with an error; once space is free, `npm start` restores the cluster with all acknowledged writes",
     },
     async (mended) => {
         const before = await everything(home);
@@ -121,9 +121,9 @@ fault(
 
 fault(
     {
-        broken: "the state and its copy are cut short, as on a disk that was full",
+        broken: "the state and its copy are truncated, as on a full disk",
         when: "idle",
-        holds: "`hack/recover` and `pulumi up` finish, no secret value is lost, and nothing is there twice",
+        holds: "`hack/recover` and `pulumi up` finish, no secret value is lost, and nothing is duplicated",
     },
     async (mended) => {
         const before = await everything(home);
@@ -143,7 +143,7 @@ fault(
     {
         broken: "the disk with the state is full",
         when: "in a first run",
-        holds: "`npm start` says so before anything is changed; once there is room, it goes on",
+        holds: "`npm start` reports it before any change; once space is free, it continues",
     },
     async (mended) => {
         await home.stop("--delete");

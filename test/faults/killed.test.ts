@@ -44,7 +44,7 @@ for (const [index, { signal, victim }] of disturbed.entries()) {
         {
             broken: `${signal} to ${victim}`,
             when: `${moment} % into a first run`,
-            holds: "the next run finishes, and nothing is lost or there twice",
+            holds: "the next run finishes, and nothing is lost or duplicated",
         },
         async (mended) => {
             await home.stop("--delete");

@@ -56,7 +56,7 @@ fault(
     {
         broken: "the network between Argo CD and Git is cut",
         when: "idle",
-        holds: "the services go on, Argo CD says that it cannot compare, and catches up by itself",
+        holds: "the services keep running, Argo CD reports that it cannot compare, and catches up by itself",
     },
     async (mended) => {
         const revision = await changed(home);
@@ -84,7 +84,7 @@ fault(
     {
         broken: "the network to Git is cut for 20 s",
         when: "while a commit is rolled out",
-        holds: "the `pulumi up` that goes on finishes",
+        holds: "the `pulumi up` in progress finishes",
     },
     async (mended) => {
         const revision = await changed(home);

@@ -28,7 +28,7 @@ describe.each([...controlPlane, ...inPods])("%s", (program: Program) => {
         {
             broken: `SIGKILL to ${program}`,
             when: "idle",
-            holds: "`npm start` has it again, and the next commit is rolled out",
+            holds: "`npm start` restarts it, and the next commit is rolled out",
         },
         async (mended) => {
             const before = await everything(home);
@@ -50,7 +50,7 @@ describe.each([...controlPlane, ...inPods])("%s", (program: Program) => {
         {
             broken: `SIGSTOP to ${program}, for 20 s`,
             when: "while a commit is rolled out",
-            holds: "the `pulumi up` that goes on finishes",
+            holds: "the `pulumi up` in progress finishes",
         },
         async (mended) => {
             const before = await everything(home);

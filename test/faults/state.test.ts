@@ -24,7 +24,7 @@ fault(
     {
         broken: "two people run `pulumi up`",
         when: "at once",
-        holds: "the first one finishes; the other says whose lock it met, changes nothing, and works when run again",
+        holds: "the first one finishes; the other names the lock's owner, changes nothing, and succeeds when rerun",
     },
     async (mended) => {
         const before = await everything(home);
@@ -52,7 +52,7 @@ fault(
     {
         broken: "two people run `npm start`",
         when: "at once",
-        holds: "one run finishes; the other says that somebody is at work",
+        holds: "one run finishes; the other reports the run in progress",
     },
     async () => {
         const outcomes = await Promise.all([home.start(), home.start()]);
@@ -68,7 +68,7 @@ fault(
     {
         broken: "the state is yesterday's, and lacks an Application with its generated secrets",
         when: "idle",
-        holds: "`hack/recover` and `pulumi up` finish, no secret value is lost, and nothing is there twice",
+        holds: "`hack/recover` and `pulumi up` finish, no secret value is lost, and nothing is duplicated",
     },
     async (mended) => {
         const yesterday = join(home.root, ".sandbox/yesterday");

@@ -98,14 +98,14 @@ describe("the charts of MetalLB and cert-manager", () => {
     afterAll(async () => home?.remove(), limit);
 
     for (const [broken, which, expected] of [
-        ["MetalLB and cert-manager go back by a minor version", "before", then],
+        ["MetalLB and cert-manager are downgraded by a minor version", "before", then],
         ["MetalLB and cert-manager are upgraded by a minor version", "now", now],
     ] as const) {
         fault(
             {
                 broken,
                 when: "idle",
-                holds: "`pulumi up` finishes, with every custom resource and secret of before",
+                holds: "`pulumi up` finishes, with all previous custom resources and secrets",
             },
             async () => {
                 const kept = { resources: await customResources(), secrets: await secretValues(home) };
@@ -139,7 +139,7 @@ describe.each(ages.filter(hasCommit))("this repository, %d commits earlier", (ag
         {
             broken: `a home of ${age === 1 ? "the commit before" : `${age} commits ago`} gets the present program`,
             when: "idle",
-            holds: "`npm start` finishes, with every secret of before",
+            holds: "`npm start` finishes, with all previous secrets",
         },
         async (mended) => {
             home = await Home.create();
