@@ -73,8 +73,8 @@ const gitSource = source.extend({
 });
 const chartSource = source.extend({
     repoURL: word("the URL of a Helm repository, or a registry without oci://").regex(
-        /^(?!oci:)/,
-        "a registry without oci:// in front, the form that Argo CD expects",
+        /^(?!oci:|ssh:|git[@:])(?!.*\.git$)/,
+        "a Helm repository, not one of Git, or a registry without oci:// in front, the form that Argo CD expects",
     ),
     chart: word(
         "the name of an upstream chart: beside this repository, which is the first source, only those are read",
@@ -105,12 +105,14 @@ const automated =
     "automated sync, for instance {prune: true, selfHeal: false}: a tier waits for the sync of its Applications";
 
 /** Fields of an Argo CD Application manifest that the program reads. */
-export const manifestSchema = z.looseObject({
+export const manifestSchema = z.strictObject({
     apiVersion: z.literal("argoproj.io/v1alpha1"),
     kind: z.literal("Application"),
-    metadata: z.looseObject({
+    metadata: z.strictObject({
         name: label,
         namespace: z.literal("argocd").default("argocd"),
+        labels: z.object({}).catchall(z.string()).optional(),
+        finalizers: z.array(z.string()).optional(),
         annotations: z
             .object(
                 { [wave]: z.enum(["1", "2", "3"], waveForm), [podSecurityLabel]: podSecurityLevel.optional() },
@@ -118,8 +120,12 @@ export const manifestSchema = z.looseObject({
             )
             .catchall(z.string()),
     }),
-    spec: z.looseObject({
-        destination: z.looseObject({
+    spec: z.strictObject({
+        project: z.string().optional(),
+        ignoreDifferences: z.array(z.looseObject({})).optional(),
+        info: z.array(z.looseObject({})).optional(),
+        revisionHistoryLimit: z.unknown().optional(),
+        destination: z.strictObject({
             namespace: label,
             server: z.literal(ownCluster).optional(),
             name: z.literal("in-cluster").optional(),
@@ -128,6 +134,7 @@ export const manifestSchema = z.looseObject({
         syncPolicy: z.looseObject(
             {
                 automated: z.looseObject({ enabled: z.literal(true).optional() }, automated),
+                syncOptions: z.array(z.string()).optional(),
                 managedNamespaceMetadata: namespaceMetadata.optional(),
             },
             automated,

@@ -26,6 +26,7 @@ const typeNames: Record<string, string> = {
     object: "an object",
     record: "an object",
     array: "a list",
+    tuple: "a list",
     string: "a string",
 };
 

@@ -211,6 +211,12 @@ class Inspection {
 
 /** @throws YamlError */
 function inspected(text: string, options: YamlOptions): Document.Parsed[] {
+    const conflict = options.generated ? -1 : text.split("\n").findIndex((line) => /^(<{7}|>{7}) /.test(line));
+    if (conflict >= 0) {
+        throw new YamlError(
+            `line ${conflict + 1}: a merge conflict: keep the lines of one side and remove the markers`,
+        );
+    }
     try {
         const all = parseAllDocuments(text, {
             merge: true,

@@ -23,6 +23,13 @@ const schema = z.looseObject({
     metadata: z.looseObject({ name: z.string(), annotations: z.looseObject({}).nullish() }),
 });
 
+/** A hook may have its name generated when it runs: its prefix is the name that is shown. */
+function named(object: Manifest): Manifest {
+    const { name, generateName, annotations }: { [key: string]: unknown } = Object(Object(object).metadata);
+    const isUnnamedHook = name === undefined && typeof generateName === "string" && isHook(object) && annotations;
+    return isUnnamedHook ? { ...object, metadata: { ...object.metadata, name: generateName } } : object;
+}
+
 /**
  * kubectl's options for applying as Argo CD does: removed fields are removed in the cluster too, and the next sync
  * finds no other field manager.
@@ -31,8 +38,12 @@ export const asArgoCD = ["--server-side", "--force-conflicts", "--field-manager"
 
 /** The objects of a document, which may be a list of them. */
 export function objectsIn(document: unknown): Manifest[] {
-    const { kind, items } = Object(document);
-    return String(kind).endsWith("List") && Array.isArray(items) ? items.flatMap(objectsIn) : [document as Manifest];
+    const { kind, items, metadata } = Object(document);
+    // An object has a name, a list of them has none.
+    const isList = String(kind).endsWith("List") && metadata?.name === undefined;
+    return isList && (items === null || Array.isArray(items))
+        ? (items ?? []).flatMap(objectsIn)
+        : [document as Manifest];
 }
 
 /**
@@ -42,7 +53,7 @@ export function objectsIn(document: unknown): Manifest[] {
  */
 export function parseManifests(text: string): Manifest[] {
     try {
-        const objects = readYamlStream(text, { generated: true }).flatMap(objectsIn);
+        const objects = readYamlStream(text, { generated: true }).flatMap(objectsIn).map(named);
         const wrong = objects.find((each) => !schema.safeParse(each).success);
         if (wrong !== undefined) {
             const { kind = "a document", metadata } = Object(wrong);
@@ -74,7 +85,7 @@ export function isHook({ metadata: { annotations } }: Manifest): boolean {
 export function byNamespace(manifests: readonly Manifest[], namespace: string): Map<string, Manifest[]> {
     const groups = new Map<string, Manifest[]>();
     for (const manifest of manifests) {
-        const key = manifest.metadata.namespace ?? namespace;
+        const key = manifest.metadata.namespace || namespace;
         groups.set(key, [...(groups.get(key) ?? []), manifest]);
     }
     return groups;
@@ -90,7 +101,7 @@ export function tracked({ name, namespace }: Application, manifest: Manifest): M
         return manifest; // Argo CD does not annotate these.
     }
     const group = apiVersion.includes("/") ? apiVersion.slice(0, apiVersion.indexOf("/")) : "";
-    const id = `${name}:${group}/${kind}:${metadata.namespace ?? namespace}/${metadata.name}`;
+    const id = `${name}:${group}/${kind}:${metadata.namespace || namespace}/${metadata.name}`;
     const annotations = { ...metadata.annotations, "argocd.argoproj.io/tracking-id": id };
     return { ...manifest, metadata: { ...metadata, annotations } };
 }

@@ -12,9 +12,12 @@ const manifest = {
     metadata: {
         name: "a",
         namespace: "argocd",
+        finalizers: ["resources-finalizer.argocd.argoproj.io"],
         annotations: { "argocd.argoproj.io/sync-wave": "2", "pod-security.kubernetes.io/enforce": "baseline" },
     },
     spec: {
+        project: "home",
+        revisionHistoryLimit: "3",
         destination: { namespace: "a", server: "https://kubernetes.default.svc", name: "in-cluster" },
         sources: [
             {
@@ -40,6 +43,7 @@ const manifest = {
         ],
         syncPolicy: {
             automated: { enabled: true },
+            syncOptions: ["ServerSideApply=true"],
             managedNamespaceMetadata: { labels: { "pod-security.kubernetes.io/enforce": "baseline" } },
         },
     },

@@ -128,6 +128,34 @@ describe("kind 5: Applications as people write them", () => {
             /a registry without oci:\/\//,
         ],
         [
+            "a Git repository as upstream chart",
+            withSpec({ sources: [source, { ...upstream, repoURL: "git@github.com:x/charts.git" }] }),
+            /a Helm repository, not one of Git/,
+        ],
+        [
+            "one that kubectl copied from the cluster",
+            { ...good, metadata: { ...good.metadata, resourceVersion: "5", uid: "x" }, status: {} },
+            /unknown metadata\.resourceVersion: [\s\S]*unknown metadata\.uid: [\s\S]*unknown status: /,
+        ],
+        [
+            "one that SOPS encrypted, which no Argo CD here decrypts",
+            { ...good, sops: {} },
+            /unknown sops: expected one of/,
+        ],
+        ["one that starts a sync by itself", { ...good, operation: { sync: {} } }, /unknown operation: /],
+        ["a hydrated source", withSpec({ sourceHydrator: {} }), /unknown spec\.sourceHydrator: /],
+        ["a map of sources", withSpec({ sources: source }), /invalid spec\.sources: got an object, expected a list/],
+        [
+            "options of the sync in one string",
+            withSpec({ syncPolicy: { automated: {}, syncOptions: "CreateNamespace=true" } }),
+            /syncOptions: got "CreateNamespace=true", expected a list/,
+        ],
+        [
+            "a merge conflict",
+            stringify(good).replace("kind: ", "<<<<<<< HEAD\nkind: Application\n=======\n>>>>>>> other\nkind: "),
+            /a\.yaml: line 2: a merge conflict: keep the lines of one side and remove the markers/,
+        ],
+        [
             "a reference to nothing",
             withSpec({ sources: [source, { ...upstream, helm: { valueFiles: ["$other/x.yaml"] } }] }),
             /unknown reference "\$other\/x\.yaml": expected \$values/,
@@ -150,9 +178,10 @@ describe("kind 5: Applications as people write them", () => {
         ["an OCI chart", stringify(withSpec({ sources: [source, { ...upstream, repoURL: "ghcr.io/org/charts" }] }))],
         [
             "merge keys",
-            stringify(good)
-                .replace("finalizers", "finalizers")
-                .replace("spec:", "x-common: &c { project: home }\nspec:\n  <<: *c"),
+            stringify(good).replace(
+                "domain: home.arpa",
+                "domain: home.arpa\n            a: &c { b: 1 }\n            d: { <<: *c }",
+            ),
         ],
     ])("accepts %s", (_, document) => {
         expect(read(document)).toMatchObject([{ name: "a", namespace: "a", tier: 2 }]);

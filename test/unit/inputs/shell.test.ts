@@ -172,6 +172,27 @@ describe("kind 5: charts as people write them", () => {
         expect(parseManifests(list).map(({ metadata }) => metadata.name)).toEqual(["a", "b"]);
     });
 
+    test("a hook whose name Kubernetes generates is one, and an object of that kind is not applied", () => {
+        const job = (annotations: string) =>
+            `apiVersion: batch/v1\nkind: Job\nmetadata: { generateName: migrate-, annotations: ${annotations} }\n`;
+        const [hook] = parseManifests(job("{ argocd.argoproj.io/hook: PreSync }"));
+        expect(hook && isHook(hook)).toBe(true);
+        expect(hook?.metadata.name).toBe("migrate-");
+        expect(() => parseManifests(job("{}"))).toThrow(/renders Job without an apiVersion, a kind or a name/);
+    });
+
+    test("an object whose kind ends like a list's is an object, and a list may be empty", () => {
+        const object = "apiVersion: x/v1\nkind: AllowList\nmetadata: { name: a }\nitems: []\n";
+        expect(parseManifests(`${object}---\napiVersion: v1\nkind: List\nitems:\n`)).toMatchObject([
+            { kind: "AllowList" },
+        ]);
+    });
+
+    test("an empty namespace is none", () => {
+        const [manifest] = parseManifests(object('  namespace: ""\n'));
+        expect([...byNamespace(manifest ? [manifest] : [], "app").keys()]).toEqual(["app"]);
+    });
+
     test("a mode in octal digits has the cluster's value (B28)", () => {
         expect(parseManifests(object("data: { mode: 0644 }\n"))).toMatchObject([{ data: { mode: 420 } }]);
     });
