@@ -41,7 +41,7 @@ const elsewhere: Readonly<Record<string, string>> = {
     "npx pulumi config set --secret --path hearth:secrets.cert-manager.dns-token": "the same",
     "kubectl -n cert-manager wait certificate rehearsal": "the same",
     "npx pulumi config set --secret --path hearth:secrets.pangolin.api-key": "a key that Pangolin makes",
-    "hack/host-keys 203.0.113.10": "a host on the Internet: test/pods/edge.test.ts",
+    "hack/host-keys 203.0.113.10": "a host on the Internet: test/provision/tunnel.test.ts",
     "npx pulumi config set --path hearth:edge": "the same",
     "hack/names": "a simulated AdGuard answers nobody: test/unit/hack/names.test.ts",
     "git clone": "its address is an example",
