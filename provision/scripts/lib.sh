@@ -39,7 +39,7 @@ die() {
     exit 1
 }
 
-# result TEXT: hands TEXT to the program, and shows it to nobody.
+# result TEXT: passes TEXT to the program without showing it.
 result() { printf '%s' "$1" >&3; }
 
 # One script at a time changes a node, here or (member.sh) in the API: one whose connection was cut may still be at work.
@@ -79,7 +79,7 @@ write_file() {
     changed "$path"
 }
 
-# remove_file PATH: deletes a file if it is there.
+# remove_file PATH: deletes a file if it exists.
 remove_file() {
     if [[ -e $1 || -L $1 ]]; then
         rm -f "$1"

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Data disks are opened by a key file when the node starts, and nobody is asked.
+# Data disks are opened by a key file at boot, without a prompt.
 #
 # Variables: disks (as for storage.sh; crypttab.sh stands before this), passphrase.
 
