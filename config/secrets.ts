@@ -119,7 +119,7 @@ export function dottedPath(path: readonly PropertyKey[]): string {
 
 /** A path in a stack's config as `pulumi config set --path` takes it. */
 export function configPath(path: readonly PropertyKey[]): string {
-    return `${namespace}:${dottedPath(path)}`;
+    return path.length === 0 ? "config" : `${namespace}:${dottedPath(path)}`;
 }
 
 /** Advice where a command would repeat a key that looks like a secret. */
