@@ -1,7 +1,7 @@
 import { formatTable } from "../hack/table";
 import type { KubeApi } from "./kube-api";
 
-/** An Application of Argo CD, as far as the table shows it. */
+/** Fields of an Application of Argo CD that the table shows. */
 export interface ApplicationObject {
     readonly metadata: {
         readonly name: string;

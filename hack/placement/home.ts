@@ -2,7 +2,7 @@ import { backupLabels, type CronJob, type Pod as PodWithResult } from "../backup
 import { type BackupRow, backupRows } from "../backups/results";
 import type { Kubectl } from "../kubectl";
 
-/** Metadata of an object, as far as placing pods depends on it. */
+/** Metadata of an object that affects the placement of pods. */
 export interface Metadata {
     readonly name: string;
     readonly namespace?: string;
@@ -123,7 +123,7 @@ interface Other {
     readonly [key: string]: unknown;
 }
 
-/** Objects of a home, as far as placing pods depends on them. */
+/** Objects of a home that affect the placement of pods. */
 export interface Home {
     readonly nodes: readonly Node[];
     readonly pods: readonly Pod[];

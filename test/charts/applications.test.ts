@@ -18,7 +18,7 @@ import { charts, chartsDirectory, parseManifests } from "./workspace";
 const clusterDirectory = resolve(__dirname, "../../clusters/home");
 const applications = readdirSync(join(clusterDirectory, "apps")).map((file) => file.replace(/\.yaml$/, ""));
 
-/** An Application's file, as far as a test reads it. */
+/** Fields of an Application's file that a test reads. */
 interface File {
     readonly metadata: { readonly annotations: Readonly<Record<string, string>> };
 }

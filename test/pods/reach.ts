@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Machine } from "../provision/machines/nspawn";
 
-/** A pod, as far as its connections matter. */
+/** Fields of a pod that concern its connections. */
 export interface Endpoint {
     /** Namespace and workload, as test/charts/golden/connections.txt names them. */
     readonly name: string;

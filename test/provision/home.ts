@@ -24,7 +24,7 @@ export interface NodeConfig {
     readonly offline?: boolean;
 }
 
-/** A node as the API has it, as far as the tests look into it. */
+/** Fields of a node in the API that the tests read. */
 export interface LiveNode {
     readonly metadata: { readonly name: string; readonly labels: Readonly<Record<string, string>> };
     readonly spec: { readonly unschedulable?: boolean; readonly taints?: readonly { readonly key: string }[] };

@@ -31,7 +31,7 @@ const fingerprints = () => Promise.all(home.machines.map((machine) => machine.fi
 const isReady = (node: LiveNode | undefined) =>
     node?.status.conditions.some(({ type, status }) => type === "Ready" && status === "True") ?? false;
 
-/** The config of all nodes, with something else for one of them. */
+/** The config of all nodes, with a change for one of them. */
 const nodesWith = (name: string, change: Partial<NodeConfig>): NodeConfig[] =>
     home.nodes().map((node) => (node.name === name ? { ...node, ...change } : node));
 

@@ -32,7 +32,7 @@ export class Stack {
     private constructor(private readonly network: Network) {}
 
     /**
-     * @param config values by key; what is structured stays so
+     * @param config values by key; structured values stay structured
      * @param secrets values by key, which are encrypted
      */
     static async create(

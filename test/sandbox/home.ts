@@ -26,7 +26,7 @@ export interface Outcome {
     readonly output: string;
 }
 
-/** A resource in an exported Pulumi state, as far as the tests look into it. */
+/** Fields of a resource in an exported Pulumi state that the tests read. */
 export interface StateResource {
     readonly urn: string;
     readonly type: string;
@@ -35,7 +35,7 @@ export interface StateResource {
     readonly initErrors?: readonly string[];
 }
 
-/** An Argo CD Application, as far as the tests look into it. */
+/** Fields of an Argo CD Application that the tests read. */
 export interface LiveApplication {
     readonly metadata: { readonly name: string; readonly annotations: Record<string, string> };
     readonly status?: ApplicationStatus;
