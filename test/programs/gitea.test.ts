@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { Gitea } from "../../components/gitea/api";
+import { type Declaration, declare } from "../../components/gitea/declare";
 import { lostDelivery } from "../../components/gitea/delivery";
 import { startGitea } from "../../sandbox/gitea";
 import type { Closeable } from "../../sandbox/http-server";
@@ -101,3 +102,36 @@ test("reports a webhook address that is missing from Gitea's ALLOWED_HOST_LIST, 
 test("reports a message that Argo CD rejects because it is signed with another secret", async () => {
     expect(await lost(`http://localhost:${port}/api/webhook`, "another")).toMatch(/does not reach Argo CD/);
 });
+
+test("is declared a second time without a change, for a branch that URLs escape, and a stranger's account stays", async () => {
+    const declaration: Declaration = {
+        server,
+        repository: { owner: "again", name: "hearth", branch: "release/1+2" },
+        administrator,
+        reader: { name: "argocd", password: "of-the-reader-12" },
+        webhook: { url: `http://127.0.0.1:${port}/api/webhook`, secret },
+        contains: "clusters/home/kustomization.yaml",
+        seed: "refs/hearth/seed/test",
+        limit: 30,
+    };
+    await declare(declaration);
+    await declare(declaration);
+    const client = new Gitea(server, administrator);
+    const protections = await client.find<{ rule_name: string }[]>("/repos/again/hearth/branch_protections");
+    expect(protections?.map(({ rule_name }) => rule_name)).toEqual(["release/1+2"]);
+
+    const stranger = {
+        username: "ada",
+        email: "ada@example.com",
+        password: "of-a-person-12",
+        must_change_password: false,
+    };
+    await client.change("POST", "/admin/users", stranger);
+    const reader = { name: "ada", password: "of-the-reader-12" };
+    await expect(declare({ ...declaration, reader })).rejects.toThrow(
+        /ada of Gitea .* is somebody's own \(ada@example\.com\)/,
+    );
+    await expect(
+        declare({ ...declaration, administrator: { name: "ada", password: stranger.password } }),
+    ).rejects.toThrow(/ada of Gitea .* is no administrator/);
+}, 120_000);
