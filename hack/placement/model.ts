@@ -30,6 +30,9 @@ interface PodList {
     readonly metadata: { readonly remainingItemCount?: number };
 }
 
+/** Milliseconds for a pod to take the room that others made: the scheduler tries again after a second. */
+const nominationLimit = 5_000;
+
 /** The highest priority that a user's class can have. */
 const highestPriority = 1_000_000_000;
 
@@ -357,7 +360,8 @@ export class Model {
             for (const pod of victims.filter((each) => controllerOf(each).kind === "Pod")) {
                 lost.set(keyOf(pod), "makes room for pods of a higher priority, and nothing recreates it");
             }
-            if (left.length === submitted.length && victims.length === 0) {
+            const awaitsRoom = left.some((pod) => decided.get(keyOf(pod))?.status?.nominatedNodeName !== undefined);
+            if (left.length === submitted.length && victims.length === 0 && !awaitsRoom) {
                 return { placed, stuck: new Map([...stuck, ...lost]), preempted };
             }
             queue = [...left, ...blocked, ...victims.filter((each) => controllerOf(each).kind !== "Pod")];
@@ -375,9 +379,12 @@ export class Model {
 
     /** The pods of this round by key, once the scheduler has decided about each. */
     async #decided(): Promise<ReadonlyMap<string, LivePod>> {
+        // The scheduler may miss the end of a pod that made room, and look again five minutes later: the pod is submitted
+        // again instead.
+        const patience = Date.now() + nominationLimit;
         const isDecided = ({ spec, status }: LivePod) =>
             spec.nodeName !== undefined ||
-            (status?.nominatedNodeName === undefined &&
+            ((status?.nominatedNodeName === undefined || Date.now() > patience) &&
                 status?.conditions?.some(
                     ({ type, status: value, reason }) =>
                         type === "PodScheduled" && value === "False" && reason !== "SchedulerError",
