@@ -132,14 +132,3 @@ test("a volume has its content when its pod is recreated, and when its node has 
     await home.machine("a2").start();
     await until("the pod has started a third time", 240_000, async () => (await starts()) === 3);
 });
-
-test("hack/status names the node whose disk is full", async () => {
-    await printed(
-        home.machine("a2").run("fallocate -l $(($(stat -f -c '%a * %S' /var/lib) - (64 << 20))) /var/lib/recordings"),
-    );
-    await until("hack/status names it", 240_000, async () =>
-        /Look first: Node a2 has DiskPressure \(.*\): it evicts pods and starts no others\./.test(
-            (await home.stack.hack("status")).output,
-        ),
-    );
-});
