@@ -108,7 +108,7 @@ export class Volume {
                 RESULT: join(this.directory, "result"),
                 RESTIC_CACHE_DIR: join(this.directory, "cache"),
                 RETRY_LOCK: "0s",
-                REACH_LIMIT: "4",
+                REACH_LIMIT: "15",
                 ...this.env,
                 ...env,
             },
