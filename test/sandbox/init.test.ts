@@ -136,7 +136,7 @@ test("reports all mistakes in the answers at once, without secrets, and writes n
         "hearth:kubeconfig: got nothing",
         'unknown hearth:nfss: did you mean "nfs"?',
         "qbittorrent.vpn-addresses: Address that the VPN provider gave",
-        "no chart asks for",
+        "that no chart declares",
         "immich.api-key",
     ]) {
         expect(output).toContain(expected);
@@ -167,7 +167,7 @@ test("prompts a user, shows no secret, and can be stopped and resumed", async ()
 
     const second = checkout.dialog("hack/init haus");
     await second.answer("Passphrase of Pulumi.haus.yaml", "not that one\r");
-    await second.answer("That was not it", "");
+    await second.answer("Wrong passphrase", "");
     await second.answer("Passphrase of Pulumi.haus.yaml", `${passphrase}\r`);
     await second.answer("hearth:domain: haus.example.org", "");
     await second.answer("hearth:loadBalancer.addresses", "192.168.1.240-192.168.1.250, 10.9.0.0/28\r");
