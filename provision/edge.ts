@@ -2,11 +2,10 @@ import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 import { type EdgeSettings, edgeNode } from "../config/edge";
 import type { K3sSettings, NodeSettings, RegistrySettings, SshSettings } from "../config/nodes";
-import { auditPolicyText, k3sConfig, podSecurityText, registrationConfig } from "./k3s-config";
+import { k3sInput } from "./k3s-input";
 import { k3sRelease } from "./k3s-release";
 import { firstServer, planEdge, type Step, type StepKind } from "./plan";
 import { preflight } from "./preflight";
-import { registriesText, registryAuthorities } from "./registries";
 import { type NodeAddress, remoteScript, type ScriptInput } from "./remote-script";
 import { edgeConfig, nodeConfig, tunnelInterface, wireGuardKeys } from "./wireguard";
 
@@ -110,7 +109,7 @@ export class Edge extends pulumi.ComponentResource {
         const resultOf = (kind: StepKind) => results.get(kind) ?? pulumi.output("");
         const registries = pulumi.output(args.registries ?? {}).apply(withoutLogins);
         const addresses = nodes.map(({ address }) => address).sort();
-        const k3sInput = (): ScriptInput => {
+        const k3sStep = (): ScriptInput => {
             // Arguments of the home's own are for its nodes: another interface would bypass the tunnel.
             const settings = { ...k3s, agent: {} };
             const membership = pulumi
@@ -119,16 +118,7 @@ export class Edge extends pulumi.ComponentResource {
             return {
                 ...{ cluster, version, role: host.role, address: host.address, edge: "yes", discard: "" },
                 machine: resultOf("baseline"),
-                config: membership.apply((known) => k3sConfig(host, known)),
-                registration: membership.apply((known) => registrationConfig(host, known)),
-                registries: pulumi.secret(registries.apply(registriesText)),
-                registry_authorities: registries.apply(registryAuthorities),
-                images: k3s.images
-                    .map((each) => `${each.architecture ?? "any"} ${each.sha256} ${each.file}`)
-                    .join("\n"),
-                source: k3s.source,
-                audit_policy: auditPolicyText,
-                pod_security: podSecurityText,
+                ...k3sInput(host, membership, registries, k3s),
             };
         };
         const access = () => ({
@@ -150,8 +140,8 @@ export class Edge extends pulumi.ComponentResource {
                 peer: node === host ? "" : edge.tunnel,
             }),
             token: () => ({ member: host.name, machine: resultOf("baseline") }),
-            "k3s-join": () => ({ ...k3sInput(), step: "join" }),
-            "k3s-converge": () => ({ ...k3sInput(), step: "converge" }),
+            "k3s-join": () => ({ ...k3sStep(), step: "join" }),
+            "k3s-converge": () => ({ ...k3sStep(), step: "converge" }),
             member: () => ({
                 ...{ member: host.name, version, taints: host.taints.join("\n") },
                 labels: Object.entries(host.labels)

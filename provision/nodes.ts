@@ -2,12 +2,11 @@ import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 import type { EdgeSettings } from "../config/edge";
 import type { ApiSettings, Identity, K3sSettings, NodeSettings, RegistrySettings, SshSettings } from "../config/nodes";
-import { auditPolicyText, k3sConfig, podSecurityText, registrationConfig } from "./k3s-config";
+import { k3sInput } from "./k3s-input";
 import { k3sRelease } from "./k3s-release";
 import { findClaimsThatLeave } from "./leaving";
 import { firstServer, planSteps, type Step, type StepKind } from "./plan";
 import { preflight } from "./preflight";
-import { registriesText, registryAuthorities } from "./registries";
 import { remoteScript, type ScriptInput } from "./remote-script";
 import { Storage, type StorageArgs } from "./storage";
 import { Unattended } from "./unattended";
@@ -123,7 +122,7 @@ export class Nodes extends pulumi.ComponentResource {
             }
             return node === first ? serverToken : credential(0);
         };
-        const k3sInput = (node: NodeSettings): ScriptInput => {
+        const k3sStep = (node: NodeSettings): ScriptInput => {
             const membership = pulumi.all([tokenOf(node), agentToken]).apply(([own, forAgents]) => ({
                 ...(node === first ? {} : { joins: first.address }),
                 ...{ api, token: own, agentToken: forAgents, settings: k3s },
@@ -131,16 +130,7 @@ export class Nodes extends pulumi.ComponentResource {
             return {
                 ...{ cluster, version, role: node.role, address: node.address },
                 machine: resultOf("baseline", node),
-                config: membership.apply((known) => k3sConfig(node, known)),
-                registration: membership.apply((known) => registrationConfig(node, known)),
-                registries: pulumi.secret(registries.apply(registriesText)),
-                registry_authorities: registries.apply(registryAuthorities),
-                images: k3s.images
-                    .map((each) => `${each.architecture ?? "any"} ${each.sha256} ${each.file}`)
-                    .join("\n"),
-                source: k3s.source,
-                audit_policy: auditPolicyText,
-                pod_security: podSecurityText,
+                ...k3sInput(node, membership, registries, k3s),
             };
         };
         const discard = (args.discard ?? []).join("\n");
@@ -171,9 +161,9 @@ export class Nodes extends pulumi.ComponentResource {
                 ...identityInput(node),
                 ...{ virtual: api, address: node.address, servers: servers.join(" ") },
             }),
-            "k3s-join": (node) => ({ ...k3sInput(node), step: "join", discard }),
+            "k3s-join": (node) => ({ ...k3sStep(node), step: "join", discard }),
             "k3s-converge": (node) => ({
-                ...k3sInput(node),
+                ...k3sStep(node),
                 step: "converge",
                 // Read by the delete, which only the join has.
                 discard: "",
