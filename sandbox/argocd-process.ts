@@ -1,13 +1,13 @@
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
 import { findOnPath } from "../lib/paths";
+import { freePorts } from "../lib/ports";
 import { tool } from "../toolchain/tools";
 import type { KubeApi } from "./kube-api";
 import { link, ownTool } from "./links";
 import type { SandboxPaths } from "./paths";
 import { emptyDirectories, expand, type Pod, resolveEnvironment, writePodKubeconfig } from "./pod";
 import type { PodProgram } from "./pod-processes";
-import { freePorts } from "./ports";
 import type { ProcessSpec } from "./supervisor";
 
 /** The components of Argo CD that run as processes, by their label app.kubernetes.io/name, in starting order. */

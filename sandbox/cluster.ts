@@ -3,6 +3,7 @@ import { basename, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { parse } from "yaml";
 import { Failure } from "../lib/failure";
+import { freePorts, isFree } from "../lib/ports";
 import { root } from "../lib/root";
 import { run } from "../lib/run";
 import { tool } from "../toolchain/tools";
@@ -13,7 +14,6 @@ import { clusterDirectory, clusterName, portOptions, writeKubeconfig, writeKwokC
 import { ownTool } from "./links";
 import { endProcesses, type OwnProcess, ownProcesses } from "./own-processes";
 import { type SandboxPaths, sandboxPaths } from "./paths";
-import { freePorts, isFree } from "./ports";
 import type { SandboxSettings } from "./settings";
 import { removeStackState } from "./stack-state";
 

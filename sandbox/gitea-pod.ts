@@ -1,5 +1,6 @@
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { isFree } from "../lib/ports";
 import { run } from "../lib/run";
 import { sourcesOf } from "../toolchain/go-build";
 import { testTools } from "../toolchain/tools";
@@ -8,7 +9,6 @@ import { type KubeApi, kubeApi } from "./kube-api";
 import { ownTool } from "./links";
 import type { SandboxPaths } from "./paths";
 import { type PodMetadata, type PodSpec, resolveEnvironment } from "./pod";
-import { isFree } from "./ports";
 import { repeat } from "./repeat";
 import { portInUse } from "./settings";
 import { type ProcessSpec, Supervisor } from "./supervisor";

@@ -3,13 +3,13 @@ import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { Failure } from "../lib/failure";
+import { isFree } from "../lib/ports";
 import { run } from "../lib/run";
 import { sourcesOf } from "../toolchain/go-build";
 import { testTools } from "../toolchain/tools";
 import type { Closeable } from "./http-server";
 import { ownTool } from "./links";
 import type { SandboxPaths } from "./paths";
-import { isFree } from "./ports";
 import { portInUse, type SandboxSettings } from "./settings";
 import { type ProcessSpec, Supervisor } from "./supervisor";
 

@@ -1,12 +1,12 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { freePorts } from "../lib/ports";
 import type { ToolName } from "../toolchain/tools";
 import type { KubeApi } from "./kube-api";
 import { ownTool } from "./links";
 import type { SandboxPaths } from "./paths";
 import { expand, type Pod, resolveEnvironment, writePodKubeconfig, writeSecretVolumes } from "./pod";
 import type { PodProgram } from "./pod-processes";
-import { freePorts } from "./ports";
 
 /** An operator's container, and the differences of its process. */
 interface Operator {

@@ -2,12 +2,12 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { generateKeyPairSync, randomUUID } from "node:crypto";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { Agent, request } from "node:https";
-import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { stringify } from "yaml";
 import { Failure } from "../../lib/failure";
+import { freePort } from "../../lib/ports";
 import { throwIfInterrupted } from "../../lib/run";
 import { tool } from "../../toolchain/tools";
 
@@ -41,14 +41,6 @@ export class ApiError extends Error {
     ) {
         super(message);
     }
-}
-
-async function freePort(): Promise<number> {
-    const server = createServer();
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    const { port } = server.address() as AddressInfo;
-    await new Promise((resolve) => server.close(resolve));
-    return port;
 }
 
 /** etcd, API server and scheduler in a temporary folder, for one question. Nothing outside it is read or written. */

@@ -4,7 +4,7 @@ import { Agent, request } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { stringify } from "yaml";
-import { freePorts } from "../../sandbox/ports";
+import { freePorts } from "../../lib/ports";
 import { type ToolName, tool } from "../../toolchain/tools";
 import { Program } from "../programs/program";
 

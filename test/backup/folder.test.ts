@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { BackupServer } from "../../components/backup-server";
-import { freePort } from "../../sandbox/ports";
+import { freePort } from "../../lib/ports";
 import { tool } from "../../toolchain/tools";
 import type { Model } from "../charts/manifest";
 import { Program } from "../programs/program";

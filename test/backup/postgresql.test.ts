@@ -1,8 +1,8 @@
 import { chmodSync, chownSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { freePort } from "../../lib/ports";
 import { root } from "../../lib/root";
-import { freePort } from "../../sandbox/ports";
 import { postgresqlDirectory } from "../../toolchain/postgresql";
 import { Program, runToEnd } from "../programs/program";
 import { RestServer } from "./servers";

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { createServer, request, type Server } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { freePort } from "../../sandbox/ports";
+import { freePort } from "../../lib/ports";
 import { tool } from "../../toolchain/tools";
 import { Program } from "../programs/program";
 

@@ -1,8 +1,8 @@
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
+import { freePort } from "../../lib/ports";
 import { run } from "../../lib/run";
-import { freePort } from "../../sandbox/ports";
 import { sshdProgram } from "../../toolchain/sshd";
 import { Program } from "../programs/program";
 import { targetFolder, Volume } from "./volume";

@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse } from "yaml";
-import { freePort } from "../../sandbox/ports";
+import { freePort } from "../../lib/ports";
 import { type Configs, type Rule, renderConfigs, rulesOf } from "./chart";
 import type { Daemon } from "./daemon";
 import { eventually } from "./eventually";

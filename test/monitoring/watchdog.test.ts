@@ -3,7 +3,7 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { freePorts } from "../../sandbox/ports";
+import { freePorts } from "../../lib/ports";
 import { tool } from "../../toolchain/tools";
 import { configFile } from "../charts/manifest";
 import { Workspace } from "../charts/workspace";

@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse, stringify } from "yaml";
-import { freePorts } from "../../sandbox/ports";
+import { freePorts } from "../../lib/ports";
 import { tool } from "../../toolchain/tools";
 import { configFile } from "../charts/manifest";
 import { exampleOf, Workspace } from "../charts/workspace";

@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { stringify } from "yaml";
-import { freePort } from "../../sandbox/ports";
+import { freePort } from "../../lib/ports";
 import { tool } from "../../toolchain/tools";
 import { configFile, type Manifest, ofKind } from "../charts/manifest";
 import { charts, inParallel, Workspace } from "../charts/workspace";

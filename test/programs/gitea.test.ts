@@ -9,10 +9,10 @@ import { text } from "node:stream/consumers";
 import { Gitea } from "../../components/gitea/api";
 import { type Declaration, declare } from "../../components/gitea/declare";
 import { lostDelivery } from "../../components/gitea/delivery";
+import { freePort } from "../../lib/ports";
 import { startGitea } from "../../sandbox/gitea";
 import type { Closeable } from "../../sandbox/http-server";
 import { sandboxPaths } from "../../sandbox/paths";
-import { freePort } from "../../sandbox/ports";
 import { type ApiServer, serveApi } from "../unit/components/api-server";
 
 const secret = "what-messages-are-signed-with";

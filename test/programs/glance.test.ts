@@ -3,7 +3,7 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { freePort } from "../../sandbox/ports";
+import { freePort } from "../../lib/ports";
 import { tool } from "../../toolchain/tools";
 import { configFile, type Manifest, ofKind } from "../charts/manifest";
 import { charts, inParallel, Workspace } from "../charts/workspace";

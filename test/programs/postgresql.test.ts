@@ -13,7 +13,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { freePort } from "../../sandbox/ports";
+import { freePort } from "../../lib/ports";
 import { postgresqlDirectory } from "../../toolchain/postgresql";
 import { configFile, containers, type Manifest, ofKind, workloads } from "../charts/manifest";
 import { Workspace } from "../charts/workspace";

@@ -5,7 +5,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { connect } from "node:tls";
-import { freePorts } from "../../sandbox/ports";
+import { freePorts } from "../../lib/ports";
 import { tool } from "../../toolchain/tools";
 import { configFile } from "../charts/manifest";
 import { Workspace } from "../charts/workspace";

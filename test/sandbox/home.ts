@@ -13,7 +13,7 @@ import { cp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { type ApplicationStatus, isReady as isStatusReady } from "../../components/application-status";
-import { freePorts } from "../../sandbox/ports";
+import { freePorts } from "../../lib/ports";
 import { startSandbox } from "../../sandbox/sandbox";
 import { tool } from "../../toolchain/tools";
 

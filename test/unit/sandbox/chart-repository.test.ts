@@ -1,8 +1,8 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { freePort } from "../../../lib/ports";
 import { serveChartRepository } from "../../../sandbox/chart-repository";
-import { freePort } from "../../../sandbox/ports";
 
 test("the chart repository serves only its folder, and reports a port that is in use", async () => {
     const directory = mkdtempSync(join(tmpdir(), "hearth-charts-"));

@@ -4,11 +4,11 @@ import { request } from "node:https";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { freePort } from "../../../lib/ports";
 import { serveEgress, writeEgressConfig } from "../../../sandbox/egress";
 import type { Closeable } from "../../../sandbox/http-server";
 import { clusterDirectory } from "../../../sandbox/kwok-config";
 import { sandboxPaths } from "../../../sandbox/paths";
-import { freePort } from "../../../sandbox/ports";
 import { type KeyPair, keyPairs } from "../../key-pairs";
 
 const [own, another] = keyPairs;
