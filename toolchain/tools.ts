@@ -420,7 +420,11 @@ export const toolsFor = {
         ...["alloysyntax", "gatus"],
     ],
     workflows: ["act", "actionlint", "crane"],
-    pods: [...Object.keys(testTools), ...Object.keys(podTools)],
+    pods: [
+        ...["helm3", "gitea", "traefik", "AdGuardHome", "glance", "gatus", "crane"],
+        ...["prometheus", "alertmanager", "node_exporter", "kube-state-metrics"],
+        ...Object.keys(podTools),
+    ],
     provision: ["traefik", "wireguard-go"],
 } as const satisfies Readonly<Record<string, readonly string[]>>;
 
