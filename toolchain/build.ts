@@ -86,7 +86,8 @@ async function complete(tools: Tools, purposes: Purposes): Promise<void> {
 
 /** Go programs of the sandbox and of the given commands. */
 export function toolsOf(purposes: Purposes): Tools {
-    const known: Readonly<Record<string, GoTool>> = { ...testTools, ...podTools };
+    // Nodes first: they can start while programs of images are compiled.
+    const known: Readonly<Record<string, GoTool>> = { ...podTools, ...testTools };
     const more: readonly string[] = purposes.flatMap((each) => toolsFor[each]);
     return [...Object.entries(goTools), ...Object.entries(known).filter(([name]) => more.includes(name))];
 }
