@@ -6,6 +6,7 @@ import { Backup } from "./components/backup";
 import { askCluster } from "./components/cluster";
 import { GitSource } from "./components/git-source";
 import { externalGitea, Gitea } from "./components/gitea";
+import { memoryShortage } from "./components/memory";
 import { checkMedia, missingIn } from "./components/named-things";
 import { clusterValues } from "./components/overrides";
 import { RegistryLogin } from "./components/registry-login";
@@ -54,9 +55,10 @@ if (nodes && machines && ssh && settings.edge) {
     new Edge("edge", { edge, nodes: machines, ssh, k3s, registries, cluster: nodes.cluster }, { dependsOn: nodes });
 }
 const given = nodes?.kubeconfig ?? pulumi.secret(settings.kubeconfig ?? "");
-const asked = askCluster(given, settings.nfs !== undefined, (facts) =>
-    applications.flatMap((each) => missingIn(root, each, facts)),
-);
+const asked = askCluster(given, settings.nfs !== undefined, (facts) => [
+    ...applications.flatMap((each) => missingIn(root, each, facts)),
+    ...memoryShortage(root, applications, facts),
+]);
 const { kubeconfig: cluster } = asked;
 const values = asked.facts.apply((facts) => clusterValues(root, settings, applications, facts));
 /** Path or contents, as in the config; of a cluster that was built from nodes hack/ has it from here. */

@@ -2,6 +2,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import * as pulumi from "@pulumi/pulumi";
 import { readKubeconfig } from "../config/kubeconfig";
 import { Failure } from "../lib/failure";
+import { bytesOf } from "./memory";
 import { type Instance, loadClient, loadKubeConfig } from "./waits/cluster";
 
 /** A Service of type LoadBalancer. */
@@ -23,6 +24,8 @@ export interface ClusterFacts {
     /** Extended resources that the nodes offer, for instance `gpu.intel.com/i915`. */
     readonly devices: readonly string[];
     readonly storageClasses: readonly string[];
+    /** Memory that pods of all nodes can request together, in bytes; 0 if no node reports it. */
+    readonly memory: number;
     /** Claims on an NFS server, `namespace/name`. */
     readonly nfsClaims: readonly string[];
     /** Services that k3s' ServiceLB serves, `namespace/name`. */
@@ -67,6 +70,7 @@ function factsOf(
         devices: sorted(nodes.flatMap(({ status }) => Object.keys(status?.allocatable ?? {}))).filter((name) =>
             name.includes("/"),
         ),
+        memory: nodes.reduce((sum, { status }) => sum + bytesOf(status?.allocatable?.["memory"]), 0),
         storageClasses: sorted(classes.map(({ metadata }) => metadata?.name)),
         nfsClaims: sorted(
             volumes
@@ -188,7 +192,7 @@ export interface Cluster {
  * Inspects a cluster, and checks it. Every consumer of the result's kubeconfig waits for that.
  *
  * @param hasNfs whether the home has an NFS server
- * @param warnings about names that the cluster lacks
+ * @param warnings about what the services request and the cluster lacks
  */
 export function askCluster(
     kubeconfig: pulumi.Output<string>,

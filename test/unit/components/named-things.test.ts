@@ -47,6 +47,7 @@ test("this repository's values name only what a plain k3s has", () => {
         ...facts,
         devices: [],
         architectures: ["amd64"],
+        memory: 0,
         nfsClaims: [],
         serviceLb: [],
         loadBalancers: [],

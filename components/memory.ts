@@ -1,0 +1,107 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { readYaml } from "../config/yaml";
+import { isMap, patched } from "../lib/merge-patch";
+import { type Application, valueFilePath } from "./applications";
+import type { ClusterFacts } from "./cluster";
+
+/** Units of a memory quantity, in bytes: https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity */
+const units: Readonly<Record<string, number>> = {
+    m: 1e-3,
+    "": 1,
+    k: 1e3,
+    M: 1e6,
+    G: 1e9,
+    T: 1e12,
+    Ki: 2 ** 10,
+    Mi: 2 ** 20,
+    Gi: 2 ** 30,
+    Ti: 2 ** 40,
+};
+
+/** Bytes of a memory quantity such as 512Mi; 0 for any other value. */
+export function bytesOf(quantity: unknown): number {
+    const [, amount, unit] = /^(\d+(?:\.\d+)?)([a-zA-Z]*)$/.exec(String(quantity)) ?? [];
+    return amount === undefined ? 0 : Number(amount) * (units[unit ?? ""] ?? 0);
+}
+
+const field = (value: unknown, ...path: readonly string[]): unknown =>
+    path.reduce((parent, key) => (isMap(parent) ? parent[key] : undefined), value);
+
+const maps = (value: unknown) => (isMap(value) ? Object.values(value) : []);
+
+/** Bytes that a container's `resources` request; a container with only a limit requests that. */
+function requestOf(container: unknown): number {
+    return bytesOf(
+        field(container, "resources", "requests", "memory") ?? field(container, "resources", "limits", "memory"),
+    );
+}
+
+/** Bytes that the pods of a workload in a chart's values request while they run. */
+function workloadRequest(workload: unknown, defaults: unknown, nodes: number): number {
+    const kind = field(workload, "kind") ?? field(defaults, "kind");
+    if (!isMap(workload) || workload["enabled"] === false || kind === "Job" || kind === "CronJob") {
+        return 0;
+    }
+    const replicas = Number(workload["replicas"] ?? field(defaults, "replicas") ?? 1);
+    const init = maps(workload["init"]).filter((each) => field(each, "sidecar") === true);
+    const pod = [patched(defaults, workload), ...maps(workload["sidecars"]), ...init].map(requestOf);
+    return (kind === "DaemonSet" ? nodes : replicas) * pod.reduce((sum, each) => sum + each, 0);
+}
+
+/** Bytes requested in values of an upstream chart, at any depth. */
+function upstreamRequest(values: unknown): number {
+    return isMap(values)
+        ? requestOf(values) + maps(values).reduce((sum: number, each) => sum + upstreamRequest(each), 0)
+        : 0;
+}
+
+/**
+ * Memory that the pods of an Application request while they run, in bytes. It is a lower bound: workloads that a
+ * template makes of other values are not counted, nor are jobs.
+ *
+ * @param root the repository's top folder
+ * @param nodes number of nodes, each of which runs the pods of DaemonSets
+ */
+export function memoryRequest(root: string, { manifest }: Application, nodes: number): number {
+    const read = (path: string) => readYaml(readFileSync(join(root, path), "utf8"));
+    const [{ path, helm }, ...others] = manifest.spec.sources;
+    const files = ["values.yaml", ...(helm?.valueFiles ?? [])].map((file) => read(valueFilePath(path, file)));
+    const values = [...files, helm?.valuesObject].reduce(patched, {});
+    const defaults = field(values, "defaults");
+    const own = maps(field(values, "workloads")).map((workload) => workloadRequest(workload, defaults, nodes));
+    const upstream = others
+        .flatMap((each) => each.helm?.valueFiles ?? [])
+        .map((file) => upstreamRequest(read(valueFilePath(path, file))));
+    return [...own, ...upstream].reduce((sum, each) => sum + each, 0);
+}
+
+const gib = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
+
+/**
+ * A warning about a cluster without the memory that the services request: pods that do not fit stay Pending, and their
+ * tier fails.
+ *
+ * @param root the repository's top folder
+ * @returns an empty list if they may fit
+ */
+export function memoryShortage(
+    root: string,
+    applications: readonly Application[],
+    facts: Pick<ClusterFacts, "nodes" | "memory">,
+): string[] {
+    const requests = applications.map((each) => ({
+        name: each.name,
+        bytes: memoryRequest(root, each, facts.nodes.length),
+    }));
+    const total = requests.reduce((sum, { bytes }) => sum + bytes, 0);
+    if (facts.memory === 0 || total <= facts.memory) {
+        return [];
+    }
+    const largest = requests.sort((a, b) => b.bytes - a.bytes).slice(0, 5);
+    return [
+        `The services request at least ${gib(total)} of memory, and the nodes of this cluster have ${gib(facts.memory)}: pods that do ` +
+            `not fit stay Pending. The largest: ${largest.map(({ name, bytes }) => `${name} ${gib(bytes)}`).join(", ")}. Remove ` +
+            "services from clusters/, lower their resources.requests, or add a node.",
+    ];
+}
