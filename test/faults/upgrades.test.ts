@@ -1,11 +1,11 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { releases } from "../../components/releases";
 import { packageChart } from "../../sandbox/charts/package";
 import { sandboxPaths } from "../../sandbox/paths";
-import { tool } from "../../toolchain/tools";
+import { goTools, kubernetesPlugin, pulumiTools, tool } from "../../toolchain/tools";
 import { Home } from "../sandbox/home";
 import { secretValues } from "../sandbox/killed-run";
 import { fault, limit } from "./fault";
@@ -120,44 +120,51 @@ describe("the charts of MetalLB and cert-manager", () => {
     }
 });
 
-/** Number of commits back: the last one, and about two days of work. */
-const ages = [1, 60];
-const hasCommit = (age: number) => {
-    try {
-        execFileSync("git", ["-C", repository, "rev-parse", "--verify", "--quiet", `HEAD~${age}`]);
-        return true;
-    } catch {
-        return false;
-    }
-};
+/** Git's answer about this repository; empty when it has none. */
+const git = (...args: string[]) => spawnSync("git", ["-C", repository, ...args], { encoding: "utf8" }).stdout.trim();
 
-// A shallow clone has no commit to begin with.
-describe.each(ages.filter(hasCommit))("this repository, %d commits earlier", (age) => {
-    afterAll(async () => home?.remove(), limit);
+/** Folders of the tools that a sandbox runs on. */
+const toolFolders = [...Object.values(goTools), ...Object.values(pulumiTools), kubernetesPlugin].map(
+    ({ folder }) => `toolchain/${folder}`,
+);
 
-    fault(
-        {
-            broken: `a home of ${age === 1 ? "the commit before" : `${age} commits ago`} gets the present program`,
-            when: "idle",
-            holds: "`npm start` finishes, with all previous secrets",
-        },
-        async (mended) => {
-            home = await Home.create();
-            await home.takeCommit(`HEAD~${age}`);
-            home.keepApplications(...apps);
-            await home.commit("a small home of then");
-            succeeded(await home.start());
-            const secrets = await secretValues(home);
-            expect(secrets).not.toEqual({});
-            await home.takeWorkTree();
-            home.keepApplications(...apps);
-            mended();
+/** Commits since these changed: a home of an earlier one does not start on the present tools. None in a shallow clone. */
+const sinceTools = Number(git("rev-list", "--count", `${git("log", "-1", "--format=%H", "--", ...toolFolders)}..HEAD`));
 
-            const revision = await home.commit("the present program");
-            succeeded(await home.start());
-            await untilReady(home, revision);
+/** Homes by their age in commits; the older one has about two days of work less. */
+const earlier = [
+    ["the previous commit", Math.min(1, sinceTools)],
+    ["up to 60 commits ago", Math.min(60, sinceTools)],
+] as const;
 
-            expect(await secretValues(home)).toMatchObject(secrets);
-        },
-    );
-});
+for (const [name, age] of earlier.filter(([, commits]) => commits > 0)) {
+    describe(`this repository at ${name}`, () => {
+        afterAll(async () => home?.remove(), limit);
+
+        fault(
+            {
+                broken: `a home of ${name} gets the current program`,
+                when: "idle",
+                holds: "`npm start` finishes, with all previous secrets",
+            },
+            async (mended) => {
+                home = await Home.create();
+                await home.takeCommit(`HEAD~${age}`);
+                home.keepApplications(...apps);
+                await home.commit("a small home of then");
+                succeeded(await home.start());
+                const secrets = await secretValues(home);
+                expect(secrets).not.toEqual({});
+                await home.takeWorkTree();
+                home.keepApplications(...apps);
+                mended();
+
+                const revision = await home.commit("the present program");
+                succeeded(await home.start());
+                await untilReady(home, revision);
+
+                expect(await secretValues(home)).toMatchObject(secrets);
+            },
+        );
+    });
+}
