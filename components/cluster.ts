@@ -3,7 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { readKubeconfig } from "../config/kubeconfig";
 import { Failure } from "../lib/failure";
 import { bytesOf } from "./memory";
-import { type Instance, loadClient, loadKubeConfig } from "./waits/cluster";
+import { type Instance, loadClient, loadKubeConfig, refusedCertificate } from "./waits/cluster";
 
 /** A Service of type LoadBalancer. */
 export interface LoadBalancer {
@@ -99,6 +99,7 @@ function factsOf(
  *
  * @param kubeconfig path to a kubeconfig, or the contents of one
  * @returns undefined when the API server does not answer: later steps that change the cluster then report why
+ * @throws Failure when its certificate is not trusted here
  */
 export async function readCluster(kubeconfig: string): Promise<ClusterFacts | undefined> {
     try {
@@ -130,7 +131,11 @@ export async function readCluster(kubeconfig: string): Promise<ClusterFacts | un
         const late = new Promise<never>((_, reject) => setTimeout(reject, patience).unref());
         const [nodes, classes, volumes, daemonSets, services, traefik] = await Promise.race([read, late]);
         return factsOf(nodes.items, classes.items, volumes.items, daemonSets.items, services.items, traefik);
-    } catch {
+    } catch (error) {
+        const refused = refusedCertificate(error);
+        if (refused !== undefined) {
+            throw new Failure(refused);
+        }
         return undefined;
     }
 }
@@ -201,11 +206,15 @@ export function askCluster(
 ): Cluster {
     const asked = kubeconfig.apply(async (given) => {
         const end = Date.now() + (pulumi.runtime.isDryRun() ? 0 : updatePatience);
-        let facts = await readCluster(given);
-        // Without its facts, an update would replace existing values for Traefik with its own.
-        while (!facts && Date.now() < end) {
-            await pause(2_000);
-            facts = await readCluster(given);
+        let facts: ClusterFacts | undefined;
+        // Without its facts, an update would replace existing values for Traefik with its own. A server that restarts may
+        // also have a certificate that lacks its new address for a moment.
+        for (let isOver = false; !facts && !isOver; ) {
+            isOver = Date.now() >= end;
+            facts = await readCluster(given).catch((error) => (isOver ? Promise.reject(error) : undefined));
+            if (!facts && !isOver) {
+                await pause(2_000);
+            }
         }
         const mistake = facts ? undefined : loopbackMistake(given);
         if (mistake !== undefined) {

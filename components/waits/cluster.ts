@@ -81,16 +81,26 @@ export const failWith =
         fail(`${what}: ${messageOf(error)}`);
 
 /**
- * Ends a wait when the API server's certificate is not trusted here: waiting does not change that.
+ * Message for an API server's certificate that is not trusted here; undefined for any other error.
  * https://nodejs.org/api/tls.html#x509-certificate-error-codes
  *
  * @param error of a request to the API server
  */
+export function refusedCertificate(error: unknown): string | undefined {
+    return /^(CERT_|ERR_TLS_CERT_|UNABLE_TO_)|SELF_SIGNED/.test(String(Object(error).code))
+        ? `The API server's certificate is not trusted here: ${Object(error).message}\n` +
+              "Is the clock of this machine right? Look with `date`, and run `pulumi up` again."
+        : undefined;
+}
+
+/**
+ * Ends a wait when the API server's certificate is not trusted here: waiting does not change that.
+ *
+ * @param error of a request to the API server
+ */
 export function failIfCertificateIsRefused(error: unknown): void {
-    if (/^(CERT_|ERR_TLS_CERT_|UNABLE_TO_)|SELF_SIGNED/.test(String(Object(error).code))) {
-        fail(
-            `The API server's certificate is not trusted here: ${Object(error).message}\n` +
-                "Is the clock of this machine right? Look with `date`, and run `pulumi up` again.",
-        );
+    const message = refusedCertificate(error);
+    if (message !== undefined) {
+        fail(message);
     }
 }

@@ -107,6 +107,14 @@ test("a cluster that does not answer is unknown", async () => {
     expect(await readCluster(kubeconfigOf({ server: "https://127.0.0.1:1" }))).toBeUndefined();
 });
 
+test("a cluster whose certificate is not trusted here is reported at once, with that reason", async () => {
+    const untrusted = await serveApi("another", (_, response) => response.end("{}"));
+    await expect(readCluster(untrusted.kubeconfig)).rejects.toThrow(
+        /^The API server's certificate is not trusted here: .*\nIs the clock of this machine right\?/,
+    );
+    untrusted.close();
+});
+
 test.each([
     ["127.0.0.1", true],
     ["localhost", true],
