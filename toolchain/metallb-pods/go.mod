@@ -2,7 +2,7 @@ module hearth/toolchain/metallb-pods
 
 go 1.26.0
 
-replace github.com/metallb/frr-k8s => ../metallb/frr-k8s
+replace github.com/metallb/frr-k8s => ../sandbox/metallb/frr-k8s
 
 tool (
 	go.universe.tf/metallb/controller

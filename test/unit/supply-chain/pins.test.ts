@@ -16,6 +16,18 @@ interface Package {
 const { dependencies, devDependencies }: Package = JSON.parse(read("package.json"));
 const direct = Object.entries({ ...dependencies, ...devDependencies });
 
+test("every folder that a Go module replaces another module by exists", () => {
+    const folders = readdirSync(join(root, "toolchain"), { recursive: true, encoding: "utf8" })
+        .filter((file) => file.endsWith("go.mod"))
+        .flatMap((file) =>
+            [...read("toolchain", file).matchAll(/=> (\.\S+)/g)].map(([, path = ""]) =>
+                join("toolchain", file, "..", path),
+            ),
+        );
+    expect(folders.length).toBeGreaterThan(1);
+    expect(folders.filter((folder) => !existsSync(join(root, folder, "go.mod")))).toEqual([]);
+});
+
 test("every package is one version, and npm has a checksum of each that it installs", () => {
     for (const [name, version] of direct) {
         expect({ name, version }).toEqual({ name, version: expect.stringMatching(/^\d+\.\d+\.\d+$/) });
