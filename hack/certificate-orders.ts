@@ -1,7 +1,12 @@
 /** Certificate, Order or Challenge of cert-manager, as the API server lists it. */
 export interface OrderObject {
     readonly kind: string;
-    readonly metadata: { readonly namespace: string; readonly name: string };
+    readonly metadata: {
+        readonly namespace: string;
+        readonly name: string;
+        readonly creationTimestamp?: string;
+        readonly annotations?: Readonly<Record<string, string>>;
+    };
     readonly status?: {
         readonly state?: string;
         readonly reason?: string;
@@ -50,18 +55,57 @@ export function explained(message: string): string {
     return meaning === undefined ? text : `${meaning} (${text})`;
 }
 
+/** Kinds that {@link pendingOrders} takes, as kubectl names them. */
+export const orderKinds = [
+    "certificates.cert-manager.io",
+    "orders.acme.cert-manager.io",
+    "challenges.acme.cert-manager.io",
+] as const;
+
+/** Orders of a certificate before its newest one, whose reasons are over. */
+function isSuperseded({ kind, metadata }: OrderObject, objects: readonly OrderObject[]): boolean {
+    const certificate = ({ namespace, annotations }: OrderObject["metadata"]) =>
+        annotations?.["cert-manager.io/certificate-name"] &&
+        `${namespace}/${annotations["cert-manager.io/certificate-name"]}`;
+    const own = certificate(metadata);
+    return (
+        kind === "Order" &&
+        own !== undefined &&
+        objects.some(
+            (each) =>
+                each.kind === "Order" &&
+                certificate(each.metadata) === own &&
+                (each.metadata.creationTimestamp ?? "") > (metadata.creationTimestamp ?? ""),
+        )
+    );
+}
+
+/** Sentence about a Certificate that is not ready, or whose renewal fails; undefined for every other one. */
+function waitingFor({ metadata, status }: OrderObject, hasReasons: boolean): string | undefined {
+    const condition = (name: string) => status?.conditions?.find(({ type }) => type === name);
+    const [ready, issuing] = [condition("Ready"), condition("Issuing")];
+    const name = `Certificate ${metadata.namespace}/${metadata.name}`;
+    if (ready?.status !== "True") {
+        return `${name} is not ready: ${ready?.message ?? "it is new"}`;
+    }
+    // cert-manager removes the condition when the renewal succeeds.
+    return issuing && (issuing.status !== "True" || hasReasons)
+        ? `${name} is not renewed yet, and the current one is served: ${issuing.message ?? "no reason is given"}`
+        : undefined;
+}
+
 /**
  * Certificates that are being ordered or cannot be, a line each; reasons of their Orders and Challenges before them.
+ *
+ * @param objects of {@link orderKinds}
  */
 export function pendingOrders(objects: readonly OrderObject[]): string[] {
     const reasons = objects
         .filter(({ kind, status }) => kind !== "Certificate" && status?.state !== "valid" && status?.reason)
+        .filter((each) => !isSuperseded(each, objects))
         .map(({ status }) => explained(status?.reason ?? ""));
-    const waiting = objects.flatMap(({ kind, metadata, status }) => {
-        const ready = status?.conditions?.find(({ type }) => type === "Ready");
-        return kind === "Certificate" && ready?.status !== "True"
-            ? `Certificate ${metadata.namespace}/${metadata.name} is not ready: ${ready?.message ?? "it is new"}`
-            : [];
-    });
+    const waiting = objects
+        .filter(({ kind }) => kind === "Certificate")
+        .flatMap((each) => waitingFor(each, reasons.length > 0) ?? []);
     return waiting.length > 0 ? [...new Set(reasons), ...waiting] : [];
 }

@@ -8,6 +8,7 @@ import {
 import { isStopped, type JournalObject, parseJournal } from "./backups/journal";
 import type { CronJob, Pod } from "./backups/objects";
 import { type BackupRow, backupRows, worstBackup } from "./backups/results";
+import { type OrderObject, pendingOrders } from "./certificate-orders";
 import type { Claim, Volume } from "./placement/home";
 import { largestLoss } from "./placement/restore";
 
@@ -46,6 +47,8 @@ export interface HomeObjects {
     /** Claims of all namespaces, and the volumes behind them. */
     readonly claims: readonly Claim[];
     readonly volumes: readonly Volume[];
+    /** Certificates, and what cert-manager orders for them. */
+    readonly orders: readonly OrderObject[];
     /** Backup objects: CronJobs, their last pods, and the journals of restores. */
     readonly backups: {
         readonly cronJobs: readonly CronJob[];
@@ -99,6 +102,8 @@ export interface HomeStatus {
     readonly applications: readonly ApplicationRow[];
     /** Copies and drills of every claim that is backed up. */
     readonly backups: readonly BackupRow[];
+    /** Certificates that are not ready or not renewed, and why, a line each. */
+    readonly certificates: readonly string[];
     /** The node whose loss costs most data, in a sentence; undefined when every volume can be mounted elsewhere. */
     readonly largestLoss: string | undefined;
     /** True if every node is Ready and none short of anything, and every Application Synced and Healthy, and no restore half done. */
@@ -220,11 +225,17 @@ export function homeStatus(objects: HomeObjects): HomeStatus {
         .sort((a, b) => order(a).localeCompare(order(b), "en"));
     const backups = backupRows(objects.backups.cronJobs, objects.backups.pods);
     const notReady = lookFirst(objects, nodes, applications);
-    // A service keeps running without its copy.
-    const first = notReady ?? worstBackup(backups, Date.now());
+    const certificates = pendingOrders(objects.orders);
+    // A service keeps running without its copy, and with its old certificate.
+    const first =
+        notReady ??
+        worstBackup(backups, Date.now()) ??
+        (certificates.length > 0
+            ? { what: "A certificate is not ready, or not renewed: the lines above.", command: "hack/names" }
+            : undefined);
     const { claims, volumes } = objects;
     return {
-        ...{ nodes, applications, backups },
+        ...{ nodes, applications, backups, certificates },
         largestLoss: largestLoss({ nodes: objects.nodes, claims, volumes, backups }),
         ...{ ready: notReady === undefined, first },
     };

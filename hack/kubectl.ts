@@ -53,4 +53,14 @@ export class Kubectl {
         const args = ["get", kind, ...options, "--request-timeout", "15s", "--output", "json"];
         return JSON.parse(await this.run(args)).items;
     }
+
+    /** The items of a list of a kind; undefined if the cluster does not have the kind. */
+    async listIfKnown<T>(kind: string, ...options: string[]): Promise<readonly T[] | undefined> {
+        return this.list<T>(kind, ...options).catch((error: Error) => {
+            if (error.message.includes("the server doesn't have a resource type")) {
+                return undefined;
+            }
+            throw error;
+        });
+    }
 }

@@ -1,7 +1,7 @@
 import { X509Certificate } from "node:crypto";
 import { isIP } from "node:net";
 import { Failure } from "../../lib/failure";
-import { type OrderObject, pendingOrders } from "../certificate-orders";
+import { type OrderObject, orderKinds, pendingOrders } from "../certificate-orders";
 import { colors } from "../colors";
 import { type Access, accessTo, readEdgeNames } from "../edge-names";
 import { homeNames, type Ingress, type IngressRoute } from "../home-names";
@@ -23,16 +23,6 @@ interface Service {
 function addressesOf(services: readonly Service[], namespace: string, name: string): string[] {
     const found = services.find(({ metadata }) => metadata.namespace === namespace && metadata.name === name);
     return (found?.status.loadBalancer?.ingress ?? []).flatMap(({ ip }) => ip ?? []);
-}
-
-/** Items of a kind that a cluster need not have. */
-async function listIfKnown<T>(kubectl: Kubectl, kind: string): Promise<readonly T[]> {
-    return kubectl.list<T>(kind, "--all-namespaces").catch((error: Error) => {
-        if (error.message.includes("the server doesn't have a resource type")) {
-            return [];
-        }
-        throw error;
-    });
 }
 
 /** Certificate of the home's own CA, without its key. */
@@ -58,13 +48,11 @@ interface HomeReport {
 async function readReport(kubectl: Kubectl, given: string | undefined): Promise<HomeReport> {
     const [ingresses, routes, services, authority, served, ...ordered] = await Promise.all([
         kubectl.list<Ingress>("ingresses.networking.k8s.io", "--all-namespaces"),
-        listIfKnown<IngressRoute>(kubectl, "ingressroutes.traefik.io"),
+        kubectl.listIfKnown<IngressRoute>("ingressroutes.traefik.io", "--all-namespaces"),
         kubectl.list<Service>("services", "--all-namespaces", "--field-selector", "spec.type=LoadBalancer"),
         readAuthority(kubectl),
         readEdgeNames(kubectl),
-        ...["certificates.cert-manager.io", "orders.acme.cert-manager.io", "challenges.acme.cert-manager.io"].map(
-            (kind) => listIfKnown<OrderObject>(kubectl, kind),
-        ),
+        ...orderKinds.map((kind) => kubectl.listIfKnown<OrderObject>(kind, "--all-namespaces")),
     ]);
     const inside = given === undefined ? addressesOf(services, "adguard", "adguard-lan") : [given];
     if (inside.length === 0) {
@@ -73,11 +61,11 @@ async function readReport(kubectl: Kubectl, given: string | undefined): Promise<
                 "with --dns",
         );
     }
-    const names = homeNames(ingresses, routes, addressesOf(services, "kube-system", "traefik"));
+    const names = homeNames(ingresses, routes ?? [], addressesOf(services, "kube-system", "traefik"));
     return {
         dns: inside,
         authority: authority && new X509Certificate(authority).fingerprint256,
-        pending: pendingOrders(ordered.flat()),
+        pending: pendingOrders(ordered.flatMap((each) => each ?? [])),
         strays: served?.filter((each) => !names.some(({ name }) => name === each)),
         names: await Promise.all(
             names.map(async (each) => {

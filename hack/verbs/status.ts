@@ -6,6 +6,7 @@ import { hasBackup } from "../backups/home";
 import { type JournalObject, journalLabel } from "../backups/journal";
 import { backupLabels, type CronJob, type Pod } from "../backups/objects";
 import { backupCells } from "../backups/results";
+import { type OrderObject, orderKinds } from "../certificate-orders";
 import { colors } from "../colors";
 import { type HomeObjects, type HomeStatus, homeStatus } from "../home-status";
 import { Kubectl } from "../kubectl";
@@ -22,7 +23,10 @@ const interval = 2;
 async function readObjects(kubectl: Kubectl): Promise<HomeObjects> {
     const inArgocd = ["--namespace", "argocd"];
     const labeled = (label: string) => ["--all-namespaces", "--selector", label];
-    const [nodes, argocd, events, warnings, applications, claims, volumes, ...backups] = await Promise.all([
+    const ordered = Promise.all(
+        orderKinds.map((kind) => kubectl.listIfKnown<OrderObject>(kind, "--all-namespaces")),
+    ).then((lists) => lists.flatMap((each) => each ?? []));
+    const [nodes, argocd, events, warnings, applications, claims, volumes, orders, ...backups] = await Promise.all([
         kubectl.list<HomeObjects["nodes"][number]>("nodes"),
         kubectl.list<HomeObjects["argocd"][number]>("deployments,statefulsets", ...inArgocd),
         kubectl.list<HomeObjects["events"][number]>(
@@ -41,25 +45,25 @@ async function readObjects(kubectl: Kubectl): Promise<HomeObjects> {
                 ),
             ),
         ).then((lists) => lists.flat()),
-        kubectl
-            .list<NonNullable<HomeObjects["applications"]>[number]>("applications.argoproj.io", ...inArgocd)
-            .catch((error: Error) => {
-                if (error.message.includes("the server doesn't have a resource type")) {
-                    return undefined;
-                }
-                throw error;
-            }),
+        kubectl.listIfKnown<NonNullable<HomeObjects["applications"]>[number]>("applications.argoproj.io", ...inArgocd),
         kubectl.list<HomeObjects["claims"][number]>("persistentvolumeclaims", "--all-namespaces"),
         kubectl.list<HomeObjects["volumes"][number]>("persistentvolumes"),
+        ordered,
         kubectl.list<CronJob>("cronjobs", ...labeled(backupLabels.work)),
         kubectl.list<Pod>("pods", ...labeled(backupLabels.work)),
         kubectl.list<JournalObject>("configmaps", ...labeled(journalLabel)),
     ]);
     const [cronJobs, pods, journals] = backups;
-    return { nodes, argocd, events, warnings, applications, claims, volumes, backups: { cronJobs, pods, journals } };
+    return {
+        ...{ nodes, argocd, events, warnings, applications, claims, volumes, orders },
+        backups: { cronJobs, pods, journals },
+    };
 }
 
-function format({ nodes, applications, backups, largestLoss, first }: HomeStatus, copies: boolean): string {
+function format(
+    { nodes, applications, backups, certificates, largestLoss, first }: HomeStatus,
+    copies: boolean,
+): string {
     const state = (text: string, good: boolean) => (good ? colors.green(text) : colors.yellow(text));
     const nodeRows = nodes.map(({ name, role, status, architecture, version }) => [
         name,
@@ -96,6 +100,7 @@ function format({ nodes, applications, backups, largestLoss, first }: HomeStatus
         ...(copies || applications.length === 0
             ? []
             : ["Nothing is copied off this home: docs/backup.md says how to change that in four lines.", ""]),
+        ...(certificates.length > 0 ? [...certificates, ""] : []),
         ...explained.flatMap(({ name, reasons }) => [
             colors.bold(name),
             ...reasons.slice(0, 5).map((reason) => `  ${reason}`),

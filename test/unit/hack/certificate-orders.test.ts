@@ -75,3 +75,35 @@ test("a pending certificate is named after its reasons; two challenges with the 
 test("a home whose certificates are ready does not report old challenges", () => {
     expect(pendingOrders([certificate("wildcard", "True"), challenge("odd")])).toEqual([]);
 });
+
+const renewal = (status: "True" | "False", message: string): OrderObject => {
+    const { status: { conditions = [] } = {}, ...rest } = certificate("wildcard", "True");
+    return { ...rest, status: { conditions: [...conditions, { type: "Issuing", status, message }] } };
+};
+
+test("a renewal that fails is reported while the current certificate is valid", () => {
+    expect(pendingOrders([renewal("False", "The certificate request has failed"), challenge("odd")])).toEqual([
+        "odd",
+        "Certificate cert-manager/wildcard is not renewed yet, and the current one is served: The certificate request has failed",
+    ]);
+});
+
+test("a renewal under way is reported only with a reason to wait", () => {
+    expect(pendingOrders([renewal("True", "renewal")])).toEqual([]);
+    expect(pendingOrders([renewal("True", "renewal"), challenge("odd")])).toHaveLength(2);
+});
+
+test("of a certificate's orders, the reason of the newest one counts", () => {
+    const order = (creationTimestamp: string, reason: string): OrderObject => ({
+        kind: "Order",
+        metadata: {
+            ...{ namespace: "cert-manager", name: `wildcard-${reason}`, creationTimestamp },
+            annotations: { "cert-manager.io/certificate-name": "wildcard" },
+        },
+        status: { state: "errored", reason },
+    });
+    const orders = [order("2026-11-30T10:00:00Z", "old"), order("2026-11-30T11:00:00Z", "new")];
+
+    expect(pendingOrders([certificate("wildcard", "False"), ...orders])[0]).toBe("new");
+    expect(pendingOrders([certificate("wildcard", "False"), ...orders])).not.toContain("old");
+});

@@ -54,6 +54,7 @@ const home = (changes: Partial<HomeObjects> = {}): HomeObjects => ({
     warnings: [],
     claims: [],
     volumes: [],
+    orders: [],
     backups: { cronJobs: [], pods: [], journals: [] },
     ...changes,
 });
@@ -187,5 +188,16 @@ test("a late copy is reported, and the home still counts as ready", () => {
     expect(homeStatus(home({ backups: { cronJobs: [late], pods: [], journals: [] } }))).toMatchObject({
         ready: true,
         first: { command: "hack/backup actual" },
+    });
+});
+
+test("a certificate that is not renewed is the first problem of a home that is ready", () => {
+    const metadata = { namespace: "cert-manager", name: "wildcard" };
+    const conditions = [{ type: "Ready", status: "False", message: "expired" }];
+
+    expect(homeStatus(home({ orders: [{ kind: "Certificate", metadata, status: { conditions } }] }))).toMatchObject({
+        ready: true,
+        certificates: ["Certificate cert-manager/wildcard is not ready: expired"],
+        first: { command: "hack/names" },
     });
 });
