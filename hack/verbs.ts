@@ -17,6 +17,7 @@ export const verbs = {
     "preview-comment": (): Loaded => require("./verbs/preview-comment"),
     reboot: (): Loaded => require("./verbs/reboot"),
     recover: (): Loaded => require("./verbs/recover"),
+    rehearse: (): Loaded => require("./verbs/rehearse"),
     restore: (): Loaded => require("./verbs/restore"),
     secrets: (): Loaded => require("./verbs/secrets"),
     status: (): Loaded => require("./verbs/status"),

@@ -21,18 +21,22 @@ export type ProgramChange =
 /** The first line of the comment, by which it is found again. Not shown. */
 export const marker = "<!-- hearth: preview -->";
 
-/** Maximum length of a comment in characters: every database that Gitea supports can hold it. */
-export const commentLimit = 60_000;
+/** The first line of the section that a rehearsal adds to the comment. Not shown. */
+export const rehearsalMarker = "<!-- hearth: rehearsal -->";
+
+/** Maximum length of each part of the comment in characters: every database that Gitea supports can hold their sum. */
+export const commentLimit = 50_000;
+export const rehearsalLimit = 10_000;
 
 /** A block of code that its text cannot end. */
-function fenced(language: string, text: string): string {
+export function fenced(language: string, text: string): string {
     const longest = Math.max(2, ...[...text.matchAll(/`+/g)].map(([run]) => run.length));
     const fence = "`".repeat(longest + 1);
     return `${fence}${language}\n${text.trimEnd()}\n${fence}`;
 }
 
 /** The first lines of a string that fit, and the number of lines left out. */
-function shortened(text: string, limit: number): string {
+export function shortened(text: string, limit: number): string {
     if (text.length <= limit) {
         return text;
     }

@@ -138,7 +138,7 @@ async function declaredResources(root: string, state: string, stack: string): Pr
 }
 
 /** A work tree of a commit, with the packages of the checkout that this runs in. */
-async function checkOut(repository: string, commit: string, root: string): Promise<void> {
+export async function checkOut(repository: string, commit: string, root: string): Promise<void> {
     const failure = `${commit} cannot be read`;
     await captureGit(["clone", "--quiet", "--shared", "--no-checkout", repository, root], { failure });
     await captureGit(["-C", root, "checkout", "--quiet", "--detach", commit], { failure });

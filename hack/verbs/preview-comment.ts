@@ -1,23 +1,12 @@
 import { headCommit } from "../../components/git";
-import { Failure } from "../../lib/failure";
-
 import { root } from "../../lib/root";
 
 import { previewComment } from "../preview/comment";
 import { differences } from "../preview/differences";
-import { putComment } from "../preview/gitea";
+import { pullRequestOfJob, putComment } from "../preview/gitea";
 import { programChange } from "../preview/program";
 import { readStack, stackOption } from "../stack";
 import { defineVerb, exitCodes } from "../verb";
-
-/** @throws Failure when a variable that every job of Gitea Actions has is missing */
-function variable(name: string): string {
-    const value = process.env[name];
-    if (value === undefined || value === "") {
-        throw new Failure(`${name} is not set: a job of Gitea Actions has it`, exitCodes.usage);
-    }
-    return value;
-}
 
 /** `hack/preview-comment` */
 export const verb = defineVerb({
@@ -48,8 +37,7 @@ export const verb = defineVerb({
         if (post === undefined) {
             process.stdout.write(`${comment}\n`);
         } else {
-            const [server, repository] = [variable("GITHUB_SERVER_URL"), variable("GITHUB_REPOSITORY")];
-            await putComment({ server, repository, number: post, token: variable("GITHUB_TOKEN") }, comment);
+            await putComment(pullRequestOfJob(post), () => comment);
         }
         return exitCodes.done;
     },

@@ -202,6 +202,11 @@ export class Home {
         await this.git("checkout", "--quiet", "--", ".");
     }
 
+    /** Begins a branch at main, with main's files. */
+    async branch(name: string): Promise<void> {
+        await this.git("checkout", "--quiet", "--force", "-B", name, "main");
+    }
+
     /** Commits everything and returns the commit's full hash. */
     async commit(message: string): Promise<string> {
         await this.git("add", "--all");

@@ -216,17 +216,17 @@ describe("at Gitea", () => {
                 previewComment([], nothing, "2222222222"),
             ];
 
-            await putComment(request(server), first);
+            await putComment(request(server), () => first);
             expect([...comments.values()]).toEqual(["Nice!", first]);
 
-            await putComment(request(server), second);
+            await putComment(request(server), () => second);
             expect([...comments.values()]).toEqual(["Nice!", second]);
         });
     });
 
     test("a token without permission is reported with Gitea's message", async () => {
         await withGitea(async (server) => {
-            await expect(putComment({ ...request(server), token: "another" }, "text")).rejects.toThrow(
+            await expect(putComment({ ...request(server), token: "another" }, () => "text")).rejects.toThrow(
                 /GET http.*: Gitea answered 403: .*required scope/,
             );
         });

@@ -1,0 +1,222 @@
+import { marker, previewComment, rehearsalLimit } from "../../../hack/preview/comment";
+import { withRehearsal } from "../../../hack/preview/gitea";
+import { type Comparison, compare, type Rehearsal } from "../../../hack/rehearsal/comparison";
+import { formatRehearsal, rehearsalSection } from "../../../hack/rehearsal/format";
+import type {
+    Claim,
+    ManagedObject,
+    Observation,
+    RehearsedApplication,
+    Workload,
+} from "../../../hack/rehearsal/observation";
+
+const [base, head] = ["b".repeat(40), "a".repeat(40)];
+const started = Date.parse("2026-11-30T12:00:00.400Z");
+
+const object = (kind: string, name: string, more: Partial<ManagedObject> = {}): ManagedObject => ({
+    ...{ kind, name, namespace: "books", status: "Synced" },
+    ...more,
+});
+
+const application = (status: RehearsedApplication["status"] = {}): RehearsedApplication => ({
+    metadata: { name: "kavita", namespace: "argocd", uid: "1" },
+    spec: { destination: { namespace: "books" } },
+    status: { sync: { status: "Synced", revisions: [head] }, health: { status: "Healthy" }, ...status },
+});
+
+const claim = (name: string, uid: string, kept = true): Claim => ({
+    metadata: {
+        ...{ name, uid, namespace: "books" },
+        ...(kept && { annotations: { "argocd.argoproj.io/sync-options": "Prune=false,Delete=false" } }),
+    },
+});
+
+const workload = (changes: object = {}, claimName = "config", uid = "w"): Workload => ({
+    kind: "Deployment",
+    metadata: { name: "kavita", namespace: "books", uid },
+    spec: {
+        template: {
+            spec: {
+                containers: [
+                    {
+                        name: "main",
+                        image: "kavita:1",
+                        ports: [{ name: "http", containerPort: 5000 }],
+                        readinessProbe: { httpGet: { port: "http" } },
+                        ...changes,
+                    },
+                ],
+                volumes: [{ persistentVolumeClaim: { claimName } }],
+            },
+        },
+    },
+});
+
+const observation = (changes: Partial<Observation> = {}): Observation => ({
+    applications: [application()],
+    workloads: [workload()],
+    claims: [claim("config", "c1")],
+    events: [],
+    ...changes,
+});
+
+const declared = [{ name: "kavita", tier: 3, namespace: "books" }] as unknown as Comparison["declared"];
+
+const rehearsal = (after: Partial<Observation>, before: Partial<Observation> = {}, more: Partial<Comparison> = {}) =>
+    compare({
+        ...{ base, head, declared, started, seconds: 12 },
+        ...{ before: observation(before), after: observation(after), ...more },
+    });
+
+test("a branch that changes nothing is good, and has nothing to list", () => {
+    expect(rehearsal({})).toEqual({
+        ...{ base, head, good: true, seconds: 12 },
+        ...{ tiers: [{ tier: 3, synced: 0 }], late: [], refused: [], restarts: [], pruned: [] },
+        ...{ lostClaims: [], leftClaims: [], untried: [] },
+    });
+});
+
+test("seconds of a tier: from its first sync to the last change of health, of this branch alone", () => {
+    const synced = application({
+        health: { status: "Healthy", lastTransitionTime: "2026-11-30T12:00:21Z" },
+        operationState: { startedAt: "2026-11-30T12:00:04Z", finishedAt: "2026-11-30T12:00:09Z" },
+    });
+    expect(rehearsal({ applications: [synced] }).tiers).toEqual([{ tier: 3, synced: 1, seconds: 17 }]);
+    const earlier = application({
+        operationState: { startedAt: "2026-11-30T11:59:00Z", finishedAt: "2026-11-30T11:59:09Z" },
+    });
+    expect(rehearsal({ applications: [earlier] }).tiers).toEqual([{ tier: 3, synced: 0 }]);
+});
+
+test("a claim of a chart: kept, deleted, recreated, about to be pruned, or no longer mounted", () => {
+    const leaves = (name: string) => ({
+        applications: [application({ resources: [object("PersistentVolumeClaim", name, { requiresPruning: true })] })],
+    });
+    const has = (name: string) => ({
+        applications: [application({ resources: [object("PersistentVolumeClaim", name)] })],
+    });
+    const claimsOf = ({ lostClaims, leftClaims, pruned, good }: Rehearsal) => ({
+        lostClaims,
+        leftClaims,
+        pruned,
+        good,
+    });
+    const pruned = ["PersistentVolumeClaim books/config"];
+    const mounted = "books/config";
+
+    expect(claimsOf(rehearsal(leaves("config"), has("config")))).toMatchObject({
+        lostClaims: [],
+        pruned: [],
+        good: true,
+    });
+    expect(claimsOf(rehearsal({ claims: [] }, has("config")))).toEqual({
+        ...{ lostClaims: [mounted], leftClaims: [], pruned, good: false },
+    });
+    expect(rehearsal({ claims: [claim("config", "c2")] })).toMatchObject({ lostClaims: [mounted], good: false });
+    const unkept = { claims: [claim("config", "c1", false)] };
+    expect(claimsOf(rehearsal({ ...leaves("config"), ...unkept }, { ...has("config"), ...unkept }))).toMatchObject({
+        ...{ lostClaims: [mounted], pruned, good: false },
+    });
+    const renamed = { workloads: [workload({}, "settings")] };
+    expect(rehearsal(renamed)).toMatchObject({ leftClaims: [mounted], lostClaims: [], good: false });
+    // A service that is removed leaves them on purpose.
+    expect(rehearsal({ workloads: [] }, {}, { declared: [] })).toMatchObject({ leftClaims: [mounted], good: true });
+});
+
+test("a workload restarts when its template changes or it is recreated, not when it is stopped", () => {
+    const more = workload({ image: "kavita:2" });
+    expect(rehearsal({ workloads: [more] }).restarts).toEqual(["books/kavita"]);
+    expect(rehearsal({ workloads: [workload({}, "config", "w2")] }).restarts).toEqual(["books/kavita"]);
+    const stopped: Workload = { ...workload(), spec: { ...workload().spec, replicas: 0 } };
+    expect(rehearsal({ workloads: [more] }, { workloads: [stopped] }).restarts).toEqual([]);
+});
+
+test("an Application that is late: refusals, and why; one that does not exist waits for a tier", () => {
+    const late = application({
+        sync: { status: "OutOfSync", revisions: [base] },
+        operationState: {
+            phase: "Failed",
+            message: "one or more objects failed to apply",
+            syncResult: {
+                resources: [object("Deployment", "kavita", { status: "SyncFailed" }), object("Service", "kavita")].map(
+                    (each) => ({ ...each, message: "field is immutable" }),
+                ),
+            },
+        },
+    });
+    expect(rehearsal({ applications: [late] }, {}, { failure: "error: update failed" })).toMatchObject({
+        good: false,
+        late: [
+            {
+                ...{ name: "kavita", tier: 3, sync: "OutOfSync", health: "Healthy" },
+                reasons: ["it is not on the branch's commit", "last sync Failed: one or more objects failed to apply"],
+            },
+        ],
+        refused: [{ application: "kavita", object: "Deployment books/kavita", message: "field is immutable" }],
+    });
+    expect(rehearsal({ applications: [] }).late).toMatchObject([
+        { name: "kavita", reasons: ["it does not exist: a tier before it is not ready"] },
+    ]);
+});
+
+test("a program that fails although every Application is ready is shown", () => {
+    expect(rehearsal({}, {}, { failure: "error: no such release" })).toMatchObject({
+        ...{ good: false, program: "error: no such release" },
+    });
+});
+
+test("images and probes that only a kubelet tries are listed; a port that does not exist never passes", () => {
+    const untried = (changes: object) => rehearsal({ workloads: [workload(changes)] });
+    expect(untried({ image: "kavita:2" }).untried).toEqual([
+        { workload: "books/kavita", parts: ["main: image kavita:1 becomes kavita:2"], neverPass: [] },
+    ]);
+    expect(untried({ readinessProbe: { tcpSocket: { port: "web" } } })).toMatchObject({
+        good: false,
+        untried: [
+            {
+                parts: ["main: its probes change"],
+                neverPass: ["readinessProbe of main asks the port web, which the container does not name"],
+            },
+        ],
+    });
+    expect(untried({ readinessProbe: { httpGet: { port: 81 } } })).toMatchObject({
+        good: true,
+        untried: [
+            {
+                parts: [
+                    "main: its probes change",
+                    "readinessProbe of main asks port 81, which the container does not declare",
+                ],
+                neverPass: [],
+            },
+        ],
+    });
+    expect(rehearsal({}, { workloads: [] }).untried).toMatchObject([
+        { parts: ["main is new: image kavita:1 and its probes"] },
+    ]);
+});
+
+test("a rehearsal for a person, and in the comment, where a later one replaces it", () => {
+    const bad = rehearsal({ claims: [] });
+    expect(formatRehearsal(bad)).toBe(
+        [
+            "Rehearsal of aaaaaaaaaa over bbbbbbbbbb: do not merge it as it is (pulumi up: 12 s)",
+            "",
+            "Claims that are lost, with their volumes",
+            "  books/config",
+            "",
+            "Tiers",
+            "  3: nothing to sync",
+        ].join("\n"),
+    );
+    const preview = previewComment([], { created: 0, updated: 0, deleted: 0, diff: "" }, head);
+    const once = withRehearsal(preview, rehearsalSection(bad, rehearsalLimit));
+    expect(once.startsWith(`${preview}\n\n`)).toBe(true);
+    expect(once).toContain("### Rehearsal of aaaaaaaaaa");
+    const twice = withRehearsal(once, rehearsalSection(rehearsal({}), rehearsalLimit));
+    expect(twice).not.toContain("books/config");
+    expect(twice.startsWith(`${preview}\n\n`)).toBe(true);
+    expect(withRehearsal("", "section").startsWith(marker)).toBe(true);
+    const many = { ...bad, restarts: Array.from({ length: 2_000 }, (_, index) => `books/${index}`) };
+    expect(rehearsalSection(many, rehearsalLimit).length).toBeLessThanOrEqual(rehearsalLimit);
+});
