@@ -14,6 +14,7 @@ export const verbs = {
     kit: (): Loaded => require("./verbs/kit"),
     names: (): Loaded => require("./verbs/names"),
     "new-app": (): Loaded => require("./verbs/new-app"),
+    power: (): Loaded => require("./verbs/power"),
     "preview-comment": (): Loaded => require("./verbs/preview-comment"),
     reboot: (): Loaded => require("./verbs/reboot"),
     recover: (): Loaded => require("./verbs/recover"),

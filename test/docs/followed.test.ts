@@ -45,6 +45,7 @@ const elsewhere: Readonly<Record<string, string>> = {
     "npx pulumi config set --path hearth:edge": "the same",
     "hack/what-if --without": "a node of the reader's own: test/sandbox/what-if.test.ts",
     "hack/rehearse": "branches of the reader's own: test/sandbox/rehearse.test.ts",
+    "hack/power": "nodes with SSH: test/sandbox/power.test.ts",
     "hack/names": "a simulated AdGuard answers nobody: test/unit/hack/names.test.ts",
     "git clone": "its address is an example",
     "npm ci": "the same",

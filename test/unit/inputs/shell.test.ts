@@ -54,7 +54,14 @@ const verbs = readdirSync(join(root, "hack/verbs")).map((file) => file.replace(/
 /** Arguments that a verb cannot do without. */
 const required: Readonly<Record<string, string>> = {
     ...{ install: "jellyfin", uninstall: "jellyfin", template: "jellyfin", restore: "jellyfin" },
-    ...{ reboot: "a", unlock: "a", "forget-node": "a", "preview-comment": "main", "what-if": "--upgrade" },
+    ...{
+        reboot: "a",
+        unlock: "a",
+        power: "off",
+        "forget-node": "a",
+        "preview-comment": "main",
+        "what-if": "--upgrade",
+    },
 };
 const withStack = verbs.filter(
     // The doctor reports it among its findings.

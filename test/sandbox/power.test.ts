@@ -1,0 +1,128 @@
+import { execFileSync } from "node:child_process";
+import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { Kubectl } from "../../hack/kubectl";
+import { readPlan, stopServices, writeRecord } from "../../hack/shutdown/services";
+import { Home, until } from "./home";
+
+/** A fresh cluster and six Applications, in milliseconds. */
+const limit = 15 * 60_000;
+
+interface Workload {
+    readonly kind: string;
+    readonly metadata: { readonly name: string; readonly namespace: string };
+    readonly spec: { readonly replicas: number };
+}
+
+interface CronJob {
+    readonly metadata: { readonly name: string; readonly namespace: string };
+    readonly spec: { readonly suspend?: boolean };
+}
+
+/** Namespaces of the services, by the step in which they stop. */
+const order = [["kavita", "paperless", "qbittorrent"], ["garage"], ["cert-manager"], ["database"]];
+
+let home: Home;
+let kubectl: Kubectl;
+
+beforeAll(async () => {
+    home = await Home.create();
+    home.keepApplications(...order.flat());
+    await home.commit("fewer services");
+    expect(await home.start()).toHaveEndedWith(0);
+    kubectl = new Kubectl(home.kubeconfig);
+}, limit);
+
+afterAll(async () => home.remove(), limit);
+
+/** Replicas of the services, by their full name. */
+async function replicas(): Promise<Record<string, number>> {
+    const { items } = await home.get<{ items: Workload[] }>("deployments,statefulsets", "--all-namespaces");
+    return Object.fromEntries(
+        items
+            .filter(({ metadata }) => order.flat().includes(metadata.namespace))
+            .map(({ kind, metadata, spec }) => [`${metadata.namespace}/${kind}/${metadata.name}`, spec.replicas]),
+    );
+}
+
+/** CronJobs that are not suspended. */
+async function activeCronJobs(): Promise<string[]> {
+    const { items } = await home.get<{ items: CronJob[] }>("cronjobs", "--all-namespaces");
+    return items.filter(({ spec }) => spec.suspend !== true).map(({ metadata }) => metadata.name);
+}
+
+/** Namespaces of services with a pod that has not ended. */
+async function running(): Promise<string[]> {
+    const { items } = await home.get<{ items: { metadata: { namespace: string } }[] }>(
+        "pods",
+        "--all-namespaces",
+        "--field-selector=status.phase=Running",
+    );
+    const namespaces = new Set(items.map(({ metadata }) => metadata.namespace));
+    return order.flat().filter((each) => namespaces.has(each));
+}
+
+/** Applications that Argo CD leaves alone. */
+async function paused(): Promise<string[]> {
+    const found = [...(await home.applications()).values()];
+    return found
+        .filter(({ metadata }) => metadata.annotations?.["argocd.argoproj.io/skip-reconcile"] === "true")
+        .map(({ metadata }) => metadata.name)
+        .sort();
+}
+
+/** Runs the script of the servers with this home's kubectl, and returns the calls of it. */
+function powerOn(): string[] {
+    const folder = join(home.root, ".sandbox/power-on");
+    mkdirSync(folder, { recursive: true });
+    const log = join(folder, "calls");
+    const [program, options] = home.kubectlCommand();
+    const program3 = `#!/bin/sh\nshift\necho "$*" >> ${log}\nexec ${program} ${options.join(" ")} "$@"\n`;
+    writeFileSync(join(folder, "k3s"), program3, { mode: 0o755 });
+    writeFileSync(join(folder, "systemctl"), "#!/bin/sh\n", { mode: 0o755 });
+    const script = join(folder, "hearth-power-on");
+    copyFileSync(resolve(__dirname, "../../hack/shutdown/power-on.sh"), script);
+    execFileSync("sh", [script], { env: { ...process.env, PATH: `${folder}:${process.env["PATH"]}` } });
+    expect(existsSync(script)).toBe(false);
+    return readFileSync(log, "utf8").trim().split("\n");
+}
+
+test(
+    "services stop tier by tier, databases last, and start in the opposite order as they were",
+    async () => {
+        const before = { replicas: await replicas(), cronJobs: await activeCronJobs() };
+        const steps = await readPlan(kubectl);
+        expect(steps.map(({ name }) => name)).toEqual(["tier 3", "tier 2", "tier 1", "databases"]);
+        await writeRecord(kubectl, steps);
+        for (const [index, step] of steps.entries()) {
+            expect(await running()).toEqual(order.slice(index).flat());
+            await stopServices(kubectl, [step], () => undefined);
+        }
+        expect(await running()).toEqual([]);
+        expect(new Set(Object.values(await replicas()))).toEqual(new Set([0]));
+        expect(await activeCronJobs()).toEqual([]);
+        expect(await paused()).toEqual(order.flat().sort());
+        // An interrupted run that is started again forgets nothing.
+        expect(await readPlan(kubectl)).toMatchObject(
+            steps.map(({ name, workloads }) => ({
+                name,
+                workloads: workloads.map((each) => ({ replicas: each.replicas })),
+            })),
+        );
+
+        const calls = powerOn();
+        const started = calls.filter((call) => call.startsWith("scale ")).map((call) => call.split(" ")[2] ?? "");
+        const steppedBack = started.map((namespace) => order.findIndex((step) => step.includes(namespace)));
+        expect(steppedBack).toEqual(steppedBack.toSorted((a, b) => b - a));
+        const wait = calls.findIndex((call) => call.startsWith("rollout status --namespace database"));
+        expect(wait).toBeLessThan(calls.findIndex((call) => call.startsWith("scale --namespace cert-manager")));
+        expect(await replicas()).toEqual(before.replicas);
+        expect(await activeCronJobs()).toEqual(before.cronJobs);
+        expect(await paused()).toEqual([]);
+        await until("every service runs", limit, async () => (await running()).length === order.flat().length);
+        expect((await home.kubectl("get", "configmap", "power-off", "--namespace=kube-system")).output).toContain(
+            "not found",
+        );
+    },
+    limit,
+);
