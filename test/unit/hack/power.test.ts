@@ -1,3 +1,7 @@
+import { spawnSync } from "node:child_process";
+import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { nodeSchema } from "../../../config/nodes";
 import { nodeGroups, type PoweredHome, planPowerOff, recordLines } from "../../../hack/shutdown/plan";
 import { publicKey } from "../keys";
@@ -111,4 +115,45 @@ test("agents are shut down first, servers after them, and last the nodes that ot
         ["s1", "s2"],
         ["nas", "gate"],
     ]);
+});
+
+describe("the script that starts a home again", () => {
+    const folder = mkdtempSync(join(tmpdir(), "hearth-power-"));
+    const script = join(folder, "power-on");
+
+    afterAll(() => rmSync(folder, { recursive: true }));
+
+    /** Runs it with a k3s whose answers are these lines of a `case`. */
+    function start(answers: string) {
+        const log = join(folder, "calls");
+        rmSync(log, { force: true });
+        copyFileSync("hack/shutdown/power-on.sh", script);
+        const k3s = `#!/bin/sh\nshift\necho "$*" >> ${log}\ncase "$*" in\n${answers}\nesac\n`;
+        writeFileSync(join(folder, "k3s"), k3s, { mode: 0o755 });
+        writeFileSync(join(folder, "systemctl"), "#!/bin/sh\n", { mode: 0o755 });
+        const { status } = spawnSync("sh", [script], { env: { PATH: `${folder}:${process.env["PATH"]}` } });
+        return { status, calls: readFileSync(log, "utf8").trim().split("\n"), again: existsSync(script) };
+    }
+
+    const record = "*jsonpath*) printf 'scale books deployment/gone 1\\nscale books deployment/kavita 2\\n' ;;";
+
+    test("an object that was deleted meanwhile is skipped, and the rest starts", () => {
+        const { status, calls, again } = start(`${record}\n*deployment/gone*) ;;\nget*) echo name ;;`);
+        expect({ status, again }).toEqual({ status: 0, again: false });
+        expect(calls).toContain("scale --namespace books deployment/kavita --replicas=2");
+        expect(calls).not.toContain("scale --namespace books deployment/gone --replicas=1");
+        expect(calls.at(-1)).toBe("delete --namespace kube-system configmap/power-off --ignore-not-found");
+    });
+
+    test("an API server that fails in between ends the run: the record stays for the next one", () => {
+        const { status, calls, again } = start(`${record}\n*deployment/kavita*) exit 1 ;;\nget*) echo name ;;`);
+        expect({ status, again }).toEqual({ status: 1, again: true });
+        expect(calls.join("\n")).not.toContain("delete");
+    });
+
+    test("without a record there is nothing to start", () => {
+        const { status, calls } = start("*) ;;");
+        expect(status).toBe(0);
+        expect(calls.filter((call) => call.startsWith("scale"))).toEqual([]);
+    });
 });
