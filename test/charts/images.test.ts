@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { parse } from "yaml";
 import { copiesValues } from "./copies";
 import { reviewed } from "./golden";
-import { containers, type Manifest, type Model, ofKind, type RunningContainer } from "./manifest";
+import { containers, type Manifest, type Model, ofKind, type RunningContainer, workloads } from "./manifest";
 import { renderedCharts, renderedExample } from "./workspace";
 
 /** Port that a program listens on, and what changes it. */
@@ -17,7 +17,9 @@ interface Source {
     readonly path: string;
     /** Version, release line or date that was read. */
     readonly read: string;
-    /** Tag that it is taken to hold for, if it does not name the tag itself. */
+    /** Commit or version of another repository that has the tag. */
+    readonly at?: string;
+    /** Tag that it is assumed to hold for, if it does not name the tag itself. */
     readonly for?: string;
 }
 
@@ -36,6 +38,7 @@ interface Facts {
     readonly ownFolders?: readonly string[];
     readonly readsAtStart?: readonly string[];
     readonly ports?: readonly Port[];
+    readonly internet?: readonly (number | string)[] | "any" | "configured";
     readonly health?: readonly string[];
     readonly variables: readonly string[];
 }
@@ -50,12 +53,11 @@ interface Subject extends RunningContainer {
     readonly tag: string;
 }
 
+/** Every chart with its default values. */
+const defaults = renderedCharts();
+
 /** Every chart as it is, and as a home with copies of its volumes has it; and monitoring with its optional parts. */
-const rendered = [
-    ...renderedCharts(),
-    ...renderedCharts(copiesValues),
-    ["monitoring", renderedExample("monitoring")] as const,
-];
+const rendered = [...defaults, ...renderedCharts(copiesValues), ["monitoring", renderedExample("monitoring")] as const];
 
 const subjects = rendered.flatMap(([chart, objects]) =>
     containers(objects).map((each): Subject => {
@@ -185,6 +187,7 @@ test("every fact has a source", () => {
                 repository: expect.stringMatching(/^[\w.-]+\/[\w.-]+$/),
                 path: expect.stringMatching(/\S/),
                 read: expect.stringMatching(/\S/),
+                ...(source.at !== undefined && { at: expect.stringMatching(/\S/) }),
                 ...(source.for !== undefined && { for: expect.stringMatching(/\S/) }),
             });
         }
@@ -267,6 +270,37 @@ test("each port of a container is one that its program listens on", () => {
     );
 
     expect(closed).toEqual([]);
+});
+
+/** Ports of the Internet that policies let the pods with these labels connect to: "any", or numbers, with /UDP. */
+function openPorts(objects: readonly Manifest[], labels: Readonly<Record<string, string>> = {}): string[] {
+    return ofKind(objects, "NetworkPolicy")
+        .filter(({ spec }) =>
+            Object.entries(spec?.podSelector?.matchLabels ?? {}).every(([key, value]) => labels[key] === value),
+        )
+        .flatMap(({ spec }) => spec?.egress ?? [])
+        .filter(({ to = [] }) => to.some(({ ipBlock }) => ipBlock?.cidr === "0.0.0.0/0"))
+        .flatMap(
+            ({ ports }) => ports?.map(({ port, protocol }) => `${port}${protocol === "UDP" ? "/UDP" : ""}`) ?? "any",
+        );
+}
+
+test("each pod reaches the ports of the Internet that its programs connect to, such as those of mail, and no others", () => {
+    const wrong = [...defaults].flatMap(([chart, objects]) =>
+        workloads(objects).flatMap(({ name, template }) => {
+            const images = [...(template.spec?.initContainers ?? []), ...(template.spec?.containers ?? [])];
+            const needs = images.flatMap(({ image = "" }) => facts[image.replace(/:[^/]*$/, "")]?.internet ?? []);
+            const needed = [...new Set(needs.map(String))].sort();
+            const open = [...new Set(openPorts(objects, template.metadata?.labels))].sort();
+            return needed.includes("configured") || needed.join() === open.join()
+                ? []
+                : [
+                      `${chart}/${name} reaches ${open.join() || "nothing"}, and its programs need ${needed.join() || "nothing"}`,
+                  ];
+        }),
+    );
+
+    expect(wrong).toEqual([]);
 });
 
 test("each probe requests a path that answers without a login", () => {
