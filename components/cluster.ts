@@ -24,6 +24,7 @@ export interface ClusterFacts {
     /** Extended resources that the nodes offer, for instance `gpu.intel.com/i915`. */
     readonly devices: readonly string[];
     readonly storageClasses: readonly string[];
+    readonly namespaces: readonly string[];
     /** Memory that pods of all nodes can request together, in bytes; 0 if no node reports it. */
     readonly memory: number;
     /** Claims on an NFS server, `namespace/name`. */
@@ -57,6 +58,7 @@ const sorted = (names: readonly (string | undefined)[]): string[] =>
 function factsOf(
     nodes: readonly Instance<"V1Node">[],
     classes: readonly Instance<"V1StorageClass">[],
+    namespaces: readonly Instance<"V1Namespace">[],
     volumes: readonly Instance<"V1PersistentVolume">[],
     daemonSets: readonly Instance<"V1DaemonSet">[],
     services: readonly Instance<"V1Service">[],
@@ -72,6 +74,7 @@ function factsOf(
         ),
         memory: nodes.reduce((sum, { status }) => sum + bytesOf(status?.allocatable?.["memory"]), 0),
         storageClasses: sorted(classes.map(({ metadata }) => metadata?.name)),
+        namespaces: sorted(namespaces.map(({ metadata }) => metadata?.name)),
         nfsClaims: sorted(
             volumes
                 .filter(({ spec }) => spec?.csi?.driver === "nfs.csi.k8s.io")
@@ -109,6 +112,7 @@ export async function readCluster(kubeconfig: string): Promise<ClusterFacts | un
         const read = Promise.all([
             config.makeApiClient(client.CoreV1Api).listNode(options),
             config.makeApiClient(client.StorageV1Api).listStorageClass(options),
+            config.makeApiClient(client.CoreV1Api).listNamespace(options),
             config.makeApiClient(client.CoreV1Api).listPersistentVolume(options),
             config
                 .makeApiClient(client.AppsV1Api)
@@ -129,8 +133,11 @@ export async function readCluster(kubeconfig: string): Promise<ClusterFacts | un
                 ),
         ]);
         const late = new Promise<never>((_, reject) => setTimeout(reject, patience).unref());
-        const [nodes, classes, volumes, daemonSets, services, traefik] = await Promise.race([read, late]);
-        return factsOf(nodes.items, classes.items, volumes.items, daemonSets.items, services.items, traefik);
+        const [nodes, classes, namespaces, volumes, daemonSets, services, traefik] = await Promise.race([read, late]);
+        return factsOf(
+            ...([nodes.items, classes.items, namespaces.items] as const),
+            ...([volumes.items, daemonSets.items, services.items, traefik] as const),
+        );
     } catch (error) {
         const refused = refusedCertificate(error);
         if (refused !== undefined) {

@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { readYaml } from "../config/yaml";
 import { Failure } from "../lib/failure";
@@ -8,11 +8,14 @@ import type { ClusterFacts } from "./cluster";
 /** StorageClasses that the program creates or adopts: they need not exist before its first run. */
 const ownStorageClasses = ["local-path", "media", "nfs"];
 
+/** Namespaces that the program creates beside those of the charts. */
+const ownNamespaces = ["argocd", "metallb-system"];
+
 /** A name in a chart's values, of an object that must exist in the cluster. */
 interface Named {
     /** Keys that lead to it. */
     readonly path: readonly string[];
-    readonly kind: "storageClasses" | "nodes" | "devices";
+    readonly kind: "storageClasses" | "nodes" | "devices" | "namespaces";
     readonly name: string;
 }
 
@@ -26,6 +29,9 @@ const kindOf = (path: readonly string[], value: unknown): Named["kind"] | undefi
     }
     if (parent === "nodeSelector" && key === "kubernetes.io/hostname") {
         return "nodes";
+    }
+    if (key === "namespace" && (path.at(-3) === "from" || path.at(-3) === "to")) {
+        return "namespaces";
     }
     const isDevice = (parent === "limits" || parent === "requests") && key.includes("/");
     return isDevice || (parent === "transcoding" && key === "device") ? "devices" : undefined;
@@ -46,6 +52,7 @@ const words = {
     storageClasses: { what: "StorageClass", others: "StorageClasses" },
     nodes: { what: "node", others: "nodes" },
     devices: { what: "device", others: "devices" },
+    namespaces: { what: "namespace", others: "namespaces" },
 } as const;
 
 /**
@@ -56,7 +63,7 @@ const words = {
 export function missingNames(
     where: string,
     values: unknown,
-    facts: Pick<ClusterFacts, "devices" | "nodes" | "storageClasses">,
+    facts: Pick<ClusterFacts, "devices" | "nodes" | "namespaces" | "storageClasses">,
 ): string[] {
     const known = { ...facts, storageClasses: [...new Set([...facts.storageClasses, ...ownStorageClasses])].sort() };
     return namedIn(values)
@@ -75,9 +82,14 @@ export function missingNames(
  */
 export function missingIn(root: string, { name, manifest }: Application, facts: ClusterFacts): string[] {
     const file = `charts/${name}/values.yaml`;
+    // A chart's namespace has its name, also where this home does not run it.
+    const namespaces = [
+        ...new Set([...facts.namespaces, ...readdirSync(join(root, "charts")), ...ownNamespaces]),
+    ].sort();
+    const known = { ...facts, namespaces };
     return [
-        ...missingNames(file, readYaml(readFileSync(join(root, file), "utf8")), facts),
-        ...missingNames(`Application ${name}`, manifest.spec.sources[0].helm?.valuesObject, facts),
+        ...missingNames(file, readYaml(readFileSync(join(root, file), "utf8")), known),
+        ...missingNames(`Application ${name}`, manifest.spec.sources[0].helm?.valuesObject, known),
     ];
 }
 

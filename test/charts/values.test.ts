@@ -194,7 +194,7 @@ const mistakes: readonly [what: string, chart: string, values: object, key: stri
     [
         "two containers with a port of the same name",
         "database",
-        { workloads: { postgres: { sidecars: { exporter: { ports: { postgres: 9187 } } } } } },
+        { workloads: { postgres: { sidecars: { exporter: { ports: { postgres: 9188 } } } } } },
         'have a port named "postgres"',
         "give each port a name of its own",
     ],
@@ -223,6 +223,184 @@ const mistakes: readonly [what: string, chart: string, values: object, key: stri
         "extensions, namespace",
     ],
     ["an *arr without a port", "arr", { arrs: { lidarr: { tag: "2.0.0" } } }, "arrs.lidarr.port:", "expected integer"],
+    [
+        "a probe of a port that does not exist",
+        "ntfy",
+        { workloads: { ntfy: { health: { port: "htp" } } } },
+        'workloads.ntfy.health.port is "htp"',
+        "a port of the container: http, metrics",
+    ],
+    [
+        "an Ingress for a port that does not exist",
+        "ntfy",
+        { workloads: { ntfy: { ingress: { port: "web" } } } },
+        'workloads.ntfy.ingress.port is "web"',
+        "a port of the workload: http, metrics",
+    ],
+    [
+        "metrics at a port that does not exist",
+        "ntfy",
+        { workloads: { ntfy: { metrics: { port: 9191 } } } },
+        'workloads.ntfy.metrics.port is "9191"',
+        "8080, 9090",
+    ],
+    [
+        "a connection to a port that does not exist",
+        "ntfy",
+        { workloads: { ntfy: { network: { from: [{ namespace: "gatus", ports: ["htp"] }] } } } },
+        'workloads.ntfy.network.from[0].ports is "htp"',
+        "8080, 9090, http, metrics",
+    ],
+    [
+        "a connection to a workload that does not exist",
+        "ntfy",
+        { workloads: { ntfy: { network: { to: [{ workload: "cache" }] } } } },
+        'workloads.ntfy.network.to[0].workload is "cache"',
+        "a workload of the chart: ntfy",
+    ],
+    [
+        "a connection to nobody, which Kubernetes takes for everybody",
+        "ntfy",
+        { workloads: { ntfy: { network: { to: [{ internet: false, ports: [443] }] } } } },
+        "workloads.ntfy.network.to[0] names nobody",
+        "one of workload, namespace, internet",
+    ],
+    [
+        "a connection to an invalid range of addresses",
+        "ntfy",
+        { workloads: { ntfy: { network: { to: [{ cidr: "10.0.0.0/33" }] } } } },
+        "workloads.ntfy.network.to[0].cidr:",
+        "for instance 192.168.1.0/24",
+    ],
+    [
+        "a connection with an unknown protocol",
+        "ntfy",
+        { workloads: { ntfy: { network: { to: [{ internet: true, ports: ["443/SCTP"] }] } } } },
+        "workloads.ntfy.network.to[0].ports[0]:",
+        "with /UDP where not TCP",
+    ],
+    [
+        "a secret that is not declared",
+        "ntfy",
+        { workloads: { ntfy: { env: { TOKEN: { secret: "token" } } } } },
+        'workloads.ntfy.env.TOKEN.secret is "token"',
+        "a key of charts/ntfy/secrets.yaml: there is none",
+    ],
+    [
+        "the claim of a workload that does not exist",
+        "ntfy",
+        { workloads: { ntfy: { volumes: { more: { claimOf: { workload: "nfty" }, mount: "/more" } } } } },
+        'workloads.ntfy.volumes.more.claimOf.workload is "nfty"',
+        "a workload of the chart: ntfy",
+    ],
+    [
+        "a claim that the other workload does not have",
+        "ntfy",
+        { workloads: { ntfy: { volumes: { more: { claimOf: { workload: "ntfy" }, mount: "/more" } } } } },
+        'workloads.ntfy.volumes.more.claimOf.volume is "more"',
+        "a volume of ntfy with a claim: data",
+    ],
+    [
+        "a mount in a container that does not exist",
+        "ntfy",
+        { workloads: { ntfy: { volumes: { data: { mounts: { cache: "/data" } } } } } },
+        'workloads.ntfy.volumes.data.mounts is "cache"',
+        "a container of the workload: ntfy",
+    ],
+    [
+        "two volumes in one folder",
+        "ntfy",
+        { workloads: { ntfy: { volumes: { data: { mount: "/etc/ntfy" } } } } },
+        "workloads.ntfy.volumes.data is mounted at /etc/ntfy",
+        "as config is",
+    ],
+    [
+        "a volume's name in capitals",
+        "ntfy",
+        { workloads: { ntfy: { volumes: { Data: { empty: {}, mount: "/more" } } } } },
+        "workloads.ntfy.volumes.Data:",
+        "lower-case letters, digits and dashes",
+    ],
+    [
+        "a port above 65535",
+        "ntfy",
+        { workloads: { ntfy: { ports: { http: 70000 } } } },
+        "workloads.ntfy.ports.http:",
+        "from 1 to 65535",
+    ],
+    [
+        "two names for one port",
+        "ntfy",
+        { workloads: { ntfy: { ports: { other: 8080 } } } },
+        "workloads.ntfy.ports.other is 8080/TCP",
+        "as port http is",
+    ],
+    [
+        "a request above its limit",
+        "ntfy",
+        { workloads: { ntfy: { resources: { requests: { memory: "1Gi" } } } } },
+        "workloads.ntfy.resources.requests.memory is 1Gi",
+        "at most the limit, 256Mi",
+    ],
+    [
+        "a DaemonSet with one volume for all nodes",
+        "ntfy",
+        { workloads: { ntfy: { kind: "DaemonSet" } } },
+        "workloads.ntfy.volumes.data:",
+        "a claim with access ReadWriteMany",
+    ],
+    [
+        "a negative number of pods",
+        "ntfy",
+        { workloads: { ntfy: { replicas: -1 } } },
+        "workloads.ntfy.replicas:",
+        "of at least 0",
+    ],
+    [
+        "an address with an invalid number",
+        "ntfy",
+        { workloads: { ntfy: { address: "192.168.1.999" } } },
+        "workloads.ntfy.address:",
+        "a fixed address",
+    ],
+    [
+        "an unknown operator of a toleration",
+        "ntfy",
+        { workloads: { ntfy: { tolerations: [{ operator: "exists" }] } } },
+        "workloads.ntfy.tolerations[0].operator:",
+        "one of Exists, Equal",
+    ],
+    [
+        "a node of an architecture that the home does not have",
+        "ntfy",
+        {
+            global: { architectures: ["amd64"] },
+            workloads: { ntfy: { nodeSelector: { "kubernetes.io/arch": "arm64" } } },
+        },
+        "workloads.ntfy.nodeSelector requires arm64",
+        "expected one of amd64",
+    ],
+    [
+        "a schedule with an hour that does not exist",
+        "database",
+        { workloads: { dump: { schedule: "0 24 * * *" } } },
+        "workloads.dump.schedule:",
+        "as in crontab",
+    ],
+    [
+        "a domain with a label that DNS cannot have",
+        "ntfy",
+        { global: { domain: `${"a".repeat(64)}.arpa` } },
+        "global.domain:",
+        "for instance home.arpa",
+    ],
+    [
+        "an address of the home with an invalid number",
+        "adguard",
+        { global: { addresses: { traefik: "192.168.1.256" } } },
+        "global.addresses.traefik:",
+        "an IPv4 address",
+    ],
     [
         "Let's Encrypt without a provider",
         "cert-manager",
@@ -253,13 +431,13 @@ describe.each(helms)("%s", (helm) => {
         try {
             const path = "common/schema/values.schema.json";
             const schema = JSON.parse(readFileSync(join(chartsDirectory, path), "utf8"));
-            schema.$defs.workload.properties.replicas.minimum = 1;
+            schema.$defs.workload.properties.replicas.multipleOf = 2;
             own.write(path, JSON.stringify(schema));
             const error = await own
                 .template("navidrome", "--set", "workloads.navidrome.replicas=0")
                 .catch(({ stderr }: { stderr: string }) => stderr);
 
-            expect(error).toContain("workloads.navidrome.replicas has the keyword minimum, which charts/common");
+            expect(error).toContain("workloads.navidrome.replicas has the keyword multipleOf, which charts/common");
         } finally {
             own.remove();
         }
@@ -471,7 +649,7 @@ describe("with realistic values", () => {
         expect(policy?.spec?.egress?.map(({ ports }) => ports)).toEqual([[{ port, protocol: "UDP" }]]);
     });
 
-    test("another *arr service needs only a tag and a port", async () => {
+    test("Lidarr needs only a tag and a port", async () => {
         const objects = await workspace("helm4").render("arr", ...exampleOf("arr"));
 
         expect(objects.filter(({ metadata }) => metadata.name === "lidarr").map(({ kind }) => kind)).toEqual([

@@ -21,6 +21,7 @@ const objects: Readonly<Record<string, object>> = {
         ],
     },
     "/apis/storage.k8s.io/v1/storageclasses": { items: [{ metadata: { name: "local-path" }, provisioner: "x" }] },
+    "/api/v1/namespaces": { items: [{ metadata: { name: "vpn" } }, { metadata: { name: "kube-system" } }] },
     "/api/v1/persistentvolumes": {
         items: [
             {
@@ -87,6 +88,7 @@ test("reads the facts that the program and the charts need from the API server",
         devices: ["gpu.intel.com/i915"],
         memory: 4_000_000 * 2 ** 10,
         storageClasses: ["local-path"],
+        namespaces: ["kube-system", "vpn"],
         nfsClaims: ["immich/immich-library"],
         serviceLb: ["kube-system/traefik"],
         loadBalancers: [

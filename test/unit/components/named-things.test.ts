@@ -1,7 +1,12 @@
 import { readApplications } from "../../../components/applications";
 import { checkMedia, missingIn, missingNames } from "../../../components/named-things";
 
-const facts = { nodes: ["shelf"], devices: ["gpu.intel.com/i915"], storageClasses: ["local-path"] };
+const facts = {
+    nodes: ["shelf"],
+    devices: ["gpu.intel.com/i915"],
+    storageClasses: ["local-path"],
+    namespaces: ["kube-system", "database"],
+};
 const missing = (values: object) => missingNames("charts/x/values.yaml", values, facts);
 
 test.each<[string, object, string]>([
@@ -27,6 +32,12 @@ test.each<[string, object, string]>([
         'workloads.x.volumes.data.claim.class: "longhorn" is not a StorageClass of this cluster; StorageClasses: ' +
             "local-path, media, nfs",
     ],
+    [
+        "the namespace of a connection",
+        { workloads: { x: { network: { to: [{ namespace: "databse", workload: "postgres" }] } } } },
+        'workloads.x.network.to.0.namespace: "databse" is not a namespace of this cluster; namespaces: ' +
+            "kube-system, database",
+    ],
 ])("reports %s, with the names that exist", (_, values, message) => {
     expect(missing(values)).toEqual([`charts/x/values.yaml: ${message}`]);
 });
@@ -37,6 +48,7 @@ test("accepts names that exist, and those that the program creates", () => {
             transcoding: { device: "gpu.intel.com/i915" },
             nodeSelector: { "kubernetes.io/hostname": "shelf" },
             claim: { class: "nfs" },
+            network: { from: [{ namespace: "kube-system", workload: "traefik" }] },
             global: { claimClass: "local-path", media: { storageClass: "media" } },
         }),
     ).toEqual([]);

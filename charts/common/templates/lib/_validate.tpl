@@ -37,6 +37,11 @@ that use a library, and its messages do not state the expected form.
 {{- else if .type -}}
   {{- $words = append $words (kindIs "slice" .type | ternary (join " or " (.type | default list)) (toString .type)) -}}
 {{- end -}}
+{{- if and (hasKey . "minimum") (hasKey . "maximum") -}}
+  {{- $words = append $words (printf "from %v to %v" .minimum .maximum) -}}
+{{- else if hasKey . "minimum" -}}
+  {{- $words = append $words (printf "of at least %v" .minimum) -}}
+{{- end -}}
 {{- with .description -}}
   {{- $words = append $words (printf "(%s)" (trimSuffix "." .)) -}}
 {{- end -}}
@@ -80,7 +85,7 @@ that use a library, and its messages do not state the expected form.
   {{- $schema = merge $own (index $defs (trimPrefix "#/$defs/" .)) -}}
 {{- end -}}
 {{- /* An editor would check a keyword that is unknown here, and Helm would not. */ -}}
-{{- $keywords := list "$defs" "$schema" "additionalProperties" "description" "enum" "items" "pattern" "properties" "propertyNames" "required" "title" "type" "unevaluatedProperties" -}}
+{{- $keywords := list "$defs" "$schema" "additionalProperties" "description" "enum" "items" "maximum" "minimum" "pattern" "properties" "propertyNames" "required" "title" "type" "unevaluatedProperties" -}}
 {{- range $keyword := keys $schema | sortAlpha -}}
   {{- if not (has $keyword $keywords) -}}
     {{- fail (printf "\n\nThe schema of %s has the keyword %s, which charts/common/templates/lib/_validate.tpl does not check: use one of %s, or check it there.\n" ($path | default "(top level)") $keyword (join ", " $keywords)) -}}
@@ -96,6 +101,8 @@ that use a library, and its messages do not state the expected form.
   {{- else if and $schema.enum (not (has $value $schema.enum)) -}}
     {{- include "common.validate.report" (dict "found" $found "path" $path "message" (printf "got %s, expected %s" (toJson $value) $expected)) -}}
   {{- else if and $schema.pattern (eq $type "string") (not (regexMatch $schema.pattern $value)) -}}
+    {{- include "common.validate.report" (dict "found" $found "path" $path "message" (printf "got %s, expected %s" (toJson $value) $expected)) -}}
+  {{- else if and (has $type (list "integer" "number")) (or (and (hasKey $schema "minimum") (lt (float64 $value) (float64 $schema.minimum))) (and (hasKey $schema "maximum") (gt (float64 $value) (float64 $schema.maximum)))) -}}
     {{- include "common.validate.report" (dict "found" $found "path" $path "message" (printf "got %s, expected %s" (toJson $value) $expected)) -}}
   {{- else if eq $type "array" -}}
     {{- range $index, $item := $value -}}

@@ -104,6 +104,7 @@ names, (at): where it has which volume.
 {{- $container := .container -}}
 {{- $main := eq .container .name -}}
 {{- $taken := false -}}
+{{- $seen := dict -}}
 {{- range $volume, $spec := .workload.volumes }}
 {{- $places := list }}
 {{- if $main }}{{ $places = $spec.mount | default list }}{{ end }}
@@ -113,6 +114,10 @@ names, (at): where it has which volume.
 {{- range $place := $places }}
 {{- $where := kindIs "map" $place | ternary $place (dict "path" $place) }}
 {{- if eq $where.path "/tmp" }}{{ $taken = true }}{{ end }}
+{{- with get $seen $where.path }}
+{{- fail (printf "\n\nchart %s: workloads.%s.volumes.%s is mounted at %s of container %s, as %s is: give each mount a path of its own\n" $.root.Chart.Name $.name $volume $where.path $container .) }}
+{{- end }}
+{{- $_ := set $seen $where.path $volume }}
 - name: {{ $volume }}
   mountPath: {{ $where.path }}
   {{- with $where.subPath }}

@@ -46,6 +46,7 @@ A workload with all defaults filled in: the library's, then the chart's, then it
 {{- end -}}
 {{- if not $workload.plain -}}
   {{- include "common.workload.check" . -}}
+  {{- include "common.workload.references" . -}}
 {{- end -}}
 {{- if include "common.onEdge" . -}}
   {{- include "common.workload.onEdge" . -}}
@@ -123,6 +124,11 @@ Takes (root, name, workload).
 {{- if not $usable -}}
   {{- fail (printf "\n\n%s.architectures is %s, and the home's nodes have %s: no node can run it\n" $at (join ", " $workload.architectures) (join ", " $homes)) -}}
 {{- end -}}
+{{- with get ($workload.nodeSelector | default dict) "kubernetes.io/arch" -}}
+  {{- if not (has . $usable) -}}
+    {{- fail (printf "\n\n%s.nodeSelector requires %s, expected one of %s: no other node of the home can run it\n" $at . (join ", " $usable)) -}}
+  {{- end -}}
+{{- end -}}
 {{- if and (eq $workload.kind "CronJob") (not $workload.schedule) -}}
   {{- fail (printf "\n\n%s.schedule is missing: expected string (when a CronJob runs, as in crontab)\n" $at) -}}
 {{- end -}}
@@ -156,6 +162,9 @@ Takes (root, name, workload).
     {{- $access := $spec.claim.access | default "ReadWriteOnce" -}}
     {{- if and (has $workload.kind (list "CronJob" "Job")) (eq $access "ReadWriteOnce") -}}
       {{- fail (printf "\n\n%s.volumes.%s: a claim of its own that waits for a %s is Pending until that runs, and Argo CD waits for it: use claimOf a workload that always runs, or a claim with access ReadWriteMany and class nfs\n" $at $volume $workload.kind) -}}
+    {{- end -}}
+    {{- if and (eq $workload.kind "DaemonSet") (eq $access "ReadWriteOnce") -}}
+      {{- fail (printf "\n\n%s.volumes.%s: only one node can mount a claim with access ReadWriteOnce, and a DaemonSet has a pod on each: expected a claim with access ReadWriteMany and class nfs, or host\n" $at $volume) -}}
     {{- end -}}
     {{- if and (gt (int $workload.replicas) 1) (eq $access "ReadWriteOnce") -}}
       {{- fail (printf "\n\n%s.replicas is %v, and only one pod can mount its volume %s: expected 1, or a claim with access ReadWriteMany\n" $at $workload.replicas $volume) -}}
