@@ -60,7 +60,7 @@ export class GiteaHome {
     }
 
     /** Reports whether Gitea notifies Argo CD of a push. */
-    async tell(active: boolean): Promise<void> {
+    async report(active: boolean): Promise<void> {
         const gitea = new Gitea(this.server, administrator);
         const hooks = "/repos/home/hearth/hooks";
         for (const { id } of (await gitea.find<{ id: number }[]>(hooks)) ?? []) {

@@ -39,7 +39,7 @@ async function measured(count: number): Promise<Measured> {
             chart: await repeated(trials(count), () => home.push("chart")),
             library: await repeated(trials(count), () => home.push("library")),
         };
-        await home.tell(false);
+        await home.report(false);
         // Up to five minutes of waiting, by Argo CD's clock.
         const found = {
             chart: await repeated(1, () => home.push("chart")),

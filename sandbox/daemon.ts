@@ -21,7 +21,7 @@ function log(line: string): void {
     process.stdout.write(`${new Date().toISOString()} ${line}\n`);
 }
 
-function tell(message: DaemonMessage): void {
+function report(message: DaemonMessage): void {
     if (process.connected) {
         process.send?.(message, () => process.disconnect());
     }
@@ -67,11 +67,11 @@ async function main(root: string, fingerprint: string): Promise<void> {
         parts.push(processes, await serveEgress(paths, (address, port) => processes.portOf(address, port)));
     } catch (error) {
         log(describe(error));
-        tell({ failure: describe(error) });
+        report({ failure: describe(error) });
         await end(1);
     }
     log("ready");
-    tell({ ready: true });
+    report({ ready: true });
 }
 
 const [root = ".", fingerprint = ""] = process.argv.slice(2);

@@ -78,7 +78,7 @@ export class PodProcesses implements Closeable {
     }
 
     /** Logs what a program waits for, once. */
-    #tell(what: string): void {
+    #report(what: string): void {
         if (what !== this.#waitingFor) {
             this.log(what);
             this.#waitingFor = what;
@@ -129,7 +129,7 @@ export class PodProcesses implements Closeable {
             if (!(error instanceof MissingReference)) {
                 throw error;
             }
-            this.#tell(`${program.name} waits: ${error.message}`);
+            this.#report(`${program.name} waits: ${error.message}`);
         }
     }
 

@@ -70,10 +70,10 @@ async function pulumi(root: string, running: string, args: readonly string[]): P
 }
 
 /** Waits for the Pulumi of a killed `npm start`, if it still runs, without interrupting it. */
-async function awaitLeftRun(running: string, tell: (line: string) => void): Promise<void> {
+async function awaitLeftRun(running: string, report: (line: string) => void): Promise<void> {
     const left = lockHolder(running);
     if (left) {
-        tell(
+        report(
             `An earlier \`npm start\` was killed, and its Pulumi (process ${left.pid}) is still running: waiting until it ends`,
         );
     }
@@ -104,7 +104,7 @@ export async function endLeftRun({ running }: SandboxPaths): Promise<void> {
  *
  * @param lost whether there was no state, or an old one
  */
-async function recoverStack(root: string, lost: boolean, tell: (line: string) => void): Promise<void> {
+async function recoverStack(root: string, lost: boolean, report: (line: string) => void): Promise<void> {
     const locks = stackLocks(root);
     const env = environment(root);
     const recovery: Recovery = {
@@ -112,7 +112,7 @@ async function recoverStack(root: string, lost: boolean, tell: (line: string) =>
         stack,
         locks,
         pulumi: (args, input) => pulumiWith([...args, "--stack", stack], { input, env }),
-        tell,
+        report,
     };
     if (locks.length > 0 || hasPendingOperations(root)) {
         await recover(recovery);
@@ -126,15 +126,15 @@ async function recoverStack(root: string, lost: boolean, tell: (line: string) =>
  * Runs `pulumi up` of the sandbox's stack, with its progress on the screen, after repairing the leftovers of a killed
  * one.
  *
- * @param tell called with a line for each repair
+ * @param report called with a line for each repair
  * @returns Pulumi's exit code
  * @throws Failure when another Pulumi works on the stack
  */
-export async function pulumiUp(root: string, tell: (line: string) => void): Promise<number> {
+export async function pulumiUp(root: string, report: (line: string) => void): Promise<number> {
     const { running } = sandboxPaths(root);
-    await awaitLeftRun(running, tell);
+    await awaitLeftRun(running, report);
     mkdirSync(join(root, ".state"), { recursive: true });
-    const { old } = repairBackend(join(root, ".state"), tell);
+    const { old } = repairBackend(join(root, ".state"), report);
     const gone = !hasStack(root);
     if (gone) {
         const exitCode = await pulumi(root, running, ["stack", "select", "--create", stack]);
@@ -142,7 +142,7 @@ export async function pulumiUp(root: string, tell: (line: string) => void): Prom
             return exitCode;
         }
     }
-    await recoverStack(root, gone || old.includes(stack), tell);
+    await recoverStack(root, gone || old.includes(stack), report);
     // Waiting costs nothing: a whole tier of Applications waits at once, not as many as there are cores.
     const up = ["up", "--yes", "--skip-preview", "--parallel", "64", "--stack", stack];
     return pulumi(root, running, up);

@@ -42,19 +42,19 @@ export async function exclusively<T>(projectRoot: string, body: () => Promise<T>
  * and Argo CD; and pushes the checkout's commit to its repository, unless that is on a Gitea. The Pulumi program is not
  * run.
  *
- * @param tell called with a line for the user for each part that is ready
+ * @param report called with a line for the user for each part that is ready
  * @throws Failure when a part cannot start
  */
 export async function startSandbox(
     projectRoot: string,
-    tell: (line: string) => void = () => {},
+    report: (line: string) => void = () => {},
 ): Promise<SandboxStart> {
     const paths = sandboxPaths(projectRoot);
     const settings = readSandboxSettings(paths.root);
     const timed = async <T>(what: (result: T) => string, body: () => Promise<T>): Promise<T> => {
         const start = Date.now();
         const result = await body();
-        tell(`${what(result)} (${((Date.now() - start) / 1000).toFixed(1)} s)`);
+        report(`${what(result)} (${((Date.now() - start) / 1000).toFixed(1)} s)`);
         return result;
     };
     const cluster = await timed(
@@ -75,7 +75,7 @@ export async function startSandbox(
               () => pushCheckout(paths, settings),
           );
     for (const note of push?.notes ?? []) {
-        tell(note);
+        report(note);
     }
     const daemon = await timed(
         (result) => `Git server, chart repository, controllers and Argo CD ${result}`,

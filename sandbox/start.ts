@@ -9,7 +9,7 @@ import { byHand, pulumiUp } from "./pulumi";
 import { exclusively, startSandbox } from "./sandbox";
 import { stack } from "./stack-state";
 
-function tell(line: string): void {
+function report(line: string): void {
     process.stdout.write(`${line}\n`);
 }
 
@@ -17,14 +17,14 @@ async function showResult(paths: SandboxPaths): Promise<void> {
     const api = kubeApi(paths.kubeconfig);
     const short = (path: string) => relative(process.cwd(), path) || ".";
     try {
-        tell(`\n${applicationsTable(await readApplicationObjects(api))}\n`);
+        report(`\n${applicationsTable(await readApplicationObjects(api))}\n`);
     } finally {
         api.close();
     }
-    tell(`Cluster   kubectl --kubeconfig ${short(paths.kubeconfig)} get pods --all-namespaces`);
-    tell(`Logs      ${short(paths.logs)}/ and ${short(join(paths.kwok, "clusters/hearth/logs"))}/`);
-    tell(`By hand   ${byHand} preview --stack ${stack}`);
-    tell("End       npm stop");
+    report(`Cluster   kubectl --kubeconfig ${short(paths.kubeconfig)} get pods --all-namespaces`);
+    report(`Logs      ${short(paths.logs)}/ and ${short(join(paths.kwok, "clusters/hearth/logs"))}/`);
+    report(`By hand   ${byHand} preview --stack ${stack}`);
+    report("End       npm stop");
 }
 
 /** `npm start`: the sandbox, then the Pulumi program on it. */
@@ -32,9 +32,9 @@ async function main(): Promise<number> {
     endGracefully();
     return exclusively(root, async () => {
         const start = Date.now();
-        const { paths } = await startSandbox(root, tell);
+        const { paths } = await startSandbox(root, report);
         throwIfInterrupted();
-        const exitCode = await pulumiUp(root, tell);
+        const exitCode = await pulumiUp(root, report);
         if (exitCode !== 0) {
             throwIfInterrupted();
             process.stderr.write(
@@ -44,7 +44,7 @@ async function main(): Promise<number> {
             return exitCode;
         }
         await showResult(paths);
-        tell(`\nDone in ${((Date.now() - start) / 1000).toFixed(1)} s.`);
+        report(`\nDone in ${((Date.now() - start) / 1000).toFixed(1)} s.`);
         return 0;
     });
 }

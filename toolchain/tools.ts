@@ -60,7 +60,7 @@ function kwok(command: string): GoTool {
     };
 }
 
-/** A program of the Prometheus project; all of them tell their version the same way. */
+/** A program of the Prometheus project; all of them print their version alike. */
 function prometheus(folder: string, module: string, command: string): GoTool {
     return {
         folder,

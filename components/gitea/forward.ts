@@ -7,12 +7,16 @@ import { type Instance, loadClient, loadKubeConfig } from "../waits/cluster";
 const gitea = { namespace: "gitops", pod: "gitea-0", port: 3000 };
 
 /** Copies data from a connection into the pod and back, until either end closes it. */
-async function carry(socket: Socket, forward: Instance<"PortForward">, tell: (problem: string) => void): Promise<void> {
+async function carry(
+    socket: Socket,
+    forward: Instance<"PortForward">,
+    report: (problem: string) => void,
+): Promise<void> {
     const refused = new Writable({
         write: (chunk: Buffer, _encoding, done) => {
             // The port number comes first, and is removed.
             if (chunk.length > 0) {
-                tell(chunk.toString().trim());
+                report(chunk.toString().trim());
                 socket.destroy();
             }
             done();
@@ -32,7 +36,7 @@ async function carry(socket: Socket, forward: Instance<"PortForward">, tell: (pr
             }
         }
     } catch (error) {
-        tell(String(Object(error).message));
+        report(String(Object(error).message));
         socket.destroy();
     }
 }

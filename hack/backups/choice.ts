@@ -47,7 +47,7 @@ export function chooseCopy(copies: readonly Copy[], { claim, at, target }: Choic
     const times = own.map(({ time }) => `  ${time}`);
     throw new Failure(
         times.length > 0
-            ? `no copy of ${claim} is that old; there are:\n${times.join("\n")}`
-            : `the target ${target} has no copy of ${claim}: \`hack/backup list\` shows what it has`,
+            ? `no copy of ${claim} is that old; existing ones:\n${times.join("\n")}`
+            : `the target ${target} has no copy of ${claim}: \`hack/backup list\` lists its copies`,
     );
 }

@@ -20,7 +20,7 @@ export function hasBackup({ file }: Stack): boolean {
 export function checkHasBackup(stack: Stack): void {
     if (!hasBackup(stack)) {
         throw new Failure(
-            `nothing of ${stack.name} is copied off the home: set hearth:backup as docs/backup.md says, ` +
+            `${stack.name} has no backups: set hearth:backup as docs/backup.md describes, ` +
                 "then run `npx pulumi up`",
             exitCodes.usage,
         );
@@ -40,7 +40,7 @@ export function cronJobsOf(cronJobs: readonly CronJob[], work: string, chart: st
         throw new Failure(
             chart === undefined || !cronJobs.some(({ metadata }) => metadata.labels?.[backupLabels.work] === work)
                 ? "the cluster has no CronJob of backups yet: run `npx pulumi up`"
-                : `${chart} has no volume that is backed up: charts/${chart}/values.yaml says why at each claim`,
+                : `${chart} has no volume that is backed up: see the reason at each claim in charts/${chart}/values.yaml`,
             exitCodes.usage,
         );
     }
@@ -73,18 +73,18 @@ export interface CopyList {
 /**
  * Lists every copy in the home's repositories, as the cluster lists them.
  *
- * @param tell called with the Job's progress
+ * @param report called with the Job's progress
  * @throws Failure when no target can be read
  */
 export async function listCopies(
     kubectl: Kubectl,
     cronJobs: readonly CronJob[],
-    tell: (state: string) => void,
+    report: (state: string) => void,
 ): Promise<CopyList> {
     const [repository] = cronJobsOf(cronJobs, "repository", undefined);
     const job = { namespace: backupNamespace, name: `list-${newId()}` };
     await ensureJob(kubectl, job, () => jobFrom(repository as CronJob, job.name, { ACTION: "list" }));
-    const result = await follow(kubectl, job, tell);
+    const result = await follow(kubectl, job, report);
     const log = await kubectl.run(["logs", `job/${job.name}`, "--namespace", job.namespace, "--tail=-1"]);
     await kubectl.run(["delete", "job", job.name, "--namespace", job.namespace, "--wait=false"]);
     const copies = copiesIn(log);

@@ -106,14 +106,14 @@ async function podOf(kubectl: Kubectl, { namespace, name }: FollowedJob): Promis
 /**
  * Waits for the end of a Job.
  *
- * @param tell called with its progress, or the reason why it waits
+ * @param report called with its progress, or the reason why it waits
  * @returns its pod's termination message; undefined when that is lost
  * @throws JobFailure with why it failed
  */
 export async function follow(
     kubectl: Kubectl,
     job: FollowedJob,
-    tell: (state: string) => void,
+    report: (state: string) => void,
 ): Promise<Result | undefined> {
     const logs = `kubectl -n ${job.namespace} logs job/${job.name} --all-containers`;
     for (;;) {
@@ -122,7 +122,7 @@ export async function follow(
             ...["--ignore-not-found", "--output", "json"],
         ]);
         if (found === "") {
-            throw new Failure(`Job ${job.namespace}/${job.name} was deleted: run the command again`);
+            throw new Failure(`Job ${job.namespace}/${job.name} was deleted: rerun the command`);
         }
         const end = endOf(JSON.parse(found));
         const pod = await podOf(kubectl, job);
@@ -131,11 +131,11 @@ export async function follow(
             return result;
         }
         if (end === "failed") {
-            const why = result?.message ?? "the Job failed without a word";
+            const why = result?.message ?? "the Job failed without a message";
             throw new JobFailure(`${job.namespace}/${job.name}: ${why}\n  ${logs}`, result);
         }
         const state = pod && (waitsFor(pod) ?? (await progressOf(kubectl, pod)));
-        tell(state ?? "waiting for its pod");
+        report(state ?? "waiting for its pod");
         await pause(interval);
     }
 }

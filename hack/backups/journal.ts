@@ -64,7 +64,7 @@ export async function readJournal(kubectl: Kubectl, namespace: string): Promise<
     }
     const journal = parseJournal(JSON.parse(found));
     if (journal === undefined) {
-        throw new Failure(`ConfigMap ${namespace}/${name} is not the journal of a restore: look at it, then delete it`);
+        throw new Failure(`ConfigMap ${namespace}/${name} is not the journal of a restore: check it, then delete it`);
     }
     return journal;
 }

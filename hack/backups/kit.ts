@@ -48,7 +48,7 @@ function environment({ target, s3, sftp, rest }: Target): string[] {
         ...(sftp
             ? [
                   `# the server's key: ${sftp.hostKey}`,
-                  "# with this key in ~/.ssh (mode 600), or any other that the server lets in:",
+                  "# with this key in ~/.ssh (mode 600), or any other that the server accepts:",
                   ...sftp.privateKey.trim().split("\n"),
               ]
             : []),
@@ -67,7 +67,7 @@ export function kitPage(kit: z.output<typeof kitSchema>, { domain, date }: { dom
         `The copies of ${home}, ${date}`,
         "Keep this page on paper, away from the home. It opens every copy: it is as secret as all of your data.",
         "",
-        "1. The passphrase of the stack, which this program does not know how to print:",
+        "1. The passphrase of the stack, which this program cannot print:",
         "   write it here  ______________________________________________",
         "   With it and the repository, `npx pulumi up` builds the home and restores its data: docs/restore.md.",
         "",

@@ -6,7 +6,7 @@ export class Progress {
     constructor(private readonly out: NodeJS.WriteStream = process.stderr) {}
 
     /** Shows a state such as "restore: 42 %, 1.2 GB"; the part before the colon is the step. */
-    tell(state: string): void {
+    report(state: string): void {
         if (this.out.isTTY) {
             this.out.write(`\r\u001b[K${state.slice(0, (this.out.columns ?? 80) - 1)}`);
         } else if (state.split(": ")[0] !== this.#shown.split(": ")[0]) {

@@ -15,7 +15,7 @@ export interface Restore {
     /** Called with each step, for the user. */
     readonly say: (line: string) => void;
     /** Called with the progress of a Job. */
-    readonly tell: (state: string) => void;
+    readonly report: (state: string) => void;
 }
 
 /** The claims of a restore, with the CronJob that describes the Jobs of each. */
@@ -23,7 +23,7 @@ function claimsOf({ cronJobs }: Restore, { claims }: Journal): (Journal["claims"
     return claims.map((each) => {
         const cronJob = cronJobs.find((one) => claimOf(one) === each.claim);
         if (cronJob === undefined) {
-            throw new Failure(`the chart has no claim ${each.claim} any more: its copy cannot be put anywhere`);
+            throw new Failure(`the chart no longer has the claim ${each.claim}: its copy cannot be restored`);
         }
         return { ...each, cronJob };
     });
@@ -36,13 +36,13 @@ async function runJobs(
     action: "copy" | "restore" | "undo" | "drop",
     ended: (claim: string) => Promise<void> = async () => undefined,
 ): Promise<void> {
-    const { kubectl, service, tell } = restore;
+    const { kubectl, service, report } = restore;
     for (const { claim, copy, target, cronJob } of claimsOf(restore, journal)) {
         const job = { namespace: service.namespace, name: jobName(claim, action, journal.id) };
         const variables = { ACTION: action, COPY: copy, TARGET: target };
         await ensureJob(kubectl, job, () => jobFrom(cronJob, job.name, variables));
         try {
-            await follow(kubectl, job, (state) => tell(`${claim} ${state}`));
+            await follow(kubectl, job, (state) => report(`${claim} ${state}`));
         } catch (error) {
             // After an interrupted restore, some claims have nothing to undo.
             if (!(action === "undo" && error instanceof JobFailure && error.result?.reason === "none")) {
@@ -107,8 +107,8 @@ export async function restoreService(restore: Restore, journal: Journal): Promis
     await writeJournal(kubectl, namespace, { ...journal, state: "done", stopped: undefined });
     await waitForStart(kubectl, service, stopped);
     say(
-        `${service.name} runs with the restored data. The data of before is kept on the volume: ` +
-            `\`hack/restore ${service.name} --undo\` puts it back, \`--drop\` deletes it`,
+        `${service.name} runs with the restored data. The previous data is kept on the volume: ` +
+            `\`hack/restore ${service.name} --undo\` restores it, \`--drop\` deletes it`,
     );
 }
 
@@ -122,14 +122,14 @@ export async function undoRestore(restore: Restore, journal: Journal): Promise<v
             await kubectl.run(["delete", "job", name, "--namespace", namespace, "--ignore-not-found"]);
         }
         await removeJournal(kubectl, namespace);
-        say(`${service.name} runs with its own data: nothing had been exchanged yet`);
+        say(`${service.name} runs with its own data: nothing had been restored yet`);
         return;
     }
     const stopped = await whileStopped(restore, journal, "undoing", (stopping) => runJobs(restore, stopping, "undo"));
     await writeJournal(kubectl, namespace, { ...journal, state: "undone", stopped: undefined });
     await waitForStart(kubectl, service, stopped);
     say(
-        `${service.name} runs with the data of before the restore. What was restored is kept on the volume: ` +
+        `${service.name} runs with its previous data. The restored data is kept on the volume: ` +
             `\`hack/restore ${service.name} --drop\` deletes it`,
     );
 }
@@ -138,12 +138,12 @@ export async function undoRestore(restore: Restore, journal: Journal): Promise<v
 export async function dropOldData(restore: Restore, journal: Journal): Promise<void> {
     await runJobs(restore, journal, "drop");
     await removeJournal(restore.kubectl, restore.service.namespace);
-    restore.say(`what the last restore of ${restore.service.name} set aside is deleted`);
+    restore.say(`deleted the data that the last restore of ${restore.service.name} set aside`);
 }
 
 /** Restores one file or folder of a copy into a folder of the same volume, while the service runs. */
 export async function restoreFile(
-    { kubectl, service, cronJobs: [cronJob], say, tell }: Restore,
+    { kubectl, service, cronJobs: [cronJob], say, report }: Restore,
     { copy, target, file, to }: { copy: string; target: string; file: string; to: string },
 ): Promise<void> {
     if (cronJob === undefined) {
@@ -153,6 +153,6 @@ export async function restoreFile(
     const job = { namespace: service.namespace, name: jobName(claim, "file", newId()) };
     const variables = { ACTION: "file", COPY: copy, TARGET: target, FILE: file, TO: to };
     await ensureJob(kubectl, job, () => jobFrom(cronJob, job.name, variables));
-    await follow(kubectl, job, tell);
+    await follow(kubectl, job, report);
     say(`${file} is in the folder ${to} of the volume ${claim}`);
 }

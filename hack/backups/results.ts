@@ -155,7 +155,7 @@ export function worstBackup(rows: readonly BackupRow[], now: number): { what: st
 const openedWithin = 2 * 3_600;
 
 /**
- * Reports whether the target answers and the password opens it, as the cluster found within the last two hours.
+ * Reports whether the target answers and accepts the password, as the cluster found within the last two hours.
  *
  * @returns time at which it was opened
  * @throws Failure with why it could not be
@@ -172,9 +172,9 @@ export function checkRepository(cronJobs: readonly CronJob[], pods: readonly Pod
         throw new Failure(last.message ?? last.reason ?? "the repository could not be opened");
     }
     if (opened === undefined || now - Date.parse(opened) > openedWithin * 1_000) {
-        throw new Failure(opened === undefined ? "never opened yet" : `last opened ${formatAge(opened)} ago`);
+        throw new Failure(opened === undefined ? "has not been opened yet" : `last opened ${formatAge(opened)} ago`);
     }
-    return `the target answers and the password opens it, ${formatAge(opened)} ago`;
+    return `the target answers and accepts the password, ${formatAge(opened)} ago`;
 }
 
 /** A size for people: "1.2 GB". */

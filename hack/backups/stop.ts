@@ -58,8 +58,8 @@ export function planStop({ workloads, cronJobs, pods }: Mounting, claims: readon
         throw new Failure(
             work === undefined
                 ? `${others.map(({ metadata }) => metadata.name).join(", ")} may write to the volume, and ` +
-                      "belongs to nothing that can be scaled down: end it first"
-                : `pod ${others[0]?.metadata.name} is reading the volume (${work}): try again when it has ended`,
+                      "belongs to no workload that can be scaled down: delete it first"
+                : `pod ${others[0]?.metadata.name} is reading the volume (${work}): retry when it has ended`,
         );
     }
     return {
@@ -151,7 +151,7 @@ export async function stop(
     if (!ended) {
         throw new Failure(
             `still running after ${limit} s: ${left.map(({ metadata }) => metadata.name).join(", ")}. ` +
-                "The volume is not touched while something may write to it",
+                "The volume is not changed while a pod may write to it",
         );
     }
 }

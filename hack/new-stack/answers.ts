@@ -144,7 +144,7 @@ export async function keepSettings(
 }
 
 /** Checked answers, instead of a user at a terminal. */
-export function answering(answers: Answers, tell: (line: string) => void): Person {
+export function answering(answers: Answers, report: (line: string) => void): Person {
     const answer: Person["text"] = async (asked) => {
         const found = at(answers, asked);
         const wrong = asked.mistake?.(found);
@@ -153,5 +153,5 @@ export function answering(answers: Answers, tell: (line: string) => void): Perso
         }
         return found;
     };
-    return { text: answer, secret: answer, confirm: async () => false, tell };
+    return { text: answer, secret: answer, confirm: async () => false, report };
 }

@@ -28,7 +28,7 @@ async function askCluster(interview: Interview, question: Setting): Promise<void
         await askKubeconfig(interview, question);
     }
     if (file.at(question.path) === undefined) {
-        person.tell("Without a kubeconfig, the cluster is built from hosts with Debian and an sshd.");
+        person.report("Without a kubeconfig, the cluster is built from hosts with Debian and an sshd.");
         await askNodes(interview);
         await askEdge(interview);
     }
@@ -49,7 +49,7 @@ async function askKubeconfig({ person, file, vault }: Interview, question: Setti
     const isContents = isKubeconfigContents(answer);
     const { server, isLoopback } = readKubeconfig(answer, { context });
     if (isLoopback) {
-        person.tell(
+        person.report(
             `Its server is ${server}, which is this machine: in a copy of k3s.yaml from a node, write the node's address.`,
         );
     }
@@ -70,7 +70,7 @@ async function askSetting(interview: Interview, question: Setting): Promise<void
     const current = file.at(question.path);
     const text = Array.isArray(current) ? current.join(", ") : current;
     if (typeof text === "string" && question.mistake(text) === undefined) {
-        person.tell(`${title(question.path)}: ${text}`);
+        person.report(`${title(question.path)}: ${text}`);
     } else if (question.path[0] === "kubeconfig") {
         await askCluster(interview, question);
     } else {
@@ -83,7 +83,7 @@ async function askSetting(interview: Interview, question: Setting): Promise<void
 
 async function askSecret({ person, file, vault }: Interview, question: Question): Promise<void> {
     if (file.at(question.path) !== undefined) {
-        person.tell(`${title(question.path)} is set`);
+        person.report(`${title(question.path)} is set`);
         return;
     }
     const explanation = question.optional

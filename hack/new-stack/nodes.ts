@@ -34,12 +34,12 @@ async function comparedKey({ person, askHostKey }: Interview, address: string): 
         if (await person.confirm(question)) {
             return line;
         }
-        person.tell(`${address} is left out: another host answers there, or its host key has changed.`);
+        person.report(`${address} is left out: another host answers there, or its host key has changed.`);
     } catch (error) {
         if (!(error instanceof Failure)) {
             throw error;
         }
-        person.tell(`${error.message}. It is left out.`);
+        person.report(`${error.message}. It is left out.`);
     }
     return undefined;
 }

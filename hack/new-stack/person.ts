@@ -16,5 +16,5 @@ export interface Person {
     /** As `text`, but the answer is not shown. */
     secret(asked: Asked): Promise<string>;
     confirm(question: string): Promise<boolean>;
-    tell(line: string): void;
+    report(line: string): void;
 }

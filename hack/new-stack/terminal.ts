@@ -30,6 +30,6 @@ export async function terminal(signal: AbortSignal, cancel: () => Error): Promis
         // A hidden answer is typed again after a mistake, not corrected.
         secret: (asked) => answered<string>(password({ ...options(asked), clearOnError: true })),
         confirm: (question) => answered<boolean>(confirm({ message: question, signal })),
-        tell: (line) => log.step(line),
+        report: (line) => log.step(line),
     };
 }

@@ -45,7 +45,7 @@ export function creationsOf(
  * @throws Failure when there is no preview to compare with
  */
 export async function adoptObjects(
-    { pulumi, stack, tell }: Pick<Recovery, "pulumi" | "stack" | "tell">,
+    { pulumi, stack, report }: Pick<Recovery, "pulumi" | "stack" | "report">,
     kubectl: Kubectl,
     generated: readonly GeneratedValue[],
 ): Promise<void> {
@@ -65,12 +65,12 @@ export async function adoptObjects(
     );
     const { releases, values } = creationsOf(preview, generated);
     for (const release of releases) {
-        await freeRelease(kubectl, release, tell);
+        await freeRelease(kubectl, release, report);
     }
     const found = await valuesInCluster(kubectl, values);
     await keepValues(stack, found);
     for (const { chart, key } of found) {
-        tell(
+        report(
             `Secret ${chart}.${key} is not in the state: ${stackFileName(stack)} keeps the cluster's value, encrypted`,
         );
     }

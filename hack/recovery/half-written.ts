@@ -25,15 +25,15 @@ export interface Repaired {
  * and so can be its copy (`.bak`).
  *
  * @param folder the backend's
- * @param tell called with a line for each repair
+ * @param report called with a line for each repair
  */
-export function repairBackend(folder: string, tell: (line: string) => void): Repaired {
+export function repairBackend(folder: string, report: (line: string) => void): Repaired {
     const root = join(folder, ".pulumi");
     const found = existsSync(root) ? readdirSync(root, { recursive: true, encoding: "utf8" }) : [];
     const files = found.map((each) => join(root, each));
     for (const file of files.filter((each) => each.endsWith(".attrs") && !isWhole(each))) {
         rmSync(file, { force: true });
-        tell(`Removed: ${file}, which was truncated when it was written`);
+        report(`Removed: ${file}, which was truncated when it was written`);
     }
     const old: string[] = [];
     const lost: string[] = [];
@@ -43,10 +43,10 @@ export function repairBackend(folder: string, tell: (line: string) => void): Rep
         const isOld = isWhole(copy);
         if (isOld) {
             copyFileSync(copy, state);
-            tell(`Restored: ${state} from ${copy}, the state of one step before: it was truncated on a full disk`);
+            report(`Restored: ${state} from ${copy}, the state of one step before: it was truncated on a full disk`);
         } else {
             renameSync(state, `${state}.truncated`);
-            tell(`Set aside: ${state}.truncated, of which a full disk left no complete copy; the state is recreated`);
+            report(`Set aside: ${state}.truncated, of which a full disk left no complete copy; the state is recreated`);
         }
         (isOld ? old : lost).push(basename(state, ".json"));
         for (const rest of [`${state}.attrs`, ...(isOld ? [] : [copy, `${copy}.attrs`])]) {

@@ -62,11 +62,11 @@ export function judgeLock(
 /**
  * Removes the locks that killed runs left on a stack.
  *
- * @param tell called with a line for each
+ * @param report called with a line for each
  * @returns how many there were
  * @throws Failure when a run is in progress, or may be on another machine; nothing is removed then
  */
-export function releaseDeadLocks(locks: readonly StackLock[], stack: string, tell: (line: string) => void): number {
+export function releaseDeadLocks(locks: readonly StackLock[], stack: string, report: (line: string) => void): number {
     const machine = { hostname: hostname(), processes: [...runningProcesses()] };
     const judged = locks.map((lock) => ({ ...lock, verdict: judgeLock(lock, machine) }));
     for (const { holder, verdict } of judged) {
@@ -79,7 +79,7 @@ export function releaseDeadLocks(locks: readonly StackLock[], stack: string, tel
         if (holder && verdict === "elsewhere") {
             throw new Failure(
                 `stack ${stack} is locked by ${holder.username} on ${holder.hostname} (process ${holder.pid}, since ` +
-                    `${holder.timestamp}), and this machine cannot tell whether that run has ended. Check there; if it ` +
+                    `${holder.timestamp}), and this machine cannot see whether that run has ended. Check there; if it ` +
                     `has ended, run this on ${holder.hostname}, or free the stack with ` +
                     `\`npx pulumi cancel --stack ${stack}\``,
             );
@@ -88,7 +88,7 @@ export function releaseDeadLocks(locks: readonly StackLock[], stack: string, tel
     for (const { file, holder } of judged) {
         rmSync(file, { force: true });
         rmSync(`${file}.attrs`, { force: true });
-        tell(
+        report(
             holder
                 ? `Lock removed: its run (process ${holder.pid} of ${holder.username}, since ${holder.timestamp}) is gone`
                 : "Lock removed: it was truncated when it was written",

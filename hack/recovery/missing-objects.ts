@@ -40,12 +40,12 @@ export function ownedBy(
  * Recreates manually deleted objects of a Helm release, from Helm's record. Pulumi compares a release's arguments, not
  * its objects: without this, a deleted definition stays missing, and every object of its kind fails.
  *
- * @param tell called with a line for each object
+ * @param report called with a line for each object
  */
 export async function makeMissingObjects(
     kubectl: Kubectl,
     release: KnownRelease,
-    tell: (line: string) => void,
+    report: (line: string) => void,
 ): Promise<void> {
     const { name, namespace } = release;
     const text = await capture(
@@ -67,7 +67,7 @@ export async function makeMissingObjects(
             await kubectl.run(["create", ...from], list(missing.map((object) => ownedBy(release, object))));
         }
         for (const { kind, metadata } of missing) {
-            tell(`Helm release ${namespace}/${name}: ${kind} ${metadata.name} was missing, and is recreated`);
+            report(`Helm release ${namespace}/${name}: ${kind} ${metadata.name} was missing, and is recreated`);
         }
     }
 }

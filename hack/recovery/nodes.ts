@@ -48,7 +48,7 @@ async function askServer(
     server: Server,
     api: string,
     login: SshLogin,
-    tell: Recovery["tell"],
+    report: Recovery["report"],
 ): Promise<FoundCluster | undefined> {
     // A host without a marker is not waited for. The script prints its result unchanged, so the marker comes in front
     // of it.
@@ -56,7 +56,7 @@ async function askServer(
     const input = `[ -e ${mark} ] || exit 0\nsed -n 1p ${mark}\n${scriptText("credentials", { api, node: server.name })}`;
     const { code, stdout, stderr } = await ssh(server, [asRoot("look")], { ...login, input, timeout: 120_000 });
     if (code !== 0) {
-        tell(`${server.name} does not say which cluster it is in: ${stderr.trim().split("\n").pop() ?? ""}`);
+        report(`${server.name} does not say which cluster it is in: ${stderr.trim().split("\n").pop() ?? ""}`);
         return undefined;
     }
     return parseCluster(stdout);
@@ -83,11 +83,11 @@ export async function findCluster(stack: Stack, recovery: Recovery): Promise<str
     if (first === undefined) {
         return undefined;
     }
-    const { pulumi, tell } = recovery;
+    const { pulumi, report } = recovery;
     const { data: given } = apiSchema.safeParse(stack.file.config["hearth:api"]);
     const login = await sshLogin(stack.file.config, () => pulumi(["config", "get", "--path", "hearth:ssh.privateKey"]));
     for (const server of servers) {
-        const found = await askServer(server, given?.address ?? first.address, login, tell);
+        const found = await askServer(server, given?.address ?? first.address, login, report);
         if (found !== undefined) {
             await adopt(found, stack, recovery);
             return found.kubeconfig;
@@ -98,7 +98,7 @@ export async function findCluster(stack: Stack, recovery: Recovery): Promise<str
 
 /** Makes the cluster known to the next run. */
 async function adopt({ identity, kubeconfig }: FoundCluster, { name, file }: Stack, recovery: Recovery): Promise<void> {
-    const { pulumi, tell } = recovery;
+    const { pulumi, report } = recovery;
     const state = await exportState(recovery);
     const known = knownCluster(state);
     const configured = z.object({ cluster: z.string() }).safeParse(file.config["hearth:identity"]).data?.cluster;
@@ -113,7 +113,7 @@ async function adopt({ identity, kubeconfig }: FoundCluster, { name, file }: Sta
             const secret = key === "cluster" ? [] : ["--secret"];
             await pulumi(["config", "set", ...secret, "--path", `hearth:identity.${key}`], value);
         }
-        tell(`The nodes' cluster is not in the state: Pulumi.${name}.yaml keeps its id and tokens, encrypted`);
+        report(`The nodes' cluster is not in the state: Pulumi.${name}.yaml keeps its id and tokens, encrypted`);
     }
     const read = (state.deployment.resources ?? []).filter(
         ({ urn }) => urn.includes("hearth:provision:Nodes$") && urn.endsWith("-credentials"),
@@ -121,6 +121,6 @@ async function adopt({ identity, kubeconfig }: FoundCluster, { name, file }: Sta
     if (read.length > 0 && (await pulumi(["stack", "output", "kubeconfig", "--show-secrets"])) !== kubeconfig.trim()) {
         const urns = read.map(({ urn }) => urn);
         await pulumi(["stack", "import"], JSON.stringify(withoutResources(state, urns)));
-        tell("The kubeconfig in the state is an old one: the next run reads it again");
+        report("The kubeconfig in the state is an old one: the next run reads it again");
     }
 }

@@ -17,7 +17,7 @@ export interface Recovery {
     /** Runs a command of Pulumi for the stack, with its standard input. */
     readonly pulumi: (args: readonly string[], input?: string) => Promise<string>;
     /** Called with a line for each action. */
-    readonly tell: (line: string) => void;
+    readonly report: (line: string) => void;
 }
 
 /** The stack's state. */
@@ -37,7 +37,7 @@ async function freeReleases(recovery: Recovery, releases: readonly StateRelease[
         const free = async (path: string) => {
             const kubectl = new Kubectl(path);
             for (const release of releases.filter((each) => each.provider === provider)) {
-                await freeRelease(kubectl, release, recovery.tell);
+                await freeRelease(kubectl, release, recovery.report);
             }
         };
         await (existsSync(kubeconfig) ? free(kubeconfig) : withPrivateFile("kubeconfig", kubeconfig, free));
@@ -53,11 +53,11 @@ async function freeReleases(recovery: Recovery, releases: readonly StateRelease[
  * @throws Failure when a run is in progress; nothing is changed then
  */
 export async function recover(recovery: Recovery): Promise<void> {
-    const { locks, pulumi, root, stack, tell } = recovery;
-    releaseDeadLocks(locks, stack, tell);
+    const { locks, pulumi, root, stack, report } = recovery;
+    releaseDeadLocks(locks, stack, report);
     const plugins = await endOrphanedPlugins(root);
     if (plugins > 0) {
-        tell(`Ended ${plugins} plugins of a run that is gone`);
+        report(`Ended ${plugins} plugins of a run that is gone`);
     }
     const releases = knownReleases(await exportState(recovery));
     if (releases.length > 0) {
@@ -71,6 +71,6 @@ export async function recover(recovery: Recovery): Promise<void> {
     }
     await pulumi(["stack", "import"], JSON.stringify(withoutPending(state)));
     for (const { type, resource } of pending) {
-        tell(`Forgotten: ${type} ${resource.urn.split("::").slice(2).join(" ")}, which was interrupted`);
+        report(`Forgotten: ${type} ${resource.urn.split("::").slice(2).join(" ")}, which was interrupted`);
     }
 }

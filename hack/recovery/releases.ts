@@ -26,16 +26,16 @@ export function recordsInTheWay({ inState }: KnownRelease, records: readonly Rel
 /**
  * Removes Helm's records that block the next run.
  *
- * @param tell called with a line for each
+ * @param report called with a line for each
  */
-export async function freeRelease(kubectl: Kubectl, release: KnownRelease, tell: (line: string) => void) {
+export async function freeRelease(kubectl: Kubectl, release: KnownRelease, report: (line: string) => void) {
     const { namespace, name } = release;
     const options = ["--namespace", namespace, "--selector", `owner=helm,name=${name}`];
     for (const { metadata } of recordsInTheWay(release, await kubectl.list<ReleaseRecord>("secrets", ...options))) {
         await kubectl.run(["delete", "secret", metadata.name, "--namespace", namespace, "--ignore-not-found"]);
         const { status, version } = metadata.labels;
         const why = release.inState ? "was interrupted" : "is not in the state";
-        tell(
+        report(
             `Helm release ${namespace}/${name}: revision ${version} (${status}) ${why}; the next run continues from it`,
         );
     }

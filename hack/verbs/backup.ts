@@ -21,7 +21,7 @@ interface Outcome {
 async function runNow(
     kubectl: Kubectl,
     { metadata, status }: CronJob,
-    tell: (state: string) => void,
+    report: (state: string) => void,
 ): Promise<Result | undefined> {
     const { name, namespace } = metadata;
     const running = status?.active?.[0]?.name;
@@ -29,18 +29,18 @@ async function runNow(
     if (running === undefined) {
         await kubectl.run(["create", "job", job.name, "--namespace", namespace, `--from=cronjob/${name}`]);
     }
-    return follow(kubectl, job, tell);
+    return follow(kubectl, job, report);
 }
 
 /** A new home has no repository: the hourly Job creates it. */
 async function ensureRepository(
     kubectl: Kubectl,
     cronJobs: readonly CronJob[],
-    tell: (state: string) => void,
+    report: (state: string) => void,
 ): Promise<void> {
     for (const each of cronJobsOf(cronJobs, "repository", undefined)) {
         if (each.metadata.namespace === backupNamespace && each.status?.lastSuccessfulTime === undefined) {
-            await runNow(kubectl, each, (state) => tell(`repository: ${state}`));
+            await runNow(kubectl, each, (state) => report(`repository: ${state}`));
         }
     }
 }
@@ -72,7 +72,7 @@ function formatOutcome({ claim, result, problem }: Outcome): string[] {
 /** `hack/backup` */
 export const verb = defineVerb({
     parameters: "[what] [chart]",
-    describe: "Copies the volumes of one chart, or of all, off the home now; or lists the copies that there are",
+    describe: "Copies the volumes of one chart, or of all, off the home now; or lists the copies",
     candidates: () => ["list", ...chartNames()],
     options: (parser) =>
         parser
@@ -80,12 +80,12 @@ export const verb = defineVerb({
                 type: "string",
                 describe: "A folder under charts/, or `list`; all charts if left out",
             })
-            .positional("chart", { type: "string", describe: "After `list`: the chart whose copies are meant" })
+            .positional("chart", { type: "string", describe: "After `list`: the chart whose copies are listed" })
             .options({ ...stackOption, json: { type: "boolean", describe: "Print JSON" } }),
     examples: [
         ["$0 vaultwarden", "before an upgrade, for instance"],
-        ["$0", "every chart, one claim after the other"],
-        ["$0 list paperless", "its copies, with time, size and where they are"],
+        ["$0", "every chart, one claim at a time"],
+        ["$0 list paperless", "its copies, with time, size and target"],
     ],
     run: async ({ what, chart, stack: name, json }) => {
         if (chart !== undefined && what !== "list") {
@@ -94,14 +94,14 @@ export const verb = defineVerb({
         const stack = await readStack(name);
         checkHasBackup(stack);
         const progress = new Progress();
-        const tell = (state: string) => progress.tell(state);
+        const report = (state: string) => progress.report(state);
         return withKubeconfig(stack, async (path) => {
             const kubectl = new Kubectl(path);
             const cronJobs = await backupCronJobs(kubectl);
             if (what === "list") {
                 const claims = new Set(cronJobsOf(cronJobs, "backup", chart).map(fullClaim));
                 const { copies: all, missing } = await listCopies(kubectl, cronJobs, (state) =>
-                    tell(`reading the list: ${state}`),
+                    report(`listing copies: ${state}`),
                 );
                 const copies = chart === undefined ? all : all.filter(({ claim }) => claims.has(claim));
                 progress.clear();
@@ -112,12 +112,12 @@ export const verb = defineVerb({
                 return exitCodes.done;
             }
             const meant = cronJobsOf(cronJobs, "backup", what);
-            await ensureRepository(kubectl, cronJobs, tell);
+            await ensureRepository(kubectl, cronJobs, report);
             const outcomes: Outcome[] = [];
             for (const each of meant) {
                 const claim = fullClaim(each);
                 try {
-                    const result = await runNow(kubectl, each, (state) => tell(`${claim} ${state}`));
+                    const result = await runNow(kubectl, each, (state) => report(`${claim} ${state}`));
                     outcomes.push({ claim, ...(result ? { result } : {}) });
                 } catch (error) {
                     // A claim that cannot be copied does not stop the others.

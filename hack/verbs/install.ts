@@ -14,7 +14,7 @@ import { clusterFacts, readStack, stackOption, withKubeconfig } from "../stack";
 import { upSystem } from "../system";
 import { defineVerb, exitCodes } from "../verb";
 
-function tell(line: string): void {
+function report(line: string): void {
     process.stdout.write(`${line}\n`);
 }
 
@@ -27,7 +27,7 @@ async function ensureNamespace(kubectl: Kubectl, application: Application): Prom
     const labels = { [podSecurityLabel]: podSecurity(application) };
     const namespace = { apiVersion: "v1", kind: "Namespace", metadata: { name, labels } };
     await kubectl.run(["apply", "--server-side", "--filename", "-"], JSON.stringify(namespace));
-    tell(`namespace/${name} created`);
+    report(`namespace/${name} created`);
 }
 
 async function checkSecret(kubectl: Kubectl, { name, namespace }: Application): Promise<void> {
@@ -105,9 +105,9 @@ export const verb = defineVerb({
             await ensureNamespace(kubectl, application);
             await checkSecret(kubectl, application);
             await apply(kubectl, kept, application.namespace);
-            tell(`${kept.length} objects of charts/${chart} applied`);
+            report(`${kept.length} objects of charts/${chart} applied`);
             for (const { kind, metadata } of hooks) {
-                tell(`${kind} ${metadata.name} left out: it is a hook, which runs when Argo CD syncs`);
+                report(`${kind} ${metadata.name} left out: it is a hook, which runs when Argo CD syncs`);
             }
             for (const { kind, metadata } of kept.filter((each) =>
                 ["Deployment", "StatefulSet", "DaemonSet"].includes(each.kind),
@@ -115,9 +115,9 @@ export const verb = defineVerb({
                 const workload = `${kind.toLowerCase()}/${metadata.name}`;
                 const inNamespace = ["--namespace", metadata.namespace ?? application.namespace];
                 await kubectl.run(["rollout", "status", workload, ...inNamespace, `--timeout=${timeout}`]);
-                tell(`${workload} is ready`);
+                report(`${workload} is ready`);
             }
-            tell(
+            report(
                 `Argo CD shows ${chart} OutOfSync where this differs from ${stack.settings.repository.revision}, and leaves ` +
                     "it so until a commit touches the chart. Push yours to keep it.",
             );

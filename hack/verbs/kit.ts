@@ -7,14 +7,14 @@ import { defineVerb, exitCodes } from "../verb";
 
 /** `hack/kit` */
 export const verb = defineVerb({
-    describe: "Prints one page for the drawer: what reads the copies of this home without this program. It is secret",
+    describe: "Prints the emergency kit: one secret page with which the copies can be read without this program",
     options: (parser) =>
         parser.options({
             ...stackOption,
-            yes: { alias: "y", type: "boolean", describe: "Do not ask, and print to a file or a pipe too" },
+            yes: { alias: "y", type: "boolean", describe: "Skip the confirmation, and print to a file or a pipe too" },
         }),
     examples: [
-        ["$0", "on the screen: copy it by hand"],
+        ["$0", "on the screen, to copy by hand"],
         ["$0 --yes | lp", "on paper"],
     ],
     run: async ({ stack: name, yes }) => {
@@ -23,12 +23,12 @@ export const verb = defineVerb({
         if (!yes) {
             if (!process.stdout.isTTY || process.env["CI"]) {
                 throw new Failure(
-                    "this page opens every copy of the home, and standard output is not a terminal: it could end up in " +
+                    "this page opens every copy of the home, and stdout is not a terminal: it could end up in " +
                         "a log. Pass --yes if it goes to a printer",
                     exitCodes.usage,
                 );
             }
-            if (!(await confirmed("This shows the password of all copies. Is nobody looking?"))) {
+            if (!(await confirmed("This shows the password of all copies. Continue?"))) {
                 return exitCodes.failed;
             }
         }
@@ -36,7 +36,9 @@ export const verb = defineVerb({
             JSON.parse(await pulumi("config", "get", "hearth:backup", "--stack", stack.name)),
         );
         if (data === undefined) {
-            throw new Failure(`hearth:backup has mistakes: \`npx pulumi preview --stack ${stack.name}\` lists them`);
+            throw new Failure(
+                `hearth:backup is invalid: \`npx pulumi preview --stack ${stack.name}\` lists the mistakes`,
+            );
         }
         const date = new Date().toISOString().slice(0, 10);
         process.stdout.write(kitPage(data, { domain: stack.settings.domain, date }));

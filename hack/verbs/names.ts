@@ -99,8 +99,10 @@ function format({ authority, names: reports, strays, pending }: HomeReport): str
             "",
         ]),
         ...(pending.length > 0 ? [...pending, ""] : []),
-        ...(strays === undefined ? ["The edge cannot be asked what it serves: docs/runbooks/TunnelDown.md", ""] : []),
-        ...(strays ?? []).map((each) => `${each} is open on the Internet, and no name of the home`),
+        ...(strays === undefined
+            ? ["The edge is unreachable, so its names are unknown: docs/runbooks/TunnelDown.md", ""]
+            : []),
+        ...(strays ?? []).map((each) => `${each} is open on the Internet, but is not a name of the home`),
         ...(strays?.length ? ["Delete it on Pangolin's pages: docs/runbooks/OpenWithoutChart.md", ""] : []),
         ...(authority ? [`SHA-256 fingerprint of the home's certificate authority: ${authority}`] : []),
         wrong.length > 0
@@ -112,7 +114,7 @@ function format({ authority, names: reports, strays, pending }: HomeReport): str
 /** `hack/names` */
 export const verb = defineVerb({
     describe:
-        "Every name of the home: where it leads inside and outside, who reaches it, its certificate, and what is wrong",
+        "Lists every name of the home: its addresses inside and outside, who reaches it, its certificate, and problems",
     options: (parser) =>
         parser
             .options({
@@ -132,7 +134,7 @@ export const verb = defineVerb({
             }),
     examples: [
         ["$0", "as a device in the home's network sees them"],
-        ["$0 --dns 192.168.1.1", "as one that asks the router sees them"],
+        ["$0 --dns 192.168.1.1", "as a device that uses the router's DNS sees them"],
     ],
     run: async ({ stack: name, dns, json }) => {
         const stack = await readStack(name);

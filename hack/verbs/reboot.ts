@@ -49,7 +49,7 @@ export const verb = defineVerb({
             const names = nodes.map((each) => each.name).join(", ") || "none";
             throw new Failure(`Pulumi.${stack.name}.yaml has no node ${name}; nodes there: ${names}`, exitCodes.usage);
         }
-        const tell = (line: string) => process.stdout.write(`${line}\n`);
+        const report = (line: string) => process.stdout.write(`${line}\n`);
         const login = await sshLogin(stack.file.config, () =>
             pulumi("config", "get", "--path", "hearth:ssh.privateKey", "--stack", stack.name),
         );
@@ -74,14 +74,14 @@ export const verb = defineVerb({
             };
             await kubectl.run(["cordon", name]);
             if (others.length > 0) {
-                tell(`draining ${name}`);
+                report(`draining ${name}`);
                 const options = ["--ignore-daemonsets", "--delete-emptydir-data", "--timeout=300s"];
                 await kubectl.run(["drain", name, ...options]).catch(async (error: unknown) => {
                     await uncordon();
                     throw error;
                 });
             }
-            tell(`restarting ${name}`);
+            report(`restarting ${name}`);
             // The session ends with the system that it runs on.
             const input = "systemctl reboot\n";
             const { code, stderr } = await ssh(node, [asRoot("reboot")], { ...login, input, timeout: 30_000 });
@@ -99,7 +99,7 @@ export const verb = defineVerb({
                         () => false,
                     ),
                 );
-                tell(`the disks of ${name} are open`);
+                report(`the disks of ${name} are open`);
             }
             await until(`${name} has started`, async () => !["", before].includes(await startOf()));
             await until(`${name} is Ready`, async () =>
@@ -110,10 +110,10 @@ export const verb = defineVerb({
             );
             await uncordon();
             if (wasCordoned) {
-                tell(`${name} was cordoned before, and stays so`);
+                report(`${name} was cordoned before, and stays so`);
             }
         });
-        tell(`${name} is Ready`);
+        report(`${name} is Ready`);
         return exitCodes.done;
     },
 });

@@ -54,16 +54,18 @@ export const verb = defineVerb({
     run: async ({ stack: given }) => {
         const { url } = JSON.parse(await pulumi("whoami", "--verbose", "--json"));
         const folder = backendFolder(url, root);
-        const tell = (line: string) => process.stdout.write(`${line}\n`);
+        const report = (line: string) => process.stdout.write(`${line}\n`);
         if (folder !== undefined) {
-            for (const lost of repairBackend(folder, tell).lost) {
+            for (const lost of repairBackend(folder, report).lost) {
                 await pulumi("stack", "select", "--create", lost);
             }
         }
         const described = await readStack(given);
         const { name: stack } = described;
         if (folder === undefined) {
-            tell(`Locks are in ${url} and were not inspected; \`npx pulumi cancel --stack ${stack}\` removes them all`);
+            report(
+                `Locks are in ${url} and were not inspected; \`npx pulumi cancel --stack ${stack}\` removes them all`,
+            );
         }
         const project = String(Object(readYaml(readFileSync("Pulumi.yaml", "utf8"))).name);
         const recovery: Recovery = {
@@ -71,7 +73,7 @@ export const verb = defineVerb({
             stack,
             locks: folder === undefined ? [] : readLocks(folder, project, stack.split("/").at(-1) ?? stack),
             pulumi: (args, input) => pulumiWith([...args, "--stack", stack], { input }),
-            tell,
+            report,
         };
         await recover(recovery);
         const found = await findCluster(described, recovery);
@@ -79,10 +81,10 @@ export const verb = defineVerb({
             await adoptObjects(recovery, kubectl, generatedValues(root, described));
             const inGit = releasesInGit(described);
             for (const release of knownReleases(await exportState(recovery)).filter(({ name }) => !inGit.has(name))) {
-                await makeMissingObjects(kubectl, release, tell);
+                await makeMissingObjects(kubectl, release, report);
             }
         });
-        tell(`Nothing blocks \`npx pulumi up --stack ${stack}\``);
+        report(`Nothing blocks \`npx pulumi up --stack ${stack}\``);
         return exitCodes.done;
     },
 });

@@ -30,8 +30,8 @@ function checkSame(chart: string, journal: Journal, asked: { claim?: string; at?
     if (asked.at !== undefined || asked.claim !== undefined) {
         const times = journal.claims.map(({ claim, time }) => `${claim} of ${time}`).join(", ");
         throw new Failure(
-            `a restore of ${times} is half done: \`hack/restore ${chart}\` finishes it, ` +
-                `\`hack/restore ${chart} --undo\` puts the data of before back`,
+            `a restore of ${times} is incomplete: \`hack/restore ${chart}\` completes it, ` +
+                `\`hack/restore ${chart} --undo\` restores the previous data`,
         );
     }
 }
@@ -39,7 +39,7 @@ function checkSame(chart: string, journal: Journal, asked: { claim?: string; at?
 /** `hack/restore` */
 export const verb = defineVerb({
     parameters: "<chart> [claim]",
-    describe: "Puts a copy in the place of a service's data, which is kept beside it; or back again",
+    describe: "Restores a service's data from a copy, and keeps the previous data; or undoes it",
     candidates: chartNames,
     options: (parser) =>
         parser
@@ -55,7 +55,7 @@ export const verb = defineVerb({
                 target: {
                     choices: ["main", "second"] as const,
                     default: "main" as const,
-                    describe: "Which target to read",
+                    describe: "Target to read from",
                 },
                 file: {
                     type: "string",
@@ -67,24 +67,24 @@ export const verb = defineVerb({
                     type: "string",
                     requiresArg: true,
                     implies: "file",
-                    describe: "The folder of the volume to put it in",
+                    describe: "Folder of the volume to restore it to",
                 },
                 undo: {
                     type: "boolean",
                     conflicts: ["at", "file", "drop"],
-                    describe: "Put the data of before the restore back",
+                    describe: "Restore the previous data",
                 },
                 drop: {
                     type: "boolean",
                     conflicts: ["at", "file"],
-                    describe: "Delete the data that a restore set aside. There is no way back.",
+                    describe: "Delete the data that a restore set aside. This cannot be undone.",
                 },
-                yes: { alias: "y", type: "boolean", describe: "Do not ask" },
+                yes: { alias: "y", type: "boolean", describe: "Skip the confirmation" },
             }),
     examples: [
         ["$0 vaultwarden", "from the newest copy"],
         ["$0 paperless --at 2026-11-22", "as it was at the end of that day"],
-        ["$0 paperless --undo", "no, as it was before the restore"],
+        ["$0 paperless --undo", "as it was before the restore"],
         ["$0 home-assistant --file automations.yaml --to restored", "one file, beside the others"],
     ],
     run: async ({ chart, claim, stack: name, at, target, file, to, undo, drop, yes }) => {
@@ -97,7 +97,7 @@ export const verb = defineVerb({
             progress.clear();
             process.stdout.write(`${line}\n`);
         };
-        const tell = (state: string) => progress.tell(state);
+        const report = (state: string) => progress.report(state);
         const allowed = async (question: string) => {
             progress.clear();
             return yes || (await confirmed(question));
@@ -107,7 +107,7 @@ export const verb = defineVerb({
             const all = await backupCronJobs(kubectl);
             const chartJobs = ofClaim(all, chart, undefined);
             const journal = await readJournal(kubectl, service.namespace);
-            const restore: Restore = { kubectl, service, cronJobs: chartJobs, say, tell };
+            const restore: Restore = { kubectl, service, cronJobs: chartJobs, say, report };
             const isHalfDone = journal !== undefined && !["done", "undone"].includes(journal.state);
             if (undo || drop) {
                 if (journal === undefined || (undo && journal.state === "undone")) {
@@ -118,10 +118,9 @@ export const verb = defineVerb({
                 if (drop && isHalfDone) {
                     checkSame(chart, journal, { claim: chart });
                 }
-                const aside =
-                    journal.state === "done" ? "data of before the restore" : "data that was restored and undone";
+                const aside = journal.state === "done" ? "previous data" : "data whose restore was undone";
                 const question = undo
-                    ? `Stop ${chart} and put the data of before the restore back?`
+                    ? `Stop ${chart} and restore its previous data?`
                     : `Delete the ${aside} of ${chart}?`;
                 if (!(await allowed(question))) {
                     return exitCodes.failed;
@@ -132,16 +131,14 @@ export const verb = defineVerb({
             if (isHalfDone && file === undefined) {
                 checkSame(chart, journal, { ...(claim ? { claim } : {}), ...(at ? { at } : {}) });
                 say(
-                    `going on with the ${journal.state === "undoing" ? "undo" : "restore"} of ${journal.claims.map((each) => each.claim).join(", ")}`,
+                    `continuing the ${journal.state === "undoing" ? "undo" : "restore"} of ${journal.claims.map((each) => each.claim).join(", ")}`,
                 );
                 await (journal.state === "undoing" ? undoRestore : restoreService)(restore, journal);
                 return exitCodes.done;
             }
             const meant = ofClaim(all, chart, claim);
-            tell("reading the list of copies");
-            const { copies, missing } = await listCopies(kubectl, all, (state) =>
-                tell(`reading the list of copies: ${state}`),
-            );
+            report("listing copies");
+            const { copies, missing } = await listCopies(kubectl, all, (state) => report(`listing copies: ${state}`));
             if (missing?.target === target) {
                 const other = target === "main" ? "second" : "main";
                 const hint = copies.length > 0 ? `\nThe other target answers: add --target ${other}` : "";
@@ -163,13 +160,13 @@ export const verb = defineVerb({
             }
             if (journal !== undefined) {
                 throw new Failure(
-                    `what the last restore of ${chart} set aside is still kept: delete it with ` +
-                        `\`hack/restore ${chart} --drop\` before the next one`,
+                    `the data that the last restore of ${chart} set aside still exists: delete it with ` +
+                        `\`hack/restore ${chart} --drop\` before the next restore`,
                 );
             }
             const rows = chosen.map((each) => [each.claim, each.time, formatBytes(each.bytes), each.copy]);
             say(formatTable(["CLAIM", "COPY OF", "SIZE", "COPY"], rows));
-            if (!(await allowed(`Stop ${chart} and put this in the place of its data, which is kept?`))) {
+            if (!(await allowed(`Stop ${chart} and replace its data, which is kept, with this copy?`))) {
                 say("Nothing was changed.");
                 return exitCodes.failed;
             }

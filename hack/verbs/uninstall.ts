@@ -117,7 +117,7 @@ export const verb = defineVerb({
             .options({
                 ...stackOption,
                 data: { type: "boolean", describe: "Remove its data volumes too. This cannot be undone." },
-                yes: { alias: "y", type: "boolean", describe: "Do not ask" },
+                yes: { alias: "y", type: "boolean", describe: "Skip the confirmation" },
             }),
     examples: [
         ["$0 jellyfin", "remove it, keep its volumes"],

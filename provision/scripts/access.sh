@@ -166,18 +166,18 @@ main() {
     firewall_rules | write_file "$firewall" 0644
     if ! sshd -t; then
         /usr/local/sbin/hearth-access revert
-        die "sshd refuses its new configuration, which was taken back. See above, and look into /etc/ssh/sshd_config.d"
+        die "sshd rejects its new configuration, which was reverted: see above, and check /etc/ssh/sshd_config.d"
     fi
     # The first setting counts: one that stands before ours, or an sshd_config that includes none, would keep the door open.
     if [[ $'\n'$(sshd -T)$'\n' != *$'\npasswordauthentication no\n'* ]]; then
         /usr/local/sbin/hearth-access revert
-        die "sshd would still take passwords, and nothing was changed: let /etc/ssh/sshd_config begin with the line" \
-            "\"Include /etc/ssh/sshd_config.d/*.conf\", as Debian has it, and run \`pulumi up\` again"
+        die "sshd would still accept passwords, and nothing was changed: make this the first line of /etc/ssh/sshd_config:" \
+            "\"Include /etc/ssh/sshd_config.d/*.conf\" (Debian's default), and rerun \`pulumi up\`"
     fi
     systemctl reset-failed hearth-access-revert.service 2>/dev/null || true
     systemd-run --quiet --collect --unit=hearth-access-revert --on-active=2min /usr/local/sbin/hearth-access revert
     /usr/local/sbin/hearth-access apply
-    changed "sshd and the firewall are in force; a new session has to confirm it within two minutes"
+    changed "sshd and the firewall are active; a new session has to confirm them within two minutes"
 }
 
 main "$@" </dev/null

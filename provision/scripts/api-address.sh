@@ -51,7 +51,7 @@ END
 create() {
     local text before
     if [[ -s $config && $(<"$config") != "$header"* ]]; then
-        die "$node has a keepalived of its own ($config). Let it hold $virtual and remove hearth:api.virtual, or remove it"
+        die "$node already runs another keepalived ($config): give it $virtual and remove hearth:api.virtual, or uninstall it"
     fi
     install_packages curl keepalived
     text=$(config_text)

@@ -9,8 +9,8 @@ main() {
     # With several servers the address is not this node's: it may lead elsewhere, or nowhere.
     if ! wait_until 60 "https://$api:6443" api_answers >/dev/null 2>&1; then
         api_answers || true
-        die "this cluster is not what answers at $api (see above), which is hearth:api.address, or else the first server's:" \
-            "correct it, or let it lead to the servers, and run \`pulumi up\` again"
+        die "another cluster, or none, answers at $api (see above). That is hearth:api.address, or else the first server's address:" \
+            "correct it, or route it to the servers, and rerun \`pulumi up\`"
     fi
 }
 

@@ -24,12 +24,12 @@ check_claims() {
     local claim kept=""
     while read -r claim; do
         if grep -qxF -- "$claim" <<<"$discard"; then
-            say "deletes with $node: the data of $claim"
+            say "deleted with $node: the data of $claim"
         else
             kept+=$'\n'"  - $claim"
         fi
     done < <(claims_with_data)
     [[ -z $kept ]] || die "$node was not changed: it has the only copy of the data of these claims:$kept"$'\n'"Move or copy" \
-        "what you want to keep. To give the rest up, put the node back into hearth:nodes, list these lines under" \
-        "hearth:discard, run \`pulumi up\`, and take the node out again"
+        "the data that you want to keep. To discard the rest, add the node to hearth:nodes again, list these lines under" \
+        "hearth:discard, run \`pulumi up\`, and remove the node again"
 }

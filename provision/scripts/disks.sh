@@ -46,7 +46,7 @@ inspect_ours() {
     local device=$1 serial=$2 label metadata
     label=$(luks "$device" LABEL)
     if [[ $label != hearth && $label != hearth-new ]]; then
-        refuse "$device ($serial) is encrypted by hearth, but labelled \"$label\"" \
+        refuse "$device ($serial) is encrypted by hearth, but its label is \"$label\"" \
             "if it holds this home's data, run on $node: cryptsetup config --subsystem hearth --label hearth $device"
     elif ! command -v cryptsetup >/dev/null; then
         state[$serial]=$label # The preflight check of a machine that was reinstalled.
@@ -58,7 +58,7 @@ inspect_ours() {
         # Cut short before it had a key: nobody can ever open it.
         state[$serial]=blank
     else
-        refuse "$device ($serial) has no key left, so nobody can open it" \
+        refuse "$device ($serial) has no key left and cannot be opened" \
             "to start over, run on $node: wipefs --all $device"
     fi
 }
@@ -83,14 +83,14 @@ inspect() {
         path[$serial]=$(readlink -f "$device")
         actual=$(lsblk --nodeps --noheadings --output SERIAL "$device" | tr -d ' ')
         if [[ $actual != "$serial" ]]; then
-            refuse "$device has the serial ${actual:-(none)}, not $serial" \
-                "name the disk that is meant, or correct its serial"
+            refuse "$device has the serial ${actual:-(none)}, expected $serial" \
+                "correct its device or its serial"
             continue
         fi
         found=$(twins_of "${path[$serial]}" "$serial")
         if [[ -n $found ]]; then
-            refuse "$device ($serial): $found says that it has the same serial" \
-                "they cannot be told apart: connect them in another way, or unplug the one that is not meant"
+            refuse "$device ($serial): $found reports the same serial" \
+                "connect them by another adapter, or unplug the one that is not in the config"
             continue
         fi
         if ! is_readable "$device"; then
@@ -100,7 +100,7 @@ inspect() {
         fi
         actual=$(blockdev --getsize64 "$device")
         if ((actual * 100 < size * 95 || actual * 100 > size * 105)); then
-            refuse "$device ($serial) has $actual bytes, not $size" "name the disk that is meant, or correct its size"
+            refuse "$device ($serial) has $actual bytes, expected $size" "correct its device or its size"
             continue
         fi
         if [[ $erase != - && $erase != "$serial" ]]; then
@@ -148,11 +148,11 @@ check() {
     if [[ -n $duplicates ]]; then refuse "two entries are the same disk: $duplicates" "remove one, or correct its device"; fi
     if ((${#absent[@]} > 0)); then
         if [[ -z $(with_state hearth) ]]; then
-            refuse "not there: ${absent[*]} (serials)" \
+            refuse "missing: ${absent[*]} (serials)" \
                 "connect them, or correct the config: ls -l /dev/disk/by-id /dev/disk/by-path"
         elif ((${#absent[@]} > $(losable "${#serials[@]}"))); then
-            refuse "${#absent[@]} disks of the array are not there: ${absent[*]} (serials)" \
-                "connect them: it can lose $(losable "${#serials[@]}")"
+            refuse "${#absent[@]} disks of the array are missing: ${absent[*]} (serials)" \
+                "connect them: it works without $(losable "${#serials[@]}")"
         fi
     fi
 }

@@ -21,7 +21,7 @@ main() {
     local token
     forget_former
     token=$(k3s token create --ttl 24h --description "hearth: $member joins") ||
-        die "k3s made no token for $member: see journalctl -u k3s on $node"
+        die "k3s created no token for $member: see journalctl -u k3s on $node"
     result "$token"
 }
 

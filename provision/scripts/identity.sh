@@ -34,7 +34,7 @@ prove() {
         ${machine:-$here} == "$here" ]]; then
         return
     fi
-    die "$1: this machine cannot prove that it is the one that became $node (it says: ${name:-no node} of cluster" \
-        "$(mark_line 1), machine id $here; provisioned: machine id ${machine:-unknown}). Correct its entry in hearth:nodes, or," \
-        "if the machine that was $node is gone, run: hack/forget-node $node"
+    die "$1: this host cannot prove that it is the node $node (its marker: ${name:-no node} of cluster" \
+        "$(mark_line 1), machine id $here; expected: machine id ${machine:-unknown}). Correct its entry in hearth:nodes, or," \
+        "if the host of $node no longer exists, run: hack/forget-node $node"
 }

@@ -23,8 +23,8 @@ main() {
         actual=$(sha256sum "$folder/k3s.part" | cut -d ' ' -f 1)
         rm -f "$folder/k3s.part"
         rmdir "$folder" 2>/dev/null || true
-        die "$from has the SHA-256 $actual, and provision/k3s-release.ts says $expected: nothing was installed." \
-            "Fetch the file of $version anew from the release site into hearth:k3s.source"
+        die "invalid $from: got the SHA-256 $actual, expected $expected (provision/k3s-release.ts). Nothing was installed." \
+            "Download the file of $version again from the release site to hearth:k3s.source"
     fi
     chmod 0755 "$folder/k3s.part"
     sync "$folder/k3s.part"

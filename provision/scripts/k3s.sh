@@ -126,7 +126,7 @@ fetch_images() {
         fetch "$source" "$version/$name" "/usr/local/lib/hearth/k3s/$name.part"
         if ! sha256sum --check --status <<<"$sum  /usr/local/lib/hearth/k3s/$name.part"; then
             rm -f "/usr/local/lib/hearth/k3s/$name.part"
-            die "$source/$version/$name has another SHA-256 than hearth:k3s.images says: correct one of them"
+            die "$source/$version/$name does not have the SHA-256 in hearth:k3s.images: correct one of them"
         fi
         mv -f "/usr/local/lib/hearth/k3s/$name.part" "$file"
         changed "$file"
@@ -156,7 +156,7 @@ apply() {
     systemctl --quiet enable "$unit.service"
     if ! timeout 600 systemctl restart "$unit.service"; then
         journalctl --quiet --no-pager --unit "$unit.service" --lines 15 --output cat || true
-        die "k3s did not start: see its last lines above (journalctl -u $unit), correct it and run \`pulumi up\` again"
+        die "k3s did not start: see its log above (journalctl -u $unit), fix the cause and rerun \`pulumi up\`"
     fi
     changed "$unit.service runs k3s $version"
     if [[ $role == server ]]; then
@@ -228,7 +228,7 @@ converge() {
         apply
         return
     fi
-    say "k3s or its config differs from what is asked for: the node is drained, switched and uncordoned"
+    say "k3s or its config has changed: the node is drained, upgraded and uncordoned"
     # A server asks its own API server: the API's address may be what changes.
     if [[ $role == server ]]; then open_cluster "$(<"$etc/k3s.yaml")"; else open_cluster "${kubeconfig:?}"; fi
     # By a switch that was cut short the node is cordoned, too, and only the first run saw it as it was.
@@ -242,7 +242,7 @@ converge() {
     apply
     wait_until 300 "$node Ready with $version" is_ready || die "see journalctl -u $unit on the node; it stays cordoned"
     if [[ $before == cordoned ]]; then
-        say "$node was cordoned before, and stays so"
+        say "$node was cordoned before, and stays cordoned"
     else
         # The API's address may just be moving from this server to another.
         wait_until 60 "$node uncordoned" with_cluster uncordon "$node" || die "run on it: k3s kubectl uncordon $node"
@@ -259,7 +259,7 @@ empty_node() {
     if ((others > 0)) && ! with_cluster drain "$node" "${emptying[@]}"; then
         [[ $1 == cordoned ]] || with_cluster uncordon "$node"
         remove_file "$switching"
-        die "$node was not empty within 5 minutes and runs what it ran before: see above which pods stay" \
+        die "$node was not drained within 5 minutes and was not changed: see above for the pods that stay" \
             "(a PodDisruptionBudget may hold them), and run \`pulumi up\` again"
     fi
 }
@@ -270,7 +270,7 @@ forget_rules() {
     for family in iptables ip6tables; do
         if command -v "$family-save" >/dev/null; then
             kept=$("$family-save" | grep -vE 'KUBE-|CNI-|FLANNEL|flannel' || true)
-            "$family-restore" <<<"$kept" || say "rules of k3s are left in $family until the machine restarts"
+            "$family-restore" <<<"$kept" || say "rules of k3s stay in $family until the host restarts"
         fi
     done
 }
@@ -304,8 +304,8 @@ uninstall() {
     systemctl --quiet disable --now hearth-renew.timer 2>/dev/null || true
     if [[ -e $unit_file ]]; then
         systemctl --quiet disable --now "$unit.service" ||
-            die "nothing was deleted on $node, because $unit.service does not stop: see journalctl -u $unit there, and run" \
-                "\`pulumi up\` again"
+            die "nothing was deleted on $node, because $unit.service does not stop: see journalctl -u $unit there, and rerun" \
+                "\`pulumi up\`"
     fi
     local path name
     pkill -9 -f "^$data/data/[^/]*/bin/containerd-shim" || true
@@ -315,8 +315,8 @@ uninstall() {
     done
     forget_rules
     if ! wait_until 30 "mounts of pods" unmount_all; then
-        die "nothing was deleted on $node, because these mounts are in use:"$'\n'"$(mounts)"$'\n'"See who uses them (fuser -vm" \
-            "PATH), unmount them, and run \`pulumi up\` again"
+        die "nothing was deleted on $node, because these mounts are in use:"$'\n'"$(mounts)"$'\n'"Find the processes that use them (fuser -vm" \
+            "PATH), unmount them, and rerun \`pulumi up\`"
     fi
     for name in cni0 flannel.1; do
         ip link delete "$name" 2>/dev/null || true
@@ -337,7 +337,7 @@ main() {
         "create join") join ;;
         "create converge") converge ;;
         "delete join") uninstall ;;
-        *) die "no such step: $1 $step" ;;
+        *) die "unknown step: $1 $step" ;;
     esac
 }
 

@@ -35,9 +35,9 @@ leave_etcd() {
     if ! wait_until 180 "$node out of etcd" has_left_etcd; then
         with_cluster annotate node "$node" etcd.k3s.cattle.io/remove- >/dev/null || true
         unfence
-        die "etcd did not let $node go, and it stays a server: see whether the other servers are Ready, and run \`pulumi up\` again"
+        die "etcd did not remove $node, which stays a server: check that the other servers are Ready, and rerun \`pulumi up\`"
     fi
-    changed "$node is out of etcd"
+    changed "$node was removed from etcd"
     # Disabled, too: the fence does not outlast a reboot.
     systemctl --quiet disable --now k3s.service
 }
@@ -55,22 +55,22 @@ drain() {
     with_cluster cordon "$node"
     if ! with_cluster drain "$node" "${emptying[@]}"; then
         [[ $before == cordoned ]] || with_cluster uncordon "$node" || true
-        die "$node was not empty within 5 minutes and stays in the cluster: see above which pods stay (a PodDisruptionBudget" \
+        die "$node was not drained within 5 minutes and stays in the cluster: see above for the pods that stay (a PodDisruptionBudget" \
             "may hold them), and run \`pulumi up\` again"
     fi
 }
 
 delete() {
     if ! has_k3s; then
-        say "there is no k3s here any more. If the cluster still has the node $node, run: hack/forget-node $node"
+        say "k3s is not installed on this host. If the cluster still lists the node $node, run: hack/forget-node $node"
         return
     fi
     prove "$node stays in the cluster"
     check_claims
     open_cluster "$kubeconfig"
     if ! wait_until 60 "an API server" reach_others; then
-        die "no API server answers, so $node cannot be taken out of the cluster: see journalctl -u k3s on the servers. If the" \
-            "cluster is not to be repaired, run for each node: hack/forget-node NODE, and reinstall Debian"
+        die "no API server answers, so $node cannot be removed from the cluster: see journalctl -u k3s on the servers. If the" \
+            "cluster is to be abandoned, run for each node: hack/forget-node NODE, and reinstall Debian"
     fi
     if [[ -z $(with_cluster get node "$node" --ignore-not-found -o name) ]]; then
         return
@@ -85,7 +85,7 @@ delete() {
         wait_until 60 "an API server" reach_others || die "no other server answers: run \`pulumi up\` again"
     fi
     with_cluster delete node "$node" --timeout=60s
-    changed "$node is out of the cluster"
+    changed "$node was removed from the cluster"
 }
 
 main() {

@@ -24,7 +24,7 @@ finish() {
 }
 trap finish EXIT
 
-# say TEXT: tells what is going on.
+# say TEXT: reports progress.
 say() { printf '%s\n' "$*"; }
 
 # changed TEXT: reports a change.
@@ -46,8 +46,8 @@ result() { printf '%s' "$1" >&3; }
 if [[ ${1:-} != look ]]; then
     exec 9>"/run/hearth-${member:-$node}.lock"
     if ! flock --nonblock 9; then
-        say "waiting for a run that was cut off, and is still at work here"
-        flock --timeout 900 9 || die "another run is still at work on $node: see \`ps -ef\` there, and run \`pulumi up\` again"
+        say "waiting for an interrupted run that is still active on this node"
+        flock --timeout 900 9 || die "another run is still active on $node: see \`ps -ef\` there, and rerun \`pulumi up\`"
     fi
 fi
 
@@ -55,7 +55,7 @@ fi
 if systemctl --quiet is-active hearth-access-revert.timer 2>/dev/null; then
     systemctl stop hearth-access-revert.timer
     rm -f /etc/hearth/unconfirmed
-    changed "access is confirmed by a new session"
+    changed "a new session confirmed access"
 fi
 
 # write_file PATH MODE <TEXT: writes a file that differs, all at once. $written says whether it did.
@@ -83,7 +83,7 @@ write_file() {
 remove_file() {
     if [[ -e $1 || -L $1 ]]; then
         rm -f "$1"
-        changed "$1 is gone"
+        changed "$1 was deleted"
     fi
 }
 
@@ -137,7 +137,7 @@ install_packages() {
     patiently dpkg --configure -a
     patiently apt-get update -q
     patiently apt-get -o Dpkg::Options::=--force-confold install -q -y --no-install-recommends "${missing[@]}" ||
-        die "packages cannot be installed: ${missing[*]}. See above, and whether $node reaches its mirror (apt-get update)"
+        die "packages cannot be installed: ${missing[*]}. See above, and check that $node reaches its mirror (apt-get update)"
     changed "packages: ${missing[*]}"
 }
 
@@ -145,7 +145,7 @@ install_packages() {
 fetch() {
     local from=$1/$2
     if [[ $1 == /* ]]; then
-        [[ -f $from ]] || die "$from is not there: put the release's file there, or correct hearth:k3s.source"
+        [[ -f $from ]] || die "$from does not exist: copy the release's file there, or correct hearth:k3s.source"
         cp "$from" "$3"
         return
     fi

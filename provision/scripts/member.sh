@@ -55,12 +55,12 @@ applies() {
 main() {
     if [[ $1 == delete ]]; then
         kubectl delete node "$member" --ignore-not-found --timeout=60s >/dev/null
-        changed "$member is out of the cluster"
+        changed "$member was removed from the cluster"
         return
     fi
     if ! wait_until 300 "$member Ready with $version" is_ready; then
         kubectl get node "$member" -o wide || true
-        die "$member is not Ready in the API: see journalctl -u k3s (or k3s-agent) on it, and whether it reaches port 6443 here"
+        die "$member is not Ready in the API: see journalctl -u k3s (or k3s-agent) on it, and check that it reaches port 6443 here"
     fi
     applies label "$labels"
     applies taint "$taints"

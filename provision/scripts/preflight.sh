@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Looks at a node and changes nothing. The result has a line for each finding: level, what, what to do, set apart by tabs.
+# Checks a node and changes nothing. The result has a line for each finding: level, what, what to do, set apart by tabs.
 # Input: cluster, the name by which this cluster's nodes know it; now, the time here in seconds; address of the node; role,
 # server or agent; version of k3s that it will run, empty if none; ports to be free; virtual, the address that the servers
 # hold among themselves, empty if none; networks, those of pods and Services, separated by a space; unlock, "yes" if the
@@ -21,7 +21,7 @@ check_system() {
     esac
     case $architecture in
         x86_64 | aarch64) found ok "$architecture" ;;
-        *) found fatal "architecture $architecture" "take a machine with x86_64 or aarch64, for which k3s is released" ;;
+        *) found fatal "architecture $architecture" "use a host with x86_64 or aarch64, for which k3s is released" ;;
     esac
     if [[ $(ps -o comm= -p 1) != systemd ]]; then
         found fatal "process 1 is not systemd" "start the machine with systemd"
@@ -31,9 +31,9 @@ check_system() {
 check_clock() {
     local difference=$(($(date +%s) - now))
     if ((${difference#-} <= 30)); then
-        found ok "clock in step"
+        found ok "clock is synchronized"
     else
-        found fatal "clock is ${difference#-} s off" "set it (timedatectl set-ntp true): certificates would not be valid yet"
+        found fatal "clock is ${difference#-} s off" "set it (timedatectl set-ntp true): certificates would not be valid"
     fi
 }
 
@@ -47,9 +47,9 @@ check_kernel() {
         found warning "kernel modules not found: ${missing[*]}" "install Debian's own kernel (linux-image-amd64 or -arm64)"
     fi
     if grep -qw memory /sys/fs/cgroup/cgroup.controllers 2>/dev/null; then
-        found ok "control groups, version 2"
+        found ok "cgroup v2"
     else
-        found fatal "no control groups of version 2 with memory, which k3s needs" \
+        found fatal "cgroup v2 without the memory controller, which k3s needs" \
             "add cgroup_enable=memory to the kernel's command line (on a Raspberry Pi /boot/firmware/cmdline.txt) and restart it"
     fi
 }
@@ -60,14 +60,14 @@ check_address() {
     [[ ${edge:-} != yes ]] || return 0
     line=$(ip -oneline -4 address show to "$address")
     if [[ -z $line ]]; then
-        found fatal "no interface has the address $address" "name in hearth:nodes the address that the machine itself has"
+        found fatal "no interface has the address $address" "set the host's own address in hearth:nodes"
     elif [[ $line == *" dynamic "* ]]; then
-        found warning "$address is leased (DHCP)" "let the router give this machine the same address always"
+        found warning "$address is leased (DHCP)" "reserve this address for the host on the router"
     fi
     [[ -n $virtual && $role == server ]] || return 0
     if [[ $(ip route get "$virtual") == *" via "* ]]; then
         found fatal "$virtual is not in the network of $address" \
-            "choose a free address there for hearth:api.address, which the servers hold among themselves"
+            "set hearth:api.address to a free address of that network, which the servers share"
         return
     fi
     # The owner of an address answers ARP even if nothing listens there; cached answers do not count.
@@ -86,17 +86,17 @@ check_identity() {
     local name before here
     name=$(marked_name) before=$(mark_line 3) here=$(</etc/machine-id)
     if [[ -n $name && $name != "$node" ]]; then
-        found fatal "this machine is the node $name" \
-            "call it $name in hearth:nodes. To rename it, take it out, run \`pulumi up\`, and add it with its new name"
+        found fatal "this host is the node $name" \
+            "name it $name in hearth:nodes. To rename it, remove it, run \`pulumi up\`, and add it with its new name"
     fi
     if [[ -n $before && $before != "$here" ]]; then
         found fatal "its machine id is $here, and was $before when it became a node" \
-            "a copy of another node's disk: reinstall Debian; the same system: put $before back into /etc/machine-id"
+            "if its disk is a copy of another node's, reinstall Debian; if not, restore $before in /etc/machine-id"
     fi
     before=$(configured node-ip)
     if [[ $role == server && -n $before && $before != "$address" ]]; then
         found fatal "its address was $before, and etcd knows a server by its address" \
-            "give it $before again (a fixed lease of the router), or follow \"A server's address\" in docs/nodes.md"
+            "assign it $before again (a fixed lease on the router), or follow \"A server's address\" in docs/nodes.md"
     fi
     local key want
     for key in cluster-cidr service-cidr; do
@@ -107,7 +107,7 @@ check_identity() {
         if [[ -z $before && $key == cluster-cidr ]]; then before=10.42.0.0/16; fi
         if [[ -z $before && $key == service-cidr ]]; then before=10.43.0.0/16; fi
         if [[ $role == server && -n $(configured node-ip) && $before != "$want" ]]; then
-            found fatal "its $key is $before, and a cluster cannot change it to $want" "take $before in hearth:k3s"
+            found fatal "its $key is $before, and a cluster cannot change it to $want" "set $before in hearth:k3s"
         fi
     done
 }
@@ -117,19 +117,19 @@ check_member() {
     local other=k3s here step
     if [[ $role == server ]]; then other=k3s-agent; fi
     if [[ -e /etc/systemd/system/$other.service ]]; then
-        found fatal "it is not $role, and a node's role does not change in place" \
-            "take it out of hearth:nodes, run \`pulumi up\`, then put it in with the new role"
+        found fatal "the node has another role than $role, and a role cannot change in place" \
+            "remove it from hearth:nodes, run \`pulumi up\`, then add it with the new role"
     fi
     here=$(readlink /usr/local/bin/k3s || true)
     here=$(minor_of "${here#/usr/local/lib/hearth/k3s/}")
     if [[ -z $here || -z $version ]]; then return; fi
     step=$(($(minor_of "$version") - here))
     if ((step > 1)); then
-        found fatal "it runs k3s v1.$here, from which $version leaves out a minor release" \
-            "bring in a release of v1.$((here + 1)) first (provision/k3s-release.ts), as Kubernetes has it"
+        found fatal "it runs k3s v1.$here, and $version skips a minor release" \
+            "upgrade to a release of v1.$((here + 1)) first (provision/k3s-release.ts): Kubernetes is upgraded one minor release at a time"
     elif ((step < 0)); then
-        found fatal "it runs k3s v1.$here, and Kubernetes does not go back a minor release, to $version" \
-            "take the newer one in provision/k3s-release.ts"
+        found fatal "it runs k3s v1.$here, and Kubernetes cannot be downgraded by a minor release, to $version" \
+            "set the newer one in provision/k3s-release.ts"
     fi
 }
 
@@ -155,12 +155,12 @@ check_cluster() {
         return
     fi
     if has_k3s && [[ ${edge:-} == yes ]]; then
-        found fatal "it is the edge of another home" "give each home a host of its own, or reinstall Debian on this one"
+        found fatal "it is the edge of another home" "use one host for each home, or reinstall Debian on this one"
         return
     fi
     if has_k3s; then
-        found fatal "k3s of another cluster is here" \
-            "if it is this home's, and the state was lost: hack/recover. If not, reinstall Debian, or remove this node"
+        found fatal "this host runs k3s of another cluster" \
+            "if it is this home's and the state was lost, run hack/recover. If not, reinstall Debian, or remove this node"
         return
     fi
     local port taken=()
@@ -168,7 +168,7 @@ check_cluster() {
         [[ -z $(ss --no-header --listening --numeric --tcp "sport = :$port") ]] || taken+=("$port")
     done
     if ((${#taken[@]} > 0)); then
-        found fatal "ports in use: ${taken[*]}" "stop what listens there (ss -ltnp), k3s needs them"
+        found fatal "ports in use: ${taken[*]}" "k3s needs them: stop the programs that listen there (ss -ltnp)"
     else
         found ok "ports free"
     fi
@@ -177,17 +177,17 @@ check_cluster() {
 # Firewalls that would cut the cluster, or delete its rules.
 check_firewall() {
     if systemctl --quiet is-active firewalld.service 2>/dev/null; then
-        found fatal "firewalld is active, and cuts pods and Services" "systemctl disable --now firewalld: hearth has a firewall"
+        found fatal "firewalld is active, and blocks pods and Services" "run systemctl disable --now firewalld: hearth has a firewall of its own"
     fi
     if [[ $(ufw status 2>/dev/null) == "Status: active"* ]]; then
-        found fatal "ufw is active, and cuts pods and Services" "ufw disable: hearth has a firewall of its own"
+        found fatal "ufw is active, and blocks pods and Services" "run ufw disable: hearth has a firewall of its own"
     fi
     if systemctl --quiet is-enabled nftables.service 2>/dev/null && grep -qs '^[[:space:]]*flush ruleset' /etc/nftables.conf; then
         found fatal "nftables.service is enabled, and its /etc/nftables.conf flushes the rules of k3s and hearth" \
-            "systemctl disable nftables, or remove \"flush ruleset\" from /etc/nftables.conf"
+            "run systemctl disable nftables, or remove \"flush ruleset\" from /etc/nftables.conf"
     fi
     if systemctl --quiet is-active docker.service 2>/dev/null; then
-        found warning "Docker is here, and drops packets that are forwarded to pods" "apt remove docker.io docker-ce"
+        found warning "Docker is installed, and drops packets that are forwarded to pods" "run apt remove docker.io docker-ce"
     fi
 }
 
@@ -195,8 +195,8 @@ check_firewall() {
 check_name_servers() {
     if ! cat /etc/resolv.conf /run/systemd/resolve/resolv.conf 2>/dev/null | sed -n 's/^nameserver *//p' |
         grep -qviE '^(127\.|169\.254\.|::1$|fe80:)'; then
-        found warning "no name server that pods can reach: they will ask 8.8.8.8" \
-            "have DHCP or /etc/resolv.conf name the router's address"
+        found warning "no name server that pods can reach: they will use 8.8.8.8" \
+            "set the router's address by DHCP or in /etc/resolv.conf"
     fi
 }
 
@@ -205,10 +205,10 @@ check_initramfs() {
     [[ $unlock == yes ]] || return 0
     local config=/boot/firmware/config.txt
     if [[ -e $config ]] && ! grep -qE '^(auto_initramfs=1|initramfs )' "$config"; then
-        found fatal "the firmware loads no initramfs, so nothing would ask for the passphrase" "add auto_initramfs=1 to $config"
+        found fatal "the firmware loads no initramfs, so nothing would prompt for the passphrase" "add auto_initramfs=1 to $config"
     fi
     if dpkg-query -W -f '${db:Status-Abbrev}' dracut 2>/dev/null | grep -q '^ii'; then
-        found fatal "dracut makes its initramfs" "apt install initramfs-tools, which replaces it: unlock is made for that"
+        found fatal "its initramfs is made by dracut, and unlock needs initramfs-tools" "run apt install initramfs-tools, which replaces dracut"
     fi
 }
 
@@ -218,9 +218,9 @@ check_disks() {
     inspect
     check
     for refusal in "${refusals[@]}"; do found fatal "${refusal%$'\t'*}" "${refusal#*$'\t'}"; done
-    for what in "${erased[@]}"; do found warning "will be erased: $what" "if that is not meant: remove erase from the disk"; done
+    for what in "${erased[@]}"; do found warning "will be erased: $what" "to keep it, remove erase from the disk's entry"; done
     if [[ -n $(with_state hearth) ]]; then
-        for serial in "${absent[@]}"; do found warning "disk $serial is not there" "connect it, or replace it"; done
+        for serial in "${absent[@]}"; do found warning "disk $serial is missing" "connect it, or replace it"; done
     fi
     for serial in $(with_state blank hearth hearth-new); do found ok "disk $serial: ${state[$serial]}"; done
 }

@@ -22,10 +22,10 @@ unlock_disk() {
     with_passphrase cryptsetup open --key-file=- "${path[$serial]}" "$name" || code=$?
     if ((code == no_permission)); then
         die "storage: the passphrase does not open ${path[$serial]} ($serial). It was encrypted with another one:" \
-            "set storage.passphrase to that; if you want the disk empty, run on $node: wipefs --all ${path[$serial]}"
+            "set storage.passphrase to that; to erase the disk, run on $node: wipefs --all ${path[$serial]}"
     elif ((code != 0)); then
-        die "storage: ${path[$serial]} ($serial) cannot be opened, and not for its passphrase: cryptsetup says why, above." \
-            "If the disk is dying, unplug it, and put the one that replaces it into the config: the array can lose" \
+        die "storage: ${path[$serial]} ($serial) cannot be opened, for another reason than its passphrase: see cryptsetup's message above." \
+            "If the disk is failing, unplug it, and name its replacement in the config: the array works without" \
             "$(losable "${#serials[@]}")"
     fi
     changed "opened ${path[$serial]} as $name"
@@ -73,7 +73,7 @@ create_array() {
     mdadm --create "$array" --run --force --quiet --metadata=1.2 --homehost=any --name=hearth --level="$raid" \
         --bitmap=internal --raid-devices="${#members[@]}" "${members[@]}"
     udevadm settle
-    changed "made the RAID$raid array $array, disks: ${#members[@]}"
+    changed "created the RAID$raid array $array, disks: ${#members[@]}"
 }
 
 # Half an array that udev has assembled holds its members.
@@ -107,13 +107,13 @@ join_array() {
     if (($# == 0 && (growth <= 0 || total + growth > ${#serials[@]}))); then return; fi
     if ((growth > 0)); then
         if ((total + growth > ${#serials[@]})); then
-            die "storage: $* (serials) are new, and $array is complete with a disk that the config does not name. To grow it," \
-                "name all of its disks (mdadm --detail $array); to replace one that works, unplug it first"
+            die "storage: $* (serials) are new, and $array is complete with a disk that is not in the config. To grow it," \
+                "name all of its disks (mdadm --detail $array); to replace a working one, unplug it first"
         fi
         if (($(<"$(md)/degraded") > 0 || ${#absent[@]} > 0)) || [[ $active != idle ]]; then
             die "storage: $array grows only when it is complete and idle, and it is $active, without" \
-                "$(<"$(md)/degraded") of $total disks. Nothing was changed. Replace what is missing first; run" \
-                "\`pulumi up\` again when /proc/mdstat shows no work"
+                "$(<"$(md)/degraded") of $total disks. Nothing was changed. Replace the missing disks first; rerun" \
+                "\`pulumi up\` when /proc/mdstat shows no activity"
         fi
     fi
     offset=$(cat "$(md)"/dev-*/offset | sort -n | tail -n 1)
@@ -121,7 +121,7 @@ join_array() {
     for serial in "$@"; do
         if (($(blockdev --getsz "${path[$serial]}") < needed)); then
             die "storage: ${path[$serial]} ($serial) is too small for $array, which needs disks of $((needed * 512)) bytes." \
-                "Nothing was changed. Take a larger one"
+                "Nothing was changed. Use a larger one"
         fi
     done
     for serial in "$@"; do
@@ -143,8 +143,8 @@ check_level() {
     local level
     level=$(<"$(md)/level")
     if [[ $level != "raid$raid" ]]; then
-        die "storage: $array is RAID${level#raid}, and the config asks for RAID$raid. Nothing was changed: the level of an" \
-            "array stays. Set \"raid: ${level#raid}\" in the entry of $node"
+        die "storage: $array is RAID${level#raid}, and the config names RAID$raid. Nothing was changed: the level of an" \
+            "array cannot change. Set \"raid: ${level#raid}\" in the entry of $node"
     fi
 }
 
@@ -155,12 +155,12 @@ adopt_array() {
     mapfile -t present < <(with_state hearth hearth-new)
     uuids=$(for serial in $(with_state hearth); do array_of "$serial"; done | sort -u)
     if [[ -z $uuids ]]; then
-        die "storage: $(with_state hearth | paste -sd' ') held data, and no array's superblock is left on them: mdadm --examine" \
-            "of each /dev/mapper/hearth-… on $node shows more. Nothing is recreated over them"
+        die "storage: $(with_state hearth | paste -sd' ') held data, and none has an array's superblock: run mdadm --examine" \
+            "for each /dev/mapper/hearth-… on $node. They are not overwritten"
     fi
     if [[ $(wc -w <<<"$uuids") != 1 ]]; then
         die "storage: the disks belong to more than one array: $(tr '\n' ' ' <<<"$uuids")" \
-            "(mdadm --examine tells which disk to which). Remove from the config those that do not belong to $node"
+            "(mdadm --examine shows each disk's). Remove from the config those that do not belong to $node"
     fi
     if [[ -b $array && $(uuid_of_running) != "$uuids" ]]; then
         die "storage: $array runs, and these disks belong to another array, $uuids. Name in the config the disks of the one" \
@@ -174,8 +174,8 @@ adopt_array() {
         mapfile -t members < <(mapped "${members[@]}")
         mdadm --assemble --run --quiet "$array" "${members[@]}" ||
             die "storage: $array cannot be started from ${members[*]}: see above, and mdadm --examine of each on $node. Nothing" \
-                "was changed. If the power failed while a disk was missing, mdadm wants to be told: mdadm --assemble --run" \
-                "--force $array ${members[*]}; then check the file system (fsck): what was being written may be damaged"
+                "was changed. If the power failed while a disk was missing, force it: mdadm --assemble --run" \
+                "--force $array ${members[*]}; then check the file system (fsck): recent writes may be damaged"
         udevadm settle
         changed "started the array $array"
     fi
@@ -189,7 +189,7 @@ adopt_array() {
 make_file_system() {
     wipefs --quiet --all "$array"
     mkfs.ext4 -q -L hearth "$array"
-    changed "made an ext4 file system on $array"
+    changed "created an ext4 file system on $array"
 }
 
 # From here on what the disk holds is data.
@@ -220,19 +220,19 @@ report_array() {
         if ! is_member "$serial"; then
             device=/dev/mapper/$(mapping "$serial")
             # Halves of a mirror may each have been written to alone: only a complete copy makes them equal again.
-            say "warning: ${path[$serial]} ($serial) is no longer part of $array. If it is sound (smartctl --health), put it" \
-                "back on $node, which copies everything onto it anew: mdadm --zero-superblock $device && mdadm $array --add" \
+            say "warning: ${path[$serial]} ($serial) is no longer part of $array. If it is healthy (smartctl --health), add it" \
+                "again on $node, which copies all data to it: mdadm --zero-superblock $device && mdadm $array --add" \
                 "$device; if not, replace it"
         fi
     done
     if ((${#absent[@]} > 0)); then
-        say "warning: not there: ${absent[*]} (serials). Connect them, or put the disks that replace them into the config"
+        say "warning: missing: ${absent[*]} (serials). Connect them, or name their replacements in the config"
     fi
     if ((degraded > 0)); then
-        say "warning: $array works without $degraded of $total disks, and can lose $(($(losable "$total") - degraded)) more." \
-            "Replace what is missing: put the new disk's device and serial into the config, and run pulumi up"
+        say "warning: $array runs without $degraded of $total disks, and can lose $(($(losable "$total") - degraded)) more." \
+            "Replace the missing disks: set the new disk's device and serial in the config, and run pulumi up"
     fi
-    if [[ $(<"$(md)/sync_action") != idle ]]; then say "$array is at work in the background: see /proc/mdstat"; fi
+    if [[ $(<"$(md)/sync_action") != idle ]]; then say "$array is syncing in the background: see /proc/mdstat"; fi
 }
 
 # udev starts an array when all of its disks are there; after a reboot without one of them, nobody would. Those that the
@@ -287,7 +287,7 @@ mount_file_system() {
     local kept uuid
     kept=$(sed '/# hearth$/d' /etc/fstab)
     uuid=$(blkid --probe --match-tag UUID --output value "$array") ||
-        die "storage: $array has no file system that can be recognized. Nothing is made over it: run on $node: fsck.ext4 $array"
+        die "storage: $array has no recognizable file system, and is not overwritten: run on $node: fsck.ext4 $array"
     # nofail: a node whose data is not there still starts, and can be repaired. The timeout is longer than that of a disk
     # which is missing (unattended.sh), after which the array starts without it.
     write_file /etc/fstab 0644 <<<"$kept
@@ -296,8 +296,8 @@ UUID=$uuid $mountpoint ext4 defaults,noatime,nofail,x-systemd.device-timeout=5mi
     systemctl daemon-reload
     if mountpoint --quiet "$mountpoint"; then
         if [[ $(findmnt --noheadings --output UUID "$mountpoint") != "$uuid" ]]; then
-            die "storage: something else is mounted at $mountpoint: $(findmnt --noheadings --output SOURCE "$mountpoint")." \
-                "Unmount it, or choose another storage.mount"
+            die "storage: another file system is mounted at $mountpoint: $(findmnt --noheadings --output SOURCE "$mountpoint")." \
+                "Unmount it, or set another storage.mount"
         fi
     else
         mount "$mountpoint"
@@ -322,13 +322,13 @@ main() {
     inspect
     check
     if ! mountpoint --quiet "$mountpoint" && [[ -n $(ls -A "$mountpoint" 2>/dev/null) ]]; then
-        refuse "$mountpoint has files in it, which the file system would hide" "move them away, or choose another storage.mount"
+        refuse "$mountpoint contains files, which the file system would hide" "move them away, or set another storage.mount"
     fi
     if ((${#refusals[@]} > 0)); then
         die "storage: nothing was changed on any disk, because:$(printf '\n  %s' "${refusals[@]/$'\t'/: }")"
     fi
     if ((${#erased[@]} > 0)); then
-        say "will be erased, as the config says:$(printf '\n  %s' "${erased[@]}")"
+        say "erases, because of \`erase\` in the config:$(printf '\n  %s' "${erased[@]}")"
     fi
     for serial in $(with_state hearth hearth-new); do unlock_disk "$serial"; done
     if [[ -n $(with_state hearth) ]]; then
@@ -336,7 +336,7 @@ main() {
     else
         stop_leftovers
         if [[ -b $array ]]; then
-            die "storage: $array runs already, on other disks than those in the config. Name its disks (lsblk --inverse $array)," \
+            die "storage: $array already runs on disks that are not in the config. Name its disks (lsblk --inverse $array)," \
                 "or, if it is no longer wanted, stop it: mdadm --stop $array"
         fi
         for serial in $(with_state blank); do

@@ -22,7 +22,7 @@ create() {
         # Not `wg syncconf`: an address or a route may be what is new.
         systemctl restart "$unit" || {
             journalctl --quiet --no-pager --unit "$unit" --lines 10 --output cat || true
-            die "the tunnel did not start: see above, and whether the kernel has WireGuard (modprobe wireguard)"
+            die "the tunnel did not start: see above, and check that the kernel has WireGuard (modprobe wireguard)"
         }
         changed "$unit"
     fi
@@ -30,7 +30,7 @@ create() {
         # A packet starts the handshake now rather than with the first keepalive.
         ping -c 1 -W 2 "$peer" >/dev/null 2>&1 || true
         wait_until 60 "a handshake with the edge" has_handshake ||
-            die "the edge does not answer through the tunnel: see whether its provider's firewall lets in UDP to the port of" \
+            die "the edge does not answer through the tunnel: check that its provider's firewall allows UDP to the port of" \
                 "hearth:edge.tunnelPort, and \`wg show\` on both hosts"
     fi
 }

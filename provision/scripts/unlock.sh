@@ -106,7 +106,7 @@ main() {
     write_file "$dropbear/dropbear.conf" 0644 <<<'DROPBEAR_OPTIONS="-s -j -k"'
     if [[ ! -e $host_key ]]; then
         dropbearkey -t ed25519 -f "$host_key" >/dev/null
-        changed "made Dropbear's host key"
+        changed "created Dropbear's host key"
     fi
     # Written after the initramfs: a run that was cut short in between makes it again.
     if [[ ! -e $built || $(<"$built") != "$(fingerprint)" ]]; then

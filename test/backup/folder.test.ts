@@ -54,7 +54,7 @@ test("copies in a folder of a NAS come back, and restic alone reads them in the 
     expect((await fresh.run("prepare")).code).toBe(0);
     expect(fresh.content()).toEqual(notes.content());
 
-    // As on the page for the drawer.
+    // As in the emergency kit.
     const restored = join(notes.directory, "restored");
     mkdirSync(restored);
     const { code, output } = await notes.command(

@@ -132,13 +132,13 @@ test("the next call resumes a restore that was killed while the service was stop
     expect(application().metadata.annotations).toEqual({ "argocd.argoproj.io/skip-reconcile": "true" });
     expect(await hack("restore", chart, "--at", "2026-01-01")).toMatchObject({
         code: 1,
-        output: expect.stringContaining("is half done"),
+        output: expect.stringContaining("is incomplete"),
     });
 
     const resumed = await hack("restore", chart);
     expect({ ...resumed, rows: rows() }).toEqual({
         code: 0,
-        output: expect.stringContaining("going on with the restore of vaultwarden-data"),
+        output: expect.stringContaining("continuing the restore of vaultwarden-data"),
         rows: ["first", "second"],
     });
     expect([replicas(), await isRunning()]).toEqual(["1", true]);

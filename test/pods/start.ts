@@ -9,12 +9,12 @@ import { kubectlOf } from "./pods";
 import { serve } from "./surroundings";
 import { Visitor } from "./visitor";
 
-const tell = (line: string) => process.stdout.write(`${line}\n`);
+const report = (line: string) => process.stdout.write(`${line}\n`);
 
 /** `npm run pods`, as root: a home of real pods on this machine, from bare machines by `pulumi up`, until Ctrl-C. */
 async function main(): Promise<number> {
     endGracefully();
-    tell("Starting three machines and making the images of their pods.");
+    report("Starting three machines and making the images of their pods.");
     const home = await MachineHome.withServices("s1", "a1", "a2");
     const surroundings = await serve(home.network, running);
     let visitor: Visitor | undefined;
@@ -23,16 +23,16 @@ async function main(): Promise<number> {
         const { exitCode } = await home.stack.up((text) => process.stdout.write(text));
         if (exitCode === 0) {
             const kubectl = kubectlOf(home);
-            tell(await kubectl("get", "applications", "--namespace=argocd"));
+            report(await kubectl("get", "applications", "--namespace=argocd"));
             const authority = '--output=go-template={{index .data "ca.crt" | base64decode}}';
             const ca = await kubectl("get", "secret", "glance-tls", "--namespace=glance", authority);
             visitor = await Visitor.arrive(home.network, (await home.stack.output("dns")).trim(), ca);
             const within = home.network.command(tool("kubectl")).flat().join(" ");
-            tell(`Pods   ${within} --kubeconfig ${join(home.folder, "kubeconfig")} get pods --all-namespaces`);
-            tell(`Pages  ${visitor.command("curl")} --cacert ${visitor.ca} https://home.${domain}`);
-            tell("End    Ctrl-C");
+            report(`Pods   ${within} --kubeconfig ${join(home.folder, "kubeconfig")} get pods --all-namespaces`);
+            report(`Pages  ${visitor.command("curl")} --cacert ${visitor.ca} https://home.${domain}`);
+            report("End    Ctrl-C");
         } else {
-            tell("pulumi up failed. The machines keep running for you to look; Ctrl-C ends them.");
+            report("pulumi up failed. The machines keep running for you to look; Ctrl-C ends them.");
         }
         await new Promise((done) => interruptionSignal.addEventListener("abort", done, { once: true }));
         return exitCode;

@@ -78,14 +78,16 @@ describe("disks that differ from the config", () => {
         const outcome = await home.up();
 
         expect(outcome.code).not.toBe(0);
-        expect(told(outcome)).toMatch(/virtio-D1 has the serial D1, not ELSE name the disk that is meant/);
-        expect(told(outcome)).toMatch(/virtio-D2 \(D2\) has 268435456 bytes, not 4000000000000 .*correct its size/);
+        expect(told(outcome)).toMatch(/virtio-D1 has the serial D1, expected ELSE correct its device or its serial/);
+        expect(told(outcome)).toMatch(
+            /virtio-D2 \(D2\) has 268435456 bytes, expected 4000000000000 .*correct its device or its size/,
+        );
         expect(told(outcome)).toMatch(/virtio-D3 \(D3\): erase names another disk, D1 correct it, or remove it/);
         expect(told(outcome)).toMatch(/virtio-D4 \(D4\) carries data: ext4 "photos" to erase it, set .* erase: D4/);
         expect(told(outcome)).toMatch(/virtio-ROOT \(ROOT\) is in use: disk vda at \/ free it first/);
-        expect(told(outcome)).toMatch(/not there: BROKEN \(cannot be read\) \(serials\) connect them/);
+        expect(told(outcome)).toMatch(/missing: BROKEN \(cannot be read\) \(serials\) connect them/);
         expect(told(outcome)).toMatch(
-            /virtio-TWIN \(TWIN\): \/dev\/vd\w says that it has the same serial they cannot be told apart/,
+            /virtio-TWIN \(TWIN\): \/dev\/vd\w reports the same serial connect them by another adapter/,
         );
         expect(await disksContent()).toEqual(before);
     });
@@ -106,10 +108,10 @@ describe("four disks, one with data that may be erased", () => {
         expect([hidden.code, taken.code]).not.toContain(0);
         expect(told(hidden)).toMatch(/will be erased: \S+virtio-D4 \(D4\): ext4 "photos"/);
         expect(told(hidden)).toContain(
-            `nothing was changed on any disk, because: [nas] ${mount} has files in it, which the file system would hide: move`,
+            `nothing was changed on any disk, because: [nas] ${mount} contains files, which the file system would hide: move`,
         );
         expect(told(taken)).toMatch(
-            /\/dev\/md\/hearth runs already, on other disks than those in the config\. Name its disks/,
+            /\/dev\/md\/hearth already runs on disks that are not in the config\. Name its disks/,
         );
         expect(await disksContent()).toEqual(before);
     });
@@ -136,7 +138,7 @@ describe("four disks, one with data that may be erased", () => {
         expect(output.includes(passphraseWords)).toBe(false);
         expect(home.filesWithPassphrase()).toEqual([]);
 
-        expect(output).toMatch(/will be erased, as the config says:[\s\S]{0,200}virtio-D4 \(D4\): ext4 "photos"/);
+        expect(output).toMatch(/erases, because of `erase` in the config:[\s\S]{0,200}virtio-D4 \(D4\): ext4 "photos"/);
         expect(await array()).toMatch(/Raid Level : raid6[\s\S]*Raid Devices : 4/);
         const types = await home.nas.output("lsblk --noheadings --nodeps --output FSTYPE /dev/disk/by-id/virtio-D?");
         expect(types.trim().split(/\s+/)).toEqual(Array(4).fill("crypto_LUKS"));
@@ -239,7 +241,7 @@ describe("when a disk has died", () => {
 
         await home.forget();
         const told = await up();
-        expect(told).toContain("[nas] warning: not there: D3 (serials)");
+        expect(told).toContain("[nas] warning: missing: D3 (serials)");
         expect(told).toMatch(/\[nas\] warning: \/dev\/md\/hearth works without 1 of 4 disks, and can lose 1 more/);
         expect(await readData()).toBe("Dear family\n");
     });
@@ -263,7 +265,7 @@ describe("when a disk has died", () => {
 
         expect([held.code, taken.code]).not.toContain(0);
         expect(told(held)).toMatch(
-            /\/dev\/\w+ \(D1\) cannot be opened, and not for its passphrase: cryptsetup says why, above/,
+            /\/dev\/\w+ \(D1\) cannot be opened, for another reason than its passphrase: see cryptsetup's message above/,
         );
         expect(told(taken)).toMatch(/\/dev\/md\/hearth runs, and these disks belong to another array/);
         expect(changes(held.output + taken.output).filter((each) => !each.startsWith("opened "))).toEqual([]);

@@ -42,7 +42,7 @@ test("a node whose pods cannot be evicted keeps running them, and is upgraded on
     expect(held.exitCode).not.toBe(0);
     expect(held.output).toContain("global timeout reached: 5m0s");
     expect(held.output).toContain(
-        "[a1] a1 was not empty within 5 minutes and runs what it ran before: see above which",
+        "[a1] a1 was not drained within 5 minutes and was not changed: see above for the pods that stay",
     );
     const live = await home.liveNodes();
     expect([versionOf(live.get("s1")), versionOf(live.get("a1"))]).toEqual([versions[1], versions[0]]);

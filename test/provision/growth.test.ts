@@ -89,7 +89,7 @@ describe("a home with one server", () => {
         const output = await up();
         for (const name of ["s2", "s3"]) {
             const [left, uninstalled] = [
-                `[${name}] changed: ${name} is out of etcd`,
+                `[${name}] changed: ${name} was removed from etcd`,
                 `[${name}] changed: k3s is uninstalled`,
             ];
             expect(output).toContain(uninstalled);
@@ -108,7 +108,7 @@ describe("a node", () => {
         home.configure(nodesNamed("s1").map((node) => ({ ...node, name: "box" })));
         const renamed = await home.stack.up();
         expect(renamed.exitCode).not.toBe(0);
-        expect(renamed.output.replace(/\s+/g, " ")).toMatch(/box fatal this machine is the node s1 call it s1/);
+        expect(renamed.output.replace(/\s+/g, " ")).toMatch(/box fatal this host is the node s1 name it s1/);
 
         home.configure(nodesNamed("s1"));
         await up();
@@ -176,7 +176,7 @@ describe("a node", () => {
         home.configure(nodesNamed("s1"));
         const refused = await home.stack.up();
         expect(refused.exitCode).not.toBe(0);
-        expect(refused.output.replace(/\s+/g, " ")).toMatch(/k3s of another cluster is here .*hack\/recover/);
+        expect(refused.output.replace(/\s+/g, " ")).toMatch(/this host runs k3s of another cluster .*hack\/recover/);
 
         expect(await printed(home.stack.hack("recover"))).toContain("keeps its id and tokens, encrypted");
         expect(await up()).not.toContain("changed:");

@@ -48,7 +48,7 @@ test.each<[keyof typeof disturbances, RegExp]>([
     ["is killed", /\[s1\] changed: \/etc\/rancher\/k3s\/config\.yaml/],
     ["is killed", /\[a1\] changed: k3s-agent\.service runs/],
     ["loses its connection", /\[s1\] changed: \/etc\/sysctl\.d/],
-    ["loses its connection", /\[s1\] changed: sshd and the firewall are in force/],
+    ["loses its connection", /\[s1\] changed: sshd and the firewall are active/],
     ["loses its connection", /\[s1\] changed: \/etc\/systemd\/system\/k3s\.service/],
     ["loses its first server, which starts again", /\[s1\] changed: \/etc\/hostname/],
     ["loses its first server, which starts again", /\[s1\] changed: \/usr\/local\/bin\/k3s/],

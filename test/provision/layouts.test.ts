@@ -100,7 +100,7 @@ describe("a single disk", () => {
         await home.forget();
         const output = await up();
 
-        expect(output).toContain("[nas] warning: not there: D1 (serials)");
+        expect(output).toContain("[nas] warning: missing: D1 (serials)");
         expect(output).toMatch(/\/dev\/md\/hearth works without 1 of 2 disks, and can lose 0 more/);
     });
 });
@@ -146,7 +146,7 @@ describe("four disks", () => {
     test("no longer open by themselves once unlock is configured", async () => {
         home.configure(named(...serials));
         const output = await up();
-        expect(output).toContain("disks.key is gone");
+        expect(output).toContain("disks.key was deleted");
         expect(
             await home.nas.output("for each in /dev/disk/by-id/virtio-D?; do cryptsetup luksDump $each; done"),
         ).not.toMatch(/^ {2}31: /m);
@@ -173,7 +173,7 @@ describe("three disks", () => {
         const other = await home.up();
         expect(other.code).not.toBe(0);
         expect(told(other)).toContain(
-            '/dev/md/hearth is RAID5, and the config asks for RAID6. Nothing was changed: the level of an array stays. Set "raid: 5"',
+            '/dev/md/hearth is RAID5, and the config names RAID6. Nothing was changed: the level of an array cannot change. Set "raid: 5"',
         );
         expect(content("D4")).toBe(blank);
 
@@ -190,7 +190,7 @@ describe("three disks", () => {
         const { code, output } = await home.up();
         expect(code).not.toBe(0);
         expect(told({ code, output })).toContain(
-            "D5 (serials) are new, and /dev/md/hearth is complete with a disk that the config does not name",
+            "D5 (serials) are new, and /dev/md/hearth is complete with a disk that is not in the config",
         );
         expect(content("D5")).toBe(blank);
     });

@@ -45,7 +45,7 @@ async function answered(
         return same;
     };
     await ask({
-        person: { text, secret: text, confirm, tell: (line) => told.push(line) },
+        person: { text, secret: text, confirm, report: (line) => told.push(line) },
         file: {
             at: (path: readonly string[]) => kept[path.join(".")],
             set: (path: readonly string[], value: unknown) => {

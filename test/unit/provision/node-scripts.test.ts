@@ -68,7 +68,7 @@ describe("a host proves that it is a node", () => {
         write("etc/rancher/hearth-cluster", mark);
         const { stdout, stderr, status } = prove(variables);
         expect({ stdout, status }).toEqual({ stdout: "", status: 1 });
-        expect(stderr).toContain("nothing is deleted: this machine cannot prove that it is the one that became a1");
+        expect(stderr).toContain("nothing is deleted: this host cannot prove that it is the node a1");
         expect(stderr).toContain("hack/forget-node a1");
     });
 });
@@ -95,11 +95,11 @@ describe("claims on a node's disk", () => {
         expect(stderr).toContain("hearth:discard");
     });
 
-    test("that are given up, or empty, do not", () => {
+    test("that are discarded, or empty, do not", () => {
         write("var/lib/rancher/k3s/storage/pvc-1-2_media_jellyfin-config/library.db", "films");
         const { stdout, stderr } = check("media/jellyfin-config\nmedia/other");
         expect(stdout).toBe("left");
-        expect(stderr).toContain("deletes with a1: the data of media/jellyfin-config");
+        expect(stderr).toContain("deleted with a1: the data of media/jellyfin-config");
     });
 
     test("with data that was written after the node left keep its k3s", () => {

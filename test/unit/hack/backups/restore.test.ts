@@ -35,7 +35,7 @@ test.each([
         "a copy that is being made",
         [running("copy-1", claim, { "hearth/backup": "backup" })],
         [],
-        "is reading the volume (backup): try again",
+        "is reading the volume (backup): retry",
     ],
     ["a DaemonSet", [], [workload("DaemonSet", "agent", claim)], "DaemonSet agent mounts vaultwarden-data"],
 ])("a restore is rejected while a writer cannot be stopped: %s", (_, pods, workloads, said) => {
@@ -140,7 +140,7 @@ test.each(["yesterday", "", "2026-13-01", "2026-11-22 25:00", "22.11.2026", "1"]
 
 test("a time before the first copy lists the existing ones; a claim without copies has a message of its own", () => {
     expect(() => chooseCopy(copies, { claim: "a/b", at: 0, target: "main" })).toThrow(
-        /no copy of a\/b is that old; there are:\n {2}2026-11-24/,
+        /no copy of a\/b is that old; existing ones:\n {2}2026-11-24/,
     );
     expect(() => chooseCopy(copies, { claim: "x/y", at: undefined, target: "main" })).toThrow("has no copy of x/y");
 });

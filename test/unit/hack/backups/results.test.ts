@@ -94,7 +94,7 @@ test("the list of copies is parsed from a log with other lines, newest first", (
 });
 
 test.each([
-    [{}, [], "never opened yet"],
+    [{}, [], "has not been opened yet"],
     [{ lastSuccessfulTime: "2026-11-30T05:00:00Z" }, [], "last opened"],
     [
         { lastSuccessfulTime: "2026-11-30T07:30:00Z" },
@@ -108,7 +108,7 @@ test.each([
 test("doctor reports that the target was opened within two hours, or that nothing is deployed yet", () => {
     const status = { lastSuccessfulTime: "2026-11-30T07:30:00Z" };
 
-    expect(checkRepository([cronJob("repository", "", status, "backup")], [], now)).toContain("the password opens it");
+    expect(checkRepository([cronJob("repository", "", status, "backup")], [], now)).toContain("accepts the password");
     expect(() => checkRepository([], [], now)).toThrow("run `npx pulumi up`");
 });
 
