@@ -161,7 +161,11 @@ export class Nodes extends pulumi.ComponentResource {
                 ...identityInput(node),
                 ...{ virtual: api, address: node.address, servers: servers.join(" ") },
             }),
-            "k3s-join": (node) => ({ ...k3sStep(node), step: "join", discard }),
+            "k3s-join": (node) => ({
+                ...k3sStep(node),
+                ...{ step: "join", discard },
+                ...(node === first ? {} : { kubeconfig: credential(2) }),
+            }),
             "k3s-converge": (node) => ({
                 ...k3sStep(node),
                 step: "converge",

@@ -4,7 +4,8 @@
 # Input: step; cluster and machine (see identity.sh); version; role, server or agent; address of this node; config,
 # audit_policy, pod_security and registries, contents of k3s's files; registry_authorities, lines of a file's name and its text
 # in base64; registration, lines of config.yaml that need no restart; source and images (see fetch_images); discard (see
-# claims.sh); kubeconfig of the administrator, for an agent's converge; edge, "yes" on the edge, which gets none.
+# claims.sh); kubeconfig of the administrator, for an agent's converge and the join of all but the first server; edge, "yes"
+# on the edge, which gets none.
 : "${node:?}" "${step:?}" "${cluster:?}" "${machine?}" "${version:?}" "${role:?}" "${address:?}" "${config:?}"
 : "${audit_policy:?}" "${pod_security:?}" "${registration?}" "${registries?}" "${registry_authorities?}" "${images?}" "${source:?}"
 
@@ -168,11 +169,28 @@ apply() {
     write_file "$stamp" 0600 <<<"$(fingerprint)"
 }
 
+# Makes the folders of this node's volumes, where it takes the place of a machine that is gone: the kubelet would make them
+# for root alone, local-path makes them for every user.
+make_volumes() {
+    local volumes of folder
+    link "$lib/$version/k3s" /usr/local/bin/k3s
+    open_cluster "$kubeconfig"
+    volumes=$(with_cluster get persistentvolumes -o 'jsonpath={range .items[*]}{.spec.nodeAffinity.required.nodeSelectorTerms[0].matchExpressions[0].values[0]} {.spec.hostPath.path}{.spec.local.path}{"\n"}{end}')
+    while read -r of folder; do
+        if [[ $of == "$node" && $folder == "$data"/storage/* && ! -e $folder ]]; then
+            install -d -m 0701 "$data/storage"
+            install -d -m 0777 "$folder"
+            changed "$folder is an empty volume: its content was on the machine that was $node before"
+        fi
+    done <<<"$volumes"
+}
+
 join() {
     if [[ -e $stamp ]]; then
         write_mark # Marks of older versions have the cluster's id only.
         return     # Another version or config is converge's to bring in, one node at a time.
     fi
+    [[ -z ${kubeconfig:-} ]] || make_volumes
     apply
 }
 

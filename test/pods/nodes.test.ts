@@ -85,6 +85,10 @@ test("a NetworkPolicy lets in whom it names, on whatever node, and nobody else",
     expect(await fetched("client", "http://web")).toBe("web");
 });
 
+/** Times that the pod `keeper` has started, as its volume has them. */
+const starts = async () =>
+    (await home.kubectl("exec", "deployment/keeper", "--", "cat", "/data/starts")).output.trim().split("\n").length;
+
 test("a volume has its content when its pod is recreated, and when its node has lost power", async () => {
     const claim = {
         apiVersion: "v1",
@@ -103,6 +107,7 @@ test("a volume has its content when its pod is recreated, and when its node has 
                 metadata: { labels: { app: "keeper" } },
                 spec: {
                     terminationGracePeriodSeconds: 0,
+                    securityContext: { runAsUser: 1000 },
                     nodeSelector: { "kubernetes.io/hostname": "a2" },
                     containers: [
                         {
@@ -119,8 +124,6 @@ test("a volume has its content when its pod is recreated, and when its node has 
     };
     await home.apply(claim);
     await home.apply(keeper);
-    const starts = async () =>
-        (await home.kubectl("exec", "deployment/keeper", "--", "cat", "/data/starts")).output.trim().split("\n").length;
     await kubectl("rollout", "status", "deployment/keeper", "--timeout=180s");
     expect(await starts()).toBe(1);
 
@@ -131,4 +134,16 @@ test("a volume has its content when its pod is recreated, and when its node has 
     await home.machine("a2").powerOff();
     await home.machine("a2").start();
     await until("the pod has started a third time", 240_000, async () => (await starts()) === 3);
+});
+
+test("a machine in the place of one that is gone, under its name, gives its pods empty volumes", async () => {
+    const [, , before] = home.nodes();
+    await home.machine("a2").powerOff();
+    await kubectl("wait", "--for=condition=Ready=Unknown", "node/a2", "--timeout=180s");
+    await printed(home.stack.hack("forget-node", "a2"));
+    await home.machine("a2").reinstall();
+    expect(home.nodes()[2]?.hostKey).not.toBe(before?.hostKey);
+    home.configure(undefined, undefined, { registries });
+    await printed(home.stack.up());
+    await until("the pod has started once", 240_000, async () => (await starts()) === 1);
 });
