@@ -102,9 +102,14 @@ export class MachineHome {
 
     private static async of(runPods: boolean, program: Program, names: readonly string[]): Promise<MachineHome> {
         const home = new MachineHome(runPods, program);
-        await home.prepare();
-        await home.addMachines(...names);
-        home.current = await home.newStack();
+        try {
+            await home.prepare();
+            await home.addMachines(...names);
+            home.current = await home.newStack();
+        } catch (error) {
+            await home.remove();
+            throw error;
+        }
         return home;
     }
 
@@ -168,10 +173,19 @@ export class MachineHome {
     /** Adds machines, as their installers leave them. */
     async addMachines(...names: string[]): Promise<void> {
         const first = 10 + this.machines.length + 1;
-        const added = await Promise.all(
+        const added = await Promise.allSettled(
             names.map((name, index) => this.createMachine(name, this.network, `10.77.0.${first + index}`)),
         );
-        this.machines.push(...added);
+        for (const each of added) {
+            if (each.status === "fulfilled") {
+                this.machines.push(each.value);
+            }
+        }
+        for (const each of added) {
+            if (each.status === "rejected") {
+                throw each.reason;
+            }
+        }
     }
 
     /** A machine as its installer leaves it, in this home's network or in another. */
