@@ -7,7 +7,7 @@ import {
 } from "../components/application-status";
 import { isStopped, type JournalObject, parseJournal } from "./backups/journal";
 import type { CronJob, Pod } from "./backups/objects";
-import { type BackupRow, backupRows, worstBackup } from "./backups/results";
+import { type BackupRow, backupRows, emptiedTarget, worstBackup } from "./backups/results";
 import { type OrderObject, pendingOrders } from "./certificate-orders";
 import type { Claim, Volume } from "./placement/home";
 import { largestLoss } from "./placement/restore";
@@ -229,6 +229,7 @@ export function homeStatus(objects: HomeObjects): HomeStatus {
     // A service keeps running without its copy, and with its old certificate.
     const first =
         notReady ??
+        emptiedTarget(objects.backups.cronJobs, objects.backups.pods, Date.now()) ??
         worstBackup(backups, Date.now()) ??
         (certificates.length > 0
             ? { what: "A certificate is not ready, or not renewed: the lines above.", command: "hack/names" }

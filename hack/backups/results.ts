@@ -10,6 +10,8 @@ const resultSchema = z.looseObject({
     claim: z.string().optional(),
     /** Snapshot in each target. */
     copies: z.record(z.string(), z.string()).optional(),
+    /** Time at which the repository of each target was made. */
+    since: z.record(z.string(), z.string()).optional(),
     bytes: z.number().optional(),
     added: z.number().optional(),
     files: z.number().optional(),
@@ -149,6 +151,46 @@ export function worstBackup(rows: readonly BackupRow[], now: number): { what: st
             command: `hack/backup ${bad.chart}`,
         }
     );
+}
+
+/** Milliseconds for which a recreated repository is reported: after a change of the target, it is expected. */
+const newFor = 7 * 86_400_000;
+
+/**
+ * A target whose repository is newer than a copy in it: it was emptied, or is another one than before.
+ *
+ * @param cronJobs every CronJob with the label {@link backupLabels.work}
+ * @param pods of these
+ */
+export function emptiedTarget(
+    cronJobs: readonly CronJob[],
+    pods: readonly Pod[],
+    now: number,
+): { what: string; command: string } | undefined {
+    const isWork = (labels: CronJob["metadata"]["labels"], work: string) => labels?.[backupLabels.work] === work;
+    const opened = resultsOf(pods, ({ labels }) => isWork(labels, "repository"));
+    const copies = resultsOf(pods, ({ labels }) => isWork(labels, "backup"));
+    for (const [target, since] of Object.entries(opened.findLast((each) => each.since)?.since ?? {})) {
+        const made = Date.parse(since);
+        const copied = copies.find((each) => each.copies?.[target] && Date.parse(each.time) < made)?.claim;
+        // A drill restores from the first target, once a month: Kubernetes forgets older copies earlier.
+        const drilled = cronJobs.find(
+            ({ metadata, status }) =>
+                target === "main" &&
+                isWork(metadata.labels, "drill") &&
+                Date.parse(status?.lastSuccessfulTime ?? "") < made,
+        )?.metadata;
+        const claim = copied ?? (drilled && `${drilled.namespace}/${drilled.labels?.[backupLabels.claim]}`);
+        if (claim !== undefined && now - made < newFor) {
+            return {
+                what:
+                    `The ${target} target has lost its copies: its repository was made at ${since}, and ${claim} was copied ` +
+                    "to it before. Unless you have set another target, find out who emptied it.",
+                command: "hack/backup list",
+            };
+        }
+    }
+    return undefined;
 }
 
 /** Seconds within which the hourly Job has to have opened the repository. */

@@ -406,3 +406,36 @@ describe("hack/restore", () => {
         expect((await restore(notes, { COPY: "00000000" })).result?.message).toContain("no copy of notes/notes-data");
     });
 });
+
+test("a target that was emptied is told from the one before by the time at which its repository was made", async () => {
+    const notes = volume();
+    const made = async () => {
+        // The first run makes it where there is none.
+        await notes.run("repository");
+        return (await notes.run("repository")).result?.since?.["main"];
+    };
+    const first = await made();
+    expect(first).toMatch(/^20\d\d-.*Z$/);
+    notes.write("notes.md", "milk");
+    expect((await notes.backup()).result).toMatchObject({ ok: true });
+    expect(await made()).toBe(first);
+
+    rmSync(join(server.directory, "home"), { recursive: true });
+    expect(await made()).not.toBe(first);
+});
+
+test("undo deletes a copy that was restored beside the data and never swapped in", async () => {
+    const notes = volume();
+    notes.write("notes.md", "milk");
+    await notes.run("repository");
+    await notes.backup();
+    notes.write("notes.md", "bread");
+    expect((await notes.run("restore", { ACTION: "copy" })).code).toBe(0);
+    expect(readdirSync(join(notes.files, ".hearth-restore"))).toContain("new");
+
+    const { code, result } = await notes.run("swap", { ACTION: "undo" });
+    expect([code, result?.message]).toEqual([0, "the copy beside the data is deleted; the data was never replaced"]);
+    expect(readdirSync(notes.files)).not.toContain(".hearth-restore");
+    expect(readFileSync(join(notes.files, "notes.md"), "utf8")).toBe("bread");
+    expect((await notes.run("swap", { ACTION: "undo" })).result).toMatchObject({ ok: false, reason: "none" });
+});

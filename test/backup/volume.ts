@@ -15,6 +15,7 @@ export interface Result {
     readonly reason?: string;
     readonly message: string;
     readonly copies?: Readonly<Record<string, string>>;
+    readonly since?: Readonly<Record<string, string>>;
     readonly bytes?: number;
     readonly files?: number;
 }

@@ -320,7 +320,16 @@ swap() {
 
 # Puts the data in old/ back, from after a swap or from the middle of one. What was restored is kept in undone/.
 undo() {
-    if [ ! -e "$state/old" ] && [ ! -e "$state/swapping" ] && [ ! -e "$state/undoing" ]; then fail none "there is nothing to undo: no data of before a restore is kept in $CLAIM"; fi
+    if [ ! -e "$state/old" ] && [ ! -e "$state/swapping" ] && [ ! -e "$state/undoing" ]; then
+        # A copy that was restored beside the data and never swapped in.
+        if [ -e "$state/new" ]; then
+            rm -f "$state/complete"
+            rm -rf "$state/new" "$state/id" "$state/loaded" "$state/since" "$state/facts"
+            rmdir "$state" 2> /dev/null || true
+            finish true "the copy beside the data is deleted; the data was never replaced"
+        fi
+        fail none "there is nothing to undo: no data of before a restore is kept in $CLAIM"
+    fi
     mkdir -p "$state/old"
     if [ ! -e "$state/undoing" ]; then
         # Data that an earlier undo kept is kept, too.
@@ -448,6 +457,10 @@ ready() {
     if [ -z "$homes" ]; then
         echo "$HOME_NAME" | repository backup --host "$HOME_NAME" --tag hearth --stdin --stdin-filename home > /dev/null ||
             { explain $?; return 1; }
+    else
+        # hack/status compares it with the times of copies: a target that was emptied looks like a new one.
+        note since "$(jq -c --arg target "$target" '[.[] | select(.tags // [] | index("hearth")) | .time
+            | sub("\\.[0-9]+"; "") | fromdate] | {($target): (min | todate)}' "$work/all")"
     fi
     if [ "${ACTION:-}" = list ]; then
         jq -c --arg target "$target" '.[] | {claim: .tags[0], copy: .id[0:8], time,

@@ -3,6 +3,7 @@ import {
     backupRows,
     checkRepository,
     copiesIn,
+    emptiedTarget,
     formatBytes,
     resultOf,
     worstBackup,
@@ -121,4 +122,25 @@ test.each([
     [7e15, "7000 TB"],
 ])("%d bytes are %s", (bytes, text) => {
     expect(formatBytes(bytes)).toBe(text);
+});
+
+test("a repository that is newer than a copy or a drill is reported as emptied, by target, for a week", () => {
+    const opened = (since: Record<string, string>) => ended("repository", "", { since });
+    const copy = ended("backup", "vaultwarden-data", {
+        time: "2026-11-30T03:12:09Z",
+        copies: { main: "1", second: "2" },
+        claim: "vaultwarden/vaultwarden-data",
+    });
+    const drill = cronJob("drill", "vaultwarden-data", { lastSuccessfulTime: "2026-11-02T05:00:00Z" });
+    const [before, after] = ["2026-11-01T00:00:00Z", "2026-11-30T07:00:00Z"];
+    const what = (...args: Parameters<typeof emptiedTarget>) => emptiedTarget(...args)?.what;
+
+    expect(what([drill], [opened({ main: before, second: before }), copy], now)).toBeUndefined();
+    expect(what([], [opened({ main: before, second: after }), copy], now)).toMatch(
+        /^The second target has lost its copies: .* vaultwarden\/vaultwarden-data was copied/,
+    );
+    expect(what([drill], [opened({ main: after })], now)).toMatch(/^The main target has lost its copies/);
+    // A second target that was added.
+    expect(what([drill], [opened({ main: before, second: after })], now)).toBeUndefined();
+    expect(what([drill], [opened({ main: after })], now + 8 * 86_400_000)).toBeUndefined();
 });
