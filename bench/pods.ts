@@ -5,7 +5,7 @@ import { runMain } from "../lib/failure";
 import { running } from "../test/pods/applications";
 import { prepareCheckout } from "../test/pods/checkout";
 import { kubectlOf, printed } from "../test/pods/pods";
-import { serve } from "../test/pods/surroundings";
+import { type Surroundings, serve } from "../test/pods/surroundings";
 import { MachineHome } from "../test/provision/home";
 import { machine, results } from "./record";
 
@@ -38,8 +38,9 @@ interface Dated {
 
 async function coldStart(): Promise<Measured> {
     const home = await MachineHome.withServices("s1", "a1", "a2");
-    const surroundings = await serve(home.network, running);
+    let surroundings: Surroundings | undefined;
     try {
+        surroundings = await serve(home.network, running);
         await prepareCheckout(home);
         const begin = Date.now();
         await printed(home.stack.up());
@@ -68,7 +69,7 @@ async function coldStart(): Promise<Measured> {
             .map((moment, index) => Math.round((moment - (moments[index] ?? Number.NaN)) / 1000));
         return { nodes, system, tier1, tier2, tier3, all: Math.round((end - begin) / 1000) };
     } finally {
-        surroundings.close();
+        surroundings?.close();
         await home.remove();
     }
 }

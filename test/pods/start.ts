@@ -6,7 +6,7 @@ import { MachineHome } from "../provision/home";
 import { domain, running } from "./applications";
 import { prepareCheckout } from "./checkout";
 import { kubectlOf } from "./pods";
-import { serve } from "./surroundings";
+import { type Surroundings, serve } from "./surroundings";
 import { Visitor } from "./visitor";
 
 const report = (line: string) => process.stdout.write(`${line}\n`);
@@ -14,14 +14,23 @@ const report = (line: string) => process.stdout.write(`${line}\n`);
 /** `npm run pods`, as root: a home of real pods on this machine, from bare machines by `pulumi up`, until Ctrl-C. */
 async function main(): Promise<number> {
     endGracefully();
+    const interruption = new Promise<undefined>((done) => {
+        interruptionSignal.addEventListener("abort", () => done(undefined), { once: true });
+    });
     report("Starting three machines and making the images of their pods.");
     const home = await MachineHome.withServices("s1", "a1", "a2");
-    const surroundings = await serve(home.network, running);
+    let surroundings: Surroundings | undefined;
     let visitor: Visitor | undefined;
     try {
+        surroundings = await serve(home.network, running);
         await prepareCheckout(home);
-        const { exitCode } = await home.stack.up((text) => process.stdout.write(text));
-        if (exitCode === 0) {
+        // The stack goes with its machines, so that nothing is lost with a run that is killed.
+        const run = home.stack.up((text) => process.stdout.write(text));
+        const outcome = await Promise.race([run, interruption]);
+        if (outcome === undefined) {
+            return 130;
+        }
+        if (outcome.exitCode === 0) {
             const kubectl = kubectlOf(home);
             report(await kubectl("get", "applications", "--namespace=argocd"));
             const authority = '--output=go-template={{index .data "ca.crt" | base64decode}}';
@@ -34,11 +43,11 @@ async function main(): Promise<number> {
         } else {
             report("pulumi up failed. The machines keep running for you to look; Ctrl-C ends them.");
         }
-        await new Promise((done) => interruptionSignal.addEventListener("abort", done, { once: true }));
-        return exitCode;
+        await interruption;
+        return outcome.exitCode;
     } finally {
         visitor?.leave();
-        surroundings.close();
+        surroundings?.close();
         await home.remove();
     }
 }

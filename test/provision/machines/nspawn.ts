@@ -1,4 +1,4 @@
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import {
     appendFileSync,
@@ -116,7 +116,12 @@ export class Machine {
         const folder = mkdtempSync(join(tmpdir(), `hearth-machine-${args.name}-`));
         const machine = new Machine(args, folder);
         machine.mountAndInstall();
-        await machine.start();
+        try {
+            await machine.start();
+        } catch (error) {
+            await machine.remove();
+            throw error;
+        }
         return machine;
     }
 
@@ -314,8 +319,9 @@ export class Machine {
     /** Switches the machine off and removes all that was made for it. */
     async remove(): Promise<void> {
         await this.powerOff();
+        // An interrupted command removes its machines, too: `run` would refuse.
         if (this.args.containers && hasFirstVersion) {
-            await run("find", ["/sys/fs/cgroup", "-path", `*/${this.controlGroup}*`, "-type", "d", "-delete"]);
+            spawnSync("find", ["/sys/fs/cgroup", "-path", `*/${this.controlGroup}*`, "-type", "d", "-delete"]);
         }
         execFileSync("umount", ["--recursive", this.root]);
         rmSync(this.folder, { recursive: true });
