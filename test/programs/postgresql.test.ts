@@ -252,7 +252,21 @@ describe("PostgreSQL", () => {
         expect(await roles()).toHaveEndedWith(0);
     });
 
-    test("logs no password", () => {
+    test("logs no password, neither of a server that logs every statement, nor of a statement that fails", async () => {
+        const settings = ["log_statement = 'all'", "default_transaction_read_only = on"];
+        for (const setting of settings) {
+            expect(await query(`ALTER SYSTEM SET ${setting}`, "postgres")).toHaveEndedWith(0);
+        }
+        expect(await query("SELECT pg_reload_conf()", "postgres")).toHaveEndedWith(0);
+        await server.until(async () => (await query("SHOW log_statement", "postgres")).output.trim() === "all");
+        const failed = await roles();
+        const writable = ["--command=SET default_transaction_read_only = off", "--command=ALTER SYSTEM RESET ALL"];
+        const reset = [...writable, "--command=SELECT pg_reload_conf()", "--dbname=postgres"];
+        expect(await client("psql", reset, "postgres", passwords.superuser)).toHaveEndedWith(0);
+
+        expect(failed.output).toContain("cannot execute ALTER ROLE in a read-only transaction");
+        expect(server.output).toContain("cannot execute ALTER ROLE in a read-only transaction");
+        expect(server.output).toContain("statement: SHOW log_statement");
         for (const password of Object.values(passwords)) {
             expect(server.output).not.toContain(password);
         }
