@@ -40,13 +40,13 @@ const nodes =
         ? new Nodes("nodes", {
               nodes: machines,
               ssh,
-              ...(settings.api ? { api: settings.api } : {}),
+              api: settings.api,
               k3s: settings.k3s,
               registries: homeRegistries(settings),
               discard: settings.discard,
-              ...(settings.edge ? { edge: settings.edge } : {}),
-              ...(settings.identity ? { identity: settings.identity } : {}),
-              ...(settings.storage ? { storage: settings.storage } : {}),
+              edge: settings.edge,
+              identity: settings.identity,
+              storage: settings.storage,
           })
         : undefined;
 if (nodes && machines && ssh && settings.edge) {

@@ -70,6 +70,7 @@ export class GiteaRepository extends pulumi.ComponentResource {
                                 reader: { name: "argocd", password: readerPassword },
                                 webhook: { url: gitea.webhook, secret: webhookSecret },
                                 contains,
+                                // An update with the same input is none: another name has an emptied repository filled.
                                 seed: seed ?? `${seedRefs}${randomUUID()}`,
                                 limit,
                                 ...(kubeconfig !== undefined && { kubeconfig }),

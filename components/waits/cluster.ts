@@ -80,17 +80,29 @@ export const failWith =
     (error: unknown): never =>
         fail(`${what}: ${messageOf(error)}`);
 
+/** Causes of a certificate that is not trusted, each with the next step. https://nodejs.org/api/tls.html#x509-certificate-error-codes */
+const certificateCauses: readonly (readonly [code: RegExp, hint: string])[] = [
+    [/^CERT_(NOT_YET_VALID|HAS_EXPIRED)$/, "Check the clock of this machine with `date`, and rerun `pulumi up`."],
+    [
+        /^ERR_TLS_CERT_/,
+        "Set an address in the kubeconfig that the certificate names, or add this one to it: `tls-san` in k3s' config.yaml.",
+    ],
+    [
+        /^(CERT_|UNABLE_TO_)|SELF_SIGNED/,
+        "The kubeconfig belongs to another cluster, or to this one before it was rebuilt: replace it with the current one " +
+            "(/etc/rancher/k3s/k3s.yaml on a server), and rerun `pulumi up`.",
+    ],
+];
+
 /**
  * Message for an API server's certificate that is not trusted here; undefined for any other error.
- * https://nodejs.org/api/tls.html#x509-certificate-error-codes
  *
  * @param error of a request to the API server
  */
 export function refusedCertificate(error: unknown): string | undefined {
-    return /^(CERT_|ERR_TLS_CERT_|UNABLE_TO_)|SELF_SIGNED/.test(String(Object(error).code))
-        ? `The API server's certificate is not trusted here: ${Object(error).message}\n` +
-              "Is the clock of this machine right? Look with `date`, and run `pulumi up` again."
-        : undefined;
+    const { code, message } = Object(error);
+    const [, hint] = certificateCauses.find(([pattern]) => pattern.test(String(code))) ?? [];
+    return hint && `The API server's certificate is not trusted here: ${message}\n${hint}`;
 }
 
 /**

@@ -61,7 +61,7 @@ export async function transferOwnership(): Promise<void> {
     const end = Date.now() + limit * 1_000;
     const client = loadClient();
     const api = loadKubeConfig(client, kubeconfig).makeApiClient(client.KubernetesObjectApi);
-    const handOver = async (object: KubernetesObject): Promise<void> => {
+    const transfer = async (object: KubernetesObject): Promise<void> => {
         const { apiVersion, kind, metadata } = await api.read(object as never);
         const managedFields = ownedByArgocd((metadata?.managedFields ?? []) as ManagedFields[]);
         if (managedFields === undefined) {
@@ -84,8 +84,8 @@ export async function transferOwnership(): Promise<void> {
             if (Object(error).code !== 409 || Date.now() > end) {
                 throw error;
             }
-            await handOver(object);
+            await transfer(object);
         }
     };
-    await Promise.all(named(objects).map(handOver));
+    await Promise.all(named(objects).map(transfer));
 }

@@ -26,7 +26,11 @@ function ofClaim(cronJobs: readonly CronJob[], chart: string, claim: string | un
 }
 
 /** Rejects another restore while one is incomplete, and names the two ways to continue. */
-function checkSame(chart: string, journal: Journal, asked: { claim?: string; at?: string }): void {
+function checkSame(
+    chart: string,
+    journal: Journal,
+    asked: { claim?: string | undefined; at?: string | undefined },
+): void {
     if (asked.at !== undefined || asked.claim !== undefined) {
         const times = journal.claims.map(({ claim, time }) => `${claim} of ${time}`).join(", ");
         throw new Failure(
@@ -129,7 +133,7 @@ export const verb = defineVerb({
                 return exitCodes.done;
             }
             if (isHalfDone && file === undefined) {
-                checkSame(chart, journal, { ...(claim ? { claim } : {}), ...(at ? { at } : {}) });
+                checkSame(chart, journal, { claim, at });
                 say(
                     `continuing the ${journal.state === "undoing" ? "undo" : "restore"} of ${journal.claims.map((each) => each.claim).join(", ")}`,
                 );

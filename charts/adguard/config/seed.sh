@@ -13,7 +13,7 @@ fi
 [ -s /seed/names ] || exit 0
 touch "$written"
 awk -f /seed/names.awk /seed/names "$written" "$target" > "$target.part"
-# A run that ends here has both the old and the new names as its own, whichever the configuration has.
+# A run that ends here owns both the old and the new names, whichever the configuration has.
 sort -u /seed/names "$written" > "$written.part"
 mv "$written.part" "$written"
 mv "$target.part" "$target"

@@ -18,7 +18,7 @@ action=$1
 state="${VOLUME:-}/.hearth-restore"
 marker="${VOLUME:-}/.hearth-volume"
 
-# Writes a file that is whole or not there. What was done before it is on the disk before it, and it before the next step.
+# Writes a file atomically. Earlier writes are on the disk before it, and it is before the next step.
 write() {
     printf '%s\n' "$2" > "$1.part"
     sync -f "${1%/*}"
@@ -246,7 +246,7 @@ copy() {
 backup() {
     root=${ROOT:-/copy}
     cd "$root"
-    # Databases, which were copied by their own means.
+    # Databases, which were dumped before.
     printf '%s\n' "$root/files/.hearth-volume" "$root/files/.hearth-restore" > "$work/exclude"
     [ -z "${EXCLUDE:-}" ] || printf '%s\n' "$EXCLUDE" | sed "s#^/*#$root/files/#" >> "$work/exclude"
     [ ! -e "${COPIED:-/copied}/exclude" ] || cat "${COPIED:-/copied}/exclude" >> "$work/exclude"
@@ -266,7 +266,7 @@ backup() {
     finish true "copied"
 }
 
-# Succeeds if the volume has data that this script did not put there.
+# Succeeds if the volume has data that this script did not write.
 has_data() {
     # A folder that cannot be listed looks empty.
     ls "$VOLUME" > /dev/null || fail failed "the volume of $CLAIM cannot be listed by user $(id -u): check the owner of its top folder"
@@ -279,7 +279,7 @@ has_data() {
     [ -e "$state/old" ]
 }
 
-# Moves each entry of folder $1 to folder $2: renames only, so that a second call goes on.
+# Moves each entry of folder $1 to folder $2, by renames only, so that a second call can continue.
 move() {
     for entry in "$1"/* "$1"/.[!.]* "$1"/..?*; do
         name=${entry##*/}
@@ -299,7 +299,7 @@ remove_empty() {
     [ ! -e "$1" ] || rmdir "$1"
 }
 
-# Puts the copy in new/ in the place of the data, which goes to old/.
+# Replaces the data, which is moved to old/, with the copy in new/.
 swap() {
     if [ ! -e "$state/swapping" ]; then
         [ -e "$state/complete" ] || fail failed "there is no whole copy beside the data of $CLAIM: restore one first"
@@ -318,7 +318,7 @@ swap() {
     rm -f "$state/swapping"
 }
 
-# Puts the data in old/ back, from after a swap or from the middle of one. What was restored is kept in undone/.
+# Restores the data in old/, after a swap or in the middle of one. The restored copy is kept in undone/.
 undo() {
     if [ ! -e "$state/old" ] && [ ! -e "$state/swapping" ] && [ ! -e "$state/undoing" ]; then
         # A copy that was restored beside the data and never swapped in.
@@ -368,7 +368,7 @@ choose() {
     fi
 }
 
-# Restores $copy to $state/new. A call that was cut short goes on.
+# Restores $copy to $state/new. An interrupted call is continued.
 beside() {
     if [ "$(cat "$state/complete" 2> /dev/null)" = "$copy" ]; then return 0; fi
     rm -f "$state/complete"
@@ -406,7 +406,7 @@ beside() {
 prepare() {
     if [ -e "$state/undoing" ]; then undo; fi
     if [ -e "$state/swapping" ]; then swap; fi
-    # Left by a pod that ended between its containers: what it meant to start may no longer be what is there.
+    # Left by a pod that ended between its containers: the data that it meant to start with may have changed.
     rm -f "$state/start"
     if [ -e "$marker" ]; then finish true "the volume is as the service left it"; fi
     if has_data; then finish true "the volume has data, which stays as it is"; fi
@@ -437,12 +437,12 @@ prepare() {
 # The end of a restore before start.
 start() {
     swap
-    # Something may have written to the volume during the restore. What it wrote is kept, as hack/restore keeps data.
+    # A program may have written to the volume during the restore. That data is kept, as hack/restore keeps data.
     if rmdir "$state/old" 2> /dev/null; then rm -rf "$state"; fi
     finish true "restored from the copy $(printf %.8s "$copy")"
 }
 
-# Opens the repository of $target, makes it where there is none, and lists its copies with ACTION=list. Returns 1 with
+# Opens the repository of $target, creates it if it does not exist, and lists its copies with ACTION=list. Returns 1 with
 # $reason and $sentence.
 ready() {
     code=0

@@ -2,7 +2,7 @@
 set -euo pipefail
 dumps=$NEW/dumps
 part=$NEW/pgdata.part
-# A run that was cut short has made the folder whole, or not at all. The dumps stay until it has.
+# An interrupted run has created the folder completely, or not at all. The dumps stay until it has.
 if [ -e "$NEW/pgdata" ]; then
   rm -rf "$dumps"
   exit 0
@@ -28,7 +28,7 @@ for dump in "$dumps"/*.dump; do
 done
 trap - EXIT
 pg_ctl --pgdata="$part" --mode=fast --wait stop > /dev/null
-# It ran without: what it wrote has to be on the disk before it counts.
+# It ran without fsync: its writes have to be on the disk before they count.
 sync
 mv "$part" "$NEW/pgdata"
 sync

@@ -13,5 +13,5 @@ dump roles.sql pg_dumpall --roles-only
 {{- range $name, $_ := .Values.databases }}
 dump {{ $name }}.dump pg_dump --format=custom --dbname={{ $name }}
 {{- end }}
-# Old dumps go only after a new one is there.
+# Old dumps are deleted only after a new one exists.
 find /dumps -mindepth 1 -maxdepth 1 -type d -name '????-??-??' -mtime +{{ .Values.keepDumps }} -exec rm -r {} +

@@ -1,4 +1,4 @@
-# Puts the newest snapshot of Garage's database in the database's place, in a restored copy.
+# Replaces the database of a restored copy with its newest snapshot.
 # https://garagehq.deuxfleurs.fr/documentation/operations/recovering/
 set -eu
 cd "$NEW"

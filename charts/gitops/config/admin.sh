@@ -1,4 +1,4 @@
-# Creates the accounts that everything else is declared with, or sets their passwords to what the Secret says.
+# Creates the accounts with which everything else is declared, or sets their passwords to those of the Secret.
 set -eu
 gitea migrate
 users=$(gitea admin user list | awk 'NR > 1 { print $2 }')
@@ -14,5 +14,5 @@ account() {
   fi
 }
 account "$ADMIN_NAME" "$ADMIN_PASSWORD" --admin
-# Nodes pull images that the home built: an account without any right but to read what signed-in people see.
+# Nodes pull images that the home built: an account with read access only.
 account nodes "$REGISTRY_PASSWORD"

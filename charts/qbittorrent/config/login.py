@@ -22,7 +22,7 @@ preferences = config["Preferences"]
 preferences["WebUI\\AuthSubnetWhitelistEnabled"] = "false"
 preferences["WebUI\\LocalHostAuth"] = "true"
 preferences["WebUI\\CSRFProtection"] = "true"
-# The first password; from then on it is what somebody sets on the page.
+# The initial password; after that, the one set on the page.
 if "WebUI\\Password_PBKDF2" not in preferences:
     salt = os.urandom(16)
     key = hashlib.pbkdf2_hmac("sha512", os.environ["ADMIN_PASSWORD"].encode(), salt, 100_000)

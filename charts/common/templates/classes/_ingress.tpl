@@ -17,7 +17,7 @@ metadata:
     hearth/title: {{ .title | quote }}
     hearth/group: {{ .group | quote }}
     {{- end }}
-    {{- /* Gatus checks what is at the Ingress: the health endpoint, where that is on the same port. */}}
+    {{- /* Gatus checks the Ingress: the health endpoint if it is on the same port. */}}
     {{- $health := .workload.health | default dict }}
     {{- $same := eq ($health.port | default "http" | toString) ($ingress.port | default "http") }}
     {{- $check := dict "path" (and $same $health.path | default "/") "conditions" (list "[STATUS] < 400") }}

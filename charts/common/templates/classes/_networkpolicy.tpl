@@ -1,4 +1,4 @@
-{{/* Closed by default: nothing reaches the chart's pods, and they reach nothing. */}}
+{{/* Closed by default: the chart's pods have neither ingress nor egress. */}}
 {{- define "common.networkpolicy.closed" -}}
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
@@ -17,8 +17,8 @@ spec:
 {{- end -}}
 
 {{/*
-What one workload opens: who may reach it (besides the ingress controller, Prometheus and the home's network, as far as
-it has use for them), and what it reaches besides the cluster's DNS.
+Connections of one workload: ingress besides that of the ingress controller, Prometheus and the home's network, where it is
+declared, and egress besides the cluster's DNS.
 */}}
 {{- define "common.networkpolicy" -}}
 {{- $root := .root -}}
@@ -98,7 +98,7 @@ spec:
 {{- join " " $ports -}}
 {{- end -}}
 
-{{/* One peer of `from` or `to` as Kubernetes writes it. */}}
+{{/* One peer of `from` or `to` in Kubernetes' form. */}}
 {{- define "common.networkpolicy.peers" -}}
 {{- if .internet }}
 - ipBlock:

@@ -85,7 +85,7 @@ resources:
 {{- include "common.backup.security" . }}
 {{- end -}}
 
-{{/* The command of the chart that makes data of a copy, as backup.sh runs it. */}}
+{{/* The chart's command that converts a copy to data, as backup.sh runs it. */}}
 {{- define "common.backup.load" -}}
 {{- $load := deepCopy .backup.load -}}
 {{- $_ := set $load "command" (concat (list "sh" "/backup/backup.sh" "load") .backup.load.command) -}}
@@ -101,7 +101,7 @@ securityContext:
 {{- end }}
 {{- end -}}
 
-{{/* What the three have in common: the place and the user of the workload that has the claim. */}}
+{{/* Settings that the three share: node and user of the workload that has the claim. */}}
 {{- define "common.backup.common" -}}
 {{- $security := include "common.podSecurityContext" . | fromYaml -}}
 kind: CronJob
@@ -123,7 +123,7 @@ tolerations:
 {{- end }}
 {{- end -}}
 
-{{/* Each night: databases by their own means, then everything in one copy. */}}
+{{/* Each night: dumps of databases, then one copy of everything. */}}
 {{- define "common.backup.backup" -}}
 {{- $global := .root.Values.common.global.backup -}}
 {{- $backup := .backup -}}
@@ -200,7 +200,7 @@ volumes:
     mounts: { fetch: /volume, load: /volume, proof: /volume }
 {{- end -}}
 
-{{/* Init containers that restore a copy beside the data, and make data of it. Takes (…, action, env). */}}
+{{/* Init containers that restore a copy beside the data, and convert it to data. Takes (…, action, env). */}}
 {{- define "common.backup.fetch" -}}
 fetch:
   {{- include "common.backup.restic" . | nindent 2 }}

@@ -62,8 +62,8 @@ volumeMounts:
 {{- end -}}
 
 {{/*
-A text of the values, rendered as a template. One that is meant for the application is refused: Helm would put nothing in
-its place. components/chart-values.ts has the same rule. Takes (root, text).
+A string of the values, rendered as a template. A template of the application is rejected: Helm would render it as nothing.
+components/chart-values.ts has the same rule. Takes (root, text).
 */}}
 {{- define "common.template" -}}
 {{- $root := .root -}}
@@ -91,7 +91,7 @@ its place. components/chart-values.ts has the same rule. Takes (root, text).
 {{- toYaml (merge (deepCopy $spec) (dict "protocol" "TCP")) -}}
 {{- end -}}
 
-{{/* Environment variables: a text (a template), a key of the chart's Secret, or a field of the pod. Takes (root, env). */}}
+{{/* Environment variables: a string (a template), a key of the chart's Secret, or a field of the pod. Takes (root, env). */}}
 {{- define "common.env" -}}
 {{- $root := .root -}}
 {{- range $variable, $value := merge (dict) .env (dict "TZ" $root.Values.common.global.timezone) }}

@@ -118,7 +118,7 @@ spec:
 {{- define "common.podSecurityContext" -}}
 {{- $security := deepCopy .workload.podSecurityContext -}}
 {{- if and (include "common.usesMedia" .workload) $security.runAsUser -}}
-  {{- /* What one program writes to the shared export, the others have to change. */ -}}
+  {{- /* Programs that share the export change each other's files. */ -}}
   {{- $_ := set $security "runAsGroup" (int .root.Values.common.global.media.group) -}}
   {{- $_ := set $security "fsGroup" (int .root.Values.common.global.media.group) -}}
 {{- end -}}
@@ -132,7 +132,7 @@ spec:
 {{- end -}}
 {{- end -}}
 
-{{/* "true" where an image is one that the home built: its registry asks for a login. Takes (root, name, workload). */}}
+{{/* "true" where an image was built in the home: its registry requires a login. Takes (root, name, workload). */}}
 {{- define "common.pulls" -}}
 {{- include "common.containers" . -}}
 {{- $own := printf "git.%s/" .root.Values.common.global.domain -}}

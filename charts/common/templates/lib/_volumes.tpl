@@ -51,7 +51,7 @@
 - name: tmp
   emptyDir: {}
 {{- if hasKey .workload "permissions" }}
-{{- /* What Kubernetes would mount in every container of the pod. */}}
+{{- /* Token files that Kubernetes would mount in every container of the pod. */}}
 - name: token
   projected:
     defaultMode: 420
@@ -74,8 +74,8 @@
 {{- end -}}
 
 {{/*
-Which Secret a volume has its files from; one that is not the chart's may come later. A volume of its own and a part of
-one say the name under different keys. Takes (root, secret, key).
+Secret with a volume's files; one of another chart may be created later. A volume and a part of a projected volume have the
+name under different keys. Takes (root, secret, key).
 */}}
 {{- define "common.secretSource" -}}
 {{ .key }}: {{ .secret.name | default (include "common.secretName" .root) }}

@@ -35,7 +35,7 @@ A workload with all defaults filled in: the library's, then the chart's, then it
 {{- define "common.workload" -}}
 {{- $workload := deepCopy .root.Values.common.defaults -}}
 {{- $own := get .root.Values.workloads .name | default dict -}}
-{{- /* What the library adds does not start from the chart's own defaults. */ -}}
+{{- /* Workloads that the library adds do not use the chart's own defaults. */ -}}
 {{- if not $own.plain -}}
   {{- include "common.merge" (dict "into" $workload "from" (.root.Values.defaults | default dict)) -}}
 {{- end -}}
@@ -107,7 +107,7 @@ Takes (root, name, workload).
 {{- $_ := set . "containers" (merge (dict .name $main) (.workload.sidecars | default dict)) -}}
 {{- end -}}
 
-{{/* What a schema cannot say. */}}
+{{/* Rules that a schema cannot express. */}}
 {{- define "common.workload.check" -}}
 {{- $at := printf "chart %s: workloads.%s" .root.Chart.Name .name -}}
 {{- $workload := .workload -}}

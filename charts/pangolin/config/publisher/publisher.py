@@ -20,7 +20,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-# Resources of this program; every other one is somebody's own.
+# Resources of this program; all others were created by users.
 PREFIX = "hearth-"
 ACCOUNT = Path(os.environ.get("ACCOUNT", "/var/run/secrets/kubernetes.io/serviceaccount"))
 KEY = Path(os.environ.get("KEY_FILE", "/run/secrets/pangolin/api-key"))
@@ -128,7 +128,7 @@ def publish(pangolin: Pangolin, services: list[Service], applied: dict[str, Serv
         except (OSError, RuntimeError, ValueError, KeyError) as error:
             failures.append(f"cannot {what}: {error}")
 
-    # Closing comes first: whatever fails to open leaves nothing open.
+    # Closing comes first: a failure to open leaves nothing open.
     for name, each in present.items():
         if name.startswith(PREFIX) and name not in wanted:
             applied.pop(name, None)
