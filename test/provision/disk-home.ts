@@ -7,7 +7,7 @@ import { tool } from "../../toolchain/tools";
 import { Checkout } from "../sandbox/checkout";
 import type { Outcome } from "../sandbox/home";
 import { Network } from "./machines/network";
-import { VirtualMachine } from "./machines/qemu";
+import { VirtualMachine } from "./machines/uml";
 
 const repository = resolve(__dirname, "../..");
 
@@ -69,10 +69,10 @@ export class DiskHome {
         const pid = Number(/SSH_AGENT_PID=(\d+)/.exec(execFileSync("ssh-agent", ["-a", socket]).toString())?.[1]);
         execFileSync("ssh-add", ["-q", join(folder, "unlocker")], { env: { ...process.env, SSH_AUTH_SOCK: socket } });
         const network = new Network();
-        const machine = (name: string, address: string, processors: number) =>
-            VirtualMachine.create({ name, address, network, key: join(folder, "admin"), processors });
-        const nas = await machine("nas", "10.77.0.11", 2);
-        const tv = await machine("tv", "10.77.0.20", 1);
+        const machine = (name: string, address: string) =>
+            VirtualMachine.create({ name, address, network, key: join(folder, "admin") });
+        const nas = await machine("nas", "10.77.0.11");
+        const tv = await machine("tv", "10.77.0.20");
         const home = new DiskHome(network, nas, tv, new Checkout(), folder, { socket, pid });
         await home.createStack();
         return home;

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import type { Outcome } from "../sandbox/home";
 import { type DiskConfig, DiskHome, mount } from "./disk-home";
 
-// Starts of machines whose processor may be emulated, on a host that may be busy.
+// Starts of machines, on a host that may be busy.
 jest.setTimeout(900_000);
 
 const serials = ["D1", "D2", "D3", "D4", "D5"];
