@@ -210,10 +210,11 @@ export class Nodes extends pulumi.ComponentResource {
                 return new Storage(stepName, array, options);
             }
             if (kind === "unlock") {
-                if (unlock === undefined) {
+                if (unlock === undefined || storage === undefined) {
                     throw new pulumi.RunError(`${node.name} has no unlock`);
                 }
-                const unlocking = new Unlock(stepName, { node: target, ssh, disks, unlock }, options);
+                const { passphrase } = storage;
+                const unlocking = new Unlock(stepName, { node: target, ssh, disks, passphrase, unlock }, options);
                 unlockHostKeys[node.name] = unlocking.hostKey;
                 return unlocking;
             }

@@ -11,6 +11,8 @@ export interface UnlockArgs {
     readonly ssh: SshSettings;
     /** The disks that are opened at boot. */
     readonly disks: readonly Disk[];
+    /** Passphrase of the disks, from which a key file's key is removed. */
+    readonly passphrase: pulumi.Input<string>;
     /** Its network before its system has started, and the public keys that may unlock. */
     readonly unlock: Pick<NonNullable<NodeSettings["unlock"]>, "address" | "gateway" | "interface" | "keys">;
 }
@@ -26,7 +28,7 @@ export class Unlock extends pulumi.ComponentResource {
     constructor(name: string, args: UnlockArgs, opts?: pulumi.ComponentResourceOptions) {
         super("hearth:provision:Unlock", name, {}, opts);
 
-        const { node, ssh, disks, unlock } = args;
+        const { node, ssh, disks, passphrase, unlock } = args;
         const script = remoteScript(
             name,
             {
@@ -35,6 +37,7 @@ export class Unlock extends pulumi.ComponentResource {
                 script: "unlock",
                 input: {
                     disks: diskLines(disks),
+                    passphrase: pulumi.secret(passphrase),
                     address: unlock.address,
                     gateway: unlock.gateway,
                     interface: unlock.interface,

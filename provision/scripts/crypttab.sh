@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Data disks in /etc/crypttab, and the key file that may open them.
-# Input: disks (see disks.sh, which stands before this).
-: "${disks:?}"
+# Input: disks (see disks.sh, which stands before this), passphrase.
+: "${disks:?}" "${passphrase:?}"
 
 key_file=/etc/hearth/disks.key
 # The last slot of LUKS2: cryptsetup takes the first one that is free, for a key that somebody else adds.
@@ -26,5 +26,8 @@ write_crypttab() {
     )
     write_file /etc/crypttab 0600 <<<"$lines"
 }
+
+# cryptsetup removes a key for whom has another one, and without a terminal reads that one from its input.
+remove_key() { printf '%s' "$passphrase" | cryptsetup luksKillSlot --batch-mode --key-file=- "$1" "$key_slot"; }
 
 has_key_slot() { cryptsetup luksDump "$1" | grep "^  $key_slot: " >/dev/null; }

@@ -25,7 +25,7 @@ add_key() {
     local device=$1
     if opens_by_key_file "$device"; then return; fi
     # The key of a system that was installed before this one.
-    if has_key_slot "$device"; then cryptsetup luksKillSlot --batch-mode "$device" "$key_slot"; fi
+    if has_key_slot "$device"; then remove_key "$device"; fi
     # A random key needs no slow derivation. cryptsetup 2.6 warns that --key-slot is the new key's, as it was before.
     printf '%s' "$passphrase" | cryptsetup luksAddKey --key-file=- --key-slot "$key_slot" --pbkdf pbkdf2 \
         --pbkdf-force-iterations 1000 "$device" "$key_file" >/dev/null 2>&1 || true

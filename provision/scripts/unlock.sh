@@ -2,8 +2,8 @@
 # Data disks are opened in the initramfs: after a reboot the node waits there for the passphrase, and takes it over SSH
 # (Dropbear, with a host key of its own) or from its keyboard.
 #
-# Variables: disks (as for storage.sh; crypttab.sh stands before this), address (with prefix length, "192.168.1.21/24"), gateway, interface, keys (public
-# keys, one a line).
+# Variables: disks and passphrase (as for storage.sh; crypttab.sh stands before this), address (with prefix length,
+# "192.168.1.21/24"), gateway, interface, keys (public keys, one a line).
 #
 # Its result is the public half of Dropbear's host key.
 
@@ -82,7 +82,7 @@ forget_key_file() {
     local device
     while read -r _ device _; do
         if has_key_slot "$device"; then
-            cryptsetup luksKillSlot --batch-mode "$device" "$key_slot"
+            remove_key "$device"
             changed "$device is no longer opened by a key file"
         fi
     done < <(data_disks)

@@ -27,7 +27,7 @@ for (const node of nodes) {
     if (unlock === undefined) {
         new Unattended(`${name}-unattended`, { node, ssh, disks, ...shared }, { dependsOn: storage });
     } else {
-        const unlocking = new Unlock(`${name}-unlock`, { node, ssh, disks, unlock }, { dependsOn: storage });
+        const unlocking = new Unlock(`${name}-unlock`, { node, ssh, disks, unlock, ...shared }, { dependsOn: storage });
         unlockHostKeys[name] = unlocking.hostKey;
     }
 }
