@@ -18,6 +18,8 @@ finish() {
     if ((code == 0 && changes == 0)); then
         echo "unchanged"
     fi
+    # Pulumi records the step as done, and does not repeat it: a power cut a second later must not undo it.
+    if ((changes > 0)); then sync --file-system /etc; fi
     exec 1>&- 2>&-
     wait "$prefixer" || true
     exit "$code"

@@ -188,6 +188,9 @@ adopt_array() {
 
 make_file_system() {
     wipefs --quiet --all "$array"
+    # Under a new key old bytes are random ones, which a kernel may take for a partition table.
+    dd if=/dev/zero of="$array" bs=1M count=1 conv=fsync status=none
+    udevadm settle
     mkfs.ext4 -q -L hearth "$array"
     changed "created an ext4 file system on $array"
 }

@@ -57,7 +57,7 @@ describe("a single disk", () => {
         await home.nas.reboot();
         await home.nas.hasStarted();
 
-        expect(output).toContain("disks.key opens the data disks when nas starts: a thief of the whole node can read");
+        expect(output).toContain("disks.key opens the data disks when nas starts: whoever takes the whole node can");
         expect(await home.nas.output("lsblk --noheadings --nodeps --output FSTYPE /dev/disk/by-id/virtio-D1")).toBe(
             "crypto_LUKS\n",
         );
