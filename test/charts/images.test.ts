@@ -56,8 +56,12 @@ interface Subject extends RunningContainer {
 /** Every chart with its default values. */
 const defaults = renderedCharts();
 
-/** Every chart as it is, and as a home with copies of its volumes has it; and monitoring with its optional parts. */
-const rendered = [...defaults, ...renderedCharts(copiesValues), ["monitoring", renderedExample("monitoring")] as const];
+/** Every chart as it is, and as a home with copies of its volumes has it; and those with optional parts. */
+const rendered = [
+    ...defaults,
+    ...renderedCharts(copiesValues),
+    ...["monitoring", "pangolin"].map((chart) => [chart, renderedExample(chart)] as const),
+];
 
 const subjects = rendered.flatMap(([chart, objects]) =>
     containers(objects).map((each): Subject => {

@@ -41,6 +41,7 @@ const elsewhere: Readonly<Record<string, string>> = {
     "npx pulumi config set --secret --path hearth:secrets.cert-manager.dns-token": "the same",
     "kubectl -n cert-manager wait certificate rehearsal": "the same",
     "npx pulumi config set --secret --path hearth:secrets.pangolin.api-key": "a key that Pangolin makes",
+    "npx pulumi config set --secret --path hearth:secrets.pangolin.records-key": "the key of somebody's DNS server",
     "hack/host-keys 203.0.113.10": "a host on the Internet: test/provision/tunnel.test.ts",
     "npx pulumi config set --path hearth:edge": "the same",
     "hack/what-if --without": "a node of the reader's own: test/sandbox/what-if.test.ts",
