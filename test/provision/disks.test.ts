@@ -243,7 +243,7 @@ describe("when a disk has died", () => {
         await home.forget();
         const told = await up();
         expect(told).toContain("[nas] warning: missing: D3 (serials)");
-        expect(told).toMatch(/\[nas\] warning: \/dev\/md\/hearth works without 1 of 4 disks, and can lose 1 more/);
+        expect(told).toMatch(/\[nas\] warning: \/dev\/md\/hearth runs without 1 of 4 disks, and can lose 1 more/);
         expect(await readData()).toBe("Dear family\n");
     });
 

@@ -101,7 +101,7 @@ describe("a single disk", () => {
         const output = await up();
 
         expect(output).toContain("[nas] warning: missing: D1 (serials)");
-        expect(output).toMatch(/\/dev\/md\/hearth works without 1 of 2 disks, and can lose 0 more/);
+        expect(output).toMatch(/\/dev\/md\/hearth runs without 1 of 2 disks, and can lose 0 more/);
     });
 });
 
