@@ -19,7 +19,7 @@ finish() {
         echo "unchanged"
     fi
     # Pulumi records the step as done, and does not repeat it: a power cut a second later must not undo it.
-    if ((changes > 0)); then sync --file-system /etc; fi
+    if ((changes > 0)); then sync --file-system /etc || code=1; fi
     exec 1>&- 2>&-
     wait "$prefixer" || true
     exit "$code"

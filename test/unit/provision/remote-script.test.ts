@@ -42,6 +42,15 @@ test("a script that changed nothing reports that", () => {
     expect(run("true").stderr).toBe("[n1] unchanged\n");
 });
 
+test("a change is on the disk before the script ends, also when it fails later", () => {
+    const sync = 'sync() { say "sync $*"; }; changed something';
+    expect(run(sync).stderr).toBe("[n1] changed: something\n[n1] sync --file-system /etc\n");
+    expect(run(`${sync}; die "no sudo"`)).toMatchObject({
+        status: 1,
+        stderr: "[n1] changed: something\n[n1] no sudo\n[n1] sync --file-system /etc\n",
+    });
+});
+
 test("a file written by a pipe counts as a change too", () => {
     expect(run('folder=$(mktemp -d); echo one | write_file "$folder/file" 0644; rm -r "$folder"').stderr).not.toContain(
         "unchanged",
