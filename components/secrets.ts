@@ -24,7 +24,7 @@ export interface WrittenSecret {
     readonly name: string;
     /** Charts whose values it includes. */
     readonly from: readonly string[];
-    /** Changes when a value does. A secret itself. */
+    /** Digest of the values, which changes when one of them does. A secret itself. */
     readonly digest: pulumi.Output<string>;
 }
 

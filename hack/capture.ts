@@ -10,7 +10,7 @@ export interface CaptureOptions {
     readonly input?: string;
     /** Its environment, instead of this process's. */
     readonly env?: NodeJS.ProcessEnv;
-    /** Begins the message when it fails: the failed action. */
+    /** Failed action, with which the message begins. */
     readonly failure: string;
     /** Exit codes beside 0 that count as success; or a test of standard output, when only some outputs do. */
     readonly accepted?: readonly number[] | ((stdout: string) => boolean);

@@ -60,7 +60,7 @@ if systemctl --quiet is-active hearth-access-revert.timer 2>/dev/null; then
     changed "a new session confirmed access"
 fi
 
-# write_file PATH MODE <TEXT: writes a file that differs, all at once. $written says whether it did.
+# write_file PATH MODE <TEXT: writes a file atomically if its content or mode differs. $written is then yes.
 write_file() {
     local path=$1 mode=$2 text
     text=$(cat && printf x)

@@ -7,7 +7,7 @@
 file=/etc/wireguard/$interface.conf
 unit=wg-quick@$interface.service
 
-# Seconds since the last handshake with the other end are known, and few: WireGuard renews a session every two minutes.
+# Succeeds if the last handshake with the other end was recent: WireGuard renews a session every two minutes.
 has_handshake() {
     local last
     last=$(wg show "$interface" latest-handshakes 2>/dev/null | awk '{ print $2; exit }')

@@ -31,7 +31,7 @@ export class SmallDisk {
         return new SmallDisk(folder);
     }
 
-    /** Makes room on it, as a person does who deletes something. */
+    /** Frees space on it, as deleting files does. */
     async grow(): Promise<void> {
         await succeed("mount", "-o", "remount,size=2g", this.folder);
     }

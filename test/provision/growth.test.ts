@@ -144,7 +144,7 @@ describe("a node", () => {
         home.configure(both, undefined, { discard: ["media/jellyfin-config"] });
         await up();
         home.configure(nodesNamed("s1"), undefined, { discard: ["media/jellyfin-config"] });
-        expect(await up()).toContain("deletes with s2: the data of media/jellyfin-config");
+        expect(await up()).toContain("deleted with s2: the data of media/jellyfin-config");
         expect([...(await home.liveNodes()).keys()]).toEqual(["s1"]);
     });
 

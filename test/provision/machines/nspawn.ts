@@ -244,7 +244,7 @@ export class Machine {
         return `${this.args.network.namespace}-${this.name}`;
     }
 
-    /** Command line that starts another one in control groups where its containers can have theirs. */
+    /** Command line that starts another one in cgroups that its containers can divide. */
     private controlGroups(): string[] {
         // Of version 2, systemd-nspawn makes them.
         if (!this.args.containers || !hasFirstVersion) {

@@ -127,7 +127,7 @@ export const configs = {
     },
 } as const;
 
-/** The names in a record of the configs stand for all that could be there. */
+/** Names in a record of the configs are examples of all possible ones. */
 export function namesOf(path: Path): string {
     const names: Readonly<Record<string, string>> = {
         secrets: "vaultwarden",
