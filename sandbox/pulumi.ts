@@ -99,8 +99,8 @@ export async function endLeftRun({ running }: SandboxPaths): Promise<void> {
 }
 
 /**
- * Repairs the leftovers of a killed Pulumi, or a lost state. Starts nothing if there are none. Generated values are not
- * kept: those of a sandbox protect nothing.
+ * Repairs the leftovers of a killed Pulumi or an interrupted Helm, or a lost state. Starts no Pulumi if there are none.
+ * Generated values are not kept: those of a sandbox protect nothing.
  *
  * @param lost whether there was no state, or an old one
  */
@@ -114,11 +114,15 @@ async function recoverStack(root: string, lost: boolean, report: (line: string) 
         pulumi: (args, input) => pulumiWith([...args, "--stack", stack], { input, env }),
         report,
     };
-    if (locks.length > 0 || hasPendingOperations(root)) {
+    const kubectl = new Kubectl(sandboxPaths(root).kubeconfig);
+    // An API server that was lost during an installation leaves such a record too, and Pulumi's state nothing.
+    const unfinished = ["--selector", "owner=helm,status notin (deployed,superseded)"];
+    const isBlocked = (await kubectl.list("secrets", "--all-namespaces", ...unfinished)).length > 0;
+    if (isBlocked || locks.length > 0 || hasPendingOperations(root)) {
         await recover(recovery);
     }
-    if (lost) {
-        await adoptObjects(recovery, new Kubectl(sandboxPaths(root).kubeconfig), []);
+    if (isBlocked || lost) {
+        await adoptObjects(recovery, kubectl, []);
     }
 }
 

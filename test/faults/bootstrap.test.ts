@@ -1,8 +1,8 @@
-import type { Home } from "../sandbox/home";
+import { type Home, until } from "../sandbox/home";
 import { declaredObjects, secretValues, startAndDisturb } from "../sandbox/killed-run";
 import { fault, limit } from "./fault";
 import { controlPlane, freeze, inPods, kill, type Program } from "./processes";
-import { runningHomeWithGitea, succeeded } from "./small-home";
+import { runningHomeWithGitea, soon, succeeded } from "./small-home";
 
 /** By when each of the programs runs, and has much to do yet. */
 const moments = {
@@ -51,6 +51,35 @@ for (const [programs, moment] of killed) {
         },
     );
 }
+
+fault(
+    {
+        broken: "SIGKILL to kube-apiserver",
+        when: "in a first run, while Helm installs",
+        holds: "the next run finishes, and nothing is lost or duplicated",
+    },
+    async (mended) => {
+        await home.stop("--delete");
+        const installing = ["secrets", "--all-namespaces", "--selector=owner=helm,status=pending-install"];
+        const { code } = await startAndDisturb(
+            home,
+            (output) => moments.controlPlane.test(output),
+            async () => {
+                await until("Helm installs", soon, async () => {
+                    const { code: failed, output } = await home.kubectl("get", ...installing, "--output=name");
+                    return failed === 0 && output.startsWith("secret/");
+                });
+                kill(home, "kube-apiserver");
+            },
+        );
+        expect(code).not.toBe(0);
+        mended();
+
+        succeeded(await home.start());
+
+        expect(await declaredObjects(home)).toEqual(objects);
+    },
+);
 
 for (const [programs, moment] of [
     [controlPlane, moments.controlPlane],
