@@ -99,9 +99,11 @@ test("off stops the services, then agents, then servers; they start again with t
 
     await Promise.all(home.machines.map((machine) => machine.start()));
     const unit = "/etc/systemd/system/hearth-power-on.service";
-    await until("the services are started", 300_000, async () => !home.machine("s1").has(unit));
-    expect(await replicas()).toBe("2");
-    expect(await annotations()).not.toContain("skip-reconcile");
+    await until("the service is started", 300_000, async () => (await replicas()) === "2");
+    // No controller makes its pods here, so the script would wait for them.
+    await until("it is left alone no more", 60_000, async () => !(await annotations()).includes("skip-reconcile"));
+    expect(await home.kubectl("delete", "deployment", "kavita", "--namespace=books")).toHaveEndedWith(0);
+    await until("the unit has removed itself", 120_000, async () => !home.machine("s1").has(unit));
     expect((await home.kubectl("get", "configmaps", "--namespace=kube-system")).output).not.toContain("power-off");
     expect(home.machine("s1").has("/usr/local/sbin/hearth-power-on")).toBe(false);
 

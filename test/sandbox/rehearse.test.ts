@@ -1,9 +1,11 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Rehearsal } from "../../hack/rehearsal/comparison";
 import { runningProcesses } from "../../lib/processes";
-import { Home } from "./home";
+import { Home, until } from "./home";
 
 /** Two `up` of a small home, and the wait for a tier that fails, in milliseconds. */
 const limit = 15 * 60_000;
@@ -82,6 +84,10 @@ async function rehearse(branch: string, change: () => void): Promise<Rehearsal &
     }
     return { code, ...JSON.parse(output.slice(start)) };
 }
+
+/** Command lines of processes of the rehearsals. */
+const ofRehearsals = () =>
+    [...runningProcesses()].map(({ commandLine }) => commandLine).filter((each) => each.includes(temporary));
 
 const edit = (from: string, to: string) =>
     home.edit(`${chart}/values.yaml`, (text) => {
@@ -185,7 +191,30 @@ test(
     limit,
 );
 
+test(
+    "Ctrl-C ends a rehearsal, and removes what it made",
+    async () => {
+        await home.branch("interrupted");
+        await home.emptyCommit("nothing");
+        const child = spawn(join(home.root, "hack/rehearse"), {
+            env: { ...process.env, TMPDIR: temporary },
+            // A process group of its own, as a terminal has one for each command.
+            detached: true,
+            stdio: "ignore",
+        });
+        const ended = once(child, "exit");
+        await until("its API server runs", limit, async () =>
+            ofRehearsals().some((each) => each.includes("apiserver")),
+        );
+        process.kill(-Number(child.pid), "SIGINT");
+        expect(await ended).toEqual([130, null]);
+        expect(ofRehearsals()).toEqual([]);
+        expect(readdirSync(temporary)).toEqual([]);
+    },
+    limit,
+);
+
 test("nothing of the sandboxes is left", () => {
-    expect([...runningProcesses()].filter(({ commandLine }) => commandLine.includes(temporary))).toEqual([]);
+    expect(ofRehearsals()).toEqual([]);
     expect(readdirSync(temporary)).toEqual([]);
 });
