@@ -133,7 +133,7 @@ explain() {
     where="the $target target"
     case $1 in
         10) reason=none sentence="$where has no repository yet: the CronJob backup/repository makes it within the hour" && return ;;
-        11) reason=locked sentence="$where is locked by another run that has not ended; a lock of a run that died is removed after 30 minutes" && return ;;
+        11) reason=locked sentence="$where is locked by another run; the lock of a dead run is removed after 30 minutes" && return ;;
         12) reason=password sentence="hearth:backup.password does not open $where: set the password that its copies were made with" && return ;;
     esac
     case $error in
@@ -191,7 +191,7 @@ open() {
         return 1
     fi
     if [ "$newest" -gt $(($(date +%s) + 600)) ]; then
-        reason=clock sentence="the clock of this node says $(date -u +%FT%TZ), and the newest copy is from $(jq -n -r "$newest | todate"): correct the node's time, or remove that copy with restic forget"
+        reason=clock sentence="the clock of this node shows $(date -u +%FT%TZ), and the newest copy is from $(jq -n -r "$newest | todate"): correct the node's time, or remove that copy with restic forget"
         return 1
     fi
 }
@@ -236,7 +236,7 @@ copy() {
     repository rewrite "$(jq -r .snapshot_id "$work/summary")" --new-host "$HOME_NAME" --retry-lock "${RETRY_LOCK:-1h}" \
         > "$work/named" || { explain $?; return 1; }
     id=$(sed -n 's/^saved new snapshot //p' "$work/named")
-    [ -n "$id" ] || { reason=failed sentence="restic did not name the copy on the $target target"; return 1; }
+    [ -n "$id" ] || { reason=failed sentence="restic reported no ID of the copy on the $target target"; return 1; }
     note copies "$(jq -n -c --arg target "$target" --arg copy "$id" '{($target): $copy}')"
     note bytes "$(jq .total_bytes_processed "$work/summary")"
     note added "$(jq .data_added_packed "$work/summary")"
@@ -288,7 +288,7 @@ move() {
         esac
         if [ ! -e "$entry" ] && [ ! -L "$entry" ]; then continue; fi
         if [ -e "$2/$name" ] || [ -L "$2/$name" ]; then
-            fail failed "$name is in $1 and in $2: something wrote to the volume meanwhile; move one of them away"
+            fail failed "$name is in $1 and in $2: a program wrote to the volume meanwhile; move one of them away"
         fi
         mv "$entry" "$2/$name"
     done
@@ -302,7 +302,7 @@ remove_empty() {
 # Replaces the data, which is moved to old/, with the copy in new/.
 swap() {
     if [ ! -e "$state/swapping" ]; then
-        [ -e "$state/complete" ] || fail failed "there is no whole copy beside the data of $CLAIM: restore one first"
+        [ -e "$state/complete" ] || fail failed "no complete copy is beside the data of $CLAIM: restore one first"
         write "$state/swapping" "$(cat "$state/complete")"
     fi
     copy=$(cat "$state/swapping")
@@ -328,7 +328,7 @@ undo() {
             rmdir "$state" 2> /dev/null || true
             finish true "the copy beside the data is deleted; the data was never replaced"
         fi
-        fail none "there is nothing to undo: no data of before a restore is kept in $CLAIM"
+        fail none "nothing to undo: $CLAIM has no data from before a restore"
     fi
     mkdir -p "$state/old"
     if [ ! -e "$state/undoing" ]; then
@@ -428,7 +428,7 @@ prepare() {
     fi
     if [ "${START_EMPTY:-false}" = true ]; then
         write "$marker" "empty $(date -u +%FT%TZ): $missing"
-        finish true "it starts empty, as hearth:backup.startEmpty says: $missing_sentence"
+        finish true "it starts empty, because hearth:backup.startEmpty is true: $missing_sentence"
     fi
     target=$missing_target
     fail "$missing" "$CLAIM is empty and waits for its copy: $missing_sentence. To start without one, set hearth:backup.startEmpty to true"
@@ -448,7 +448,7 @@ ready() {
     code=0
     probe || code=$?
     if [ "$code" = 10 ]; then
-        say "making the repository of the $target target"
+        say "creating the repository of the $target target"
         code=0
         repository init > /dev/null || code=$?
     fi
@@ -482,10 +482,10 @@ case $action in
         [ "$action" = drill ] || action=${ACTION:-restore}
         case ${ACTION:-restore} in
             restore | copy)
-                if [ -e "$state/undoing" ]; then fail failed "an undo of $CLAIM was cut short: run hack/restore --undo again"; fi
+                if [ -e "$state/undoing" ]; then fail failed "an undo of $CLAIM was interrupted: rerun hack/restore --undo"; fi
                 if [ -e "$state/swapping" ]; then finish true "a restore of $CLAIM was cut short, and goes on"; fi
                 if [ -e "$state/old" ]; then
-                    fail failed "the data of before the last restore of $CLAIM is still kept: put it back with hack/restore --undo, or delete it with hack/restore --drop"
+                    fail failed "the data from before the last restore of $CLAIM is still kept: restore it with hack/restore --undo, or delete it with hack/restore --drop"
                 fi
                 if choose && beside; then
                     note copies "$(jq -n -c --arg target "$target" --arg copy "$copy" '{($target): $copy[0:8]}')"
@@ -527,7 +527,7 @@ case $action in
                 ;;
             drop)
                 if [ -e "$state/swapping" ] || [ -e "$state/undoing" ]; then
-                    fail failed "a restore of $CLAIM was cut short: finish or undo it before its old data is deleted"
+                    fail failed "a restore of $CLAIM was interrupted: complete or undo it before its old data is deleted"
                 fi
                 rm -rf "$state"
                 finish true "deleted the data that restores had kept"
@@ -557,7 +557,7 @@ case $action in
     prune)
         for target in $TARGETS; do
             open || fail "$reason" "$sentence"
-            say "deleting the copies of the $target target that hearth:backup.keep does not keep"
+            say "deleting the copies of the $target target that hearth:backup.keep no longer covers"
             # The newest one that is not whole saves the next copy from reading every file.
             repository forget --host "partial.$HOME_NAME" --group-by host,tags --keep-last 1 --retry-lock "${RETRY_LOCK:-1h}" \
                 > /dev/null || { explain $?; fail "$reason" "$sentence"; }
