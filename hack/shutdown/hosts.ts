@@ -94,11 +94,11 @@ async function shutDown(node: NodeSettings, login: SshLogin): Promise<string | u
 export async function shutDownNodes(
     groups: readonly (readonly NodeSettings[])[],
     login: SshLogin,
-    tell: (line: string) => void,
+    report: (line: string) => void,
 ): Promise<void> {
     const problems: string[] = [];
     for (const group of groups) {
-        tell(`shutting down ${group.map(({ name }) => name).join(", ")}`);
+        report(`shutting down ${group.map(({ name }) => name).join(", ")}`);
         const results = await Promise.all(group.map((node) => shutDown(node, login)));
         problems.push(...results.flatMap((each) => each ?? []));
     }

@@ -76,7 +76,7 @@ const belongsTo =
     };
 
 /** Stops the services of a step, and keeps Argo CD from starting them. What does not end in time is reported. */
-async function stopStep(kubectl: Kubectl, step: PowerStep, tell: (line: string) => void): Promise<void> {
+async function stopStep(kubectl: Kubectl, step: PowerStep, report: (line: string) => void): Promise<void> {
     const { applications, workloads, cronJobs } = step;
     if (applications.length > 0) {
         const names = applications.map((each) => `application.argoproj.io/${each}`);
@@ -91,7 +91,7 @@ async function stopStep(kubectl: Kubectl, step: PowerStep, tell: (line: string) 
                 .map(({ metadata }) => metadata.name);
         });
         if (syncing.length > 0) {
-            tell(`Argo CD is still syncing ${syncing.join(", ")} after ${limit} s`);
+            report(`Argo CD is still syncing ${syncing.join(", ")} after ${limit} s`);
         }
     }
     for (const { metadata } of cronJobs) {
@@ -110,7 +110,7 @@ async function stopStep(kubectl: Kubectl, step: PowerStep, tell: (line: string) 
             .map(({ metadata }) => `${metadata.namespace}/${metadata.name}`);
     });
     if (running.length > 0) {
-        tell(`still running after ${limit} s, and ended with the nodes: ${running.join(", ")}`);
+        report(`still running after ${limit} s, and ended with the nodes: ${running.join(", ")}`);
     }
 }
 
@@ -118,10 +118,10 @@ async function stopStep(kubectl: Kubectl, step: PowerStep, tell: (line: string) 
 export async function stopServices(
     kubectl: Kubectl,
     steps: readonly PowerStep[],
-    tell: (line: string) => void,
+    report: (line: string) => void,
 ): Promise<void> {
     for (const step of steps) {
-        tell(`stopping ${step.name}`);
-        await stopStep(kubectl, step, tell);
+        report(`stopping ${step.name}`);
+        await stopStep(kubectl, step, report);
     }
 }

@@ -21,7 +21,7 @@ function nodesOf({ name, file }: Stack): readonly NodeSettings[] {
 
 const namesOf = (nodes: readonly NodeSettings[]) => nodes.map(({ name }) => name).join(", ");
 
-const tell = (line: string) => process.stdout.write(`${line}\n`);
+const report = (line: string) => process.stdout.write(`${line}\n`);
 
 /** Stops the services in order. The nodes are shut down even if that fails: a UPS does not wait. */
 async function stopHome(stack: Stack, servers: readonly NodeSettings[], prepare: () => Promise<void>): Promise<void> {
@@ -30,8 +30,8 @@ async function stopHome(stack: Stack, servers: readonly NodeSettings[], prepare:
         const steps = await readPlan(kubectl);
         await prepare();
         await writeRecord(kubectl, steps);
-        tell(`${namesOf(servers)} will start the services again; \`hack/power on\` does it before that`);
-        await stopServices(kubectl, steps, tell);
+        report(`${namesOf(servers)} will start the services again; \`hack/power on\` does it before that`);
+        await stopServices(kubectl, steps, report);
     });
 }
 
@@ -67,7 +67,7 @@ export const verb = defineVerb({
         const servers = nodes.filter(({ role }) => role === "server");
         if (state === "on") {
             await startServices(servers, login);
-            tell("the services are started: `hack/status` shows when they are ready");
+            report("the services are started: `hack/status` shows when they are ready");
             return exitCodes.done;
         }
         const on = await reachable(nodes, login);
@@ -77,7 +77,7 @@ export const verb = defineVerb({
         }
         const groups = nodeGroups(on, [stack.settings.nfs?.server, login.jumpHost?.address]);
         if (silent.length > 0) {
-            tell(`left as they are, since they do not answer: ${namesOf(silent)}`);
+            report(`left as they are, since they do not answer: ${namesOf(silent)}`);
         }
         const order = groups.map(namesOf).join("; then ");
         if (!yes && !(await confirmed(`Stop every service of ${stack.name} and shut down ${order}?`))) {
@@ -88,10 +88,10 @@ export const verb = defineVerb({
             if (!yes || !(error instanceof Failure) || error.exitCode === 130) {
                 throw error;
             }
-            tell(`the services end with their nodes: ${error.message}`);
+            report(`the services end with their nodes: ${error.message}`);
         });
-        await shutDownNodes(groups, login, tell);
-        tell("Every node is off. Nodes whose disks need a passphrase wait for `hack/unlock` when they are on again.");
+        await shutDownNodes(groups, login, report);
+        report("Every node is off. Nodes whose disks need a passphrase wait for `hack/unlock` when they are on again.");
         return exitCodes.done;
     },
 });

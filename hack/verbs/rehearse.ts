@@ -44,10 +44,10 @@ async function settle(kubectl: Kubectl, revision: string): Promise<void> {
     }
 }
 
-async function rehearse(base: string, head: string, tell: (line: string) => void): Promise<Rehearsal> {
+async function rehearse(base: string, head: string, report: (line: string) => void): Promise<Rehearsal> {
     const { cluster } = (await readStack("sandbox")).settings;
     return RehearsalSandbox.with(root, base, async (sandbox) => {
-        tell(`${base.slice(0, 10)} in a sandbox: some minutes`);
+        report(`${base.slice(0, 10)} in a sandbox: some minutes`);
         const first = await sandbox.start();
         if (first.exitCode !== 0) {
             throw new Failure(
@@ -57,12 +57,12 @@ async function rehearse(base: string, head: string, tell: (line: string) => void
         const kubectl = new Kubectl(sandbox.kubeconfig);
         const before = await observe(kubectl);
         await sandbox.take(head);
-        tell(`${head.slice(0, 10)} over it, through the tiers`);
+        report(`${head.slice(0, 10)} over it, through the tiers`);
         const started = Date.now();
         const { exitCode, output } = await sandbox.start();
         const seconds = (Date.now() - started) / 1000;
         if (exitCode !== 0) {
-            tell("the branch does not become ready: waiting for the Applications behind it");
+            report("the branch does not become ready: waiting for the Applications behind it");
             await settle(kubectl, head);
         }
         return compare({

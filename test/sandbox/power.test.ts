@@ -97,7 +97,7 @@ test(
         const names = steps.map(({ name }) => name);
         expect(names).toEqual(["tier 3", "tier 2", "tier 1", "databases"]);
         expect(steps.map(({ applications }) => applications.toSorted())).toEqual(order);
-        // What Pulumi installs is no Application's, and goes on: MetalLB, cert-manager and Argo CD itself.
+        // Components that Pulumi installs belong to no Application and keep running: MetalLB, cert-manager and Argo CD.
         const stopped = steps.flatMap((step) => step.workloads.map(({ workload }) => nameOf(workload)));
         const withPods = names.filter((_, index) => (steps[index]?.workloads.length ?? 0) > 0);
         await writeRecord(kubectl, steps);
