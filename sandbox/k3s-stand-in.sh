@@ -243,7 +243,7 @@ END
     kubectl patch node "$name" --subresource=status --type=merge --patch "{\"status\": {
         \"conditions\": [{\"type\": \"Ready\", \"status\": \"True\", \"reason\": \"StandIn\"}],
         \"addresses\": [{\"type\": \"InternalIP\", \"address\": \"$(setting node-ip)\"}],
-        \"nodeInfo\": {\"kubeletVersion\": \"$version\", \"architecture\": \"amd64\", \"bootID\": \"\",
+        \"nodeInfo\": {\"kubeletVersion\": \"$version\", \"architecture\": \"amd64\", \"bootID\": \"$(</proc/sys/kernel/random/boot_id)\",
             \"containerRuntimeVersion\": \"\", \"kernelVersion\": \"\", \"kubeProxyVersion\": \"\", \"machineID\": \"$(</etc/machine-id)\",
             \"operatingSystem\": \"linux\", \"osImage\": \"\", \"systemUUID\": \"\"}}}" >/dev/null
     # The API server sets it on a new node, and the controller manager takes it from one that is Ready.

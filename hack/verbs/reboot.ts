@@ -15,7 +15,10 @@ const limit = 900;
 interface Node {
     readonly metadata: { readonly name: string };
     readonly spec?: { readonly unschedulable?: boolean };
-    readonly status?: { readonly conditions?: readonly { readonly type: string; readonly status: string }[] };
+    readonly status?: {
+        readonly conditions?: readonly { readonly type: string; readonly status: string }[];
+        readonly nodeInfo?: { readonly bootID?: string };
+    };
 }
 
 const isReady = ({ status }: Node) =>
@@ -101,10 +104,17 @@ export const verb = defineVerb({
                 );
                 report(`the disks of ${name} are open`);
             }
-            await until(`${name} has started`, async () => !["", before].includes(await startOf()));
+            let after = before;
+            await until(`${name} has started`, async () => {
+                after = await startOf();
+                return !["", before].includes(after);
+            });
+            // A node that restarts within 40 seconds is Ready all the time: its kubelet has reported since then.
+            const isBack = (each: Node) =>
+                each.metadata.name === name && each.status?.nodeInfo?.bootID === after && isReady(each);
             await until(`${name} is Ready`, async () =>
                 kubectl.list<Node>("nodes").then(
-                    (now) => now.some((each) => each.metadata.name === name && isReady(each)),
+                    (now) => now.some(isBack),
                     () => false,
                 ),
             );
