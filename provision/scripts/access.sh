@@ -1,7 +1,6 @@
 # shellcheck shell=bash
-# Hardens sshd and turns the firewall on, without locking anybody out: both go back to what they were two minutes later,
-# unless a new session comes in (every script confirms that at its start, see lib.sh). A machine that restarts before that
-# starts without the firewall.
+# Hardens sshd and enables the firewall without a lockout: both are reverted after two minutes unless a new session logs in
+# (every script confirms that at its start, see lib.sh). A host that restarts before that starts without the firewall.
 # Input: port of sshd; addresses of all nodes, which also mount its NFS export; cluster_networks, those of pods and Services.
 # In a home with an edge also: tunnel, the interface that leads to it; address of this node; on the edge itself edge, "yes",
 # and tunnel_port, where nodes dial it.
@@ -14,8 +13,8 @@ unconfirmed=$folder/unconfirmed
 
 join_words() { tr -s ' \n' ',' <<<"$1" | sed 's/^,//; s/,$//; s/,/, /g'; }
 
-# A node: the home's network reaches what it serves, the other nodes and pods all of it. Whoever takes the edge over holds the
-# other end of the tunnel, and whatever address a pod on it has: neither reaches more of a node than an agent needs, nor
+# Rules of a node: the home's network reaches its services, and other nodes and pods reach all of it. An intruder on the edge
+# controls the other end of the tunnel and the addresses of its pods: neither reaches more of a node than an agent needs, nor
 # the home's network through it. Pods have their NetworkPolicies.
 node_rules() {
     if [[ -n ${tunnel:-} ]]; then
@@ -49,7 +48,7 @@ END
     fi
 }
 
-# The edge: the Internet reaches sshd, the tunnel and what Gerbil and its Traefik serve; through the tunnel come nodes alone.
+# Rules of the edge: the Internet reaches sshd, the tunnel, and Gerbil's and Traefik's ports; only nodes use the tunnel.
 edge_rules() {
     cat <<END
         tcp dport { $port, 80, 443 } accept
@@ -94,18 +93,18 @@ is_in_force() {
     sshd_settings | cmp -s - "$sshd" && firewall_rules | cmp -s - "$firewall" && nft list table inet hearth >/dev/null 2>&1
 }
 
-# keep FILE: puts its present state aside, for the way back.
+# keep FILE: saves its present state, to revert to.
 keep() {
     local kept
     kept=$folder/before/$(basename "$1")
     if [[ -e $1 ]]; then cp -p "$1" "$kept"; else rm -f "$kept"; fi
 }
 
-# One program applies whatever the files say, so that the way back is the way forth.
+# One program applies the files' contents, so that reverting is the same as applying.
 install_apply() {
     write_file /usr/local/sbin/hearth-access 0755 <<END
 #!/bin/sh
-# apply: makes sshd and the firewall what their files say; revert: brings the files from before back first.
+# apply: reloads sshd and the firewall from their files; revert: restores the previous files first.
 set -eu
 if [ "\$1" = revert ]; then
     for file in $sshd $firewall; do
@@ -168,7 +167,7 @@ main() {
         /usr/local/sbin/hearth-access revert
         die "sshd rejects its new configuration, which was reverted: see above, and check /etc/ssh/sshd_config.d"
     fi
-    # The first setting counts: one that stands before ours, or an sshd_config that includes none, would keep the door open.
+    # The first setting counts: an earlier one, or an sshd_config without the Include, would keep passwords enabled.
     if [[ $'\n'$(sshd -T)$'\n' != *$'\npasswordauthentication no\n'* ]]; then
         /usr/local/sbin/hearth-access revert
         die "sshd would still accept passwords, and nothing was changed: make this the first line of /etc/ssh/sshd_config:" \

@@ -1,12 +1,12 @@
 # shellcheck shell=bash
-# The servers share the address of the API, by keepalived: a server that has it and whose API server no longer
-# answers gives it up, and another takes it (create). A node that is no server any more lets it go (delete).
+# The servers share the address of the API by keepalived: a server whose API server does not answer releases it, and another
+# one takes over (create). A node that is no longer a server releases it (delete).
 # Input: virtual, the address; address of this node; servers, the addresses of all servers; cluster and machine (see
 # identity.sh).
 : "${virtual:?}" "${address:?}" "${servers:?}" "${cluster:?}" "${machine?}"
 
 config=/etc/keepalived/keepalived.conf
-# keepalived takes no script from /usr/local, where Debian lets a group write.
+# keepalived rejects scripts in /usr/local, which is group-writable on Debian.
 check=/etc/hearth/api-answers
 header="# Written by hearth."
 

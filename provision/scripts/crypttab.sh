@@ -1,10 +1,10 @@
 # shellcheck shell=bash
 # Data disks in /etc/crypttab, and the key file that may open them.
-# Input: disks (see disks.sh, which stands before this), passphrase.
+# Input: disks (see disks.sh, which is prepended), passphrase.
 : "${disks:?}" "${passphrase:?}"
 
 key_file=/etc/hearth/disks.key
-# The last slot of LUKS2: cryptsetup takes the first one that is free, for a key that somebody else adds.
+# The last slot of LUKS2: cryptsetup uses the first free one for a key that a user adds.
 key_slot=31
 
 # Name under /dev/mapper, device and UUID of each disk that can be read; for another one a start would only wait.
@@ -27,7 +27,7 @@ write_crypttab() {
     write_file /etc/crypttab 0600 <<<"$lines"
 }
 
-# cryptsetup removes a key for whom has another one, and without a terminal reads that one from its input.
+# cryptsetup removes a key only with another one, which it reads from its input without a terminal.
 remove_key() { printf '%s' "$passphrase" | cryptsetup luksKillSlot --batch-mode --key-file=- "$1" "$key_slot"; }
 
 has_key_slot() { cryptsetup luksDump "$1" | grep "^  $key_slot: " >/dev/null; }

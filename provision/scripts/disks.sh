@@ -1,14 +1,13 @@
 # shellcheck shell=bash
-# Contents of the data disks, read from them: for the preflight check, which refuses, and for storage.sh, which works on
-# them. It changes nothing.
+# State of the data disks, read from the disks: for the preflight check, which rejects, and for storage.sh, which changes
+# them. It changes nothing itself.
 #
 # Variables: disks (one disk a line: device, serial, the serial that may be erased or "-", size in bytes); raid, the level
 # of their array, where losable is called.
 #
-# Nothing is decided by what an earlier run said it did: the disks tell. A disk of ours has LUKS2 with subsystem
-# "hearth". Its label is "hearth-new" until the file system it belongs to has been made, "hearth" from then on. So a run
-# that was cut short is told from a disk with data: where every label is "hearth-new" there is nothing to lose, and the
-# work starts over; where one is "hearth" there is a file system, and it is kept.
+# Only the disks decide, not a record of an earlier run. A disk of hearth has LUKS2 with the subsystem "hearth". Its label is
+# "hearth-new" until its file system has been created, and "hearth" after that. If every label is "hearth-new", a run was
+# interrupted before there was data, and starts over; if one is "hearth", a file system exists, and is kept.
 
 : "${disks?}" "${raid=}"
 
@@ -20,7 +19,7 @@ declare -A path=() state=()
 # Reasons to refuse, and contents of the disks that may be erased.
 declare -a serials=() refusals=() absent=() erased=()
 
-# refuse WHAT ADVICE: what is wrong, and what to do about it.
+# refuse PROBLEM ADVICE: records a problem and its fix.
 refuse() { refusals+=("$1"$'\t'"$2"); }
 
 luks() { blkid --probe --match-tag "$2" --output value "$1" 2>/dev/null || true; }
@@ -55,7 +54,7 @@ inspect_ours() {
     elif [[ $metadata == *'"kdf"'* ]]; then
         state[$serial]=$label
     elif [[ $label == hearth-new ]]; then
-        # Cut short before it had a key: nobody can ever open it.
+        # Interrupted before it had a key: it can never be opened.
         state[$serial]=blank
     else
         refuse "$device ($serial) has no key left and cannot be opened" \
@@ -70,7 +69,7 @@ twins_of() {
         paste -sd, | sed 's/,/, /g'
 }
 
-# Looks at every disk.
+# Inspects every disk.
 inspect() {
     local device serial erase size actual found used
     while read -r device serial erase size; do
@@ -141,7 +140,7 @@ with_state() {
 # Number of disks that an array of $1 works without.
 losable() { case $raid in 1) echo $(($1 - 1)) ;; 5) echo 1 ;; 6) echo 2 ;; esac }
 
-# Looks at them together. $refusals says what is in the way.
+# Inspects them together. $refusals lists the problems.
 check() {
     local duplicates
     duplicates=$(printf '%s\n' "${path[@]}" | sort | uniq -d)

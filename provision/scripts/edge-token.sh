@@ -6,8 +6,8 @@
 
 kubectl() { k3s kubectl --request-timeout=20s "$@"; }
 
-# A host that was reinstalled or replaced is another machine, which k3s takes for an impostor while the node is there. The
-# edge has no volume: nothing is lost with the node.
+# k3s rejects a host that was reinstalled or replaced while its node exists. The edge has no volume: nothing is lost with
+# the node.
 forget_former() {
     local before
     before=$(kubectl get node "$member" --ignore-not-found -o 'jsonpath={.status.nodeInfo.machineID}')

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
-# The mark that a node of a cluster carries, and the proof that this machine is the one that was provisioned.
-# The mark has three lines: the cluster's id, the node's name, and the machine id of the system that became the node. Older
-# ones have the first line only; k3s' own configuration has the name then.
+# Marker of a node, and the proof that this host is the one that was provisioned.
+# The marker has three lines: the cluster's id, the node's name, and the machine id of its system. Older markers have the
+# first line only; k3s' own configuration has the name then.
 
 mark=/etc/rancher/hearth-cluster
 
@@ -23,7 +23,7 @@ has_k3s() {
         -e /etc/systemd/system/k3s.service || -e /etc/systemd/system/k3s-agent.service ]]
 }
 
-# prove WHAT: ends the script unless this machine is the one that became $node of $cluster; WHAT is what does not happen.
+# prove CONSEQUENCE: ends the script unless this host is $node of $cluster; CONSEQUENCE begins the message.
 # Input: cluster; machine, the machine id that the node had when it was provisioned.
 prove() {
     local here name machine_before

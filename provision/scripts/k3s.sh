@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# Has a node join the cluster (step=join, which leaves a k3s that is there alone), has the k3s that is there converge on the
-# config (step=converge), or uninstalls it (delete).
+# Joins a node to the cluster (step=join, which leaves an existing k3s unchanged), updates an existing k3s to the config
+# (step=converge), or uninstalls it (delete).
 # Input: step; cluster and machine (see identity.sh); version; role, server or agent; address of this node; config,
 # audit_policy, pod_security and registries, contents of k3s's files; registry_authorities, lines of a file's name and its text
 # in base64; registration, lines of config.yaml that need no restart; source and images (see fetch_images); discard (see
@@ -48,10 +48,10 @@ WantedBy=multi-user.target
 END
 }
 
-# Flannel takes the interface of the default route, whatever node-ip says (k3s #12056).
+# Flannel uses the interface of the default route, regardless of node-ip (k3s #12056).
 own_interface() { ip -oneline -4 address show to "$address" | awk '{ print $2; exit }'; }
 
-# Name servers of a resolv.conf that k3s takes: it discards a file that has any other, and gives pods 8.8.8.8 (k3s,
+# Name servers of a resolv.conf that k3s accepts: it discards a file that has any other, and gives pods 8.8.8.8 (k3s,
 # pkg/agent/config, isValidResolvConf).
 name_servers() { sed -nE 's/^nameserver +([0-9a-fA-F.:]+)[[:space:]]*$/\1/p' "$1" 2>/dev/null | grep -viE '^(127\.|169\.254\.|::1$|fe80:|0\.0\.0\.0$)' || true; }
 is_valid_resolv_conf() {
@@ -73,7 +73,7 @@ resolv_conf() {
 # Succeeds if the home's own arguments set KEY.
 is_set() { grep -q "^$1:" <<<"$config"; }
 
-# The config with what only this machine knows.
+# The config, with the values that only this host knows.
 own_config() {
     printf '%s' "$config"
     is_set flannel-iface || printf 'flannel-iface: %s\n' "$(own_interface)"
@@ -89,7 +89,7 @@ fingerprint() {
     } | sha256sum | cut -d ' ' -f 1
 }
 
-# A switch that was cut short is not over, even if the config went back to what it was.
+# An interrupted upgrade is not complete, even if the config was changed back.
 is_applied() {
     [[ ! -e $switching && -e $stamp && $(<"$stamp") == "$(fingerprint)" ]] && systemctl --quiet is-active "$unit.service"
 }
@@ -134,7 +134,7 @@ fetch_images() {
     done <<<"$images"
 }
 
-# Puts the files in place and starts k3s with them; the stamp comes last, so that a run that was cut short starts over.
+# Writes the files and starts k3s with them; the stamp is written last, so that an interrupted run starts over.
 apply() {
     [[ -x $lib/$version/k3s ]] || die "k3s $version is not on the node: run \`pulumi up\` again"
     write_mark
@@ -163,14 +163,14 @@ apply() {
     if [[ $role == server ]]; then
         wait_until 300 "the API server on this node" k3s kubectl --request-timeout=5s get --raw /readyz >/dev/null 2>&1 ||
             die "the API server does not answer: see journalctl -u $unit on the node"
-        # A snapshot cannot be restored without the token that was in force: it is the key of what is encrypted in it.
+        # A snapshot cannot be restored without the token of its time, which encrypts part of it.
         write_file "$data/server/db/snapshots/server-token" 0600 <"$data/server/token"
     fi
     write_file "$stamp" 0600 <<<"$(fingerprint)"
 }
 
-# Makes the folders of this node's volumes, where it takes the place of a machine that is gone: the kubelet would make them
-# for root alone, local-path makes them for every user.
+# Creates the folders of this node's volumes if it replaces a lost host: the kubelet would create them for root only, and
+# local-path creates them for every user.
 make_volumes() {
     local volumes of folder
     link "$lib/$version/k3s" /usr/local/bin/k3s
@@ -242,18 +242,18 @@ converge() {
         return
     fi
     if [[ ${edge:-} == yes ]]; then
-        # Draining takes the administrator's rights, which a public host never sees. Its pods live on meanwhile.
+        # Draining needs the administrator's credentials, which a public host never gets. Its pods keep running.
         apply
         return
     fi
     say "k3s or its config has changed: the node is drained, upgraded and uncordoned"
-    # A server asks its own API server: the API's address may be what changes.
+    # A server uses its own API server: the API's address may be the change.
     if [[ $role == server ]]; then open_cluster "$(<"$etc/k3s.yaml")"; else open_cluster "${kubeconfig:?}"; fi
-    # By a switch that was cut short the node is cordoned, too, and only the first run saw it as it was.
+    # An interrupted upgrade has cordoned the node, too; only the first run knows its previous state.
     local before=""
     if [[ -e $switching ]]; then before=$(<"$switching"); elif is_cordoned; then before=cordoned; fi
     write_file "$switching" 0600 <<<"$before"
-    # After a switch that was cut short, it may be this node's API server that does not answer.
+    # After an interrupted upgrade, this node's API server may not answer.
     if with_cluster get --raw /readyz >/dev/null 2>&1; then
         empty_node "$before"
     fi
@@ -268,12 +268,12 @@ converge() {
     remove_file "$switching"
 }
 
-# Moves the pods elsewhere. $1 is "cordoned" if the node takes none already.
+# Drains the node. $1 is "cordoned" if it was cordoned before.
 empty_node() {
     local others
     others=$(with_cluster get nodes -o name | grep -cvx "node/$node" || true)
     with_cluster cordon "$node"
-    # A home of one node has nowhere to put its pods.
+    # The pods of a home with one node have no other node.
     if ((others > 0)) && ! with_cluster drain "$node" "${emptying[@]}"; then
         [[ $1 == cordoned ]] || with_cluster uncordon "$node"
         remove_file "$switching"
@@ -299,7 +299,7 @@ mounts() {
         sort -r | while IFS= read -r path; do printf '%b\n' "$path"; done
 }
 
-# A mount that does not come off keeps its files: they are not this machine's to delete.
+# A mount that stays keeps its files, which may be another host's.
 unmount_all() {
     local path left
     while IFS= read -r path; do
@@ -318,7 +318,7 @@ uninstall() {
     # leave.sh did so, too, which may be days ago: the run in which it did may have ended there.
     check_claims
     write_mark # Of a mark of an older version, the node's name is in a file that is deleted.
-    # Each by itself: systemctl stops none of several units when one of them does not exist.
+    # One at a time: systemctl stops none of several units when one of them does not exist.
     systemctl --quiet disable --now hearth-renew.timer 2>/dev/null || true
     if [[ -e $unit_file ]]; then
         systemctl --quiet disable --now "$unit.service" ||
@@ -342,7 +342,7 @@ uninstall() {
     for name in $(ip netns list | awk '/^cni-/ { print $1 }'); do
         ip netns delete "$name"
     done
-    # The mark last: a run that is cut short can still prove what this machine is.
+    # The marker last: an interrupted run can still prove this host's identity.
     rm -rf --one-file-system "$etc" "$data" /var/lib/kubelet /var/lib/cni /run/k3s /run/flannel "$lib"
     rm -f "$unit_file" /etc/systemd/system/hearth-renew.{service,timer} /usr/local/lib/hearth/renew-certificates \
         /run/systemd/system/k3s.service.d/hearth-leaving.conf /usr/local/bin/{k3s,kubectl,crictl,ctr} "$mark"

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Takes a node out of the cluster before k3s is uninstalled (delete). Its create has nothing to do.
+# Removes a node from the cluster before k3s is uninstalled (delete). Its create has nothing to do.
 # Input: cluster and machine (see identity.sh); role, server or agent; address of this node; servers, addresses of all
 # servers; kubeconfig of the administrator; discard (see claims.sh).
 : "${cluster:?}" "${machine?}" "${role:?}" "${address:?}" "${servers:?}" "${kubeconfig:?}"
@@ -22,7 +22,7 @@ has_left_etcd() {
         2>/dev/null) ]]
 }
 
-# k3s takes a member out of etcd for this annotation, and reports it in another one (k3s, pkg/etcd/member_controller.go).
+# k3s removes a member from etcd for this annotation, and reports it in another one (k3s, pkg/etcd/member_controller.go).
 # Only then may its k3s stop: a majority of the members that are left must know.
 leave_etcd() {
     local others
@@ -75,7 +75,7 @@ delete() {
     if [[ -z $(with_cluster get node "$node" --ignore-not-found -o name) ]]; then
         return
     fi
-    # The last node has nowhere to put its pods, and is deleted with the cluster.
+    # The pods of the last node have no other node; it is deleted with the cluster.
     if (($(with_cluster get nodes -o name | wc -l) == 1)); then
         return
     fi

@@ -44,7 +44,7 @@ die() {
 # result TEXT: passes TEXT to the program without showing it.
 result() { printf '%s' "$1" >&3; }
 
-# One script at a time changes a node, here or (member.sh) in the API: one whose connection was cut may still be at work.
+# One script at a time changes a node, here or (member.sh) in the API: one whose connection was interrupted may still run.
 if [[ ${1:-} != look ]]; then
     exec 9>"/run/hearth-${member:-$node}.lock"
     if ! flock --nonblock 9; then
@@ -53,7 +53,7 @@ if [[ ${1:-} != look ]]; then
     fi
 fi
 
-# A session that has come this far proves that sshd and the firewall, should they just have changed, let the next one in.
+# A session that gets here proves that sshd and the firewall, if they have just changed, accept new sessions.
 if systemctl --quiet is-active hearth-access-revert.timer 2>/dev/null; then
     systemctl stop hearth-access-revert.timer
     rm -f /etc/hearth/unconfirmed
@@ -70,7 +70,7 @@ write_file() {
         return
     fi
     mkdir -p "$(dirname "$path")"
-    # Always the same name: what a run leaves that loses its power here, the next one takes.
+    # Always the same name: the next run reuses the file of a run that was interrupted here.
     local new=$path.hearth-new
     (umask 077 && rm -f "$new" && printf '%s' "$text" >"$new")
     chmod "$mode" "$new"
@@ -98,7 +98,7 @@ enable_timer() {
     fi
 }
 
-# wait_until SECONDS WHAT COMMAND…: asks once a second until COMMAND succeeds.
+# wait_until SECONDS WHAT COMMAND…: polls once a second until COMMAND succeeds.
 wait_until() {
     local limit=$1 what=$2 end=$((SECONDS + $1))
     shift 2
@@ -135,7 +135,7 @@ install_packages() {
     if ((${#missing[@]} == 0)); then
         return
     fi
-    # A run that was cut short may have left packages half configured.
+    # An interrupted run may have left packages half configured.
     patiently dpkg --configure -a
     patiently apt-get update -q
     patiently apt-get -o Dpkg::Options::=--force-confold install -q -y --no-install-recommends "${missing[@]}" ||
@@ -158,12 +158,12 @@ fetch() {
 }
 
 # Limit for draining a node. Also the limit for a single request: if the API server knows too little of a
-# PodDisruptionBudget, it asks for patience, which a short request takes for an error.
+# PodDisruptionBudget, it asks to retry later, which a short request reports as an error.
 # shellcheck disable=SC2034 # for the scripts
 emptying=(--ignore-daemonsets --delete-emptydir-data --timeout=300s --request-timeout=300s)
 
 # with_cluster COMMAND…: runs kubectl as the cluster's administrator. The credentials are in a file without a name, which
-# is deleted with this script whatever ends it.
+# ends with this script, even if it is killed.
 api_server=()
 with_cluster() { k3s kubectl --kubeconfig /proc/self/fd/4 --request-timeout=20s "${api_server[@]}" "$@"; }
 # Succeeds if the node is cordoned, by this script or by hand.

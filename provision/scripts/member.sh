@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# Runs on the first server: waits until a node is Ready in the API, and sets its labels and taints (create), or takes it out
-# of the API (delete, for the edge alone: nodes of the home leave by leave.sh).
+# Runs on the first server: waits until a node is Ready in the API, and sets its labels and taints (create), or removes it
+# from the API (delete, for the edge alone: nodes of the home leave by leave.sh).
 # Input: member, the node's name; version of k3s; labels, one `key=value` a line; taints, one `key=value:effect` a line.
 : "${member:?}" "${version:?}" "${labels?}" "${taints?}"
 

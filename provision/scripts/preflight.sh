@@ -3,7 +3,7 @@
 # Input: cluster, the name by which this cluster's nodes know it; now, the time here in seconds; address of the node; role,
 # server or agent; version of k3s that it will run, empty if none; ports to be free; virtual, the address that the servers
 # hold among themselves, empty if none; networks, those of pods and Services, separated by a space; unlock, "yes" if the
-# disks are opened in the initramfs; edge, "yes" on the edge; disks and raid (see disks.sh, which stands before this, as identity.sh does).
+# disks are opened in the initramfs; edge, "yes" on the edge; disks and raid (see disks.sh, which is prepended, as identity.sh is).
 : "${cluster:?}" "${now:?}" "${address:?}" "${role:?}" "${version?}" "${ports:?}" "${virtual?}" "${networks:?}" "${unlock?}"
 : "${disks?}" "${raid:?}"
 

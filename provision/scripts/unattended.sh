@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Data disks are opened by a key file at boot, without a prompt.
 #
-# Variables: disks (as for storage.sh; crypttab.sh stands before this), passphrase.
+# Variables: disks (as for storage.sh; crypttab.sh is prepended), passphrase.
 
 : "${disks:?}" "${passphrase:?}"
 

@@ -2,7 +2,7 @@
 # Data disks are opened in the initramfs: after a reboot the node waits there for the passphrase, and takes it over SSH
 # (Dropbear, with a host key of its own) or from its keyboard.
 #
-# Variables: disks and passphrase (as for storage.sh; crypttab.sh stands before this), address (with prefix length,
+# Variables: disks and passphrase (as for storage.sh; crypttab.sh is prepended), address (with prefix length,
 # "192.168.1.21/24"), gateway, interface, keys (public keys, one a line).
 #
 # Its result is the public half of Dropbear's host key.
