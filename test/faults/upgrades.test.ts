@@ -66,12 +66,12 @@ function pin(which: "before" | "now"): void {
     }
 }
 
-/** Chart and version that each Deployment of a release was made from. */
+/** Chart and version that each Deployment of a release was made from; Argo CD's in the namespace name no chart. */
 async function chartsOf(namespace: string): Promise<string[]> {
     const { items } = await home.get<{ items: { metadata: { labels: Record<string, string> } }[] }>(
         "deployments",
         `--namespace=${namespace}`,
-        "--selector=app.kubernetes.io/managed-by=Helm",
+        "--selector=app.kubernetes.io/managed-by=Helm,helm.sh/chart",
     );
     return [...new Set(items.map(({ metadata }) => metadata.labels["helm.sh/chart"] ?? ""))];
 }
