@@ -64,6 +64,11 @@ async function activeCronJobs(): Promise<string[]> {
     return items.filter(({ spec }) => spec.suspend !== true).map(({ metadata }) => metadata.name);
 }
 
+/** Waits until the status of workloads says that these steps run, and no others: it follows the pods. */
+async function runs(names: readonly string[], steps: readonly PowerStep[]): Promise<void> {
+    await until(`running: ${names.join(", ")}`, 120_000, async () => (await running(steps)).join() === names.join());
+}
+
 /** Applications that Argo CD leaves alone. */
 async function paused(): Promise<string[]> {
     const found = [...(await home.applications()).values()];
@@ -102,13 +107,20 @@ test(
         const withPods = names.filter((_, index) => (steps[index]?.workloads.length ?? 0) > 0);
         await writeRecord(kubectl, steps);
         for (const [index, step] of steps.entries()) {
-            expect(await running(steps)).toEqual(withPods.filter((name) => names.indexOf(name) >= index));
+            const expected = withPods.filter((name) => names.indexOf(name) >= index);
+            await runs(expected, steps);
             await stopServices(kubectl, [step], () => undefined);
         }
-        expect(await running(steps)).toEqual([]);
+        await runs([], steps);
         const now = await replicas();
-        expect(Object.keys(now).filter((name) => now[name] !== before.replicas[name])).toEqual(stopped.toSorted());
-        expect(await activeCronJobs()).toEqual([]);
+        expect(
+            Object.keys(now)
+                .filter((name) => now[name] !== before.replicas[name])
+                .sort(),
+        ).toEqual(stopped.sort());
+        const suspended = steps.flatMap((step) => step.cronJobs.map(({ metadata }) => metadata.name));
+        expect(suspended).not.toEqual([]);
+        expect((await activeCronJobs()).filter((name) => suspended.includes(name))).toEqual([]);
         expect(await paused()).toEqual(order.flat().sort());
         // An interrupted run that is started again forgets nothing.
         expect(await readPlan(kubectl)).toMatchObject(
@@ -128,7 +140,7 @@ test(
         expect(await replicas()).toEqual(before.replicas);
         expect(await activeCronJobs()).toEqual(before.cronJobs);
         expect(await paused()).toEqual([]);
-        await until("every service runs", limit, async () => (await running(steps)).length === withPods.length);
+        await runs(withPods, steps);
         expect((await home.kubectl("get", "configmap", "power-off", "--namespace=kube-system")).output).toContain(
             "not found",
         );
