@@ -71,6 +71,17 @@ function prometheus(folder: string, module: string, command: string): GoTool {
     };
 }
 
+/** A program of ours in the folder acme. */
+function acme(sources: string, module: string): GoTool {
+    return {
+        folder: "acme",
+        sources,
+        module,
+        package: `github.com/cert-manager/cert-manager/hearth/acme/${sources}`,
+        variables: () => ({}),
+    };
+}
+
 /** The Kubernetes release whose API both Helms assume when they render without a cluster. */
 const renderedFor = { major: "1", minor: "36" };
 
@@ -199,6 +210,23 @@ export const testTools = {
         variables: (version) => ({ "github.com/traefik/traefik/v3/pkg/version.Version": version.slice(1) }),
         versionArguments: ["version"],
         unoptimized: true,
+    },
+    // An ACME server, cert-manager's controllers with its own ACME client, and a name server for both.
+    pebble: {
+        folder: "acme",
+        module: "github.com/letsencrypt/pebble/v2",
+        package: "github.com/letsencrypt/pebble/v2/cmd/pebble",
+        variables: (version) => ({ "main.version": version }),
+        versionArguments: ["-version"],
+    },
+    "cert-manager-acme": acme("cert-manager", "github.com/cert-manager/cert-manager"),
+    "name-server": acme("name-server", "github.com/miekg/dns"),
+    "external-dns": {
+        folder: "external-dns",
+        module: "sigs.k8s.io/external-dns",
+        package: "sigs.k8s.io/external-dns",
+        variables: (version) => ({ "sigs.k8s.io/external-dns/pkg/apis/externaldns.Version": version }),
+        versionArguments: ["--version"],
     },
     // The parser of Alloy's language, in a program of ours.
     alloysyntax: {
@@ -413,7 +441,10 @@ export const toolsFor = {
     docs: ["gitea", "helm3", "netpolicy", "vale"],
     prose: ["vale"],
     faults: ["helm3", "gitea"],
-    programs: ["AdGuardHome", "gatus", "glance", "traefik"],
+    programs: [
+        ...["AdGuardHome", "gatus", "glance", "traefik"],
+        ...["cert-manager-acme", "external-dns", "name-server", "pebble"],
+    ],
     backup: ["restic", "rest-server"],
     monitoring: [
         ...["alertmanager", "amtool", "kube-state-metrics", "node_exporter", "prometheus", "promtool"],

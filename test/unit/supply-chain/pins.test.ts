@@ -50,6 +50,7 @@ test("every Go program has a go.sum", () => {
 test("the sandbox's operators are those of the charts that `pulumi up` installs", () => {
     expect(toolVersion(goTools["metallb-controller"])).toBe(`v${releases.metallb.version}`);
     expect(toolVersion(goTools["cert-manager"])).toBe(releases.certManager.version);
+    expect(toolVersion(testTools["cert-manager-acme"])).toBe(releases.certManager.version);
 });
 
 test("no Go program is built from modules under the AGPL", () => {
