@@ -64,7 +64,7 @@ inspect_ours() {
 
 # Disks beside $1 that give the serial $2 as theirs, as those in a cheap enclosure do.
 twins_of() {
-    lsblk --nodeps --noheadings --paths --output NAME,SERIAL |
+    lsblk --nodeps --noheadings --paths --output KNAME,SERIAL |
         awk -v path="$1" -v serial="$2" '{ name = $1; $1 = ""; gsub(/ /, "") } $0 == serial && name != path { print name }' |
         paste -sd, | sed 's/,/, /g'
 }

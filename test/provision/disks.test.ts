@@ -120,7 +120,7 @@ describe("four disks, one with data that may be erased", () => {
     test("become one file system, encrypted and exported, and the passphrase is never visible", async () => {
         // Every argument and variable of every process, several times a second while the scripts run.
         await home.nas.output(
-            "systemd-run --quiet --nice=19 --unit=witness bash -c 'while [[ ! -e /run/enough ]]; do " +
+            "systemd-run --quiet --unit=witness bash -c 'while [[ ! -e /run/enough ]]; do " +
                 'cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null; sleep 0.2; done | tr "\\0" "\\n" | ' +
                 "sort --unique > /var/tmp/seen'",
         );
