@@ -1,5 +1,6 @@
 import { execFile } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { BlockList } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -41,14 +42,22 @@ const outside = new Set([
     ...others.map(({ metadata }) => `${metadata.namespace}/${metadata.name}`),
 ]);
 
-/** The networks that are not the Internet, by the first address of what the evaluator makes of them. */
-const networks: Readonly<Record<string, string>> = {
-    "10.0.0.0": "home network",
-    "172.16.0.0": "home network",
-    "192.168.0.0": "home network",
-    "100.64.0.0": "shared address space",
-    "169.254.0.0": "link-local",
-};
+/** The networks that are not the Internet. An address of a rule divides them, so the evaluator reports parts of them. */
+const networks: readonly (readonly [name: string, range: string, prefix: number])[] = [
+    ["home network", "10.0.0.0", 8],
+    ["home network", "172.16.0.0", 12],
+    ["home network", "192.168.0.0", 16],
+    ["shared address space", "100.64.0.0", 10],
+    ["link-local", "169.254.0.0", 16],
+];
+
+/** The network of an address, if it is not of the Internet. */
+const networkOf = (address: string) =>
+    networks.find(([, range, prefix]) => {
+        const list = new BlockList();
+        list.addSubnet(range, prefix);
+        return list.check(address);
+    })?.[0];
 
 /** A workload's name, or the name of the network that a range of addresses is part of. */
 function nameOf(end: string): string {
@@ -59,7 +68,7 @@ function nameOf(end: string): string {
             .replace(/^(\w+)\/roles-\w+/, "$1/roles")
             .replace(/\/layout-\w+/, "/layout");
     }
-    return networks[first] ?? "Internet";
+    return networkOf(first) ?? "Internet";
 }
 
 /** The evaluator knows no IPv6: the blocks of it go, and those of IPv4 stand for both. */
