@@ -45,7 +45,7 @@ const elsewhere: Readonly<Record<string, string>> = {
     "hack/host-keys 203.0.113.10": "a host on the Internet: test/provision/tunnel.test.ts",
     "npx pulumi config set --path hearth:edge": "the same",
     "hack/what-if --without": "a node of the reader's own: test/sandbox/what-if.test.ts",
-    "hack/rehearse": "branches of the reader's own: test/sandbox/rehearse.test.ts",
+    "hack/rehearse": "branches of the reader's own: test/faults/rehearse.test.ts",
     "hack/power": "nodes with SSH: test/sandbox/power.test.ts",
     "hack/names": "a simulated AdGuard answers nobody: test/unit/hack/names.test.ts",
     "git clone": "its address is an example",

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Rehearsal } from "../../hack/rehearsal/comparison";
 import { runningProcesses } from "../../lib/processes";
-import { Home, until } from "./home";
+import { Home, until } from "../sandbox/home";
 
 /** Two `up` of a small home, and the wait for a tier that fails, in milliseconds. */
 const limit = 15 * 60_000;
