@@ -548,9 +548,10 @@ function candidate(name: ToolName): string | undefined {
 export function tool(name: ToolName): string {
     const path = candidate(name);
     if (path === undefined || !isExecutable(path)) {
-        const group = name in podTools ? " -- --for-pods" : name in testTools ? " -- --for-tests" : "";
-        const setup = `npm run setup${group}`;
-        throw new Failure(`${name} is missing: run \`${setup}\`, which builds what is missing.`);
+        const purposes = Object.entries<readonly string[]>(toolsFor);
+        const [purpose] = purposes.find(([, names]) => names.includes(name)) ?? [];
+        const option = purpose === undefined ? "" : ` -- --for-${purpose}`;
+        throw new Failure(`${name} is missing: run \`npm run setup${option}\`, which builds what is missing.`);
     }
     return path;
 }

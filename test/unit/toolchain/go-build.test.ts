@@ -207,3 +207,12 @@ describe("a build that cannot succeed ends with one sentence, and leaves nothing
         );
     });
 });
+
+test.each([
+    ["etcd", "npm run setup"],
+    ["helm3", "npm run setup -- --for-tests"],
+    ["act", "npm run setup -- --for-workflows"],
+    ["kubelet", "npm run setup -- --for-pods"],
+] as const)("a missing %s is reported with the command that builds it: %s", (name, command) => {
+    expect(() => tools.tool(name)).toThrow(`${name} is missing: run \`${command}\`, which builds what is missing.`);
+});
