@@ -7,6 +7,8 @@ import { waitFor } from "./wait";
 export interface CertManagerArgs {
     /** Namespace of the release, which exists already. */
     readonly namespace: pulumi.Input<string>;
+    /** UID of the namespace. In a rebuilt cluster it is another one, so the wait for the webhook runs again. */
+    readonly namespaceUid: pulumi.Input<string | undefined>;
     /** The cluster: path to a kubeconfig, or the contents of one. */
     readonly kubeconfig: pulumi.Input<string>;
     /** URL of a Helm repository to use instead of the upstream one. */
@@ -54,7 +56,11 @@ export class CertManager extends pulumi.ComponentResource {
         const webhook = waitFor(
             `${name}-webhook`,
             "webhook",
-            { kubeconfig: args.kubeconfig, limit: 300, input: { owner: "cert-manager", object: issuer } },
+            {
+                kubeconfig: args.kubeconfig,
+                limit: 300,
+                input: { owner: "cert-manager", object: issuer, namespaceUid: args.namespaceUid },
+            },
             { parent: this, dependsOn: release },
         );
         new kubernetes.apiextensions.CustomResource(`${name}-selfsigned`, issuer, { parent: this, dependsOn: webhook });

@@ -7,6 +7,8 @@ import { waitFor } from "./wait";
 export interface MetalLBArgs {
     /** Namespace of the release, which exists already; its pods need host networking. */
     readonly namespace: pulumi.Input<string>;
+    /** UID of the namespace. In a rebuilt cluster it is another one, so the wait for the webhook runs again. */
+    readonly namespaceUid: pulumi.Input<string | undefined>;
     /** The cluster: path to a kubeconfig, or the contents of one. */
     readonly kubeconfig: pulumi.Input<string>;
     /** Ranges of IPv4 addresses to hand out, each `first-last` or a CIDR. */
@@ -54,7 +56,7 @@ export class MetalLB extends pulumi.ComponentResource {
             {
                 kubeconfig: args.kubeconfig,
                 limit: 300,
-                input: pulumi.output(pool).apply((object) => ({ owner: "MetalLB", object })),
+                input: { owner: "MetalLB", object: pool, namespaceUid: args.namespaceUid },
             },
             { parent: this, dependsOn: release },
         );

@@ -17,18 +17,22 @@ export interface NamespacesArgs {
  * it.
  */
 export class Namespaces extends pulumi.ComponentResource {
+    /** UIDs of the system's namespaces, by name; other ones in a rebuilt cluster. */
+    readonly uids: ReadonlyMap<string, pulumi.Output<string>>;
+
     constructor(name: string, args: NamespacesArgs, opts?: pulumi.ComponentResourceOptions) {
         super("hearth:components:Namespaces", name, args, opts);
         const add = (namespaces: Readonly<Record<string, PodSecurity>>, options: pulumi.CustomResourceOptions) => {
-            for (const [namespace, level] of Object.entries(namespaces)) {
-                new kubernetes.core.v1.Namespace(
+            return Object.entries(namespaces).map(([namespace, level]) => {
+                const { metadata } = new kubernetes.core.v1.Namespace(
                     namespace,
                     { metadata: { name: namespace, labels: { [podSecurityLabel]: level } } },
                     { parent: this, ...options },
                 );
-            }
+                return [namespace, metadata.uid] as const;
+            });
         };
-        add(args.system, {});
+        this.uids = new Map(add(args.system, {}));
         const services = Object.entries(args.services).filter(([namespace]) => !(namespace in args.system));
         add(Object.fromEntries(services), { ignoreChanges: ["metadata.labels"], retainOnDelete: true });
         this.registerOutputs({});

@@ -47,15 +47,16 @@ export class System extends pulumi.ComponentResource {
             "metallb-system": "privileged", // the speaker answers ARP on the host's network
         } as const;
 
+        const namespaces = new Namespaces(
+            "namespaces",
+            {
+                services: Object.fromEntries(args.applications.map((each) => [each.namespace, podSecurity(each)])),
+                system: systemNamespaces,
+            },
+            { parent: this },
+        );
         const first = [
-            new Namespaces(
-                "namespaces",
-                {
-                    services: Object.fromEntries(args.applications.map((each) => [each.namespace, podSecurity(each)])),
-                    system: systemNamespaces,
-                },
-                { parent: this },
-            ),
+            namespaces,
             new PriorityClasses("priority-classes", {}, { parent: this }),
             new K3s(
                 "k3s",
@@ -64,12 +65,14 @@ export class System extends pulumi.ComponentResource {
             ),
         ];
         const opt = { parent: this, dependsOn: first };
-        new MetalLB(
-            "metallb",
-            { namespace: "metallb-system", kubeconfig, addresses: loadBalancer.addresses, chartRepository },
-            opt,
-        );
-        new CertManager("cert-manager", { namespace: "cert-manager", kubeconfig, chartRepository }, opt);
+        const common = (namespace: keyof typeof systemNamespaces) => ({
+            namespace,
+            namespaceUid: namespaces.uids.get(namespace),
+            kubeconfig,
+            chartRepository,
+        });
+        new MetalLB("metallb", { ...common("metallb-system"), addresses: loadBalancer.addresses }, opt);
+        new CertManager("cert-manager", common("cert-manager"), opt);
         if (nfs) {
             new NfsCsi("nfs-csi", { ...nfs, chartRepository }, opt);
         }
