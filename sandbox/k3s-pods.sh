@@ -200,7 +200,7 @@ volumePluginDir: $agent/kubelet-plugins
 END
     while read -r each; do arguments+=("--$each"); done < <(settings kubelet-arg)
     each=$(settings node-taint | paste -sd,)
-    component "$tools/kubelet" --config "$agent/etc/kubelet.yaml" --kubeconfig "$agent/kubelet.kubeconfig" \
+    component "$tools/kubelet-$version" --config "$agent/etc/kubelet.yaml" --kubeconfig "$agent/kubelet.kubeconfig" \
         --node-ip "$ip" --hostname-override "$name" ${each:+--register-with-taints "$each"} "${arguments[@]}"
 }
 

@@ -21,7 +21,7 @@ refuse() {
     exit 1
 }
 
-runs_pods() { [[ -x $tools/kubelet ]]; }
+runs_pods() { [[ -x $tools/kubelet-$version ]]; }
 
 certificate() { # NAME SUBJECT [EXTENSION [CA]]
     local ca=$data/tls/${4:-ca}

@@ -9,20 +9,24 @@ import { chartRepository, registries } from "./surroundings";
 const git = (folder: string, ...args: string[]) =>
     printed(run("git", ["-C", folder, "-c", "user.name=Somebody", "-c", "user.email=somebody@home.arpa", ...args]));
 
+/** Pins a release of what stands in for k3s in the home's checkout, as Renovate does. */
+export function setRelease(home: MachineHome, of?: string): void {
+    const { version, sha256 } = home.release(of);
+    const release = { version, sha256: { x86_64: sha256, aarch64: sha256 } };
+    writeFileSync(
+        join(home.stack.folder, "provision/k3s-release.ts"),
+        `export const k3sRelease = ${JSON.stringify(release)} as const;\n`,
+    );
+}
+
 /**
  * Makes the checkout that a home's stack runs in one of the user's own: the Applications that can run here, the release of
  * k3s that stands in here, a commit, and the stack's config. The program is the repository's.
  */
 export async function prepareCheckout(home: MachineHome): Promise<void> {
     const { folder } = home.stack;
-    const { version, sha256 } = home.release();
     writeApplications(folder);
-    // As Renovate would write it.
-    const release = { version, sha256: { x86_64: sha256, aarch64: sha256 } };
-    writeFileSync(
-        join(folder, "provision/k3s-release.ts"),
-        `export const k3sRelease = ${JSON.stringify(release)} as const;\n`,
-    );
+    setRelease(home);
     home.stack.configure({
         domain,
         cluster,

@@ -1,4 +1,4 @@
-import { MachineHome, podVersion } from "../provision/home";
+import { MachineHome, podVersions } from "../provision/home";
 import { until } from "../sandbox/home";
 import { busybox, kubectlOf, printed } from "./pods";
 import { registries, type Surroundings, serve } from "./surroundings";
@@ -44,7 +44,7 @@ test("bare machines become nodes of the release, by `pulumi up` over SSH", async
     await printed(home.stack.up());
     const live = await home.liveNodes();
     expect([...live.values()].map(({ status }) => status.nodeInfo.kubeletVersion)).toEqual(
-        ["a1", "a2", "s1"].map(() => podVersion),
+        ["a1", "a2", "s1"].map(() => podVersions[0]),
     );
     await kubectl("wait", "--for=condition=Ready", "nodes", "--all", "--timeout=120s");
 });
@@ -136,6 +136,48 @@ test("a volume has its content when its pod is recreated, and when its node has 
     await until("the pod has started a third time", 240_000, async () => (await starts()) === 3);
 });
 
+test("`hack/reboot` empties a node, restarts it, and is done when its kubelet is back", async () => {
+    // No controller would make these pods elsewhere: no node with them can be drained.
+    await kubectl("delete", "pods", "web", "client", "stranger", "--now", "--ignore-not-found");
+    const bootId = () => kubectl("get", "node", "a2", "--output=jsonpath={.status.nodeInfo.bootID}");
+    const before = await bootId();
+    const rebooted = home.stack.hack("reboot", "a2");
+    await until("a2 is off", 300_000, async () => (await home.machine("a2").run("true")).exitCode === -1);
+    // systemd-nspawn ends when its machine restarts.
+    home.network.detach("a2");
+    await home.machine("a2").start();
+    await printed(rebooted);
+    expect(await bootId()).not.toBe(before);
+    await until("the pod has started a fourth time", 240_000, async () => (await starts()) === 4);
+});
+
+test("a patch release of k3s reaches one node after the other, and volumes keep their content", async () => {
+    home.configure(undefined, podVersions[1], { registries });
+    await printed(home.stack.up());
+    const live = [...(await home.liveNodes()).values()];
+    expect(live.map(({ status }) => status.nodeInfo.kubeletVersion)).toEqual(
+        ["a1", "a2", "s1"].map(() => podVersions[1]),
+    );
+    expect(live.filter(({ spec }) => spec.unschedulable)).toEqual([]);
+    await until("the pod has started a fifth time", 240_000, async () => (await starts()) === 5);
+});
+
+test("hack/status names a node with a full disk, and its volumes are kept until there is space again", async () => {
+    const { output: size } = await home.machine("a2").run("stat --file-system --format='%a * %S' /var/lib");
+    await printed(home.machine("a2").run(`fallocate --length $((${size} - (64 << 20))) /var/lib/recordings`));
+    await until("hack/status names it", 240_000, async () =>
+        /First problem: Node a2 has DiskPressure \(.*\): it evicts pods and starts no others\./.test(
+            (await home.stack.hack("status")).output,
+        ),
+    );
+    const phases = () => kubectl("get", "pods", "--selector=app=keeper", "--output=jsonpath={.items[*].status.phase}");
+    await until("the pod is evicted", 240_000, async () => /Failed/.test(await phases()));
+
+    await printed(home.machine("a2").run("rm /var/lib/recordings"));
+    // The kubelet waits for five minutes.
+    await until("the pod has started once more", 600_000, async () => (await starts()) === 6);
+});
+
 test("a machine in the place of one that is gone, under its name, gives its pods empty volumes", async () => {
     const [, , before] = home.nodes();
     await home.machine("a2").powerOff();
@@ -143,7 +185,7 @@ test("a machine in the place of one that is gone, under its name, gives its pods
     await printed(home.stack.hack("forget-node", "a2"));
     await home.machine("a2").reinstall();
     expect(home.nodes()[2]?.hostKey).not.toBe(before?.hostKey);
-    home.configure(undefined, undefined, { registries });
+    home.configure(undefined, podVersions[1], { registries });
     await printed(home.stack.up());
     await until("the pod has started once", 240_000, async () => (await starts()) === 1);
 });

@@ -37,19 +37,12 @@ export interface LiveNode {
 /** The release of k3s whose place the stand-in takes, and one of the minor version after it. */
 export const versions = ["v1.35.0+k3s1", "v1.36.0+k3s1"] as const;
 
-/** The release of k3s that the stand-in says it is where its nodes run pods. */
-export const podVersion = `${toolVersion(podTools.kubelet)}+k3s1`;
+/** The release of k3s that the stand-in says it is where its nodes run pods, and a patch release of it. */
+export const podVersions = [`${toolVersion(podTools.kubelet)}+k3s1`, `${toolVersion(podTools.kubelet)}+k3s2`] as const;
 
 /** Programs of the control plane, and of nodes that run pods, as the stand-in finds them under /opt/tools. */
 const controlPlane: ToolName[] = ["etcd", "kube-apiserver", "kubectl"];
-const podPrograms: ToolName[] = [
-    "kube-controller-manager",
-    "kube-scheduler",
-    "kubelet",
-    "kube-proxy",
-    "pod-network",
-    "helm3",
-];
+const podPrograms: ToolName[] = ["kube-controller-manager", "kube-scheduler", "kube-proxy", "pod-network", "helm3"];
 const cniPlugins: ToolName[] = ["bridge", "host-local", "loopback", "portmap"];
 
 /** Contents of k3s' binary beyond {@link podPrograms}, and the packages of a tunnel to an edge. */
@@ -118,7 +111,7 @@ export class MachineHome {
     }
 
     private get version(): string {
-        return this.runPods ? podVersion : versions[0];
+        return (this.runPods ? podVersions : versions)[0];
     }
 
     /** File with the private key that the hosts accept. */
@@ -137,7 +130,7 @@ export class MachineHome {
     /** The key that lets into the machines, and what the machines find under /opt. */
     private async prepare(): Promise<void> {
         execFileSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", this.key]);
-        for (const version of this.runPods ? [podVersion] : versions) {
+        for (const version of this.runPods ? podVersions : versions) {
             const text = readFileSync(resolve(__dirname, "../../sandbox/k3s-stand-in.sh"), "utf8").replace(
                 versions[0],
                 version,
@@ -158,6 +151,12 @@ export class MachineHome {
         if (this.runPods) {
             for (const name of cniPlugins) {
                 copy(name, "tools/cni");
+            }
+            // A node's version is its kubelet's: the patch release differs in nothing else.
+            const kubelet = readFileSync(tool("kubelet"), "latin1");
+            for (const version of podVersions) {
+                const file = join(this.folder, "tools", `kubelet-${version}`);
+                writeFileSync(file, kubelet.replaceAll(podVersions[0], version), { encoding: "latin1", mode: 0o755 });
             }
             const sandbox = resolve(__dirname, "../../sandbox");
             cpSync(join(sandbox, "k3s-pods.sh"), join(this.folder, "tools/k3s-pods.sh"));
