@@ -101,3 +101,6 @@ export interface Workload {
         readonly template: { readonly spec: PodSpec };
     };
 }
+
+/** Annotation by which Argo CD leaves an Application alone: https://argo-cd.readthedocs.io/en/stable/user-guide/skip_reconcile/ */
+export const skipReconcile = "argocd.argoproj.io/skip-reconcile";

@@ -1,13 +1,10 @@
 import { Failure } from "../../lib/failure";
 import { pause } from "../../lib/run";
 import type { Kubectl } from "../kubectl";
-import { backupLabels, type CronJob, type Pod, type PodSpec, type Workload } from "./objects";
+import { backupLabels, type CronJob, type Pod, type PodSpec, skipReconcile, type Workload } from "./objects";
 
 /** Seconds that pods may take to end. */
 const limit = 300;
-
-/** Annotation by which Argo CD leaves an Application alone: https://argo-cd.readthedocs.io/en/stable/user-guide/skip_reconcile/ */
-const skipReconcile = "argocd.argoproj.io/skip-reconcile";
 
 /** Stopped workloads, with the data to start them again. */
 export interface Stopped {

@@ -1,8 +1,5 @@
 import type { NodeSettings } from "../../config/nodes";
-import type { CronJob, Metadata, Workload } from "../backups/objects";
-
-/** Annotation by which Argo CD leaves an Application alone: https://argo-cd.readthedocs.io/en/stable/user-guide/skip_reconcile/ */
-export const skipReconcile = "argocd.argoproj.io/skip-reconcile";
+import { type CronJob, type Metadata, skipReconcile, type Workload } from "../backups/objects";
 
 const wave = "argocd.argoproj.io/sync-wave";
 

@@ -1,14 +1,7 @@
 import { pause } from "../../lib/run";
-import type { CronJob, Pod, Workload } from "../backups/objects";
+import { type CronJob, type Pod, skipReconcile, type Workload } from "../backups/objects";
 import type { Kubectl } from "../kubectl";
-import {
-    type PoweredApplication,
-    type PoweredHome,
-    type PowerStep,
-    planPowerOff,
-    recordLines,
-    skipReconcile,
-} from "./plan";
+import { type PoweredApplication, type PoweredHome, type PowerStep, planPowerOff, recordLines } from "./plan";
 
 /** Seconds that a running sync, or the pods of a step, may take to end. A UPS does not wait for longer. */
 const limit = 120;
