@@ -2,27 +2,17 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { readYaml } from "../config/yaml";
 import { isMap, patched } from "../lib/merge-patch";
+import { parseQuantity } from "../lib/quantity";
 import { type Application, valueFilePath } from "./applications";
 import type { ClusterFacts } from "./cluster";
 
-/** Units of a memory quantity, in bytes: https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity */
-const units: Readonly<Record<string, number>> = {
-    m: 1e-3,
-    "": 1,
-    k: 1e3,
-    M: 1e6,
-    G: 1e9,
-    T: 1e12,
-    Ki: 2 ** 10,
-    Mi: 2 ** 20,
-    Gi: 2 ** 30,
-    Ti: 2 ** 40,
-};
-
 /** Bytes of a memory quantity such as 512Mi; 0 for any other value. */
 export function bytesOf(quantity: unknown): number {
-    const [, amount, unit] = /^(\d+(?:\.\d+)?)([a-zA-Z]*)$/.exec(String(quantity)) ?? [];
-    return amount === undefined ? 0 : Number(amount) * (units[unit ?? ""] ?? 0);
+    try {
+        return parseQuantity(String(quantity));
+    } catch {
+        return 0; // The API server rejects it.
+    }
 }
 
 const field = (value: unknown, ...path: readonly string[]): unknown =>

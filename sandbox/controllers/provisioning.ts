@@ -1,3 +1,4 @@
+import { parseQuantity } from "../../lib/quantity";
 import type {
     V1CSIDriver,
     V1Node,
@@ -6,7 +7,6 @@ import type {
     V1Pod,
     V1StorageClass,
 } from "./kubernetes-types";
-import { parseQuantity } from "./quantities";
 
 /** Input of provisioning besides the claim. */
 export interface Surroundings {

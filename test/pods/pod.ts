@@ -14,6 +14,7 @@ import {
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { parseQuantity } from "../../lib/quantity";
 import { run } from "../../lib/run";
 import { tool } from "../../toolchain/tools";
 import { configFile, type Manifest, type Model, type Workload } from "../charts/manifest";
@@ -122,12 +123,6 @@ function capabilities(container: Container): string[] {
     const { add = [], drop = [] } = container.securityContext?.capabilities ?? {};
     const kept = drop.includes("ALL") ? [] : defaultCapabilities.filter((each) => !drop.includes(each));
     return [...new Set([...kept, ...add])].map((each) => `CAP_${each}`);
-}
-
-/** Bytes of a quantity of memory. */
-function bytes(quantity: string): number {
-    const [, number = "0", unit = ""] = /^(\d+)([KMG]i)?$/.exec(quantity) ?? [];
-    return Number(number) * 1024 ** ["", "Ki", "Mi", "Gi"].indexOf(unit);
 }
 
 /** A running container: the process that waits for it, and the destination of its output. */
@@ -405,7 +400,7 @@ export class Pod {
             linux: {
                 namespaces: [...namespaces, { type: "network", path: `/run/netns/${this.#id}` }],
                 cgroupsPath: `/hearth/${this.#id}-${container.name}`,
-                resources: memory ? { memory: { limit: bytes(String(memory)) } } : {},
+                resources: memory ? { memory: { limit: parseQuantity(String(memory)) } } : {},
                 // k3s lets containers listen on every port.
                 sysctl: { "net.ipv4.ip_unprivileged_port_start": "0" },
                 maskedPaths: ["/proc/kcore", "/proc/keys", "/proc/timer_list", "/sys/firmware"],

@@ -1,10 +1,10 @@
+import { parseQuantity } from "../../../lib/quantity";
 import type {
     V1PersistentVolume,
     V1PersistentVolumeClaim,
     V1StorageClass,
 } from "../../../sandbox/controllers/kubernetes-types";
 import { isDisposable, provision, type Surroundings, wantedExpansion } from "../../../sandbox/controllers/provisioning";
-import { parseQuantity } from "../../../sandbox/controllers/quantities";
 
 const local: V1StorageClass = {
     metadata: { name: "local-path" },
