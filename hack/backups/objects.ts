@@ -104,3 +104,9 @@ export interface Workload {
 
 /** Annotation by which Argo CD leaves an Application alone: https://argo-cd.readthedocs.io/en/stable/user-guide/skip_reconcile/ */
 export const skipReconcile = "argocd.argoproj.io/skip-reconcile";
+
+/** Reports whether a workload's selector matches a pod of its namespace. */
+export function selects({ spec: { selector } }: Pick<Workload, "spec">, { metadata }: Pick<Pod, "metadata">): boolean {
+    const labels = Object.entries(selector.matchLabels ?? {});
+    return labels.length > 0 && labels.every(([name, value]) => metadata.labels?.[name] === value);
+}

@@ -1,7 +1,7 @@
 import { Failure } from "../../lib/failure";
 import { pause } from "../../lib/run";
 import type { Kubectl } from "../kubectl";
-import { backupLabels, type CronJob, type Pod, type PodSpec, skipReconcile, type Workload } from "./objects";
+import { backupLabels, type CronJob, type Pod, type PodSpec, selects, skipReconcile, type Workload } from "./objects";
 
 /** Seconds that pods may take to end. */
 const limit = 300;
@@ -44,11 +44,7 @@ export function planStop({ workloads, cronJobs, pods }: Mounting, claims: readon
     if (daemon) {
         throw new Failure(`DaemonSet ${daemon.metadata.name} mounts ${claims.join(", ")}, and cannot be scaled down`);
     }
-    const stopped = (pod: Pod) =>
-        mounting.some(({ spec: { selector } }) => {
-            const labels = Object.entries(selector.matchLabels ?? {});
-            return labels.length > 0 && labels.every(([name, value]) => pod.metadata.labels?.[name] === value);
-        });
+    const stopped = (pod: Pod) => mounting.some((workload) => selects(workload, pod));
     const others = writers(pods, claims).filter((pod) => !stopped(pod));
     if (others.length > 0) {
         const work = others[0]?.metadata.labels?.[backupLabels.work];

@@ -1,5 +1,5 @@
 import { pause } from "../../lib/run";
-import { type CronJob, type Pod, skipReconcile, type Workload } from "../backups/objects";
+import { type CronJob, type Pod, selects, skipReconcile, type Workload } from "../backups/objects";
 import type { Kubectl } from "../kubectl";
 import { type PoweredApplication, type PoweredHome, type PowerStep, planPowerOff, recordLines } from "./plan";
 
@@ -57,17 +57,6 @@ async function untilNone(ask: () => Promise<string[]>): Promise<string[]> {
     }
 }
 
-const belongsTo =
-    ({ metadata, spec: { selector } }: Workload) =>
-    (pod: Pod) => {
-        const labels = Object.entries(selector.matchLabels ?? {});
-        return (
-            pod.metadata.namespace === metadata.namespace &&
-            labels.length > 0 &&
-            labels.every(([name, value]) => pod.metadata.labels?.[name] === value)
-        );
-    };
-
 /** Stops the services of a step, and keeps Argo CD from starting them. What does not end in time is reported. */
 async function stopStep(kubectl: Kubectl, step: PowerStep, report: (line: string) => void): Promise<void> {
     const { applications, workloads, cronJobs } = step;
@@ -99,7 +88,11 @@ async function stopStep(kubectl: Kubectl, step: PowerStep, report: (line: string
         const pods = await kubectl.list<Pod>("pods", "--all-namespaces");
         return pods
             .filter(({ status }) => !["Succeeded", "Failed"].includes(status?.phase ?? ""))
-            .filter((pod) => workloads.some(({ workload }) => belongsTo(workload)(pod)))
+            .filter((pod) =>
+                workloads.some(
+                    ({ workload }) => workload.metadata.namespace === pod.metadata.namespace && selects(workload, pod),
+                ),
+            )
             .map(({ metadata }) => `${metadata.namespace}/${metadata.name}`);
     });
     if (running.length > 0) {
