@@ -112,12 +112,10 @@ class SecretUsers {
         ];
     }
 
-    /** Pods of a workload that started no later than a time, in milliseconds. */
-    private async pods(labelSelector: string, until: number): Promise<string[]> {
+    /** Metadata of a workload's pods. */
+    private async pods(labelSelector: string) {
         const { items } = await this.core.listNamespacedPod({ namespace: this.namespace, labelSelector });
-        return items
-            .filter(({ metadata }) => Number(metadata?.creationTimestamp) <= until)
-            .map(({ metadata }) => metadata?.name ?? "");
+        return items.map(({ metadata }) => metadata);
     }
 
     /** As `kubectl rollout restart` does it. */
@@ -125,7 +123,13 @@ class SecretUsers {
         { kind, name, selector }: Awaited<ReturnType<SecretUsers["workloads"]>>[number],
         since: number,
     ): Promise<void> {
-        if (since === 0 || (await this.pods(selector, since)).length === 0) {
+        if (since === 0) {
+            return;
+        }
+        // Kubernetes records whole seconds, so a replacement can have the time of the change: pods are identified by their UID.
+        const old = (await this.pods(selector)).filter((pod) => Number(pod?.creationTimestamp) <= since);
+        const uids = new Set(old.map((pod) => pod?.uid));
+        if (uids.size === 0) {
             return;
         }
         const { namespace, apps } = this;
@@ -137,7 +141,7 @@ class SecretUsers {
             daemonsets: () => apps.patchNamespacedDaemonSet(request, this.mergePatch),
         }[kind]();
         await this.until(
-            async () => (await this.pods(selector, since)).length === 0,
+            async () => !(await this.pods(selector)).some((pod) => uids.has(pod?.uid)),
             () => `${kind}/${name} in namespace ${namespace} still runs with the old values of its secrets`,
         );
     }
