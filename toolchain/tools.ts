@@ -280,6 +280,14 @@ export const testTools = {
         package: "github.com/restic/rest-server/cmd/rest-server",
         variables: () => ({}),
     },
+    // Makes a data folder of a snapshot of etcd, as `k3s server --cluster-reset` does.
+    etcdutl: {
+        folder: "etcdutl",
+        module: "go.etcd.io/etcd/etcdutl/v3",
+        package: "go.etcd.io/etcd/etcdutl/v3",
+        variables: () => ({}),
+        versionArguments: ["version"],
+    },
     act: {
         folder: "act",
         module: "github.com/nektos/act",
@@ -445,7 +453,7 @@ export const toolsFor = {
         ...["AdGuardHome", "gatus", "glance", "traefik"],
         ...["cert-manager-acme", "external-dns", "name-server", "pebble"],
     ],
-    backup: ["restic", "rest-server"],
+    backup: ["restic", "rest-server", "etcdutl"],
     monitoring: [
         ...["alertmanager", "amtool", "kube-state-metrics", "node_exporter", "prometheus", "promtool"],
         ...["alloysyntax", "gatus"],
@@ -456,7 +464,7 @@ export const toolsFor = {
         ...["prometheus", "alertmanager", "node_exporter", "kube-state-metrics"],
         ...Object.keys(podTools),
     ],
-    provision: ["traefik", "wireguard-go"],
+    provision: ["traefik", "wireguard-go", "etcdutl"],
 } as const satisfies Readonly<Record<string, readonly string[]>>;
 
 /** Every tool that the toolchain provides. */
