@@ -242,8 +242,9 @@ export class Nodes extends pulumi.ComponentResource {
                 const claims = await findClaimsThatLeave(kubeconfig, kept);
                 if (claims.length > 0) {
                     const text =
-                        "nodes with volumes on their disks are being removed. The run fails while one of them has data that";
-                    pulumi.log.warn(`${text} hearth:discard does not name:\n  ${claims.join("\n  ")}`, this);
+                        "nodes with volumes on their disks are being removed. The run fails while one of them has data that is " +
+                        "not in its last copy, and that hearth:discard does not name:";
+                    pulumi.log.warn(`${text}\n  ${claims.join("\n  ")}`, this);
                 }
             });
         }

@@ -316,7 +316,7 @@ uninstall() {
     fi
     prove "k3s stays on it"
     # leave.sh did so, too, which may be days ago: the run in which it did may have ended there.
-    check_claims
+    check_claims "$node was not changed"
     write_mark # Of a mark of an older version, the node's name is in a file that is deleted.
     # One at a time: systemctl stops none of several units when one of them does not exist.
     systemctl --quiet disable --now hearth-renew.timer 2>/dev/null || true
@@ -336,6 +336,9 @@ uninstall() {
         die "nothing was deleted on $node, because these mounts are in use:"$'\n'"$(mounts)"$'\n'"Find the processes that use them (fuser -vm" \
             "PATH), unmount them, and rerun \`pulumi up\`"
     fi
+    # The pods of a cluster's last node have written until now.
+    check_claims "nothing was deleted on $node, whose k3s is stopped (systemctl enable --now $unit starts it)"
+    while read -r name _; do say "deleted with $node: the data of $name"; done < <(volumes_with_data)
     for name in cni0 flannel.1; do
         ip link delete "$name" 2>/dev/null || true
     done
@@ -345,7 +348,7 @@ uninstall() {
     # The marker last: an interrupted run can still prove this host's identity.
     rm -rf --one-file-system "$etc" "$data" /var/lib/kubelet /var/lib/cni /run/k3s /run/flannel "$lib"
     rm -f "$unit_file" /etc/systemd/system/hearth-renew.{service,timer} /usr/local/lib/hearth/renew-certificates \
-        /run/systemd/system/k3s.service.d/hearth-leaving.conf /usr/local/bin/{k3s,kubectl,crictl,ctr} "$mark"
+        /run/systemd/system/k3s.service.d/hearth-leaving.conf /usr/local/bin/{k3s,kubectl,crictl,ctr} "$copies" "$mark"
     systemctl daemon-reload
     changed "k3s is uninstalled"
 }

@@ -58,6 +58,11 @@ drain() {
         die "$node was not drained within 5 minutes and stays in the cluster: see above for the pods that stay (a PodDisruptionBudget" \
             "may hold them), and run \`pulumi up\` again"
     fi
+    # Pods write until they end.
+    if ! (check_claims "$node was drained, and stays in the cluster"); then
+        [[ $before == cordoned ]] || with_cluster uncordon "$node" || true
+        exit 1
+    fi
 }
 
 delete() {
@@ -66,7 +71,6 @@ delete() {
         return
     fi
     prove "$node stays in the cluster"
-    check_claims
     open_cluster "$kubeconfig"
     if ! wait_until 60 "an API server" reach_others; then
         die "no API server answers, so $node cannot be removed from the cluster: see journalctl -u k3s on the servers. If the" \
@@ -75,6 +79,8 @@ delete() {
     if [[ -z $(with_cluster get node "$node" --ignore-not-found -o name) ]]; then
         return
     fi
+    note_copies
+    check_claims "$node was not changed"
     # The pods of the last node have no other node; it is deleted with the cluster.
     if (($(with_cluster get nodes -o name | wc -l) == 1)); then
         return

@@ -148,6 +148,56 @@ describe("a node", () => {
         expect([...(await home.liveNodes()).keys()]).toEqual(["s1"]);
     });
 
+    test("keeps a node whose claim has changed since its copy, and removes it after the next copy", async () => {
+        home.configure(nodesNamed("s1").concat(nodesNamed("s2").map((node) => ({ ...node, role: "agent" }))));
+        await up();
+        const metadata = { name: "photos-data", namespace: "photos" };
+        await home.apply({ apiVersion: "v1", kind: "Namespace", metadata: { name: "photos" } });
+        await home.apply({ apiVersion: "v1", kind: "ServiceAccount", metadata: { ...metadata, name: "default" } });
+        await home.apply({
+            ...{ apiVersion: "v1", kind: "PersistentVolumeClaim", metadata },
+            spec: {
+                ...{ accessModes: ["ReadWriteOnce"], volumeName: "pvc-3-4", storageClassName: "local-path" },
+                resources: { requests: { storage: "1Gi" } },
+            },
+        });
+        /** A pod that copied the claim, some seconds ago. */
+        const copied = async (name: string, seconds: number) => {
+            const labels = { "hearth/backup": "backup", "hearth/claim": "photos-data" };
+            await home.apply({
+                ...{ apiVersion: "v1", kind: "Pod", metadata: { ...metadata, name, labels } },
+                spec: { nodeName: "s2", containers: [{ name: "copy", image: "copy" }] },
+            });
+            const startTime = new Date(Date.now() - seconds * 1_000).toISOString();
+            const status = JSON.stringify({ status: { phase: "Succeeded", startTime } });
+            const patch = ["patch", "pod", name, "--subresource=status", "--type=merge", `--patch=${status}`];
+            await printed(home.kubectl("--namespace=photos", ...patch));
+        };
+        const folder = "/var/lib/rancher/k3s/storage/pvc-3-4_photos_photos-data";
+        const hostname = { key: "kubernetes.io/hostname", operator: "In", values: ["s2"] };
+        await home.apply({
+            ...{ apiVersion: "v1", kind: "PersistentVolume", metadata: { name: "pvc-3-4" } },
+            spec: {
+                ...{ accessModes: ["ReadWriteOnce"], capacity: { storage: "1Gi" }, storageClassName: "local-path" },
+                ...{ hostPath: { path: folder }, claimRef: { ...metadata, kind: "PersistentVolumeClaim" } },
+                nodeAffinity: { required: { nodeSelectorTerms: [{ matchExpressions: [hostname] }] } },
+            },
+        });
+        await home.machine("s2").run(`mkdir -p ${folder} && echo 1 > ${folder}/album`);
+        await copied("night", 60);
+        home.configure(nodesNamed("s1"));
+        const preview = await printed(home.stack.pulumi("preview"));
+        const { exitCode, output } = await home.stack.up();
+        expect(exitCode).not.toBe(0);
+        expect(output).toMatch(/- photos\/photos-data \(changed since its last copy, of \S+: album\)/);
+        expect(preview).toMatch(/not in its last copy[\s\S]*photos\/photos-data on s2, copied at \d/);
+        expect((await home.liveNodes()).get("s2")?.spec.unschedulable ?? false).toBe(false);
+
+        await copied("today", -2);
+        expect(await up()).toContain("deleted with s2: the data of photos/photos-data");
+        expect([...(await home.liveNodes()).keys()]).toEqual(["s1"]);
+    });
+
     test("does not wait for a node that is offline, even a new one, and sets it up once it is online", async () => {
         const agents = nodesNamed("s2").map((node): NodeConfig => ({ ...node, role: "agent" }));
         const off = agents.map((node): NodeConfig => ({ ...node, address: "10.77.0.98", offline: true }));

@@ -81,25 +81,62 @@ const k3s = {
 };
 
 describe("claims on a node's disk", () => {
-    const check = (discard: string) => run(["claims"], { discard }, "check_claims; result left");
+    const volume = "var/lib/rancher/k3s/storage/pvc-1-2_media_jellyfin-config";
+    const check = (discard: string, before = "") =>
+        run(["claims"], { discard }, `${before}\ncheck_claims "a1 was not changed"; result left`);
+    /** Time in seconds before now, as Kubernetes writes it. */
+    const ago = (seconds: number) => new Date(Date.now() - seconds * 1_000).toISOString().replace(/\.\d+Z/, "Z");
+    /** Answers of the API about claims and the pods that copied them. */
+    const api = (copies: string) => `
+        with_cluster() {
+            case $2 in
+                persistentvolumeclaims) echo "media jellyfin-config pvc-1-2" ;;
+                pods) cat <<<"${copies}" ;;
+            esac
+        }
+        note_copies`;
 
     test("with data keep their node, and are listed", () => {
-        write("var/lib/rancher/k3s/storage/pvc-1-2_media_jellyfin-config/library.db", "films");
+        write(`${volume}/library.db`, "films");
         write("var/lib/rancher/k3s/storage/pvc-3-4_gitops_gitea/repository", "commits");
         mkdirSync(join(folder, "var/lib/rancher/k3s/storage/pvc-5-6_media_empty/lost+found"), { recursive: true });
         const { stdout, stderr, status } = check("gitops/gitea");
         expect({ stdout, status }).toEqual({ stdout: "", status: 1 });
-        expect(stderr).toContain("[a1]   - media/jellyfin-config\n");
+        expect(stderr).toContain("[a1]   - media/jellyfin-config (no copy of it was made on this node)\n");
         expect(stderr).not.toContain("- gitops/gitea");
         expect(stderr).not.toContain("media/empty");
         expect(stderr).toContain("hearth:discard");
     });
 
     test("that are discarded, or empty, do not", () => {
-        write("var/lib/rancher/k3s/storage/pvc-1-2_media_jellyfin-config/library.db", "films");
-        const { stdout, stderr } = check("media/jellyfin-config\nmedia/other");
-        expect(stdout).toBe("left");
-        expect(stderr).toContain("deleted with a1: the data of media/jellyfin-config");
+        write(`${volume}/library.db`, "films");
+        expect(check("media/jellyfin-config\nmedia/other").stdout).toBe("left");
+    });
+
+    test("whose data is in their last copy do not, even once the API no longer knows of it", () => {
+        write(`${volume}/library.db`, "films");
+        const copies = `media jellyfin-config ${ago(-2)}\nmedia jellyfin-config ${ago(3_600)}\nmedia other ${ago(-2)}`;
+        expect(check("", api(copies)).stdout).toBe("left");
+        expect(check("").stdout).toBe("left");
+        expect(check("", api("")).stdout).toBe("left");
+    });
+
+    test.each([
+        ["is older than two days", 172_900, "library.db", "its last copy is of 20"],
+        ["began before a change", 60, "library.db", "changed since its last copy, of 20.*: library.db"],
+        ["is not of data from before a restore", -2, ".hearth-restore/old/a", "hack/restore --drop deletes"],
+    ])("whose copy %s keep their node", (_, seconds, file, reason) => {
+        write(`${volume}/${file}`, "films");
+        const { stdout, stderr, status } = check("", api(`media jellyfin-config ${ago(seconds)}`));
+        expect({ stdout, status }).toEqual({ stdout: "", status: 1 });
+        expect(stderr).toMatch(new RegExp(`- media/jellyfin-config \\(.*${reason}`));
+    });
+
+    test("whose copy is of another volume keep their node", () => {
+        write("var/lib/rancher/k3s/storage/pvc-0-0_media_jellyfin-config/library.db", "films");
+        const { stdout, stderr } = check("", api(`media jellyfin-config ${ago(-2)}`));
+        expect(stdout).toBe("");
+        expect(stderr).toContain("- media/jellyfin-config (no copy of it was made on this node)");
     });
 
     test("with data that was written after the node left keep its k3s", () => {
@@ -110,7 +147,7 @@ describe("claims on a node's disk", () => {
         const uninstall = "systemctl() { result stopped; kill -KILL $$; }; uninstall";
         const { stdout, stderr, status } = run(["identity", "claims", "k3s"], k3s, uninstall);
         expect({ stdout, status }).toEqual({ stdout: "", status: 1 });
-        expect(stderr).toContain("[a1]   - media/jellyfin-config\n");
+        expect(stderr).toContain("[a1]   - media/jellyfin-config (no copy");
     });
 });
 
