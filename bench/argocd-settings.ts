@@ -53,7 +53,7 @@ interface Trial {
     readonly library: Push;
 }
 
-/** The settings that Argo CD's processes run with. */
+/** Settings that Argo CD's processes currently use. */
 function running(paths: SandboxPaths): Settings {
     const environments = ownProcesses(paths)
         .filter((process) => /^argocd-(application-controller|repo-server)$/.test(programOf(process)))

@@ -9,9 +9,9 @@ import { Volume } from "../test/backup/volume";
 import { machine, results } from "./record";
 
 /**
- * Cost of a volume's first copy, of the next one after a change of 1 %, and of its restore:
- * `npx tsx bench/backup.ts [files] [megabytes]`, by default 10,000 files with 1,000 MB. Each beside restic alone on the same
- * data, with a repository in a folder. Needs GNU time. Prints a table and writes bench/results/backup.json.
+ * Cost of a volume's first copy, of the next one after a change of 1 %, and of its restore: `npx tsx bench/backup.ts
+ * [files] [megabytes]`, by default 10,000 files with 1,000 MB. Each is compared with restic alone on the same data,
+ * with a repository in a folder. Needs GNU time. Prints a table and writes bench/results/backup.json.
  */
 const [files = 10_000, megabytes = 1_000] = process.argv.slice(2).map(Number);
 
@@ -84,7 +84,7 @@ async function main(): Promise<number> {
         const same = JSON.stringify(fresh.content()) === JSON.stringify(volume.content());
         fresh.remove();
         if (!same) {
-            throw new Error("the restored volume differs");
+            throw new Error("the restored volume differs from the original");
         }
         mkdirSync(join(plain, "restored"));
         const alone = await restic("restore", `latest:${volume.files}`, "--target", join(plain, "restored"));

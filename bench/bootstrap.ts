@@ -22,14 +22,14 @@ import {
 } from "./sandbox";
 
 /**
- * Cost of the gates, and of other ways to deploy the same 27 services: `npx tsx bench/bootstrap.ts [ways]`. Each way
- * has a sandbox of its own, which is started before the clock is, and begins by `pulumi up` of everything below the
+ * Cost of the gates, compared with other ways to deploy the same 27 services: `npx tsx bench/bootstrap.ts [ways]`. Each
+ * way has its own sandbox, which is started before the measurement, and begins with `pulumi up` of everything below the
  * tiers. Deletes the sandbox of this checkout, which has to be committed. Prints a table and writes
- * bench/results/bootstrap.json; ways that are not named keep their results of an earlier run.
+ * bench/results/bootstrap.json; omitted ways keep their results from an earlier run.
  */
 const root = resolve(__dirname, "..");
 
-/** Every way has this many releases at a time in progress, if it can be set. */
+/** Number of releases in progress at a time, where a way has such a setting. */
 const concurrency = 8;
 
 const helmfileTool: GoTool = {
@@ -39,7 +39,7 @@ const helmfileTool: GoTool = {
     variables: (version) => ({ "go.szostok.io/version.version": version }),
 };
 
-/** A sandbox in which nothing of the tiers is deployed yet. */
+/** A sandbox in which no tier is deployed yet. */
 interface Home {
     readonly paths: SandboxPaths;
     readonly revision: string;
@@ -147,7 +147,7 @@ function partsOfRun(start: number): Record<string, number> {
 async function measured(way: string): Promise<Measured> {
     const definition = ways[way];
     if (!definition) {
-        throw new Error(`there is no way "${way}"; there are: ${Object.keys(ways).join(", ")}`);
+        throw new Error(`unknown way "${way}": expected one of ${Object.keys(ways).join(", ")}`);
     }
     const { what, deploy } = definition;
     process.stderr.write(`${way}: ${what} …\n`);

@@ -6,9 +6,9 @@ import { Failure, runMain } from "../lib/failure";
 import { machine, results } from "./record";
 
 /**
- * Time and space that `npm start` takes on a machine that has nothing but Node, Go and Git: `npx tsx bench/cold.ts`, or
- * `npx tsx bench/cold.ts test` for `npm test`. It clones the last commit into an empty home folder, which gets all
- * downloads and builds of npm, Go, Pulumi and the toolchain. Writes bench/results/cold.json.
+ * Time and disk space that `npm start` takes on a machine with only Node, Go and Git: `npx tsx bench/cold.ts`, or `npx
+ * tsx bench/cold.ts test` for `npm test`. It clones the last commit into an empty home folder, which gets all downloads
+ * and builds of npm, Go, Pulumi and the toolchain. Writes bench/results/cold.json.
  */
 const root = resolve(__dirname, "..");
 
@@ -50,7 +50,7 @@ async function measure(command: string, home: string): Promise<Measured> {
         const script = `${command}; code=$?; times > "$1"; exit $code`;
         const child = spawn("bash", ["-c", script, "bash", times], {
             cwd: clone,
-            // Nothing of the machine's own home: no cache, no setting.
+            // Excludes caches and settings of the user's home folder.
             env: { PATH: process.env["PATH"], HOME: home, USER: process.env["USER"], TERM: "dumb" },
             stdio: ["ignore", "inherit", "pipe"],
         });
@@ -64,7 +64,7 @@ async function measure(command: string, home: string): Promise<Measured> {
     const seconds = (Date.now() - start) / 1000;
     clearInterval(sampling);
     if (exitCode !== 0) {
-        throw new Failure(`${command} ended with ${exitCode} after ${seconds.toFixed(0)} s`);
+        throw new Failure(`${command} exited with ${exitCode} after ${seconds.toFixed(0)} s`);
     }
     return {
         command,

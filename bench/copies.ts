@@ -23,8 +23,8 @@ export const numbered = (index: number) => `service-${String(index + 1).padStart
 const tierOf = (index: number) => (index % 27 < 2 ? 1 : index % 27 < 6 ? 2 : 3);
 
 /**
- * A copy of the checkout that has so many copies of one small service, and no other, committed in a repository of its
- * own.
+ * A copy of the checkout with the given number of copies of one small service, and no other service, committed to its
+ * own repository.
  *
  * @param editStack changes the text of its Pulumi.sandbox.yaml
  * @returns its folder

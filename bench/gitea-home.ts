@@ -13,11 +13,11 @@ const administrator: Account = { name: "hearth", password: "of the benchmark's G
 
 /** Cost of a commit, from the push until every Application that it touches is Synced and Healthy on it. */
 export interface Push extends Cost {
-    /** Charts that the repo server rendered meanwhile, the root Application's kustomization included. */
+    /** Charts that the repo server rendered in that time, including the root Application's kustomization. */
     readonly rendered: number;
 }
 
-/** A home on a Gitea of its own, with everything up. */
+/** A running home with its own Gitea. */
 export class GiteaHome {
     #edits = 0;
 
@@ -68,7 +68,7 @@ export class GiteaHome {
         }
     }
 
-    /** Changes one chart, or the library of all charts, and pushes it; ends when it is in the cluster. */
+    /** Changes one chart, or the library of all charts, pushes the change, and waits until it is in the cluster. */
     async push(what: "chart" | "library"): Promise<Push> {
         this.#edits += 1;
         const [file, change] =
@@ -89,7 +89,7 @@ export class GiteaHome {
         const before = readFileSync(path, "utf8");
         const after = change(before);
         if (after === before) {
-            throw new Error(`${file} is not as this benchmark expects it`);
+            throw new Error(`${file} does not have the content that this benchmark expects`);
         }
         writeFileSync(path, after);
         const inHome = (...args: string[]) => git(["-C", this.directory, ...args], administrator);

@@ -4,13 +4,13 @@ import { GiteaHome, type Push } from "./gitea-home";
 import { measureHomes } from "./record";
 
 /**
- * From `git push` until the cluster has converged: `npx tsx bench/gitops.ts [numbers of Applications]`. Homes of so
+ * From `git push` until the cluster has converged: `npx tsx bench/gitops.ts [numbers of Applications]`. Homes of that
  * many small services on a real Gitea; a commit that touches one chart, and one that touches the library of all charts,
- * by webhook and by polling. Prints a table and writes bench/results/gitops.json; numbers that are not named keep their
- * results of an earlier run.
+ * by webhook and by polling. Prints a table and writes bench/results/gitops.json; omitted numbers keep their results
+ * from an earlier run.
  */
 
-/** Repetitions of a push with a webhook: in a large home it takes minutes, so that once is enough. */
+/** Repetitions of a push with a webhook; in a large home it takes minutes, so one is enough. */
 const trials = (applications: number) => (applications > 100 ? 1 : 3);
 
 interface Measured {
@@ -40,7 +40,7 @@ async function measured(count: number): Promise<Measured> {
             library: await repeated(trials(count), () => home.push("library")),
         };
         await home.report(false);
-        // Up to five minutes of waiting, by Argo CD's clock.
+        // Takes up to five minutes, since Argo CD polls.
         const found = {
             chart: await repeated(1, () => home.push("chart")),
             library: await repeated(1, () => home.push("library")),

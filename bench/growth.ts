@@ -23,16 +23,16 @@ import {
 } from "./sandbox";
 
 /**
- * Growth of a home: `npx tsx bench/growth.ts [numbers of Applications]`. Homes of so many small services, each the
- * chart of Actual under another name, in the tiers as this home's are, in a sandbox of a copy of this checkout. Prints
- * a table and writes bench/results/growth.json; numbers that are not named keep their results of an earlier run.
+ * Growth of a home: `npx tsx bench/growth.ts [numbers of Applications]`. Homes of that many small services, each a
+ * renamed copy of Actual's chart, divided into tiers like this home's, in a sandbox of a copy of this checkout. Prints
+ * a table and writes bench/results/growth.json; omitted numbers keep their results from an earlier run.
  */
 const root = resolve(__dirname, "..");
 
 /** Argo CD refreshes each Application every two to five minutes. */
 const idleMinutes = 4;
 
-/** Room for their requests. */
+/** Capacity for their requests. */
 const servicesOfANode = 50;
 
 interface Measured {
@@ -42,7 +42,7 @@ interface Measured {
     readonly unchanged: Cost;
     /** Argo CD reads, renders and compares every Application again. */
     readonly refresh: Cost;
-    /** While nobody does anything after that. */
+    /** An idle minute after that. */
     readonly idle: Idle;
     readonly stateKiB: number;
     /** Largest resident memory of each program, in MiB. */

@@ -19,11 +19,11 @@ import { kubectl, succeed } from "./sandbox";
 /**
  * Cost of monitoring a home: `npx tsx bench/monitoring.ts [numbers of Applications]`. It starts this checkout's sandbox
  * and scrapes its real programs with the 27 Applications: kube-state-metrics, Argo CD, the API server, node_exporter on
- * each node. Metrics of kubelets are generated from the same pods and claims, and every Application exposes as much as
- * Alertmanager does. A real Prometheus with the chart's rules then scrapes that home, and one of 200 Applications,
- * copies of the 27: counters go up from scrape to scrape. The interval is two seconds here, and 30 s in a home; 120
- * samples fill a series' chunk, and full ones leave the memory. Prints a table and writes
- * bench/results/monitoring.json; numbers that are not named keep their results of an earlier run.
+ * each node. Metrics of kubelets are generated from the same pods and claims, and every Application exposes as many
+ * metrics as Alertmanager. A real Prometheus with the chart's rules then scrapes that home, and one of 200
+ * Applications, copies of the 27: counters go up from scrape to scrape. The interval is two seconds here, and 30 s in a
+ * home; 120 samples fill a series' chunk, and full ones leave the memory. Prints a table and writes
+ * bench/results/monitoring.json; omitted numbers keep their results from an earlier run.
  */
 const root = resolve(__dirname, "..");
 const interval = { here: 2, home: 30 };
@@ -64,7 +64,7 @@ interface Target {
     readonly series: readonly Series[];
 }
 
-/** The series of a text in Prometheus' format. */
+/** Parses series from Prometheus' text format. */
 function seriesOf(text: string): Series[] {
     const rising = new Set<string>();
     for (const [, name = ""] of text.matchAll(/^# TYPE (\S+) (?:counter|histogram|summary)$/gm)) {
@@ -79,7 +79,9 @@ function seriesOf(text: string): Series[] {
     }));
 }
 
-/** The same series for a copy of the Applications: other namespaces and volumes. Those of no Application are left out. */
+/**
+ * The same series for a copy of the Applications: other namespaces and volumes. Series of no Application are omitted.
+ */
 function copyOf(series: readonly Series[], applications: ReadonlySet<string>, copy: number): Series[] {
     return series.flatMap((each) => {
         let own = false;
@@ -217,7 +219,7 @@ async function listen(directory: string): Promise<Told> {
     }
 }
 
-/** Every target of a home with so many Applications. */
+/** Every target of a home with the given number of Applications. */
 function home(told: Told, count: number): Target[] {
     const copies = Array.from({ length: Math.ceil(count / told.applications.length) - 1 }, (_, index) => {
         const left = count - (index + 1) * told.applications.length;
@@ -326,7 +328,7 @@ async function measure(told: Told, applications: number): Promise<Cost> {
         }
         const inTime = await ask(port, "avg(avg_over_time(up[1h]))");
         if (!(inTime > 0.99)) {
-            throw new Error(`of all reads, ${inTime} were over in time: this machine is too busy to measure on`);
+            throw new Error(`of all reads, ${inTime} finished in time: this machine is too busy to measure`);
         }
         const metrics = await read(port);
         const series = numberIn(metrics, "prometheus_tsdb_head_series");

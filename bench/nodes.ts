@@ -26,24 +26,24 @@ import {
 } from "./sandbox";
 
 /**
- * A home of many machines: `npx tsx bench/nodes.ts [numbers of nodes, ascending]`. 27 small services in a sandbox of a
- * copy of this checkout, whose simulated nodes become more, each with the pods of every DaemonSet and some of its own.
- * Prints a table and writes bench/results/nodes.json.
+ * A home of many nodes: `npx tsx bench/nodes.ts [numbers of nodes, ascending]`. 27 small services in a sandbox of a
+ * copy of this checkout with a growing number of simulated nodes, each with the pods of every DaemonSet and some of its
+ * own. Prints a table and writes bench/results/nodes.json.
  */
 
-/** Pods that each node runs beside those of the DaemonSets. */
+/** Pods that each node runs in addition to those of the DaemonSets. */
 const podsOfEachNode = 10;
 
 interface Measured {
     readonly nodes: number;
     readonly pods: number;
-    /** From the moment when the nodes are made until every pod on them is ready. */
+    /** From the creation of the nodes until every pod on them is ready. */
     readonly added: Cost;
     /** `pulumi up` with nothing to do. */
     readonly unchanged: Cost;
     /** Argo CD reads, renders and compares every Application again. */
     readonly refresh: Cost;
-    /** While nobody does anything after that. */
+    /** An idle minute after that. */
     readonly idle: Idle;
     /** Largest resident memory of each program so far, in MiB. */
     readonly memoryMiB: Readonly<Record<string, number>>;
@@ -53,7 +53,7 @@ interface DaemonSet {
     readonly status?: { readonly desiredNumberScheduled?: number; readonly numberReady?: number };
 }
 
-/** Pods on every node, beside the DaemonSets'. */
+/** Pods on every node, in addition to the DaemonSets'. */
 const load = {
     apiVersion: "apps/v1",
     kind: "Deployment",
@@ -75,7 +75,7 @@ async function renewAsKubeletsDo(paths: SandboxPaths): Promise<void> {
     const [program = "", ...args] = readFileSync(`/proc/${kwok?.pid}/cmdline`, "utf8").split("\0").slice(0, -1);
     const option = /^(--node-lease-duration-seconds)=.*/;
     if (!args.some((each) => option.test(each))) {
-        throw new Error(`kwok has no such option as this benchmark expects: ${args.join(" ")}`);
+        throw new Error(`kwok lacks an option that this benchmark expects: ${args.join(" ")}`);
     }
     await endProcesses(paths, isKwok);
     const asKubelets = args.map((each) => each.replace(option, "$1=40"));

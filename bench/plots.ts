@@ -30,13 +30,13 @@ interface Growth extends Readonly<Record<"preview" | "up" | "unchanged" | "refre
     readonly idle: Idle;
 }
 
-/** A series of a plot: what it is called, and its values. */
+/** A series of a plot: its name and values. */
 interface Series {
     readonly name: string;
     readonly values: readonly number[];
 }
 
-/** Names of series beside their colors, in a row. */
+/** Legend: names of series next to their colors, in a row. */
 function legend(names: readonly string[], y: number): string[] {
     const step = (width - margin.left) / names.length;
     return names.flatMap((name, index) => {
@@ -83,7 +83,7 @@ function lines(title: string, x: readonly number[], unit: string, series: readon
     const most = Math.max(...series.flatMap(({ values }) => values));
     const atX = (value: number) => plot.left + ((plot.right - plot.left) * value) / Math.max(...x);
     const atY = (value: number) => plot.bottom - ((plot.bottom - plot.top) * value) / most;
-    // Names stand beside the lines' ends, one above the other where those are close.
+    // Names are next to the ends of the lines, stacked where those are close.
     const ends = series.map(({ values }) => values.at(-1) ?? 0);
     const names = new Map<number, number>();
     for (const [value, index] of ends.map((end, at) => [end, at] as const).sort(([one], [other]) => one - other)) {

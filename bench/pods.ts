@@ -10,9 +10,9 @@ import { MachineHome } from "../test/provision/home";
 import { machine, results } from "./record";
 
 /**
- * Cost of a home with real pods: `npx tsx bench/pods.ts [starts]`, as root. One server and two agents, from machines
- * that were just installed to Applications that are all Synced and Healthy, as often as the command line says. Prints a
- * table and writes bench/results/pods.json.
+ * Cost of a home with real pods: `npx tsx bench/pods.ts [starts]`, as root. One server and two agents, from newly
+ * installed hosts until all Applications are Synced and Healthy, as many times as the command line says. Prints a table
+ * and writes bench/results/pods.json.
  */
 const starts = Number(process.argv[2] ?? 3);
 
@@ -78,7 +78,7 @@ async function main(): Promise<number> {
     const measured: Measured[] = [];
     for (let start = 0; start < starts; start++) {
         measured.push(await coldStart());
-        // Existing results count, should a later start fail.
+        // Keeps the existing results if a later start fails.
         writeFileSync(
             join(results, "pods.json"),
             `${JSON.stringify({ ...machine(), services: running, measured }, null, 2)}\n`,

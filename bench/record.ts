@@ -15,7 +15,7 @@ export function machine(): { readonly date: string; readonly machine: string; re
 }
 
 /**
- * Measures homes of as many Applications as the command line says, and keeps each result as soon as it is there.
+ * Measures homes of as many Applications as the command line says, and writes each result as soon as it is complete.
  *
  * @param name of the file in bench/results, without its ending
  * @param usual the numbers of Applications if the command line has none

@@ -14,7 +14,7 @@ import type { SandboxPaths } from "../sandbox/paths";
 import { eventually } from "../test/monitoring/eventually";
 import { tool } from "../toolchain/tools";
 
-/** Cost of a piece of work. */
+/** Cost of an operation. */
 export interface Cost {
     readonly seconds: number;
     /** Of the sandbox, and of the programs that were started for it, on all processors; steadier than the clock where others share the machine. */
@@ -67,7 +67,7 @@ export interface Idle {
     readonly lastByProgram: Readonly<Record<string, number>>;
 }
 
-/** Measures an idle sandbox, for so many minutes. */
+/** Measures an idle sandbox for the given number of minutes. */
 export async function measureIdle(paths: SandboxPaths, count: number): Promise<Idle> {
     const looks = [usedByProgram(paths)];
     while (looks.length <= count) {
@@ -111,7 +111,7 @@ export function kubectl({ kubeconfig, root }: SandboxPaths, ...args: string[]): 
     return succeed(tool("kubectl"), ["--kubeconfig", kubeconfig, ...args], root);
 }
 
-/** Makes the sandbox's stack, or finds it. */
+/** Creates the sandbox's stack, or selects it. */
 export async function selectStack(root: string): Promise<void> {
     await succeed("npx", ["pulumi", "stack", "select", "--create", "sandbox", "--non-interactive"], root);
 }
@@ -138,7 +138,7 @@ export const belowTheTiers = ["System", "Secrets", "SecretUsers", "GitSource"].f
     `**hearth:components:${component}**`,
 ]);
 
-/** Milliseconds limit of every wait. */
+/** Limit of every wait, in milliseconds. */
 export const waitLimit = 1_200_000;
 
 /**
@@ -198,7 +198,7 @@ interface Node {
     readonly metadata: { readonly labels: Readonly<Record<string, string>> };
 }
 
-/** Adds simulated nodes like the sandbox's last one until there are at least so many. */
+/** Adds simulated nodes like the sandbox's last one, up to the given number. */
 export async function addNodes(paths: SandboxPaths, count: number): Promise<void> {
     const there = (await kubectl(paths, "get", "nodes", "--output=name")).trim().split("\n").length;
     if (count <= there) {

@@ -61,7 +61,7 @@ async function measure(what: string, command: string, args: string[], cwd = root
     return { what, seconds: Number(process.hrtime.bigint() - start) / 1e9, peakMiB };
 }
 
-/** A project beside the sandbox's whose program is empty: the floor of every `pulumi up`. */
+/** A project next to the sandbox's with an empty program: the lower limit of every `pulumi up`. */
 function emptyProject(): string {
     const directory = join(root, ".sandbox/empty-program");
     mkdirSync(join(directory, ".state"), { recursive: true });
@@ -74,7 +74,7 @@ function emptyProject(): string {
     return directory;
 }
 
-/** Sets another value of a secret during the work. */
+/** Changes a secret for the duration of the operation. */
 async function withAnotherSecret<T>(work: () => Promise<T>): Promise<T> {
     const stackFile = join(root, "Pulumi.sandbox.yaml");
     const before = readFileSync(stackFile);
@@ -93,7 +93,7 @@ async function main(): Promise<number> {
     const up = ["pulumi", "up", "--yes", "--skip-preview", "--non-interactive", "--parallel", "64", "--stack"];
     await measure("npm stop -- --delete", ...npm("stop", "--", "--delete"));
     const measured = [
-        await measure("npm start, tools there, no cluster: until all Applications are Healthy", ...npm("start")),
+        await measure("npm start, tools built, no cluster: until all Applications are Healthy", ...npm("start")),
         await measure("npm start, nothing changed", ...npm("start")),
         await measure("pulumi up by hand, nothing changed", "npx", [...up, "sandbox"]),
         await measure("pulumi preview by hand, nothing changed", "npx", ["pulumi", "preview", "--stack", "sandbox"]),
@@ -101,7 +101,7 @@ async function main(): Promise<number> {
             measure("pulumi up by hand, one secret changed: until its service runs with it", "npx", [...up, "sandbox"]),
         ),
     ];
-    await measure("the secret of before", "npx", [...up, "sandbox"]);
+    await measure("the previous secret", "npx", [...up, "sandbox"]);
     const empty = emptyProject();
     await measure("empty program: stack", "npx", ["pulumi", "stack", "select", "--create", "sandbox"], empty);
     await measure("empty program: first up", "npx", [...up, "sandbox"], empty);

@@ -9,7 +9,7 @@ import type { Application } from "./applications";
 import type { ClusterFacts } from "./cluster";
 import { requestedAddress } from "./k3s";
 
-/** Addresses in the home's network at which its services are found. */
+/** Addresses of the home's services in its network. */
 export interface HomeAddresses {
     /** Address of k3s' Traefik, to which every name of the home resolves. */
     readonly traefik: string;
@@ -41,7 +41,7 @@ export function firstSteps(
     // Pulumi warns of an output without a value.
     return {
         traefik,
-        dns: dns ?? "none: this home runs no AdGuard Home",
+        dns: dns ?? "none: this home does not run AdGuard Home",
         router: dns
             ? `Set ${dns} as the DNS server that DHCP hands out, and no second one.`
             : `Let your DNS server answer *.${domain} with the address of traefik.`,
@@ -129,13 +129,13 @@ export function chooseAddresses(
         const held = serviceOf(service)?.addresses ?? [];
         if (given !== undefined && owner && !held.includes(given)) {
             throw new Failure(
-                `hearth:loadBalancer.${key} is ${given}, which Service ${owner.service} has: set another address, or ` +
+                `hearth:loadBalancer.${key} is ${given}, which Service ${owner.service} uses: set another address, or ` +
                     "move that Service first",
             );
         }
         if (given === undefined && requested !== undefined && !inPool(requested)) {
             throw new Failure(
-                `${title} has ${requested}, which hearth:loadBalancer.addresses does not have: add it to a range, or set ` +
+                `${title} uses ${requested}, which is not in hearth:loadBalancer.addresses: add it to a range, or set ` +
                     `hearth:loadBalancer.${key} to the address that it moves to`,
             );
         }

@@ -35,7 +35,7 @@ export interface Warning {
     readonly type?: string;
     readonly reason?: string;
     readonly message?: string;
-    /** Of a kubelet's Event, its node. */
+    /** Node of a kubelet's Event. */
     readonly source?: { readonly host?: string };
     readonly lastTimestamp?: Date | string | null;
     readonly eventTime?: Date | string | null;
@@ -45,17 +45,17 @@ export interface Warning {
 /** Repeats of a kubelet's "Failed to pull image …" that do not name the image. */
 const unnamedImage = /^Error: (ErrImagePull|ImagePullBackOff)$/;
 
-/** Port of a failed connection's own end, which is another one at each attempt. */
+/** Local port of a failed connection, which differs at each attempt. */
 const ownPort = /:\d+->/g;
 
-/** An object, and the node of the kubelet that reports about it. */
+/** An object, and the node of the kubelet that reports the Event. */
 const objectOf = ({ involvedObject: { kind, name }, source }: Warning) =>
     `${kind} ${name}${source?.host ? ` on ${source.host}` : ""}`;
 
 /** Selectors of the Events that {@link warningLines} takes. */
 export const eventSelectors = ["type=Warning", "reason=Pulling", "reason=Pulled"] as const;
 
-/** Milliseconds after which the pull of an image is worth a line. */
+/** Milliseconds after which the pull of an image is reported. */
 const longPull = 60_000;
 
 const time = ({ lastTimestamp, eventTime, metadata }: Warning) =>
@@ -79,8 +79,8 @@ function pullLines(events: readonly Warning[], now: number): string[] {
 }
 
 /**
- * Lines about Events of one namespace: images that are being pulled, then Warnings, newest first. Those that differ in a
- * pod's name alone are one line.
+ * Lines about Events of one namespace: images that are being pulled, then Warnings, newest first. Those that differ
+ * only in a pod's name are one line.
  */
 export function warningLines(all: readonly Warning[], namespace: string, now = Date.now()): string[] {
     const events = all.filter(({ involvedObject }) => involvedObject.namespace === namespace);
@@ -142,7 +142,7 @@ export function explainFailure(
             `sync ${sync?.status ?? "Unknown"}${revision ? ` at ${revision}` : ""}, health ${health?.status ?? "Unknown"}.`,
         ...(deleted
             ? [
-                  `  it is being deleted since ${deleted.toISOString()}: Argo CD waits until all of its objects are ` +
+                  `  it has been in deletion since ${deleted.toISOString()}: Argo CD waits until all of its objects are ` +
                       "gone, and a finalizer holds some of them; once it is gone, `pulumi up --refresh` recreates it",
               ]
             : []),

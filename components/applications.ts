@@ -162,11 +162,11 @@ export interface Application {
     readonly manifest: ApplicationManifest;
 }
 
-/** Documents of another shape, for which one sentence says more than all errors of the schema. */
+/** Documents of another kind, for which one sentence is clearer than all errors of the schema. */
 function anotherShape(document: unknown): string | undefined {
     const { kind, spec } = Object(document);
     if (kind !== "Application") {
-        return `invalid kind: got ${typeof kind === "string" ? quoted(kind) : "nothing"}, expected "Application", one in each file`;
+        return `invalid kind: got ${typeof kind === "string" ? quoted(kind) : "nothing"}, expected "Application", one per file`;
     }
     return Object(spec).source === undefined
         ? undefined
@@ -251,7 +251,7 @@ function readApplication(
     shared: SharedFields | undefined,
 ): string[] | Application {
     if (!file.endsWith(".yaml")) {
-        return ["a file of this name is not read as an Application: name it <application>.yaml"];
+        return ["a file with this name is not read as an Application: rename it to <application>.yaml"];
     }
     const { document: own, mistake } = readYamlFile(join(directory, file));
     const other = mistake ?? anotherShape(own);
@@ -292,7 +292,7 @@ function missingParents({ metadata, spec }: ApplicationManifest): string[] {
     );
 }
 
-/** Files of charts and Applications by a listing of Git's; none where there is no repository. */
+/** Files of charts and Applications, from a Git listing; empty without a repository. */
 function listedByGit(root: string, ...args: string[]): string[] {
     try {
         return execFileSync("git", ["ls-files", "-z", ...args], {
@@ -304,14 +304,14 @@ function listedByGit(root: string, ...args: string[]): string[] {
             .split("\0")
             .filter(Boolean);
     } catch {
-        return []; // Whoever needs the commit says what is wrong with the repository.
+        return []; // The code that needs the commit reports errors of the repository.
     }
 }
 
-/** Files that are there for this program and not for Argo CD, as parts of a chart or an Application, each with a remedy. */
+/** Files of a chart or an Application that this program sees and Argo CD does not, each with a remedy. */
 function unseenFiles(root: string): string[] {
     if (!existsSync(join(root, ".git"))) {
-        return []; // A commit that was unpacked.
+        return []; // An unpacked commit.
     }
     const folders = ["charts", "clusters"];
     const ignored = listedByGit(root, "--others", "--ignored", "--exclude-standard", "--", ...folders).filter(
@@ -321,7 +321,7 @@ function unseenFiles(root: string): string[] {
     return [
         ...ignored.map((path) => `  ${path}: ignored by Git, so Argo CD would not see it: git add --force ${path}`),
         ...large.map(
-            (path) => `  ${path}: kept by Git LFS, of which Argo CD sees a pointer: take it out of .gitattributes`,
+            (path) => `  ${path}: stored in Git LFS, so Argo CD would see only a pointer: remove it from .gitattributes`,
         ),
     ];
 }
@@ -351,7 +351,7 @@ function readSharedFields(root: string, cluster: string): SharedFields | undefin
     return { ...patch, metadata };
 }
 
-/** The lists of resources that kustomize takes; an Application that is in no list is one that Argo CD never sees. */
+/** The lists of resources for kustomize; Argo CD never sees an Application that is in none of them. */
 function listMistakes(root: string, cluster: string, files: readonly string[]): string[] {
     const path = join("clusters", cluster, "kustomization.yaml");
     if (!existsSync(join(root, path))) {
@@ -360,7 +360,7 @@ function listMistakes(root: string, cluster: string, files: readonly string[]): 
     const { document, mistake } = readYamlFile(join(root, path));
     const resources: unknown = Object(document).resources;
     if (mistake !== undefined || !Array.isArray(resources)) {
-        return [`  ${path}: ${mistake ?? "no list of resources"}`];
+        return [`  ${path}: ${mistake ?? "expected a list of resources"}`];
     }
     const listed = resources.map((each) => String(each).replace(/^\.\//, ""));
     return [

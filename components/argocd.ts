@@ -18,9 +18,8 @@ export interface ArgoCDArgs {
 }
 
 /**
- * Argo CD. The release is the bootstrap only: once the gitops Application has taken over, an upgrade is a commit, so
- * Pulumi leaves chart version and values alone.
- * https://argo-cd.readthedocs.io
+ * Argo CD. The release is the bootstrap only: once the gitops Application has adopted it, an upgrade is a commit, so
+ * Pulumi does not change chart version and values. https://argo-cd.readthedocs.io
  */
 export class ArgoCD extends pulumi.ComponentResource {
     /** The Secret with the password of its Redis: every pod with an old one has to restart. */

@@ -17,7 +17,7 @@ export interface BackupJob {
     readonly env: Readonly<Record<string, string>>;
     /** Name of its copies, for `backup`. */
     readonly claim?: string;
-    /** Folder of a server of the cluster that is copied, by root. */
+    /** Folder of a server node to copy, as root. */
     readonly serverFolder?: string;
 }
 
@@ -54,7 +54,7 @@ function peersOf(peer: TargetPeer): kubernetes.types.input.networking.v1.Network
     return ("cidr" in peer ? [peer.cidr] : ["0.0.0.0/0", "::/0"]).map((cidr) => ({ ipBlock: { cidr } }));
 }
 
-/** Volumes of a job's pod, and their places. */
+/** Volumes of a job's pod, and their mount paths. */
 function volumesOf({ serverFolder }: BackupJob) {
     const own = {
         script: { source: { configMap: { name: backupSecret } }, path: "/backup", readOnly: true },
@@ -72,7 +72,7 @@ function volumesOf({ serverFolder }: BackupJob) {
     return Object.entries({ ...own, ...copied }).map(([name, each]) => ({ name, ...each }));
 }
 
-/** The script, the way to the targets, and CronJobs, in one namespace. */
+/** The script, the network policy for the targets, and CronJobs, in one namespace. */
 export class BackupJobs extends pulumi.ComponentResource {
     constructor(name: string, args: BackupJobsArgs, opts?: pulumi.ComponentResourceOptions) {
         super("hearth:components:BackupJobs", name, {}, opts);

@@ -26,11 +26,11 @@ export class BackupServer extends pulumi.ComponentResource {
         const { hostname: server, pathname: path } = new URL(target.target);
         const own = serverName(target);
         const labels = { "app.kubernetes.io/name": own, "app.kubernetes.io/part-of": namespace };
-        // An update does not wait for the NFS server, and a volume's folder cannot be changed.
+        // An update does not wait for the NFS server, and the folder of a volume is immutable.
         const annotations = { "pulumi.com/skipAwait": "true" };
         const volume = `${namespace}-${target.name}-${createHash("sha256").update(target.target).digest("hex").slice(0, 8)}`;
         const accessModes = ["ReadWriteMany"];
-        // Kubernetes wants a size; NFS has none.
+        // Kubernetes requires a size; NFS ignores it.
         const storage = "1Ti";
         const claim = new kubernetes.core.v1.PersistentVolumeClaim(
             `${name}-claim`,
@@ -75,7 +75,7 @@ export class BackupServer extends pulumi.ComponentResource {
                                 {
                                     name: "server",
                                     image: `${image.repository}:${image.tag}`,
-                                    // Its network policy says who may come, and restic encrypts.
+                                    // Its network policy restricts clients, and restic encrypts.
                                     command: ["rest-server", "--path=/data", `--listen=:${serverPort}`, "--no-auth"],
                                     ports: [{ containerPort: serverPort }],
                                     readinessProbe: { tcpSocket: { port: serverPort } },

@@ -43,7 +43,7 @@ export interface BackupArgs {
  * @param root the repository's top folder
  */
 export function namespacesWithClaims(root: string, applications: readonly Application[]): string[] {
-    // Some charts make workloads of shorter values: their claims stand in a template.
+    // Some charts generate workloads in a template, which then has their claims.
     const having = applications.filter(({ name }) =>
         ["values.yaml", "templates/all.yaml"]
             .map((file) => join(root, "charts", name, file))
@@ -174,7 +174,7 @@ export class Backup extends pulumi.ComponentResource {
                             action: "backup",
                             schedule: `45 ${backup.start} * * *`,
                             claim: "datastore",
-                            // A snapshot that is being made.
+                            // An incomplete snapshot.
                             env: { EXCLUDE: "*.part" },
                             serverFolder: snapshots,
                         },

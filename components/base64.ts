@@ -1,5 +1,5 @@
 /**
- * A string as the data of a Secret holds it.
+ * A string as a Secret's data stores it.
  *
  * @param text undefined in a run with `--target` that leaves out both the Secret and the resource that generates its
  * value

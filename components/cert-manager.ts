@@ -7,7 +7,7 @@ import { waitFor } from "./wait";
 export interface CertManagerArgs {
     /** Namespace of the release, which exists already. */
     readonly namespace: pulumi.Input<string>;
-    /** UID of the namespace. In a rebuilt cluster it is another one, so the wait for the webhook runs again. */
+    /** UID of the namespace. It differs in a rebuilt cluster, so the wait for the webhook runs again. */
     readonly namespaceUid: pulumi.Input<string | undefined>;
     /** The cluster: path to a kubeconfig, or the contents of one. */
     readonly kubeconfig: pulumi.Input<string>;
@@ -16,8 +16,8 @@ export interface CertManagerArgs {
 }
 
 /**
- * cert-manager, and the self-signed issuer from which charts/cert-manager creates the home's own CA. It is done when
- * the webhook has admitted that issuer and the controller has made it ready, so that dependents can create issuers and
+ * cert-manager, and the self-signed issuer from which charts/cert-manager creates the home's own CA. It is complete
+ * when the webhook has admitted that issuer and the issuer is ready, so that dependents can create issuers and
  * certificates. https://cert-manager.io
  */
 export class CertManager extends pulumi.ComponentResource {

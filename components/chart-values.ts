@@ -29,11 +29,11 @@ const known = /"(\\.|[^"\\])*"|`[^`]*`|\.(Values|Release|Chart|Capabilities|Temp
  */
 export function foreignTemplate(text: string): string | undefined {
     const own = text.replace(literal, "");
-    // In these, a field is of the element, and variables have values.
+    // Inside these, a field belongs to the element, and variables have values.
     if (/\{\{-?\s*(range|with|define)\b|:=/.test(own)) {
         return undefined;
     }
-    // An expression that is not closed is the application's, too.
+    // An unclosed expression is also meant for the application.
     return (own.match(/\{\{[\s\S]*?(\}\}|$)/g) ?? []).find((action) => {
         if (!action.endsWith("}}")) {
             return true;

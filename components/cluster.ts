@@ -162,7 +162,7 @@ export function loopbackMistake(kubeconfig: string): string | undefined {
                   "another one, write its address in the kubeconfig instead (k3s' certificate has the node's)."
             : undefined;
     } catch {
-        return undefined; // Of a preview, or refused elsewhere.
+        return undefined; // In a preview, or rejected elsewhere.
     }
 }
 
@@ -179,7 +179,7 @@ export function checkCluster(
     if (!hasNfs && nfsClaims.length > 0) {
         throw new Failure(
             `set hearth:nfs: this cluster has data on an NFS server (the claims ${nfsClaims.join(", ")}), and no pod could mount it ` +
-                "without the driver. To give the server up, move the data and delete these claims first",
+                "without the driver. To stop using the server, move the data and delete these claims first",
         );
     }
     if (serviceLb.length > 0) {
@@ -192,7 +192,7 @@ export function checkCluster(
     }
 }
 
-/** A cluster that was inspected before any change to it. */
+/** A cluster, inspected before any change to it. */
 export interface Cluster {
     /** Path to a kubeconfig, or the contents of one; known once the cluster has been checked. */
     readonly kubeconfig: pulumi.Output<string>;
@@ -201,7 +201,7 @@ export interface Cluster {
 }
 
 /**
- * Inspects a cluster, and checks it. Every consumer of the result's kubeconfig waits for that.
+ * Inspects and checks a cluster. Every consumer of the result's kubeconfig waits for that.
  *
  * @param hasNfs whether the home has an NFS server
  * @param warnings about what the services request and the cluster lacks
@@ -214,8 +214,8 @@ export function askCluster(
     const asked = kubeconfig.apply(async (given) => {
         const end = Date.now() + (pulumi.runtime.isDryRun() ? 0 : updatePatience);
         let facts: ClusterFacts | undefined;
-        // Without its facts, an update would replace existing values for Traefik with its own. A server that restarts may
-        // also have a certificate that lacks its new address for a moment.
+        // Without its facts, an update would replace existing values for Traefik with its own. The certificate of a
+        // restarting server may also lack its new address for a moment.
         for (let isOver = false; !facts && !isOver; ) {
             isOver = Date.now() >= end;
             facts = await readCluster(given).catch((error) => (isOver ? Promise.reject(error) : undefined));

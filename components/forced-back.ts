@@ -8,16 +8,16 @@ interface Application extends KubernetesObject {
 /** Annotation that keeps the value of {@link forcedBack} on the Applications, so that the next run has the same one. */
 export const forcedBackAnnotation = "hearth/forced-back";
 
-/** Milliseconds for the API server to answer; a cluster that does not has nothing to wait for yet. */
+/** Milliseconds for the API server to answer; without an answer, there is nothing to wait for yet. */
 const limit = 10_000;
 
 /**
- * Value that changes when Argo CD has left the commit that the last run waited for: a forced push that puts a branch
- * back to it changes none of this program's inputs, while the Applications are still on the commit in between.
+ * Value that changes when Argo CD has left the commit that the last run waited for: a forced push that resets a branch
+ * to it changes none of this program's inputs, while the Applications are still on the commit in between.
  *
  * @param kubeconfig a path, or contents
  * @param revision full hash of the commit that every Application has to be on
- * @returns undefined when no branch was ever put back, or no cluster answers
+ * @returns undefined when no branch was ever reset, or no cluster answers
  */
 export async function forcedBack(kubeconfig: string, revision: string): Promise<string | undefined> {
     try {
@@ -33,7 +33,7 @@ export async function forcedBack(kubeconfig: string, revision: string): Promise<
     }
 }
 
-/** Time at which a branch was last put back: now, or as an earlier run noted it on the Applications. */
+/** Time at which a branch was last reset: now, or as recorded by an earlier run on the Applications. */
 export function lastForcedBack(applications: readonly Application[], revision: string, now: Date): string | undefined {
     return applications.some((each) => isForcedBack(each, revision))
         ? now.toISOString()

@@ -7,7 +7,7 @@ import { waitFor } from "./wait";
  * Annotations that make Pulumi wait for an Argo CD Application.
  *
  * Health alone is not enough: an Application that is OutOfSync can be Healthy. Sync and health are not enough either:
- * right after a push both still describe the commit before. So the revision that they were compared to counts too.
+ * right after a push both still describe the previous commit. So the revision that they were compared to counts too.
  *
  * @param revisionPath JSONPath of the revision of this repository in the Application's status
  * @param revision full hash of the commit that the Application has to be on
@@ -16,8 +16,9 @@ export function gateAnnotations(revisionPath: string, revision: string): Record<
     return {
         "hearth/revision": revision,
         "pulumi.com/waitFor": JSON.stringify([
-            // Right after an update, Pulumi's plugin may see the object as it was before (pulumi-kubernetes 4.25). Where Argo
-            // CD was first, that would do, and the state would keep it: the next run would find a difference.
+            // Right after an update, Pulumi's plugin may see the object as it was before (pulumi-kubernetes 4.25). If
+            // Argo CD was faster, that object would satisfy the wait and be stored in the state: the next run would
+            // find a difference.
             `jsonpath={.metadata.annotations['hearth/revision']}=${revision}`,
             `jsonpath={${revisionPath}}=${revision}`,
             "jsonpath={.status.sync.status}=Synced",

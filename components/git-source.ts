@@ -47,7 +47,7 @@ async function readRemote(
     const [changed, ...others] = await uncommitted();
     if (changed !== undefined) {
         const more = others.length > 0 ? ` and ${others.length} more` : "";
-        await pulumi.log.warn(`Not committed, so Argo CD does not see it as it is here: ${changed}${more}.`);
+        await pulumi.log.warn(`Not committed, so Argo CD does not see these changes: ${changed}${more}.`);
     }
     const [branchRef, tagRef] = [`refs/heads/${branch}`, `refs/tags/${branch}`];
     const list = (from: string) => git(["ls-remote", from, branchRef, tagRef, `${seedRefs}*`], account);
@@ -74,8 +74,8 @@ async function readRemote(
     }
     if (remote === undefined && !gitea) {
         throw new Failure(
-            `${url} has no branch ${branch}: push it (git push ${url} HEAD:${branch}), or set hearth:repository.revision to one ` +
-                "that it has",
+            `${url} has no branch ${branch}: push it (git push ${url} HEAD:${branch}), or set hearth:repository.revision to ` +
+                "a branch that it has",
         );
     }
     if (remote === undefined) {
@@ -99,7 +99,7 @@ export class GitSource extends pulumi.ComponentResource {
     /** A change restarts the gates' waits: see {@link forcedBack}. */
     readonly forcedBack: pulumi.Output<string | undefined>;
 
-    /** Time (ISO 8601) at which the webhook was last declared; undefined when it is somebody else's. */
+    /** Time (ISO 8601) at which the webhook was last declared; undefined when it is managed elsewhere. */
     readonly declared: pulumi.Output<string> | undefined;
 
     constructor(name: string, args: GitSourceArgs, opts?: pulumi.ComponentResourceOptions) {
@@ -157,7 +157,7 @@ export class GitSource extends pulumi.ComponentResource {
                 data: {
                     type: base64("git"),
                     url: base64(url),
-                    // A request to a proxy names the whole URL, and Gitea answers for its own: the home's name then
+                    // A request to a proxy contains the whole URL, and Gitea accepts its own: the home's name then
                     // needs neither DNS nor a certificate inside the cluster.
                     ...(gitea?.own && { proxy: base64(gitea.own.address) }),
                     ...reader,

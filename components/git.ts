@@ -41,7 +41,7 @@ export function git(
     account?: Account,
     { limit = 120, cwd = root }: GitOptions = {},
 ): Promise<string> {
-    // Pulumi hands this program its config by the environment, secrets included: nobody else needs to see it.
+    // Pulumi passes the config to this program in the environment, including secrets: child processes must not see it.
     const { PULUMI_CONFIG: _, no_proxy: lower, NO_PROXY: upper, ...env } = gitEnvironment();
     const noProxy = withoutProxy(lower ?? upper);
     const credentials = account ? ["-c", "credential.helper=", "-c", `credential.helper=${helper}`] : [];
@@ -56,7 +56,7 @@ export function git(
         const timer = setTimeout(() => {
             isLate = true;
             child.kill();
-            // A transport of Git's may outlive it, with its output open.
+            // A transport process of Git may outlive it and keep its output open.
             for (const stream of child.stdio) {
                 stream?.destroy();
             }
@@ -97,7 +97,7 @@ export function git(
     });
 }
 
-/** Errors that keep Git from naming the commit of a checkout, each with its remedy. */
+/** Errors that keep Git from resolving the commit of a checkout, each with its remedy. */
 const noCommit: readonly (readonly [says: RegExp, what: string])[] = [
     [
         /dubious ownership/,
@@ -109,7 +109,7 @@ const noCommit: readonly (readonly [says: RegExp, what: string])[] = [
     ],
     [
         /not a git repository/i,
-        "this folder is no Git repository, as an unpacked archive is none: clone the repository instead " +
+        "this folder is not a Git repository (an unpacked archive is not one): clone the repository instead " +
             "(or: git init && git add --all && git commit)",
     ],
     [/does not have any commits/, "this repository has no commit yet: git add --all && git commit"],
@@ -132,11 +132,11 @@ export async function headCommit(cwd?: string): Promise<string> {
     } catch (error) {
         const message = error instanceof Error ? error.message : String(error);
         const [, what] = noCommit.find(([says]) => says.test(message)) ?? [];
-        throw what === undefined ? error : new Failure(`The commit is not known: ${what}`);
+        throw what === undefined ? error : new Failure(`The commit is unknown: ${what}`);
     }
     if (below !== "") {
         throw new Failure(
-            `The commit is not known: this folder is ${below} of another Git repository, and Argo CD reads charts/ and ` +
+            `The commit is unknown: this folder is ${below} of another Git repository, and Argo CD reads charts/ and ` +
                 "clusters/ at the top of one: clone this one by itself (or, here: git init && git add --all && git commit)",
         );
     }

@@ -70,7 +70,9 @@ export class GiteaRepository extends pulumi.ComponentResource {
                                 reader: { name: "argocd", password: readerPassword },
                                 webhook: { url: gitea.webhook, secret: webhookSecret },
                                 contains,
-                                // An update with the same input is none: another name has an emptied repository filled.
+                                // Pulumi skips an update with the same input, so an emptied repository needs a new
+                                // name. A random resource cannot provide it: its keepers would change again once the
+                                // repository is filled.
                                 seed: seed ?? `${seedRefs}${randomUUID()}`,
                                 limit,
                                 ...(kubeconfig !== undefined && { kubeconfig }),

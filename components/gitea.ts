@@ -43,7 +43,7 @@ const applicationName = "gitops";
 /** Seconds for transferring the ownership of its objects to Argo CD. */
 const limit = 120;
 
-/** The external Gitea that a stack has the password of. */
+/** The external Gitea for which the stack has a password. */
 export function externalGitea({
     gitea: { administrator: name, password, webhook },
 }: Settings): GiteaAccess | undefined {
@@ -53,8 +53,8 @@ export function externalGitea({
 /**
  * The home's own Gitea, before Argo CD has a repository to read: a release of the chart of the Application `gitops`,
  * with its name and its values, so that Argo CD adopts it without a change in the cluster. The release is the bootstrap
- * only: an upgrade is a commit, so Pulumi leaves chart version and values alone. It is done when the objects exist;
- * consumers of Gitea wait for its answer. https://docs.gitea.com
+ * only: an upgrade is a commit, so Pulumi does not change chart version and values. It is complete when the objects
+ * exist; consumers of Gitea wait until it answers. https://docs.gitea.com
  */
 export class Gitea extends pulumi.ComponentResource {
     /** Access for declaring repositories in it. */

@@ -48,7 +48,7 @@ function upstreamRequest(values: unknown): number {
 
 /**
  * Memory that the pods of an Application request while they run, in bytes. It is a lower bound: workloads that a
- * template makes of other values are not counted, nor are jobs.
+ * template generates and jobs are not counted.
  *
  * @param root the repository's top folder
  * @param nodes number of nodes, each of which runs the pods of DaemonSets

@@ -7,11 +7,11 @@ import { waitFor } from "./wait";
 export interface MetalLBArgs {
     /** Namespace of the release, which exists already; its pods need host networking. */
     readonly namespace: pulumi.Input<string>;
-    /** UID of the namespace. In a rebuilt cluster it is another one, so the wait for the webhook runs again. */
+    /** UID of the namespace. It differs in a rebuilt cluster, so the wait for the webhook runs again. */
     readonly namespaceUid: pulumi.Input<string | undefined>;
     /** The cluster: path to a kubeconfig, or the contents of one. */
     readonly kubeconfig: pulumi.Input<string>;
-    /** Ranges of IPv4 addresses to hand out, each `first-last` or a CIDR. */
+    /** Ranges of IPv4 addresses to assign, each `first-last` or a CIDR. */
     readonly addresses: pulumi.Input<pulumi.Input<string>[]>;
     /** URL of a Helm repository to use instead of the upstream one. */
     readonly chartRepository?: string;
@@ -46,7 +46,7 @@ export class MetalLB extends pulumi.ComponentResource {
             apiVersion: "metallb.io/v1beta1",
             kind: "IPAddressPool",
             metadata: { name: "home", namespace: args.namespace },
-            // .0 and .255 are the ends of most homes' networks: 192.168.1.240/28 has one of them.
+            // Most homes' networks end in .0 and .255: 192.168.1.240/28 includes one of them.
             spec: { addresses: args.addresses, avoidBuggyIPs: true },
         };
         // The release is ready before its webhook can be reached; a pool that is created too early is an error.

@@ -8,10 +8,10 @@ import type { ClusterFacts } from "./cluster";
 /** StorageClasses that the program creates or adopts: they need not exist before its first run. */
 const ownStorageClasses = ["local-path", "media", "nfs"];
 
-/** Namespaces that the program creates beside those of the charts. */
+/** Namespaces that the program creates in addition to those of the charts. */
 const ownNamespaces = ["argocd", "metallb-system"];
 
-/** A name in a chart's values, of an object that must exist in the cluster. */
+/** A reference in a chart's values to an object that must exist in the cluster. */
 interface Named {
     /** Keys that lead to it. */
     readonly path: readonly string[];
@@ -40,7 +40,7 @@ const kindOf = (path: readonly string[], value: unknown): Named["kind"] | undefi
 function namedIn(value: unknown, path: readonly string[] = []): Named[] {
     const kind = kindOf(path, value);
     if (kind !== undefined) {
-        // A device is named by its key; the value is a number.
+        // The key is the device's name; the value is a number.
         return [{ path, kind, name: String(typeof value === "number" ? path.at(-1) : value) }];
     }
     return typeof value === "object" && value !== null
@@ -56,7 +56,7 @@ const words = {
 } as const;
 
 /**
- * Names in values that the cluster does not have.
+ * References in values to objects that the cluster lacks.
  *
  * @param where the values are, for the message
  */
@@ -82,7 +82,7 @@ export function missingNames(
  */
 export function missingIn(root: string, { name, manifest }: Application, facts: ClusterFacts): string[] {
     const file = `charts/${name}/values.yaml`;
-    // A chart's namespace has its name, also where this home does not run it.
+    // A chart's namespace has the chart's name, even if this home does not run it.
     const namespaces = [
         ...new Set([...facts.namespaces, ...readdirSync(join(root, "charts")), ...ownNamespaces]),
     ].sort();

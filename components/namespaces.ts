@@ -4,7 +4,7 @@ import { type PodSecurity, podSecurityLabel } from "./pod-security";
 
 /** Arguments of {@link Namespaces}. */
 export interface NamespacesArgs {
-    /** The system's own namespaces, by name → the Pod Security level that their pods must keep to. */
+    /** The system's own namespaces, by name → the Pod Security level that their pods must meet. */
     readonly system: Readonly<Record<string, PodSecurity>>;
     /** The namespaces of the home's services, likewise; one that is also the system's is created once. */
     readonly services: Readonly<Record<string, PodSecurity>>;
@@ -17,7 +17,7 @@ export interface NamespacesArgs {
  * it.
  */
 export class Namespaces extends pulumi.ComponentResource {
-    /** UIDs of the system's namespaces, by name; other ones in a rebuilt cluster. */
+    /** UIDs of the system's namespaces, by name; they differ in a rebuilt cluster. */
     readonly uids: ReadonlyMap<string, pulumi.Output<string>>;
 
     constructor(name: string, args: NamespacesArgs, opts?: pulumi.ComponentResourceOptions) {

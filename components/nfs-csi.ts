@@ -30,7 +30,7 @@ export class NfsCsi extends pulumi.ComponentResource {
         );
         const { server, path: share } = args;
         const classes = {
-            // A directory of its own for each claim.
+            // A separate directory for each claim.
             nfs: { server, share },
             // One directory for every claim, so that downloads and media are one file system and hardlinks work.
             media: { server, share, subDir: "media", onDelete: "retain" },

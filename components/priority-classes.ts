@@ -16,7 +16,7 @@ const ranks = {
     },
 };
 
-/** When a node is full, apps make room for the platform, and the platform for the infrastructure. */
+/** On a full node, pods of the platform preempt those of apps, and those of the infrastructure both. */
 export class PriorityClasses extends pulumi.ComponentResource {
     constructor(name: string, args: Record<string, never>, opts?: pulumi.ComponentResourceOptions) {
         super("hearth:components:PriorityClasses", name, args, opts);

@@ -6,7 +6,7 @@ import { type Application, projectOf, type TierNumber, tiers } from "./applicati
 export interface ProjectsArgs {
     /** All Applications of the home. */
     readonly applications: readonly Pick<Application, "namespace" | "tier">[];
-    /** Namespaces below the Applications, which are closed to them unless one of them declares one. */
+    /** The system's namespaces, which Applications cannot use unless one of them declares it. */
     readonly systemNamespaces: readonly string[];
     /** URL of the home's Git repository. */
     readonly gitRepository: string;
@@ -100,7 +100,7 @@ export function projectSpecs(args: ProjectsArgs): Readonly<Record<string, Projec
             namespaceResourceWhitelist: kinds("argoproj.io", "Application"),
         },
         default: {
-            description: "Nothing: each Application of the home is in the project of its tier.",
+            description: "Allows nothing: each Application of the home is in the project of its tier.",
             sourceRepos: [],
             destinations: [],
             clusterResourceWhitelist: [],

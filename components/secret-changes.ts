@@ -2,7 +2,7 @@
 export interface KeyChange {
     /** First characters of the SHA-256 of its value. */
     readonly digest: string;
-    /** When it changed, in milliseconds since 1970; 0 when everything runs with this value. */
+    /** When it changed, in milliseconds since 1970; 0 when every consumer runs with this value. */
     readonly time: number;
 }
 

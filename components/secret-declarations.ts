@@ -6,7 +6,7 @@ import { dottedPath, removeCommand, setCommand } from "../config/secrets";
 import { Failure } from "../lib/failure";
 import { mistakesIn, readYamlFile } from "./yaml-file";
 
-/** Forms that restrict a given value whose chart does not support every string. */
+/** Forms of configured values, for charts that do not support every string. */
 const forms = {
     line: { pattern: /^\P{Cc}+$/u, expected: "a string on one line" },
     word: {
@@ -44,7 +44,7 @@ export const fileSchema = z.strictObject({
 /** Declaration of one secret in a chart's secrets.yaml. */
 export type SecretDeclaration = z.output<typeof declarationSchema>;
 
-/** Mistake in a given value, as a sentence; undefined if its chart supports it. */
+/** Mistake in a configured value, as a sentence; undefined if its chart supports it. */
 export function secretMistake(declaration: SecretDeclaration, value: string): string | undefined {
     const named = "form" in declaration && declaration.form ? forms[declaration.form] : undefined;
     return named === undefined || named.pattern.test(value) ? undefined : `expected ${named.expected}`;

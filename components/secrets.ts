@@ -24,7 +24,7 @@ export interface WrittenSecret {
     readonly name: string;
     /** Charts whose values it includes. */
     readonly from: readonly string[];
-    /** Digest of the values, which changes when one of them does. A secret itself. */
+    /** Digest of all values; itself secret. */
     readonly digest: pulumi.Output<string>;
 }
 
@@ -108,7 +108,7 @@ export class Secrets extends pulumi.ComponentResource {
         return value;
     }
 
-    /** A random value of the declared length in characters; a new one when `rotation` changes. */
+    /** A random value of the declared length in characters, regenerated when `rotation` changes. */
     private generate(
         name: string,
         { length, alphabet }: Extract<SecretDeclaration, { generate: unknown }>["generate"],

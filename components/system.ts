@@ -44,7 +44,7 @@ export class System extends pulumi.ComponentResource {
         const systemNamespaces = {
             argocd: "restricted",
             "cert-manager": "restricted",
-            "metallb-system": "privileged", // the speaker answers ARP on the host's network
+            "metallb-system": "privileged", // the speaker responds to ARP on the host's network
         } as const;
 
         const namespaces = new Namespaces(

@@ -56,8 +56,8 @@ export class Tier extends pulumi.ComponentResource {
             },
             { parent: this },
         );
-        // No child repeats what the tier depends on, since each waits for its parent: N Applications that name N others
-        // would be N² lines of the state, which Pulumi writes whole after each step.
+        // Children do not repeat the tier's dependencies, since each waits for its parent: N Applications with N
+        // dependencies each would be N² lines of the state, which Pulumi rewrites after each step.
         const resources = applications.map((application) => {
             const manifest = overriddenManifest(application, settings);
             return new kubernetes.apiextensions.CustomResource(

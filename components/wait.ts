@@ -13,8 +13,8 @@ export interface WaitArgs {
 }
 
 /**
- * A command that ends when the cluster is in a state that Pulumi's own waiting cannot describe, or its resources cannot
- * cause, and whose error explains why it is not.
+ * A command that waits for a state of the cluster that Pulumi's own waiting cannot describe, or its resources cannot
+ * cause, and whose error explains what is missing.
  *
  * @param wait name of the wait in components/waits/main.ts
  */

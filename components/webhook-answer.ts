@@ -3,7 +3,7 @@ const unreachable =
     /failed calling webhook|failed to call webhook|conversion webhook|no matches for kind|not found|connect|timed? ?out|ECONN|Unrecognized API version and kind|HTTP request failed/i;
 
 /**
- * Judges the answer to a dry-run creation: an operator's webhook answers some seconds after its pod is ready (its
+ * Classifies the answer to a dry-run creation: an operator's webhook answers some seconds after its pod is ready (its
  * certificate has to be injected, its endpoints to be programmed), or never, if a network policy blocks it.
  *
  * @param error message of the rejection; undefined when the object was admitted

@@ -21,8 +21,8 @@ export interface WebhookDeliveryArgs {
 }
 
 /**
- * Test of the webhook in each update that declares it: warns of a push that does not reach Argo CD, since the home
- * works without it, but late.
+ * Test of the webhook in each update that declares it: warns if pushes do not reach Argo CD, since the home then works,
+ * but with delays.
  */
 export class WebhookDelivery extends pulumi.ComponentResource {
     constructor(name: string, args: WebhookDeliveryArgs, opts?: pulumi.ComponentResourceOptions) {

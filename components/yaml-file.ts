@@ -4,7 +4,7 @@ import { findMistakes } from "../config/mistakes";
 import { dottedPath } from "../config/secrets";
 import { readYaml, YamlError } from "../config/yaml";
 
-/** Bytes of the largest file that is read; the largest of this repository's manifests has some thousand. */
+/** Bytes of the largest file that is read; the largest of this repository's manifests has a few thousand. */
 const largest = 1024 * 1024;
 
 /** The file's one document, or the reason why it has none. */

@@ -12,7 +12,7 @@ import { readYaml } from "./yaml";
 const needed = 64;
 
 /**
- * The folder that a file backend's URL means.
+ * The folder of a file backend's URL.
  *
  * @param url as `pulumi whoami --verbose` prints it
  * @param root folder that a relative path starts from: that of Pulumi.yaml
@@ -32,7 +32,7 @@ export function backendFolder(url: string, root: string): string | undefined {
  */
 export function checkFreeSpace(root: string): void {
     const project = readYaml(readFileSync(join(root, "Pulumi.yaml"), "utf8")) as { backend?: { url?: string } };
-    // Without the line, the user has logged in to another backend.
+    // Without this line, the user has logged in to another backend.
     const folder = backendFolder(process.env["PULUMI_BACKEND_URL"] ?? project.backend?.url ?? "", root);
     const place = folder === undefined ? undefined : [join(folder, ".pulumi"), folder].find(existsSync);
     if (place === undefined) {

@@ -11,8 +11,9 @@ const port = "(:[1-9][0-9]{0,4})?";
 const folder = "[\\w.~-]+(/[\\w.~-]+)*/?";
 
 /**
- * Forms of a repository's URL, as restic takes them: https://restic.readthedocs.io/en/stable/030_preparing_a_new_repo.html
- * A folder of an NFS export, which restic would find mounted, is served by a rest-server in the cluster.
+ * Forms of a repository's URL, as restic takes them:
+ * https://restic.readthedocs.io/en/stable/030_preparing_a_new_repo.html A folder of an NFS export, which restic would
+ * expect to be mounted, is served by a rest-server in the cluster.
  */
 const kinds = {
     s3: new RegExp(`${whole}s3:https?://${host}${port}/${folder}$`),
@@ -72,12 +73,12 @@ const targetFields = {
         .optional(),
 };
 
-/** Checks that a target has the account that it needs, and no other. */
+/** Checks that a target has exactly the account that it needs. */
 function checkAccount({ value, issues }: z.core.ParsePayload<unknown>): void {
     const given: Readonly<Record<string, unknown>> = Object(value);
     const kind = targetKind(String(given["target"]));
     if (kind === undefined) {
-        return; // The mistake in the target is explained already.
+        return; // The invalid target is already reported.
     }
     for (const each of ["s3", "sftp", "rest"]) {
         if (each === kind && kind !== "rest" && given[each] === undefined) {
@@ -137,7 +138,7 @@ type Given = z.output<typeof backupSchema>;
 /** Copies of volumes off the home, validated. */
 export type BackupSettings = Given & { readonly home: string };
 
-/** A repository by the name that its keys in the Secret begin with. */
+/** A repository, with the prefix of its keys in the Secret. */
 export interface Target extends z.output<z.ZodObject<typeof targetFields>> {
     readonly name: "main" | "second";
 }
@@ -147,7 +148,7 @@ export function backupTargets({ target, s3, sftp, rest, second }: Given): Target
     return [{ name: "main", target, s3, sftp, rest }, ...(second ? [{ name: "second" as const, ...second }] : [])];
 }
 
-/** Namespace of the work on the whole repository. */
+/** Namespace of jobs on the whole repository. */
 export const backupNamespace = "backup";
 
 /** Port of a rest-server in the cluster. */

@@ -19,7 +19,7 @@ export const edgeSchema = z.strictObject({
     /** Login: root, or a user with passwordless sudo for everything. */
     user: userName,
     hostKey,
-    /** Its address in the tunnel, by which the nodes reach it: a private one that no network of the home has. */
+    /** Its address in the tunnel, by which the nodes reach it: a private one outside the home's networks. */
     tunnel: z
         .string()
         .refine(
@@ -39,7 +39,7 @@ export type EdgeSettings = z.output<typeof edgeSchema>;
 /** Label and taint of the edge: charts/common has its workloads select and tolerate them. */
 export const edgeKey = "hearth/edge";
 
-/** The edge as a node of the cluster, which knows it by its address in the tunnel. */
+/** The edge as a node of the cluster, with its address in the tunnel. */
 export function edgeNode({ name, port, user, hostKey, tunnel }: EdgeSettings): NodeSettings {
     return {
         ...{ name, address: tunnel, port, user, hostKey },

@@ -18,7 +18,9 @@ export class KubeconfigError extends Error {
 
 /** A kubeconfig that was checked. */
 export interface Kubeconfig {
-    /** Absolute path, or contents where the file alone is not enough: it names other files, or has several contexts. */
+    /**
+     * Absolute path, or contents where the file alone is not enough: it refers to other files, or has several contexts.
+     */
     readonly value: string;
     /** URL of the API server. */
     readonly server: string;
@@ -32,7 +34,7 @@ export interface KubeconfigOptions {
     readonly context?: string | undefined;
     /** Folder that a relative path starts from; the working directory by default. */
     readonly root?: string;
-    /** Embeds all files that it names, so that the contents work on any host. */
+    /** Embeds all files that it refers to, so that the contents work on any host. */
     readonly flatten?: boolean;
 }
 
@@ -88,7 +90,7 @@ function readContents(path: string): string {
     }
 }
 
-/** The names of a list in a sentence. */
+/** Joins the names of a list for a sentence. */
 const inWords = (names: readonly string[]) => names.map((name) => visible(name)).join(", ");
 
 function isOnPath(command: string, folder: string | undefined): boolean {
@@ -154,7 +156,7 @@ function withFiles(entry: Readonly<Record<string, unknown>>, folder: string | un
 export function readKubeconfig(given: string, options: KubeconfigOptions = {}): Kubeconfig {
     const { context: wanted, root, flatten = false } = options;
     const path = isKubeconfigContents(given) ? undefined : kubeconfigPath(given, root);
-    // No path is as long, or has spaces in it as a kubeconfig that lost its line breaks.
+    // No path is that long, or has spaces like a kubeconfig without its line breaks.
     if (path !== undefined && (given.length > 1_000 || looksSecret(given) || /^(eyJ|YXBp|LS0t)/.test(given))) {
         throw new KubeconfigError(
             "it is neither a path nor the contents of a kubeconfig (decode one in base64: base64 --decode; write one in a single line " +

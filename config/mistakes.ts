@@ -30,12 +30,12 @@ const typeNames: Record<string, string> = {
     string: "a string",
 };
 
-/** The one form in which a wrong value is reported. */
+/** The form in which every invalid value is reported. */
 export function invalid(path: string, got: string, expected: string): string {
     return `invalid ${path}: got ${got}, expected ${expected}`;
 }
 
-/** A string in quotes, short and without control characters; nothing of one that looks like a secret. */
+/** A string in quotes, shortened and without control characters; redacted if it looks like a secret. */
 export function quoted(text: string): string {
     return looksSecret(text) ? "a secret" : visible(JSON.stringify(shortened(text)));
 }
@@ -69,7 +69,7 @@ function describe(value: unknown, secrecy: ReturnType<typeof secrecyOf>): string
     if (typeof value === "string") {
         return quoted(value);
     }
-    // Of a structure, only the kind: anybody may have put a password into it.
+    // Only the kind of an object or list, which may contain a password.
     if (typeof value === "object") {
         const isEmpty = Object.keys(value).length === 0;
         return Array.isArray(value) ? (isEmpty ? "[]" : "a list") : isEmpty ? "{}" : "an object";

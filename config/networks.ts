@@ -73,7 +73,7 @@ export function wholeNetwork({ first, last }: AddressRange): string | undefined 
     return whole === undefined ? undefined : `${formatIPv4(whole)}/24`;
 }
 
-/** Reports whether an address ends in a way that MetalLB hands to no Service: `avoidBuggyIPs` of its pool. */
+/** Reports whether MetalLB assigns an address to no Service because of its last number: `avoidBuggyIPs` of its pool. */
 export function isBuggy(address: string): boolean {
     return /\.(0|255)$/.test(address);
 }

@@ -5,7 +5,7 @@ import { dnsLabel } from "../lib/dns-label";
 import { hostKeyForm, hostKeyMistake, isPublicKey, privateKeyMistake, publicKeyForm } from "./ssh-keys";
 import { checked, httpUrl, isNoProperty, lineOf, matching, urlOrPath } from "./text";
 
-/** A public host key as it stands in /etc/ssh/ssh_host_*_key.pub. */
+/** A public host key, as in /etc/ssh/ssh_host_*_key.pub. */
 export const hostKey = checked(hostKeyForm, hostKeyMistake);
 
 /** Host name or IPv4 address. */
@@ -94,7 +94,7 @@ export const nodeSchema = z.strictObject({
     /** RAID level of the array; by default 6 with four disks or more, and 1 with fewer: a mirror, or a disk alone. */
     raid: z.literal([1, 5, 6], "1, 5 or 6").optional(),
     unlock: unlockSchema.optional(),
-    /** True if the node is switched off: nothing is changed on it, and the others do not wait for it. */
+    /** True if the node is switched off: it is not changed, and the others do not wait for it. */
     offline: z.boolean().default(false),
 });
 
@@ -109,7 +109,7 @@ export function raidLevel({ disks, raid }: Pick<NodeSettings, "disks" | "raid">)
     return raid ?? (disks.length >= fewestDisks[6] ? 6 : 1);
 }
 
-/** Values that more than one node has. */
+/** Values that occur more than once. */
 function repeated(values: readonly string[]): string[] {
     return [...new Set(values.filter((value, index) => values.indexOf(value) !== index))];
 }

@@ -15,7 +15,7 @@ const response = /^((?:RegisterResource|ReadResource|Invoke)\b.* RPC finished: [
 function hideResponses(): void {
     const engine = pulumi.runtime.getEngine();
     if (engine === undefined) {
-        return; // A unit test.
+        return; // In a unit test.
     }
     const log = engine.log.bind(engine) as (...args: Parameters<Log>) => ReturnType<Log>;
     engine.log = (...args: unknown[]) => {

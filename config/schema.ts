@@ -192,7 +192,7 @@ const addressSchema = z.looseObject({
         .optional(),
 });
 
-/** Checks that addresses are the home's own, and that MetalLB hands out none of them. */
+/** Checks that addresses are in the home's network, and outside the ranges of MetalLB. */
 function checkAddresses({ value, issues }: z.core.ParsePayload<unknown>): void {
     const parsed = Object.entries(addressSchema.shape).flatMap(([key, schema]) => {
         const { data } = schema.safeParse(Object(value)[key]);
@@ -274,7 +274,7 @@ function checkFixedAddresses({ value, issues }: z.core.ParsePayload<unknown>): v
     }
 }
 
-/** Settings that the edge has to agree with. */
+/** Settings that must be consistent with the edge. */
 const edgeParts = z.looseObject({
     edge: z.looseObject({ name: z.unknown(), address: z.unknown(), tunnel: z.unknown() }).partial(),
     nodes: z.array(z.looseObject({ name: z.unknown(), address: z.unknown() }).partial()).optional(),
@@ -290,7 +290,7 @@ function isIn(address: unknown, range: string): boolean {
     return parsed !== undefined && contains(parsed, String(address));
 }
 
-/** Checks that the edge is a host of its own, on the Internet, with an address in the tunnel that nothing else has. */
+/** Checks that the edge is a separate host on the Internet, with a unique address in the tunnel. */
 function checkEdge({ value, issues }: z.core.ParsePayload<unknown>): void {
     const { data } = edgeParts.safeParse(value);
     if (data === undefined) {
@@ -454,7 +454,7 @@ export const settingFields = z.strictObject({
         .default({}),
     /** Addresses of Services of type LoadBalancer. */
     loadBalancer: z.strictObject({
-        /** Ranges that MetalLB hands out from, each `first-last` or a CIDR; outside of what DHCP hands out. */
+        /** Ranges for MetalLB, each `first-last` or a CIDR; outside the DHCP range. */
         addresses: z
             .array(z.string(addressRange).refine((text) => parseRange(text) !== undefined, addressRange))
             .min(1, "at least one range of addresses"),
@@ -470,11 +470,11 @@ export const settingFields = z.strictObject({
             email: matching(/^[^@\s]+@[^@\s.]+(\.[^@\s.]+)+$/, "an e-mail address"),
             /** The domain's DNS provider; its API token is the secret `dns-token` of the chart cert-manager. */
             provider: z.enum(dnsProviders, `one of ${dnsProviders.join(", ")}`),
-            /** Rehearse with the staging server, while every service keeps its current certificate. */
+            /** Use the staging server for a trial, while every service keeps its current certificate. */
             staging: z.boolean("true or false").default(true),
         })
         .optional(),
-    /** The export for media and everything large; a home without one keeps all data on the nodes' disks. */
+    /** The export for media and other large data; a home without one keeps all data on the nodes' disks. */
     nfs: z
         .strictObject({
             /** Host name or address of the NFS server. */
@@ -493,7 +493,7 @@ export const settingFields = z.strictObject({
     /** Secrets that a chart requires: chart name → key → value. A chart declares them in its secrets.yaml. */
     secrets: z.record(chartName, z.record(secretKey, textOf("a string that is not empty"))).default({}),
     /**
-     * Day of the last rotation of a generated secret: chart name → key → day. A new day makes a new value; `npm run
+     * Day of the last rotation of a generated secret: chart name → key → day. A new day regenerates the value; `npm run
      * secrets -- rotate` writes it.
      */
     rotations: z.record(chartName, z.record(secretKey, lineOf('a day, for instance "2026-11-23"'))).default({}),

@@ -24,7 +24,9 @@ export const secretPaths: readonly (readonly string[])[] = [
     ["storage", "passphrase"],
 ];
 
-/** Paths of accounts, in whose place people write the password that stands beside them: not shown, though not secret. */
+/**
+ * Paths of accounts, where people sometimes write the password that belongs next to them: not shown, though not secret.
+ */
 export const accountPaths: readonly (readonly string[])[] = [
     ["backup", "rest", "user"],
     ["backup", "s3", "accessKey"],
@@ -86,8 +88,8 @@ const keyName = /^(?=.{1,40}$)\d{0,3}[A-Za-z]+\d{0,5}([._-](\d{0,3}[A-Za-z]+\d{0
 const random = /^(?=.*\d)(?=.*[a-z])(?=.*[A-Z])[\w+/=-]{10,}$|^[0-9a-fA-F]{24,}$/;
 
 /**
- * Reports whether a key of a path looks like a secret where its name should be. Among secrets, that is every key that
- * does not have the form of a name.
+ * Reports whether a key of a path looks like a secret in place of its name. Among secrets, that is every key that is
+ * not a valid name.
  */
 function looksLikeSecretKey(path: readonly PropertyKey[], index: number): boolean {
     const key = String(path[index]);

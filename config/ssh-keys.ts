@@ -31,7 +31,7 @@ class Fields {
     }
 }
 
-/** Bytes of each type's key material, where it is fixed. */
+/** Bytes of each type's key material, if fixed. */
 const fields: Readonly<Record<string, number>> = {
     "ssh-ed25519": 1,
     "ssh-rsa": 2,

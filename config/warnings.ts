@@ -19,7 +19,7 @@ function likelyRouters({ loadBalancer, nodes = [] }: Pick<Settings, "loadBalance
     return candidates.filter((address) => ranges.some((range) => contains(range, address)));
 }
 
-/** Doubts about valid settings that are wrong in most homes, as sentences. */
+/** Warnings about valid settings that are wrong in most homes, as sentences. */
 export function settingWarnings(settings: Pick<Settings, "loadBalancer" | "nodes">): string[] {
     return likelyRouters(settings).map(
         (address) =>

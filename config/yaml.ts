@@ -231,7 +231,7 @@ function inspected(text: string, options: YamlOptions): Document.Parsed[] {
         }
         return documents;
     } catch (error) {
-        // A document that is nested without end is an error of another class.
+        // Infinite nesting raises an error of another class.
         throw error instanceof YamlError ? error : new YamlError("line 1: not valid YAML");
     }
 }

@@ -10,7 +10,7 @@ export interface Answer {
     readonly body: unknown;
 }
 
-/** Milliseconds for one answer, and between two looks at whether Gitea is there. */
+/** Milliseconds for one response, and between two polls of Gitea. */
 const patience = { answer: 30_000, interval: 500 };
 
 /** Error that Gitea reports, in words for the person who runs the program. */
@@ -22,7 +22,7 @@ function messageOf({ body }: Answer): string {
     return visible(shortened(String(message ?? "").split("\n", 1)[0] ?? ""));
 }
 
-/** Problems of a TLS handshake that stay: certificates that this machine does not trust. */
+/** Permanent problems of a TLS handshake: certificates that this machine does not trust. */
 const untrusted = /certificate|self-signed|CERT_|UNABLE_TO_/;
 
 /** Gitea's API, as one account sees it. https://docs.gitea.com/api */
@@ -48,7 +48,7 @@ export class Gitea {
             method,
             headers: { authorization: this.#authorization, "content-type": "application/json" },
             signal: AbortSignal.timeout(patience.answer),
-            // A redirect makes a GET of everything, and leaves the password out at another origin.
+            // A redirect turns every request into a GET, and drops the password at another origin.
             redirect: "manual",
         } as const;
         const content = body && JSON.stringify(body);
@@ -124,13 +124,13 @@ export class Gitea {
         }
         if (status === 200 && typeof login !== "string") {
             throw new GiteaError(
-                `${this.server} answers, and is no Gitea: set hearth:repository.url to the Gitea itself, without a login page in ` +
+                `${this.server} answers, but is not a Gitea: set hearth:repository.url to the Gitea itself, without a login page in ` +
                     "front of it, or remove hearth:gitea where it is another server",
             );
         }
         if (status === 200 && Object(body).is_admin === false) {
             throw new GiteaError(
-                `The account ${this.account.name} of Gitea at ${this.server} is no administrator: set hearth:gitea.administrator`,
+                `The account ${this.account.name} of Gitea at ${this.server} is not an administrator: set hearth:gitea.administrator`,
             );
         }
     }

@@ -34,7 +34,7 @@ interface Team {
 
 /** Permissions of the organization's teams, besides its owners. */
 const teams = {
-    /** They push, and answer pull requests. */
+    /** They push, and review pull requests. */
     maintainers: {
         permission: "write",
         units: ["repo.code", "repo.pulls", "repo.issues", "repo.actions", "repo.packages", "repo.releases"],
@@ -82,13 +82,13 @@ async function declareTeams(
 
 const emailOf = ({ name }: Account) => `${name}@noreply.invalid`;
 
-/** @throws GiteaError for an account that somebody else made: it keeps its password and its rights */
+/** @throws GiteaError for an account that somebody else made: its password and rights stay */
 async function checkReader(gitea: Gitea, reader: Account): Promise<void> {
     const existing = await gitea.find<{ email: string }>(`/users/${reader.name}`);
     if (existing !== undefined && existing.email !== emailOf(reader)) {
         throw new GiteaError(
-            `The account ${reader.name} of Gitea at ${gitea.server} is somebody's own (${existing.email}), and this home gives ` +
-                "Argo CD one of that name: rename it",
+            `The account ${reader.name} of Gitea at ${gitea.server} belongs to somebody (${existing.email}), and this home creates ` +
+                "an account of that name for Argo CD: rename it",
         );
     }
 }
@@ -102,7 +102,7 @@ async function declareReader(gitea: Gitea, reader: Account, team: number): Promi
     await gitea.change("PATCH", `/admin/users/${reader.name}`, {
         login_name: reader.name,
         source_id: 0,
-        // It sees what its team may read, and makes nothing of its own.
+        // It sees what its team may read, and creates nothing.
         restricted: true,
         max_repo_creation: 0,
         allow_create_organization: false,
@@ -192,7 +192,7 @@ async function checkContent(gitea: Gitea, { repository, contains, server }: Decl
     }>(path);
     if (existing?.archived || existing?.mirror) {
         throw new GiteaError(
-            `${server}/${owner}/${name} is ${existing.mirror ? "a mirror" : "archived"}, and takes no push: ` +
+            `${server}/${owner}/${name} is ${existing.mirror ? "a mirror" : "archived"}, and rejects pushes: ` +
                 `${existing.mirror ? "convert it to a regular repository" : "unarchive it"} in its settings, or choose another ` +
                 "one by hearth:repository.url.",
         );

@@ -83,9 +83,9 @@ export async function lostDelivery(delivery: Delivery): Promise<string | undefin
         repositoryOf(named) === repositoryOf(url)
             ? `Its answer is at ${named}/settings/hooks/${id ?? ""} under Recent Deliveries. Let Gitea send to the home's addresses ` +
               "(app.ini: [webhook] ALLOWED_HOST_LIST = private), and set hearth:gitea.webhook to an address of Argo CD's that it reaches."
-            : `It calls the repository ${named}, and Argo CD finds Applications by that name: set its ROOT_URL, or hearth:repository.url.`;
+            : `Its URL for the repository is ${named}, by which Argo CD finds Applications: set its ROOT_URL, or hearth:repository.url.`;
     return (
-        `A push to ${url} does not reach Argo CD, which finds commits by polling, up to 3 minutes later: Gitea was to send a test ` +
+        `A push to ${url} does not reach Argo CD, which finds commits by polling, up to 3 minutes later: Gitea was asked to send a test ` +
         `to ${webhook}, and within ${limit} s Argo CD refreshed nothing. ${reason}`
     );
 }

@@ -28,7 +28,7 @@ async function carry(
         if ("addEventListener" in remote) {
             remote.addEventListener("close", () => socket.destroy());
             const end = () => remote.close();
-            // The client may have given up before: a connection that is left open would keep this program from exiting.
+            // The client may have disconnected before: an open connection would keep this program from exiting.
             if (socket.closed) {
                 end();
             } else {
@@ -41,7 +41,7 @@ async function carry(
     }
 }
 
-/** A way into pods that gives up a connection which the API server does not open in time. */
+/** Port forwarder that gives up if the API server does not open the connection in time. */
 async function portForward(kubeconfig: string, connectLimit: number): Promise<Instance<"PortForward">> {
     const client = loadClient();
     const config = loadKubeConfig(client, kubeconfig);

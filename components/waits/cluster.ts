@@ -22,7 +22,7 @@ export const applicationResource = {
     plural: "applications",
 };
 
-/** Loads the client, which toolchain/compile.cjs makes one file of. */
+/** Loads the client, which toolchain/compile.cjs bundles into one file. */
 export function loadClient(): Client {
     return require(join(root, "dist/kubernetes-client.cjs"));
 }

@@ -5,7 +5,7 @@ import { restartSecretUsers } from "./secret-users";
 import { transferOwnership } from "./transfer-ownership";
 import { waitForWebhook } from "./webhook";
 
-/** Waits by the names that `waitFor` starts them by, each with the beginning of its message for an unforeseen error. */
+/** Waits by name, each with the beginning of its message for an unexpected error. */
 const waits = {
     applications: [waitForApplications, "The Applications cannot be watched"],
     "transfer-ownership": [transferOwnership, "The ownership of Gitea's objects cannot be transferred to Argo CD"],

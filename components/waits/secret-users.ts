@@ -72,7 +72,7 @@ class SecretUsers {
         await this.remember(name, JSON.stringify(changes), Object.fromEntries(done));
     }
 
-    /** Records the state of a Secret: a run that is interrupted continues from there. */
+    /** Records the state of a Secret, from which the next run continues after an interruption. */
     private async remember(
         name: string,
         before: string | undefined,
@@ -204,8 +204,8 @@ class SecretUsers {
 }
 
 /**
- * Lets pods run with the present values of Secrets: restarts workloads that use a key that changed after their pods
- * started, and nothing else.
+ * Makes pods use the current values of Secrets: restarts only workloads that use a key that changed after their pods
+ * started.
  */
 export async function restartSecretUsers(): Promise<void> {
     const { kubeconfig, limit, secrets } = await readInput<Input>();

@@ -40,6 +40,6 @@ export async function isCommitSkipped({ metadata, spec, operation, status }: App
         return false;
     }
     const touched = resolvedPaths(paths, spec.sources?.[0]?.path ?? "").map((path) => `:(top)${path}`);
-    // Git knows nothing of commits that are not in this checkout.
+    // Git cannot compare commits that are not in this checkout.
     return (await git(["diff", "--name-only", before, now, "--", ...touched]).catch(() => "")) !== "";
 }

@@ -1,4 +1,4 @@
-import { type KubernetesObject, loadClient, loadKubeConfig, readInput, type WaitInput } from "./cluster";
+import { loadClient, loadKubeConfig, readInput, type WaitInput } from "./cluster";
 
 /** Input of this wait. */
 interface Input extends WaitInput {
@@ -43,14 +43,21 @@ export function ownedByArgocd(entries: readonly ManagedFields[]): ManagedFields[
     });
 }
 
-/** The objects, with the fields that a request needs. */
-function named(objects: Input["objects"]): KubernetesObject[] {
+/** Fields by which the API server finds an object. */
+interface Reference {
+    readonly apiVersion: string;
+    readonly kind: string;
+    readonly metadata: { readonly name: string; readonly namespace?: string };
+}
+
+/** References to the objects. */
+function referencesTo(objects: Input["objects"]): Reference[] {
     return Object.entries(objects).flatMap(([key, names]) => {
         const [kind = "", ...version] = key.split("/");
         return names.map((each) => {
-            const [name, namespace] = each.split("/").reverse();
+            const [name = "", namespace] = each.split("/").reverse();
             const metadata = { name, ...(namespace !== undefined && { namespace }) };
-            return { apiVersion: version.join("/"), kind: kind.split(".", 1)[0], metadata } as KubernetesObject;
+            return { apiVersion: version.join("/"), kind: kind.split(".", 1)[0] ?? "", metadata };
         });
     });
 }
@@ -61,31 +68,23 @@ export async function transferOwnership(): Promise<void> {
     const end = Date.now() + limit * 1_000;
     const client = loadClient();
     const api = loadKubeConfig(client, kubeconfig).makeApiClient(client.KubernetesObjectApi);
-    const transfer = async (object: KubernetesObject): Promise<void> => {
-        const { apiVersion, kind, metadata } = await api.read(object as never);
-        const managedFields = ownedByArgocd((metadata?.managedFields ?? []) as ManagedFields[]);
+    const transfer = async (object: Reference): Promise<void> => {
+        const { apiVersion, kind, metadata } = await api.read(object);
+        const managedFields = ownedByArgocd(metadata?.managedFields ?? []);
         if (managedFields === undefined) {
             return;
         }
         const { name, namespace, resourceVersion } = metadata ?? {};
         const patch = { apiVersion, kind, metadata: { name, namespace, resourceVersion, managedFields } };
         try {
-            await api.patch(
-                patch as never,
-                undefined,
-                undefined,
-                undefined,
-                undefined,
-                client.PatchStrategy.MergePatch,
-            );
+            await api.patch(patch, undefined, undefined, undefined, undefined, client.PatchStrategy.MergePatch);
         } catch (error) {
-            // A controller wrote the object's status in between: it is another version, with the same fields to
-            // transfer.
+            // A controller updated the object's status in between, so its resource version has changed.
             if (Object(error).code !== 409 || Date.now() > end) {
                 throw error;
             }
             await transfer(object);
         }
     };
-    await Promise.all(named(objects).map(transfer));
+    await Promise.all(referencesTo(objects).map(transfer));
 }

@@ -1,6 +1,6 @@
 import type { Results } from "../../test/faults/results";
 
-/** The tests' files, in the order of the page, and what each is called there. */
+/** The tests' files, in the order of the page, with their headings. */
 const subjects: Readonly<Record<string, string>> = {
     killed: "Killed runs",
     bootstrap: "Killed or hanging programs in a first run",
@@ -15,7 +15,7 @@ const subjects: Readonly<Record<string, string>> = {
     disaster: "Disaster",
 };
 
-/** Of a column of a table in Markdown. */
+/** Alignment of a column of a table in Markdown. */
 const cell = (text: string) => text.replaceAll("|", "\\|");
 
 /**

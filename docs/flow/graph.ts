@@ -11,7 +11,7 @@ export interface Part {
     readonly type: string;
     /** Its children, by name. */
     readonly children: readonly { readonly name: string; readonly type: string }[];
-    /** Names of the parts that must be complete before it starts; none that another one of them waits for anyway. */
+    /** Names of the parts that must be complete before it starts, without indirect ones. */
     readonly after: readonly string[];
 }
 
@@ -29,7 +29,7 @@ interface Monitor {
     registerResource(request: RegisterResourceRequest, callback: Callback): unknown;
 }
 
-/** A key that opens nothing. */
+/** A key without any use. */
 const { privateKey } = generateKeyPairSync("ed25519", {
     privateKeyEncoding: { type: "pkcs8", format: "pem" },
     publicKeyEncoding: { type: "spki", format: "pem" },

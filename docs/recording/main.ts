@@ -7,7 +7,7 @@ import { screenOf } from "./screen";
 const file = "docs/start.svg";
 const terminal = { columns: 92, rows: 50 };
 
-/** `npm run recording`: runs `npm start` at a terminal, and draws docs/start.svg of what it shows in the end. */
+/** `npm run recording`: runs `npm start` at a terminal, and draws docs/start.svg from its final screen. */
 async function main(): Promise<number> {
     const { columns, rows } = terminal;
     const command = `stty columns ${columns} rows ${rows}; npm run --silent start`;

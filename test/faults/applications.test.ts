@@ -94,7 +94,7 @@ fault(
         const { code, output } = await up(home);
         expect(code).not.toBe(0);
         expect(output).toMatch(/Application qbittorrent \(tier 3\) did not become Synced and Healthy in time/);
-        expect(output).toMatch(/it is being deleted since \S+: Argo CD waits until all of its objects are gone/);
+        expect(output).toMatch(/it has been in deletion since \S+: Argo CD waits until all of its objects are gone/);
 
         succeeded(await hold(false, ...deployment));
         await until("it is gone", soon, async () => (await home.kubectl("get", ...application)).code !== 0);

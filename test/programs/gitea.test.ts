@@ -129,9 +129,9 @@ test("is declared a second time without a change, for a branch that URLs escape,
     await client.change("POST", "/admin/users", stranger);
     const reader = { name: "ada", password: "of-the-reader-12" };
     await expect(declare({ ...declaration, reader })).rejects.toThrow(
-        /ada of Gitea .* is somebody's own \(ada@example\.com\)/,
+        /ada of Gitea .* belongs to somebody \(ada@example\.com\)/,
     );
     await expect(
         declare({ ...declaration, administrator: { name: "ada", password: stranger.password } }),
-    ).rejects.toThrow(/ada of Gitea .* is no administrator/);
+    ).rejects.toThrow(/ada of Gitea .* is not an administrator/);
 }, 120_000);

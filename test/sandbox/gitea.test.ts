@@ -568,7 +568,7 @@ test(
         change(gitea.webhook, nowhere);
         const printed = await start();
         change(nowhere, gitea.webhook);
-        expect(printed).toContain(`Gitea was to send a test to ${nowhere}`);
+        expect(printed).toContain(`Gitea was asked to send a test to ${nowhere}`);
         expect(printed).toContain("does not reach Argo CD");
         expect(await start()).not.toContain("does not reach Argo CD");
     },

@@ -1,4 +1,4 @@
-# Writes the first configuration, once: from then on it is AdGuard's own, except for the home's names.
+# Writes the initial configuration once; after that AdGuard owns it, except for the home's names.
 set -eu
 conf=/opt/adguardhome/conf
 target=$conf/AdGuardHome.yaml

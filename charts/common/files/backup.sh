@@ -26,8 +26,8 @@ write() {
     sync -f "${1%/*}"
 }
 
-# Runs the chart's command that makes data of the copy in $NEW, once for each copy. In the image of the chart, which
-# need not have restic or jq.
+# Runs the chart's command that converts the copy in $NEW to data, once for each copy. Runs in the chart's image, which
+# may lack restic and jq.
 if [ "$action" = load ]; then
     shift
     case ${ACTION:-restore} in
@@ -127,7 +127,7 @@ probe() {
 # Sets $reason and $sentence from restic's exit code $1 and its messages.
 explain() {
     error=$(tail -c 4000 "$work/error" | tr '\n' ' ')
-    # The reason of the last try, or else restic's last words.
+    # Message of the last attempt, or else the last line of restic's output.
     detail=$(sed -n 's/.*retrying after [^ ]*: //p' "$work/error" | tail -n 1)
     [ -n "$detail" ] || detail=$(sed 's/^.*"message":"//; s/"[,}].*$//; s/^Fatal: //' "$work/error" | grep -v '^ *$' | tail -n 1)
     where="the $target target"
@@ -165,7 +165,7 @@ open() {
         return 1
     fi
     probe || { explain $?; return 1; }
-    # Locks of runs that died.
+    # Locks of dead runs.
     [ "$*" = --no-lock ] || repository unlock > /dev/null || { explain $?; return 1; }
     code=0
     # Each lock is a file, so this finds a target that is read-only or full. Reading does without.
@@ -255,7 +255,7 @@ backup() {
         say "copying $CLAIM to the $target target"
         if ! { open && copy; }; then
             say "$sentence"
-            # The first target that fails is the one reported; the next is copied to all the same.
+            # The first failing target is reported; later targets are still copied to.
             [ -n "$worst" ] || { worst=$target worst_reason=$reason worst_sentence=$sentence; }
         fi
     done
@@ -266,7 +266,7 @@ backup() {
     finish true "copied"
 }
 
-# Succeeds if the volume has data that this script did not write.
+# Succeeds if the volume has data from other programs than this script.
 has_data() {
     # A folder that cannot be listed looks empty.
     ls "$VOLUME" > /dev/null || fail failed "the volume of $CLAIM cannot be listed by user $(id -u): check the owner of its top folder"
@@ -294,7 +294,7 @@ move() {
     done
 }
 
-# Removes a folder that has nothing in it. Another one stays, and is an error.
+# Removes an empty folder, and fails for any other.
 remove_empty() {
     [ ! -e "$1" ] || rmdir "$1"
 }
@@ -352,7 +352,7 @@ undo() {
 
 # The ID of the copy to restore from $target: $copy. Returns 1 with $reason and $sentence.
 choose() {
-    # One that is whole beside the data needs no target: the service may be stopped and wait for it.
+    # A complete copy beside the data needs no target: the service may be stopped and waiting for it.
     if [ -e "$state/complete" ] && [ "${COPY:-latest}" != latest ]; then
         copy=$(cat "$state/complete")
         case $copy in "$COPY"*) return 0 ;; esac
@@ -374,7 +374,7 @@ beside() {
     rm -f "$state/complete"
     if [ "$(cat "$state/id" 2> /dev/null)" != "$copy" ]; then rm -rf "$state/new" "$state/loaded"; fi
     mkdir -p "$state/new"
-    # Beside the data of a service that runs: a full disk would harm it.
+    # The service is running on the same disk, and a full one would harm it.
     needed=$(jq --arg copy "$copy" '[.[] | select(.id == $copy) | .summary.total_bytes_processed // 0] | add / 1024 | floor' "$work/copies")
     room=$(($(df -Pk "$VOLUME" | awk 'END { print $4 }') + $(du -sk "$state/new" | cut -f 1)))
     if [ "$needed" -gt "$room" ]; then
@@ -402,11 +402,11 @@ beside() {
     write "$state/complete" "$copy"
 }
 
-# Before the first container: an empty volume gets its newest copy. One with data is left alone.
+# Runs before the first container: an empty volume gets its newest copy, one with data stays unchanged.
 prepare() {
     if [ -e "$state/undoing" ]; then undo; fi
     if [ -e "$state/swapping" ]; then swap; fi
-    # Left by a pod that ended between its containers: the data that it meant to start with may have changed.
+    # Left by a pod that ended between its containers; the data may have changed since.
     rm -f "$state/start"
     if [ -e "$marker" ]; then finish true "the volume is as the service left it"; fi
     if has_data; then finish true "the volume has data, which stays as it is"; fi
@@ -472,7 +472,7 @@ case $action in
     backup) backup ;;
     prepare) prepare ;;
     start)
-        # After a container that loaded the copy.
+        # Runs after the container that loaded the copy.
         if [ ! -e "$state/start" ]; then finish true "nothing was to be restored"; fi
         copy=$(cat "$state/start")
         start
@@ -558,7 +558,7 @@ case $action in
         for target in $TARGETS; do
             open || fail "$reason" "$sentence"
             say "deleting the copies of the $target target that hearth:backup.keep no longer covers"
-            # The newest one that is not whole saves the next copy from reading every file.
+            # Keeping the newest partial copy saves the next one from reading every file.
             repository forget --host "partial.$HOME_NAME" --group-by host,tags --keep-last 1 --retry-lock "${RETRY_LOCK:-1h}" \
                 > /dev/null || { explain $?; fail "$reason" "$sentence"; }
             repository forget --host "$HOME_NAME" --group-by host,tags --keep-tag hearth --keep-daily "$KEEP_DAILY" \

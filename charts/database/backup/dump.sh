@@ -1,5 +1,5 @@
 # Writes a dump of each database, and one of the users, to the copy. Without compression: restic compresses, and stores
-# what did not change since the last copy once.
+# unchanged data only once.
 set -euo pipefail
 dumps=${DUMPS:-/copy/databases/dumps}
 mkdir -p "$dumps"

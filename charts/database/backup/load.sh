@@ -1,4 +1,4 @@
-# Makes a new server's data folder of the dumps in a restored copy. Arguments are for the server.
+# Creates a new server's data folder from the dumps in a restored copy. Arguments are for the server.
 set -euo pipefail
 dumps=$NEW/dumps
 part=$NEW/pgdata.part
@@ -10,7 +10,7 @@ fi
 rm -rf "$part"
 socket=$(mktemp -d)
 initdb --pgdata="$part" --username=postgres --data-checksums > /dev/null
-# As the image's entrypoint does: https://github.com/docker-library/postgres/blob/master/docker-entrypoint.sh
+# Same steps as the image's entrypoint: https://github.com/docker-library/postgres/blob/master/docker-entrypoint.sh
 printf '\nhost all all all scram-sha-256\n' >> "$part/pg_hba.conf"
 pg_ctl --pgdata="$part" --wait --timeout=300 --log="$socket/log" \
   --options="-c listen_addresses='' -c unix_socket_directories=$socket -c fsync=off $*" start > /dev/null || {
@@ -28,7 +28,7 @@ for dump in "$dumps"/*.dump; do
 done
 trap - EXIT
 pg_ctl --pgdata="$part" --mode=fast --wait stop > /dev/null
-# It ran without fsync: its writes have to be on the disk before they count.
+# The server ran without fsync, so its writes are flushed here.
 sync
 mv "$part" "$NEW/pgdata"
 sync

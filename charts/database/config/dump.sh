@@ -1,4 +1,4 @@
-# Writes one dump of each database, and one of the users. A dump gets its name when it is whole.
+# Writes one dump of each database, and one of the users. A dump gets its name when it is complete.
 set -euo pipefail
 today=$(date +%F)
 mkdir -p "/dumps/$today"

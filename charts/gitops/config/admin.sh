@@ -1,4 +1,4 @@
-# Creates the accounts with which everything else is declared, or sets their passwords to those of the Secret.
+# Creates the accounts that declare everything else, or sets their passwords to those in the Secret.
 set -eu
 gitea migrate
 users=$(gitea admin user list | awk 'NR > 1 { print $2 }')

@@ -1,7 +1,5 @@
 {{/*
-The dashboards of config/dashboards as Grafana reads them. There, a panel is its title, what it shows, and its queries;
-here it gets its place: panels of a width stand side by side, 24 columns to a line. Takes the root; gives file name to
-text.
+Converts config/dashboards to Grafana's format. A panel there is its title, type and queries; its position is computed here, with panels of the same width next to each other, 24 columns to a row. Takes the root; returns file contents by name.
 */}}
 {{- define "monitoring.dashboards" -}}
 {{- $files := dict -}}
@@ -40,7 +38,7 @@ text.
       "options" dict
     -}}
     {{- if and (eq $type "table") (gt (len $panel.queries) 1) -}}
-      {{- /* One row for all queries, with a column for each that is called by its legend. */ -}}
+      {{- /* One row for all queries, with a column for each, named by its legend. */ -}}
       {{- $columns := dict -}}
       {{- range $target := $targets -}}
         {{- $_ := set $columns (printf "Value #%s" $target.refId) $target.legendFormat -}}

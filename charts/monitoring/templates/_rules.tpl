@@ -1,4 +1,4 @@
-{{/* The text of a YAML file of the chart, once it is known to be one: fromYaml itself says nothing. */}}
+{{/* Contents of a YAML file of the chart, validated: fromYaml itself reports no error. */}}
 {{- define "monitoring.yaml" -}}
 {{- with (fromYaml (toString .content)).Error -}}
   {{- fail (printf "\n\nchart monitoring: %s is not valid YAML: %s\n" $.path .) -}}
@@ -7,8 +7,7 @@
 {{- end -}}
 
 {{/*
-The files of config/rules with what the values say of each alert, and the address of its runbook page: as an annotation,
-and at the end of the description, which is what a phone shows. Takes the root; gives file name to text.
+The files of config/rules with the values' overrides for each alert, and its runbook URL as an annotation and at the end of the description, which phones show. Takes the root; returns file contents by name.
 */}}
 {{- define "monitoring.rules" -}}
 {{- $root := . -}}

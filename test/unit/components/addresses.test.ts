@@ -71,7 +71,7 @@ test.each<[what: string, ...given: Parameters<typeof chosen>, message: RegExp]>(
         [service("pangolin/gerbil-lan", "192.168.1.241")],
         "",
         applications,
-        /^hearth:loadBalancer.traefik is 192.168.1.241, which Service pangolin\/gerbil-lan has: set another/,
+        /^hearth:loadBalancer.traefik is 192.168.1.241, which Service pangolin\/gerbil-lan uses: set another/,
     ],
     [
         "a pool that moves away from Traefik",
@@ -79,7 +79,7 @@ test.each<[what: string, ...given: Parameters<typeof chosen>, message: RegExp]>(
         [service("kube-system/traefik", "192.168.1.240")],
         pinned("192.168.1.240"),
         applications,
-        /^Traefik has 192.168.1.240, which hearth:loadBalancer.addresses does not have: add it .*:loadBalancer.traefik/,
+        /^Traefik uses 192.168.1.240, which is not in hearth:loadBalancer.addresses: add it .*:loadBalancer.traefik/,
     ],
     [
         "a pool that moves away from AdGuard",
@@ -87,7 +87,7 @@ test.each<[what: string, ...given: Parameters<typeof chosen>, message: RegExp]>(
         [service("adguard/adguard-lan", "192.168.1.250", "192.168.1.250")],
         pinned("192.168.1.240"),
         applications,
-        /^AdGuard Home has 192.168.1.250, which hearth:loadBalancer.addresses does not have/,
+        /^AdGuard Home uses 192.168.1.250, which is not in hearth:loadBalancer.addresses/,
     ],
     [
         "a pool that is full",
@@ -142,7 +142,7 @@ describe("the outputs at the end of `pulumi up`", () => {
     test("without AdGuard, what the home's own DNS server has to answer", () => {
         expect(firstSteps({ domain }, { traefik: "10.0.0.1" })).toEqual({
             traefik: "10.0.0.1",
-            dns: "none: this home runs no AdGuard Home",
+            dns: "none: this home does not run AdGuard Home",
             router: "Let your DNS server answer *.home.example.com with the address of traefik.",
             firstPage: "http://ca.home.example.com",
         });

@@ -100,7 +100,7 @@ describe("why an Application is not ready", () => {
         const since = new Date("2026-11-25T15:00:00Z");
         const ready = { sync: { status: "Synced" }, health: { status: "Healthy" } };
         expect(explainFailure("arr", "tier 3", ready, [], since)).toMatch(
-            /being deleted since 2026-11-25T15:00:00.000Z: .*finalizer .*`pulumi up --refresh`/,
+            /in deletion since 2026-11-25T15:00:00.000Z: .*finalizer .*`pulumi up --refresh`/,
         );
     });
 

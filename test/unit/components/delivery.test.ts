@@ -77,7 +77,7 @@ test("a push that does not reach Argo CD is reported, with the page of Gitea's a
     const { kubeconfig } = await cluster();
     const server = await gitea(webhook, () => {});
     const said = await lost(server, kubeconfig);
-    expect(said).toContain(`Gitea was to send a test to ${webhook}, and within 1 s Argo CD refreshed nothing`);
+    expect(said).toContain(`Gitea was asked to send a test to ${webhook}, and within 1 s Argo CD refreshed nothing`);
     expect(said).toContain(`${server}/home/hearth/settings/hooks/7 under Recent Deliveries`);
     expect(said).toMatch(/ALLOWED_HOST_LIST = private.*hearth:gitea\.webhook/);
 });
@@ -86,7 +86,7 @@ test("a repository URL that Gitea and Argo CD know by different names is reporte
     const { kubeconfig } = await cluster();
     const server = await gitea(webhook, () => {}, "https://localhost:3000/home/hearth");
     expect(await lost(server, kubeconfig)).toContain(
-        "It calls the repository https://localhost:3000/home/hearth, and Argo CD finds Applications by that name: set its ROOT_URL",
+        "Its URL for the repository is https://localhost:3000/home/hearth, by which Argo CD finds Applications: set its ROOT_URL",
     );
 });
 

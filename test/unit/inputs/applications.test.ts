@@ -196,7 +196,7 @@ describe("kind 5: Applications as people write them", () => {
 
     test.each(["a.yml", "a.YAML", "a.json"])("a file called %s is reported as no Application (B23)", (file) => {
         expect(() => read(good, file)).toThrow(
-            /a file of this name is not read as an Application: name it <application>\.yaml/,
+            /a file with this name is not read as an Application: rename it to <application>\.yaml/,
         );
     });
 
@@ -226,7 +226,7 @@ describe("kind 5: Applications as people write them", () => {
         mkdirSync(join(root, "charts/a/charts"));
         writeFileSync(join(root, "charts/a/charts/redis-1.0.0.tgz"), "x");
         execFileSync("git", ["-c", "filter.lfs.clean=cat", "add", "charts"], { cwd: root });
-        expect(() => read(good)).toThrow(/redis-1\.0\.0\.tgz: kept by Git LFS, of which Argo CD sees a pointer/);
+        expect(() => read(good)).toThrow(/redis-1\.0\.0\.tgz: stored in Git LFS, so Argo CD would see only a pointer/);
     });
 
     test.each([

@@ -25,7 +25,7 @@ const inFolder = (...args: string[]) =>
 
 describe("kind 6: real-world Git setups", () => {
     test("an unpacked archive, and a repository without a commit, are reported as such (B43)", async () => {
-        await expect(headCommit(folder)).rejects.toThrow(/no Git repository.*clone the repository/);
+        await expect(headCommit(folder)).rejects.toThrow(/not a Git repository.*clone the repository/);
         inFolder("init", "--quiet");
         await expect(headCommit(folder)).rejects.toThrow(/no commit yet: git add/);
         inFolder("commit", "--quiet", "--allow-empty", "--message", "x");
@@ -141,7 +141,7 @@ describe("kind 6: real-world Git setups", () => {
             await expect(git(["ls-remote", to, "refs/heads/main"])).resolves.toBe(`${head}\trefs/heads/main`);
             await expect(mergeBase(work, first, head)).resolves.toBe(first);
             await expect(unifiedDiff(folder, "a", "b")).resolves.toBe("@@ -1 +1 @@\n-1\n+2\n");
-            await expect(headCommit(folder)).rejects.toThrow(/no Git repository/);
+            await expect(headCommit(folder)).rejects.toThrow(/not a Git repository/);
         } finally {
             process.env = before;
         }
@@ -309,12 +309,12 @@ describe("kind 6: a Gitea with other owners", () => {
             { status: 308, headers: { location: "https://x" } },
             /redirects requests: set hearth:repository\.url/,
         ],
-        ["a login page", "/user", { body: "<html>Sign in</html>" }, /answers, and is no Gitea/],
+        ["a login page", "/user", { body: "<html>Sign in</html>" }, /answers, but is not a Gitea/],
         [
-            "an account that is no administrator",
+            "an account that is not an administrator",
             "/user",
             { login: "hearth", is_admin: false },
-            /hearth of Gitea .* is no administrator/,
+            /hearth of Gitea .* is not an administrator/,
         ],
         [
             "a password that has to be changed",
@@ -326,13 +326,13 @@ describe("kind 6: a Gitea with other owners", () => {
             "a mirror",
             "/repos/anna/hearth",
             { empty: false, mirror: true },
-            /is a mirror, and takes no push: convert it/,
+            /is a mirror, and rejects pushes: convert it/,
         ],
         [
             "an archived repository",
             "/repos/anna/hearth",
             { empty: true, archived: true },
-            /is archived, and takes no push: unarchive it/,
+            /is archived, and rejects pushes: unarchive it/,
         ],
     ])("%s is named at once, before anything is changed", async (_, path, answer, message) => {
         answers[path] = answer;
@@ -340,10 +340,10 @@ describe("kind 6: a Gitea with other owners", () => {
         expect(changes).toEqual([]);
     });
 
-    test("an account of somebody's own with the reader's name keeps its password", async () => {
+    test("an account of another person with the reader's name keeps its password", async () => {
         answers["/users/argocd"] = { email: "argocd@example.com" };
         await expect(declared()).rejects.toThrow(
-            /argocd of Gitea at .* is somebody's own \(argocd@example\.com\).*rename it/,
+            /argocd of Gitea at .* belongs to somebody \(argocd@example\.com\).*rename it/,
         );
         expect(changes).toEqual([]);
     });

@@ -1,4 +1,4 @@
-# Writes Bazarr's API key into its configuration file, and leaves everything else in it alone.
+# Writes Bazarr's API key into its configuration file, and leaves everything else in it unchanged.
 set -eu
 file=$1
 mkdir -p "$(dirname "$file")"

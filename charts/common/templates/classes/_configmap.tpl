@@ -1,5 +1,5 @@
 {{/*
-The data of one of `configs`: texts from the values, and files of the chart. With `template: true`, both are templates.
+The data of one of `configs`: strings from the values, and files of the chart. With `template: true`, both are templates.
 Takes (root, name).
 */}}
 {{- define "common.configData" -}}

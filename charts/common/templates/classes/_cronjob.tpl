@@ -7,7 +7,7 @@ metadata:
   labels:
     {{- include "common.labels" . | nindent 4 }}
   {{- if .workload.plain }}
-  {{- /* A copy that failed is an alert, not an Application that does not work: nothing waits for it. */}}
+  {{- /* A failed copy raises an alert and does not make the Application Degraded: nothing waits for it. */}}
   annotations:
     argocd.argoproj.io/ignore-healthcheck: "true"
   {{- end }}

@@ -23,7 +23,7 @@ metadata:
     {{- $check := dict "path" (and $same $health.path | default "/") "conditions" (list "[STATUS] < 400") }}
     gatus.home-operations.com/endpoint: {{ toRawJson $check | squote }}
     {{- if $ingress.public }}
-    {{- /* charts/pangolin/config/publisher makes a resource of it. */}}
+    {{- /* charts/pangolin/config/publisher creates a resource from it. */}}
     {{- $port := get (include "common.servicePorts" . | fromYaml) ($ingress.port | default "http") }}
     hearth/public: {{ $ingress.login | default "pangolin" }}
     hearth/public-target: {{ printf "%s.%s.svc.cluster.local:%v" .name .root.Release.Namespace ($port.servicePort | default $port.port) }}

@@ -1,4 +1,4 @@
-{{/* What a Job and a CronJob have in common. */}}
+{{/* Fields that a Job and a CronJob share. */}}
 {{- define "common.jobSpec" -}}
 backoffLimit: {{ .workload.backoffLimit | default 6 }}
 template:
@@ -6,8 +6,7 @@ template:
 {{- end -}}
 
 {{/*
-A Job cannot be changed. Its name ends in a checksum of what it does, so a change is a new Job, which runs, and the old
-one is pruned. What it does must therefore be fit to run again.
+A Job cannot be changed. Its name ends in a checksum of its spec, so a change creates a new Job, and the old one is pruned. Jobs must therefore be idempotent.
 */}}
 {{- define "common.job" -}}
 {{- $spec := include "common.jobSpec" . -}}

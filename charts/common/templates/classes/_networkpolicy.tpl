@@ -1,4 +1,4 @@
-{{/* Closed by default: the chart's pods have neither ingress nor egress. */}}
+{{/* Default deny: no ingress and no egress for the chart's pods. */}}
 {{- define "common.networkpolicy.closed" -}}
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy

@@ -11,7 +11,7 @@
 {{- end -}}
 
 {{/*
-A claim outlives its chart: neither Helm nor Argo CD deletes it, unless it says `keep: false`.
+A claim outlives its chart: neither Helm nor Argo CD deletes it, unless `keep: false` is set.
 Takes (root, name, volume, claim) and (workload) where it belongs to one.
 */}}
 {{- define "common.persistentvolumeclaim" -}}
@@ -25,7 +25,7 @@ metadata:
   {{- if ne (toString .claim.keep) "false" }}
   annotations:
     argocd.argoproj.io/sync-options: Prune=false,Delete=false
-    # A claim that is kept is no difference between cluster and Git.
+    # A kept claim does not make the Application OutOfSync.
     argocd.argoproj.io/compare-options: IgnoreExtraneous
     helm.sh/resource-policy: keep
   {{- end }}

@@ -1,5 +1,5 @@
 {{/*
-Every port of a workload's containers that does not say `service: false`, by name, in its long form.
+Every port of a workload's containers without `service: false`, by name, in its long form.
 Takes (root, name, workload).
 */}}
 {{- define "common.servicePorts" -}}
@@ -40,7 +40,7 @@ spec:
 {{- end -}}
 {{- end -}}
 
-{{/* A second Service with the ports that say `lan: true`: at an address of the home's network. */}}
+{{/* A second Service for ports with `lan: true`, at an address of the home's network. */}}
 {{- define "common.service.lan" -}}
 {{- $ports := dict -}}
 {{- $onEdge := include "common.onEdge" . -}}

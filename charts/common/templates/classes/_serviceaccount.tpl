@@ -1,4 +1,4 @@
-{{/* An account for each workload, without a token: only one with `permissions` talks to the API server. */}}
+{{/* An account for each workload, without a token: only workloads with `permissions` access the API server. */}}
 {{- define "common.serviceaccount" -}}
 apiVersion: v1
 kind: ServiceAccount

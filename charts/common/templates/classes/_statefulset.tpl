@@ -11,7 +11,7 @@ metadata:
     {{- include "common.labels" . | nindent 4 }}
   {{- if include "common.onEdge" . }}
   annotations:
-    {{- /* An edge that is lost costs the way in alone: the Application stays Healthy, and TunnelDown fires. */}}
+    {{- /* A lost edge only closes access from outside: the Application stays Healthy, and TunnelDown fires. */}}
     argocd.argoproj.io/ignore-healthcheck: "true"
   {{- end }}
 spec:

@@ -1,5 +1,5 @@
 {{/*
-Everything that a chart's values describe. A chart's only template is usually one line:
+All objects that a chart's values describe. A chart's only template is usually one line:
 
     {{ include "common.all" . }}
 */}}

@@ -1,6 +1,5 @@
 {{/*
-Copies of a chart's claims off the home, with the Application's `global.backup`; without it, nothing. Each claim that is
-kept gets three CronJobs: <claim>-backup, <claim>-drill and <claim>-restore, which is suspended and what hack/restore runs.
+Copies of a chart's claims off the home, with the Application's `global.backup`; without it, nothing. Each kept claim gets three CronJobs: <claim>-backup, <claim>-drill and <claim>-restore, which is suspended and run by hack/restore.
 They are workloads like those of the values, in the namespace and with the user of the workload that has the claim.
 */}}
 
@@ -39,7 +38,7 @@ They are workloads like those of the values, in the namespace and with the user 
 {{- end -}}
 {{- end -}}
 
-{{/* A number of minutes that is the same at each rendering, and another one for each claim. Takes (root, claimName, below). */}}
+{{/* A number of minutes that depends on the claim's name only. Takes (root, claimName, below). */}}
 {{- define "common.backup.minutes" -}}
 {{- mod (printf "0x%s" (printf "%s/%s" .root.Release.Namespace .claimName | sha256sum | trunc 7) | int64) (int64 .below) -}}
 {{- end -}}
@@ -53,8 +52,7 @@ TARGETS: {{ join " " $backup.targets }}
 {{- end -}}
 
 {{/*
-A container in restic's image: the action of backup.sh. As root, it may read and write the files of others, as the
-service's own image does. Takes (root, claimName, backup, workload, action, env).
+A container in restic's image: the action of backup.sh. As root, it may read and write files of other users, like the service's own image. Takes (root, claimName, backup, workload, action, env).
 */}}
 {{- define "common.backup.restic" -}}
 image:
@@ -101,7 +99,7 @@ securityContext:
 {{- end }}
 {{- end -}}
 
-{{/* Settings that the three share: node and user of the workload that has the claim. */}}
+{{/* Settings that all three share: node and user of the workload that has the claim. */}}
 {{- define "common.backup.common" -}}
 {{- $security := include "common.podSecurityContext" . | fromYaml -}}
 kind: CronJob
@@ -160,7 +158,7 @@ volumes:
   copied: { empty: {}, mount: { path: /copied, readOnly: true }, mounts: { databases: /copied } }
 {{- end -}}
 
-{{/* Once a month: the newest copy is restored to a volume of its own, and checked. */}}
+{{/* Once a month: the newest copy is restored to a separate volume and checked. */}}
 {{- define "common.backup.drill" -}}
 {{- $global := .root.Values.common.global.backup -}}
 {{- $minutes := include "common.backup.minutes" (merge (dict "below" (mul 28 24 60)) .) | int -}}
@@ -218,8 +216,7 @@ load:
 {{- end -}}
 
 {{/*
-Containers that run before all others of a workload: they restore each of its volumes that is empty and has a copy. Not in
-a pod with nameservers of its own, which does not find the target. Takes (root, name, workload).
+Containers that run before all others of a workload and restore each empty volume that has a copy. Omitted in a pod with its own name servers, which cannot resolve the target. Takes (root, name, workload).
 */}}
 {{- define "common.backup.first" -}}
 {{- $first := list -}}
@@ -244,7 +241,7 @@ a pod with nameservers of its own, which does not find the target. Takes (root, 
 {{- toYaml $first -}}
 {{- end -}}
 
-{{/* Scripts, and the way to the target: what a chart with copies has once. Takes (root, users). */}}
+{{/* Scripts, and the network policy for the target: once for each chart with copies. Takes (root, users). */}}
 {{- define "common.backup.shared" -}}
 {{- $root := .root -}}
 {{- $labels := include "common.labels" (dict "root" $root "name" "backup") -}}

@@ -5,7 +5,7 @@
 {{- $security := deepCopy $root.Values.common.container.securityContext -}}
 {{- include "common.merge" (dict "into" $security "from" (.spec.securityContext | default dict)) -}}
 {{- if not (or $security.capabilities.drop $security.capabilities.add) -}}
-  {{- /* The API server drops an empty list, and Argo CD would see a difference. */ -}}
+  {{- /* The API server drops an empty list, which would make the Application OutOfSync. */ -}}
   {{- $_ := unset $security "capabilities" -}}
 {{- end -}}
 name: {{ $container }}
@@ -38,7 +38,7 @@ ports:
   - name: {{ $port }}
     containerPort: {{ $spec.port }}
     protocol: {{ $spec.protocol }}
-    {{- /* In the node's network, the API server fills it in, and Argo CD would see a difference. */}}
+    {{- /* In the node's network, the API server fills it in, which would make the Application OutOfSync. */}}
     {{- with $spec.hostPort | default (empty $.workload.hostNetwork | ternary 0 $spec.port) }}
     hostPort: {{ . }}
     {{- end }}
@@ -97,7 +97,7 @@ components/chart-values.ts has the same rule. Takes (root, text).
 {{- range $variable, $value := merge (dict) .env (dict "TZ" $root.Values.common.global.timezone) }}
 - name: {{ $variable }}
   {{- if kindIs "float64" $value }}
-  {{- /* Helm has whole numbers as floats, and prints large ones with an exponent. */}}
+  {{- /* Helm parses integers as floats, and prints large ones with an exponent. */}}
   value: {{ printf "%.0f" $value | quote }}
   {{- else if not (kindIs "map" $value) }}
   value: {{ include "common.template" (dict "root" $root "text" (toString $value)) | quote }}
@@ -115,7 +115,7 @@ components/chart-values.ts has the same rule. Takes (root, text).
 {{- end }}
 {{- end -}}
 
-{{/* The three probes, from one statement of what healthy means. */}}
+{{/* The three probes, all from one `health`. */}}
 {{- define "common.probes" -}}
 {{- $health := . -}}
 {{- $startup := int ($health.startup | default 60) -}}

@@ -1,5 +1,5 @@
 {{/*
-Names and labels. A namespace holds one chart, so an object is called as its workload, without a prefix.
+Names and labels. A namespace holds one chart, so an object has the name of its workload, without a prefix.
 */}}
 
 {{/* The home's DNS domain. */}}
@@ -12,7 +12,7 @@ Names and labels. A namespace holds one chart, so an object is called as its wor
 {{ .Chart.Name }}-secrets
 {{- end -}}
 
-{{/* What selects a workload's pods. Never changes: a Deployment's selector is immutable. Takes (root, name). */}}
+{{/* Labels that select a workload's pods. They never change: a Deployment's selector is immutable. Takes (root, name). */}}
 {{- define "common.selector" -}}
 app.kubernetes.io/name: {{ .name }}
 app.kubernetes.io/instance: {{ .root.Release.Name }}
@@ -24,7 +24,7 @@ app.kubernetes.io/instance: {{ .root.Release.Name }}
 app.kubernetes.io/part-of: {{ .root.Chart.Name }}
 app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 {{- with .workload }}
-{{- /* A label holds no digest. */}}
+{{- /* A label cannot hold a digest. */}}
 app.kubernetes.io/version: {{ splitList "@" .image.tag | first | trunc 63 | quote }}
 {{- with .labels }}
 {{ toYaml . }}

@@ -27,7 +27,7 @@ metadata:
     hearth/backup-target: "true"
     {{- end }}
     {{- if ($workload.ingress | default dict).public }}
-    {{- /* The edge's policy names it: charts/pangolin. */}}
+    {{- /* The edge's policy refers to it: charts/pangolin. */}}
     hearth/public: "true"
     {{- end }}
   {{- with $annotations }}

@@ -1,6 +1,5 @@
 {{/*
-Checks names in a workload that stand for something else in its chart: ports, volumes, containers, workloads and secrets.
-Kubernetes accepts most that do not exist, and the pod never starts, is never ready, or gets no connection.
+Checks references in a workload to other parts of its chart: ports, volumes, containers, workloads and secrets. Kubernetes accepts most invalid ones, and then the pod never starts, is never ready, or gets no connection.
 Takes (root, name, workload).
 */}}
 {{- define "common.workload.references" -}}
@@ -38,7 +37,7 @@ Takes (root, name, workload).
 {{- end -}}
 {{- end -}}
 
-{{/* Fails unless a name (or each of some names) is one of the known ones. Takes (at, name or names, known, what). */}}
+{{/* Fails unless a name (or each of several names) is known. Takes (at, name or names, known, what). */}}
 {{- define "common.references.expect" -}}
 {{- range .names | default (list .name) -}}
   {{- if and . (not (has . $.known)) -}}
@@ -111,7 +110,7 @@ Takes (root, name, workload).
 {{- end -}}
 
 {{/*
-One end of a connection. One that says nobody would be everybody for Kubernetes. Takes (root, at, peer, ports: those of the
+One end of a connection. Kubernetes takes an empty peer for every peer. Takes (root, at, peer, ports: those of the
 workload, of `from`).
 */}}
 {{- define "common.references.peer" -}}
@@ -124,7 +123,7 @@ workload, of `from`).
   {{- fail (printf "\n\n%s names nobody, expected one of %s\n" .at (join ", " $ends)) -}}
 {{- end -}}
 {{- if not .peer.namespace -}}
-  {{- /* Neither one of an architecture that the home's nodes do not have, nor a copy of a claim, is a mistake. */ -}}
+  {{- /* Workloads for architectures that the home's nodes lack, and copies of claims, are valid peers too. */ -}}
   {{- $known := list -}}
   {{- range $name, $workload := .root.Values.workloads -}}
     {{- $known = concat $known (list $name (regexReplaceAll "-(amd64|arm64)$" $name "-amd64") (regexReplaceAll "-(amd64|arm64)$" $name "-arm64")) -}}

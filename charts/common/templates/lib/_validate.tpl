@@ -1,7 +1,5 @@
 {{/*
-Checks the values against schema/values.schema.json (and the chart's own schema.json, which adds top-level keys), and
-fails with a sentence for every mistake. Helm applies a values.schema.json to the chart that it lies in, never to the charts
-that use a library, and its messages do not state the expected form.
+Checks the values against schema/values.schema.json (and the chart's own schema.json, which adds top-level keys), and fails with a sentence for every mistake. Helm applies a values.schema.json only to the chart that contains it, never to the charts that use a library, and its messages do not state the expected form.
 */}}
 
 {{- define "common.validate" -}}
@@ -18,7 +16,7 @@ that use a library, and its messages do not state the expected form.
 {{- end -}}
 {{- end -}}
 
-{{/* JSON Schema's name of a value's type. */}}
+{{/* Type of a value, in JSON Schema's terms. */}}
 {{- define "common.validate.type" -}}
 {{- if kindIs "map" . -}}object
 {{- else if kindIs "slice" . -}}array
@@ -48,7 +46,7 @@ that use a library, and its messages do not state the expected form.
 {{- join " " $words -}}
 {{- end -}}
 
-{{/* The known keys that are one slip away from a key: a letter too many, too few, another, or two swapped. */}}
+{{/* The known keys within one typing error of a key: one letter inserted, missing, replaced, or two swapped. */}}
 {{- define "common.validate.meant" -}}
 {{- $slips := include "common.validate.slips" .key | splitList " " -}}
 {{- $meant := list -}}
@@ -84,7 +82,7 @@ that use a library, and its messages do not state the expected form.
   {{- $own := omit $schema "$ref" -}}
   {{- $schema = merge $own (index $defs (trimPrefix "#/$defs/" .)) -}}
 {{- end -}}
-{{- /* An editor would check a keyword that is unknown here, and Helm would not. */ -}}
+{{- /* An editor would check a keyword that is unknown here, but Helm would not. */ -}}
 {{- $keywords := list "$defs" "$schema" "additionalProperties" "description" "enum" "items" "maximum" "minimum" "pattern" "properties" "propertyNames" "required" "title" "type" "unevaluatedProperties" -}}
 {{- range $keyword := keys $schema | sortAlpha -}}
   {{- if not (has $keyword $keywords) -}}

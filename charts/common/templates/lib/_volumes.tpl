@@ -96,9 +96,7 @@ items:
 {{- end -}}
 
 {{/*
-The mounts of one container: each volume's `mount` in the main container, and `mounts` in those it names; /tmp where
-the root filesystem is read-only. Takes (root, name, workload, container, writable) and, of a container that no volume
-names, (at): where it has which volume.
+The mounts of one container: each volume's `mount` in the main container, and `mounts` in the containers it lists; /tmp where the root filesystem is read-only. Takes (root, name, workload, container, writable) and, for a container that no volume lists, (at): its mount paths by volume.
 */}}
 {{- define "common.mounts" -}}
 {{- $container := .container -}}

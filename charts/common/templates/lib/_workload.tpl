@@ -1,5 +1,5 @@
 {{/*
-Replaces each workload that says `eachArchitecture` by one for each architecture of the home's nodes: runner-amd64,
+Replaces each workload with `eachArchitecture` by one for each architecture of the home's nodes: runner-amd64,
 runner-arm64. Values of that name are merged over it, and ignored where no node has the architecture.
 */}}
 {{- define "common.expand" -}}
@@ -29,8 +29,7 @@ runner-arm64. Values of that name are merged over it, and ignored where no node 
 {{- end -}}
 
 {{/*
-A workload with all defaults filled in: the library's, then the chart's, then its own. In place of returning, it sets
-`workload` in the given dict. Takes (root, name).
+A workload with all defaults filled in: the library's, then the chart's, then its own. Sets `workload` in the given dict, since templates return only strings. Takes (root, name).
 */}}
 {{- define "common.workload" -}}
 {{- $workload := deepCopy .root.Values.common.defaults -}}
@@ -59,8 +58,7 @@ A workload with all defaults filled in: the library's, then the chart's, then it
 {{- end -}}
 
 {{/*
-Moves a workload to the edge, a host on the Internet that can be lost or taken over: it has no volume that could be lost,
-nothing that would be copied with the home's credentials, and no address of the home's network. Takes (root, name, workload).
+Moves a workload to the edge, a host on the Internet that can be lost or taken over: it must have no volume, no copies made with the home's credentials, and no address of the home's network. Takes (root, name, workload).
 */}}
 {{- define "common.workload.onEdge" -}}
 {{- $_ := set .workload "nodeSelector" (merge (dict "hearth/edge" "true") (.workload.nodeSelector | default dict)) -}}
@@ -82,7 +80,7 @@ nothing that would be copied with the home's credentials, and no address of the 
 {{- end -}}
 
 {{/*
-Moves claims of the class nfs to a disk of the node. Media has no other place: several services share one directory.
+Moves claims of the class nfs to a disk of the node. Media cannot be moved: several services share one directory.
 Takes (root, name, workload).
 */}}
 {{- define "common.workload.withoutExport" -}}
@@ -99,7 +97,7 @@ Takes (root, name, workload).
 {{- end -}}
 
 {{/*
-All of a workload's containers by name: the main one, called as the workload, and the sidecars. Sets `containers`.
+All of a workload's containers by name: the main one, which has the workload's name, and the sidecars. Sets `containers`.
 Takes (root, name, workload).
 */}}
 {{- define "common.containers" -}}
