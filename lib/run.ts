@@ -74,6 +74,9 @@ export function run(program: string, args: readonly string[], options: RunOption
         const timer = options.timeout === undefined ? undefined : setTimeout(end, options.timeout);
         interruption.signal.addEventListener("abort", end);
         options.signal?.addEventListener("abort", end);
+        if (options.signal?.aborted) {
+            end();
+        }
         child.on("error", reject);
         child.on("close", (code, signal) => {
             clearTimeout(timer);

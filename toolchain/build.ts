@@ -3,7 +3,18 @@ import { Failure } from "../lib/failure";
 import { withLock } from "../lib/lock";
 import { cacheDirectory } from "../lib/paths";
 import { throwIfInterrupted } from "../lib/run";
-import { build, buildGroups, checkDisk, deleteGoCaches, groupName, isBuilt, takeFromPath } from "./go-build";
+import {
+    type BuildGroup,
+    build,
+    buildGroups,
+    checkDisk,
+    deleteGoCaches,
+    deleteLeftovers,
+    groupName,
+    isBuilt,
+    parallelBuilds,
+    takeFromPath,
+} from "./go-build";
 import { hasPostgresql, installPostgresql } from "./postgresql";
 import { Progress } from "./progress";
 import { downloadPulumi, hasPulumi, installBuiltPulumi, takePulumiFromPath } from "./pulumi-cli";
@@ -73,14 +84,40 @@ async function complete(tools: Tools, purposes: Purposes): Promise<void> {
             `Building ${missing.length} tools once, into ${cacheDirectory}. Those of \`npm start\` take 15 min.\n`,
         );
     }
-    const progress = new Progress(groups.length);
-    for (const group of groups) {
-        const title = group.length === 1 ? groupName(group) : `${group.length} tools together`;
-        await progress.step(`building ${title}`, (advance) => build(group, advance));
-    }
+    deleteLeftovers();
+    await buildAll(groups);
     deleteGoCaches();
     if (needsPulumi && !hasPulumi()) {
         installBuiltPulumi();
+    }
+}
+
+/**
+ * Builds groups, {@link parallelBuilds} at a time: one downloads or links on one core while another compiles.
+ *
+ * @throws Failure of the first that cannot be built, after the others have ended
+ */
+export async function buildAll(groups: readonly BuildGroup[]): Promise<void> {
+    const progress = new Progress(groups.length);
+    const waiting = [...groups];
+    const failed = new AbortController();
+    const errors: unknown[] = [];
+    const work = async () => {
+        for (let group = waiting.shift(); group && errors.length === 0; group = waiting.shift()) {
+            const next = group;
+            const title = next.length === 1 ? groupName(next) : `${next.length} tools together`;
+            await progress.step(`building ${title}`, (advance) => build(next, advance, failed.signal));
+        }
+    };
+    const builds = Array.from({ length: parallelBuilds }, () =>
+        work().catch((error: unknown) => {
+            errors.push(error);
+            failed.abort();
+        }),
+    );
+    await Promise.all(builds);
+    if (errors.length > 0) {
+        throw errors[0];
     }
 }
 

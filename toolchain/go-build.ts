@@ -21,6 +21,9 @@ import { builtPath, compilerFlags, type GoTool, linkerFlags, sourceFolder, toolV
 /** Gigabytes that building the sandbox's tools takes on a machine that has none: Go's caches, and the tools. */
 const coldBuildGigabytes = 14;
 
+/** How many builds may run at once. */
+export const parallelBuilds = 2;
+
 /** Go's caches while tools are built. They are deleted when all are there. */
 const goCaches = join(cacheDirectory, "go");
 
@@ -29,12 +32,22 @@ export function deleteGoCaches(): void {
     rmSync(goCaches, { recursive: true, force: true });
 }
 
+const toolsDirectory = join(cacheDirectory, "tools");
+
+/** Deletes what builds left that were killed; none may be running. */
+export function deleteLeftovers(): void {
+    mkdirSync(toolsDirectory, { recursive: true });
+    for (const leftover of readdirSync(toolsDirectory).filter((entry) => entry.endsWith(".new"))) {
+        rmSync(join(toolsDirectory, leftover), { recursive: true, force: true });
+    }
+}
+
 /** Go with nothing of yours but its caches, if you name any. */
 function goEnvironment(cgo = false): NodeJS.ProcessEnv {
     return {
         // No garbage is collected before half of the memory is in use: a quarter of the compiler's time.
         GOGC: "off",
-        GOMEMLIMIT: `${Math.round(totalmem() / 2 / availableParallelism() / 2 ** 20)}MiB`,
+        GOMEMLIMIT: `${Math.round(totalmem() / 2 / parallelBuilds / availableParallelism() / 2 ** 20)}MiB`,
         GOCACHE: join(goCaches, "build"),
         GOMODCACHE: join(goCaches, "modules"),
         ...process.env,
@@ -180,9 +193,14 @@ function programName(importPath: string): string {
  * Builds tools into the cache. Each appears there whole or not at all.
  *
  * @param advance called with the number of compiled packages
+ * @param signal ends it early
  * @throws Failure that says why they cannot be built
  */
-export async function build(group: BuildGroup, advance: (done: number, total: number) => void = () => {}) {
+export async function build(
+    group: BuildGroup,
+    advance: (done: number, total: number) => void = () => {},
+    signal?: AbortSignal,
+) {
     const [[, tool] = []] = group;
     if (tool === undefined) {
         return;
@@ -194,12 +212,8 @@ export async function build(group: BuildGroup, advance: (done: number, total: nu
     const cwd = join(root, "toolchain", tool.folder);
     const env = goEnvironment(tool.cgo !== undefined);
     const packages = group.map(([, each]) => each.package);
-    const toolsDirectory = join(cacheDirectory, "tools");
     mkdirSync(toolsDirectory, { recursive: true });
-    for (const leftover of readdirSync(toolsDirectory).filter((entry) => entry.endsWith(".new"))) {
-        rmSync(join(toolsDirectory, leftover), { recursive: true, force: true });
-    }
-    const temporary = join(toolsDirectory, `.${tool.folder}.${process.pid}.new`);
+    const temporary = join(toolsDirectory, `.${group[0]?.[0]}.${process.pid}.new`);
     const flags = ["-mod=readonly"];
     try {
         const replacements: Record<string, string> = {};
@@ -214,7 +228,8 @@ export async function build(group: BuildGroup, advance: (done: number, total: nu
             writeFileSync(overlay, JSON.stringify({ Replace: replacements }));
             flags.push("-overlay", overlay);
         }
-        const listed = await run("go", ["list", ...flags, "-deps", ...packages], { cwd, env });
+        const ends = signal && { signal };
+        const listed = await run("go", ["list", ...flags, "-deps", ...packages], { cwd, env, ...ends });
         if (listed.exitCode !== 0) {
             throw explain(cannot, listed.output);
         }
@@ -236,6 +251,7 @@ export async function build(group: BuildGroup, advance: (done: number, total: nu
         const { exitCode, output } = await run("go", ["build", ...flags, "-o", `${programs}/`, ...packages], {
             cwd,
             env,
+            ...ends,
             onOutput: (text) => {
                 done += text.split("\n").filter(isPackage).length;
                 advance(done, total);

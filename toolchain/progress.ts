@@ -1,10 +1,14 @@
 /** Counts steps that are done. */
 type Advance = (done: number, total: number) => void;
 
-/** Shows which step runs, and how much of it is left: one changing line on a terminal, lines in a pipe. */
+/**
+ * Shows the steps that run, and how much of each is left: one changing line on a terminal, lines in a pipe. Steps may run
+ * in parallel.
+ */
 export class Progress {
     readonly #total: number;
-    #done = 0;
+    readonly #running = new Map<string, () => string>();
+    #started = 0;
 
     /** @param total how many steps there are */
     constructor(total: number) {
@@ -13,13 +17,13 @@ export class Progress {
 
     /** Runs one step under its title. The line of a failed step says so, and the error goes on. */
     async step<T>(title: string, body: (advance: Advance) => Promise<T>): Promise<T> {
-        const label = `[${++this.#done}/${this.#total}] ${title}`;
+        const label = `[${++this.#started}/${this.#total}] ${title}`;
         const start = Date.now();
         const seconds = () => `${Math.round((Date.now() - start) / 1000)} s`;
         const terminal = process.stderr.isTTY;
         let left = "";
         let tenths = 0;
-        const show = terminal ? () => process.stderr.write(`\r\x1b[K${label}  ${left}${seconds()}`) : () => {};
+        const show = terminal ? () => this.#show() : () => {};
         const advance = (done: number, total: number) => {
             const minutes = Math.ceil(((Date.now() - start) * (total - done)) / done / 60_000);
             left = `${Math.floor((100 * done) / total)} %, about ${minutes} min left, `;
@@ -31,17 +35,27 @@ export class Progress {
         if (!terminal) {
             process.stderr.write(`${label} …\n`);
         }
+        this.#running.set(label, () => `${label}  ${left}${seconds()}`);
         show();
         const timer = setInterval(show, 1000);
+        const end = (how: string) => {
+            clearInterval(timer);
+            this.#running.delete(label);
+            process.stderr.write(`${terminal ? "\r\x1b[K" : ""}${label}  ${how} ${seconds()}\n`);
+            show();
+        };
         try {
             const result = await body(advance);
-            process.stderr.write(`${terminal ? "\r\x1b[K" : ""}${label}  done in ${seconds()}\n`);
+            end("done in");
             return result;
         } catch (error) {
-            process.stderr.write(`${terminal ? "\r\x1b[K" : ""}${label}  failed after ${seconds()}\n`);
+            end("failed after");
             throw error;
-        } finally {
-            clearInterval(timer);
         }
+    }
+
+    #show(): void {
+        const line = [...this.#running.values()].map((each) => each()).join("   ");
+        process.stderr.write(`\r\x1b[K${line.slice(0, (process.stderr.columns ?? 80) - 1)}`);
     }
 }

@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import { homedir, tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { root } from "../../../lib/root";
+import type * as Build from "../../../toolchain/build";
 import type * as GoBuild from "../../../toolchain/go-build";
 import type * as Tools from "../../../toolchain/tools";
 
@@ -205,6 +206,37 @@ describe("a build that cannot succeed ends with one sentence, and leaves nothing
         expect(() => goBuild.checkDisk(1e6)).toThrow(
             /needs about \d+\.0 GB, mostly for Go's caches, and the disk of \S+ has \d+\.\d GB free\. Make room/,
         );
+    });
+});
+
+describe("several builds", () => {
+    let buildAll: typeof Build.buildAll;
+    let groups: [string, Tools.GoTool][][];
+
+    /** Has Go run a script instead of building. */
+    const go = (...script: string[]) => {
+        write("bin/go", "#!/bin/sh", '[ "$1" = build ] || exit 0', `cd ${folder}`, ...script);
+        chmodSync(join(folder, "bin/go"), 0o755);
+        process.env["PATH"] = `${join(folder, "bin")}:${process.env["PATH"]}`;
+    };
+
+    beforeEach(() => {
+        buildAll = require("../../../toolchain/build").buildAll;
+        const { first, second } = twoPrograms();
+        groups = [[["first", first]], [["second", { ...second, unoptimized: true }]]];
+    });
+
+    test("run in parallel", async () => {
+        // Each ends when the other has started; none of them makes a program.
+        go("touch started.$$", 'until [ "$(ls started.* | wc -l)" = 2 ]; do sleep 0.1; done', "exit 3");
+        await expect(buildAll(groups)).rejects.toThrow("cannot be built");
+        expect(readdirSync(folder).filter((name) => name.startsWith("started."))).toHaveLength(2);
+    });
+
+    test("one that fails ends the others, and is the one that is reported", async () => {
+        go('case "$*" in *example.com/second) echo "it is wrong" >&2; exit 1;; esac', "exec sleep 600");
+        await expect(buildAll(groups)).rejects.toThrow("second v1.4.5 cannot be built: it is wrong");
+        expect(cached()).toEqual([]);
     });
 });
 
