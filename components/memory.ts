@@ -1,10 +1,9 @@
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { readYaml } from "../config/yaml";
 import { isMap, patched } from "../lib/merge-patch";
 import { parseQuantity } from "../lib/quantity";
 import { type Application, valueFilePath } from "./applications";
 import type { ClusterFacts } from "./cluster";
+import { readYamlFile } from "./yaml-file";
 
 /** Bytes of a memory quantity such as 512Mi; 0 for any other value. */
 export function bytesOf(quantity: unknown): number {
@@ -54,7 +53,7 @@ function upstreamRequest(values: unknown): number {
  * @param nodes number of nodes, each of which runs the pods of DaemonSets
  */
 export function memoryRequest(root: string, { manifest }: Application, nodes: number): number {
-    const read = (path: string) => readYaml(readFileSync(join(root, path), "utf8"));
+    const read = (path: string) => readYamlFile(join(root, path)).document;
     const [{ path, helm }, ...others] = manifest.spec.sources;
     const files = ["values.yaml", ...(helm?.valueFiles ?? [])].map((file) => read(valueFilePath(path, file)));
     const values = [...files, helm?.valuesObject].reduce(patched, {});

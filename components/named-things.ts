@@ -1,9 +1,9 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import { readYaml } from "../config/yaml";
 import { Failure } from "../lib/failure";
 import type { Application } from "./applications";
 import type { ClusterFacts } from "./cluster";
+import { readYamlFile } from "./yaml-file";
 
 /** StorageClasses that the program creates or adopts: they need not exist before its first run. */
 const ownStorageClasses = ["local-path", "media", "nfs"];
@@ -88,7 +88,7 @@ export function missingIn(root: string, { name, manifest }: Application, facts: 
     ].sort();
     const known = { ...facts, namespaces };
     return [
-        ...missingNames(file, readYaml(readFileSync(join(root, file), "utf8")), known),
+        ...missingNames(file, readYamlFile(join(root, file)).document, known),
         ...missingNames(`Application ${name}`, manifest.spec.sources[0].helm?.valuesObject, known),
     ];
 }
@@ -112,8 +112,8 @@ function sharesMedia(values: unknown, own: unknown): boolean {
  */
 export function checkMedia(root: string, applications: readonly Application[], nfs: object | undefined): void {
     const sharing = applications.filter(({ name, manifest }) => {
-        const values = readYaml(readFileSync(join(root, `charts/${name}/values.yaml`), "utf8"));
-        return sharesMedia(values, manifest.spec.sources[0].helm?.valuesObject);
+        const { document } = readYamlFile(join(root, `charts/${name}/values.yaml`));
+        return sharesMedia(document, manifest.spec.sources[0].helm?.valuesObject);
     });
     if (nfs === undefined && sharing.length > 0) {
         throw new Failure(
