@@ -61,7 +61,7 @@ const asked = askCluster(given, settings.nfs !== undefined, (facts) => [
 ]);
 const { kubeconfig: cluster } = asked;
 const values = asked.facts.apply((facts) => clusterValues(root, settings, applications, facts));
-/** Path or contents, as in the config; of a cluster that was built from nodes hack/ has it from here. */
+/** Path or contents, as in the config; hack/ reads it here for a cluster that was built from nodes. */
 export const kubeconfig = cluster;
 /** Host keys of nodes that wait for the passphrase of their disks; hack/unlock trusts only these. */
 export const unlockHostKeys = nodes?.unlockHostKeys ?? {};
@@ -70,7 +70,7 @@ const provider = new kubernetes.Provider("home", {
     kubeconfig: cluster,
     // The same cluster, though its kubeconfig may change: nothing is replaced for a new address or certificate.
     clusterIdentifier: settings.cluster,
-    // A run that was cut short, or a state that was lost, must not stop the next run.
+    // An interrupted run or a lost state must not stop the next run.
     upsertExistingObjects: true,
     // Fields edited by hand are overwritten; the default is to stop at every such field.
     enablePatchForce: true,

@@ -321,7 +321,8 @@ function unseenFiles(root: string): string[] {
     return [
         ...ignored.map((path) => `  ${path}: ignored by Git, so Argo CD would not see it: git add --force ${path}`),
         ...large.map(
-            (path) => `  ${path}: stored in Git LFS, so Argo CD would see only a pointer: remove it from .gitattributes`,
+            (path) =>
+                `  ${path}: stored in Git LFS, so Argo CD would see only a pointer: remove it from .gitattributes`,
         ),
     ];
 }

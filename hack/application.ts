@@ -29,8 +29,8 @@ export function findApplication(root: string, cluster: string, name: string): Ap
     const guess = closest(basename(name), names);
     throw new Failure(
         distance(guess, basename(name)) <= 2
-            ? `there is no Application "${name}": did you mean "${guess}"?`
-            : `there is no Application "${name}" in clusters/${cluster}/apps; there are: ${names.join(", ")}`,
+            ? `unknown Application "${name}": did you mean "${guess}"?`
+            : `unknown Application "${name}" in clusters/${cluster}/apps: expected one of ${names.join(", ")}`,
         exitCodes.usage,
     );
 }

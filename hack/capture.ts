@@ -18,7 +18,7 @@ export interface CaptureOptions {
     readonly limit?: number;
 }
 
-/** Error of a program that failed, was ended, or could not be started. */
+/** Error of a program that failed, was stopped, or could not be started. */
 interface Ended extends Error {
     readonly code: unknown;
     readonly killed?: boolean;
@@ -39,7 +39,7 @@ export async function capture(program: string, args: readonly string[], options:
         signal: interruptionSignal,
         timeout: limit * 1_000,
     });
-    // A program that ended early explains that on standard error.
+    // A program that exits early explains that on standard error.
     running.child.stdin?.on("error", () => undefined);
     running.child.stdin?.end(input);
     try {
@@ -54,7 +54,7 @@ export async function capture(program: string, args: readonly string[], options:
             code === "ENOENT"
                 ? `${basename(program)} is not installed`
                 : killed
-                  ? `${basename(program)} did not end within ${limit} s`
+                  ? `${basename(program)} did not exit within ${limit} s`
                   : undefined;
         const said = stderr?.trim() ?? "";
         throw new Failure(`${failure}: ${[own, said].filter(Boolean).join(": ") || message.trim()}`);

@@ -23,15 +23,15 @@ const meanings: readonly (readonly [message: RegExp, meaning: string])[] = [
     ],
     [
         /Incorrect TXT record|No TXT record found/i,
-        "Let's Encrypt reads another record than the token writes: the domain's name servers are not this provider's",
+        "Let's Encrypt does not find the record that the token writes: the domain's name servers are not this provider's",
     ],
     [
         /no Zones for domain|Could not find.*zone|NXDOMAIN|start of authority/i,
-        "the token's account does not have this domain: it may be somebody else's, or in another account; compare hearth:domain",
+        "the token's account does not have this domain: it may belong to someone else, or to another account; compare hearth:domain",
     ],
     [
         /Invalid access token|Authentication error|Unable to authenticate|Error: (6003|9109|10000)\b|\b40[13]\b|Forbidden|Unauthorized/i,
-        "the DNS provider rejects the token: create one that may edit this domain's records, and set it with `npx pulumi config " +
+        "the DNS provider rejects the token: create one with write access to this domain's records, and set it with `npx pulumi config " +
             "set --secret --path hearth:secrets.cert-manager.dns-token`",
     ],
     [
@@ -62,7 +62,7 @@ export const orderKinds = [
     "challenges.acme.cert-manager.io",
 ] as const;
 
-/** Orders of a certificate before its newest one, whose reasons are over. */
+/** Previous orders of a certificate, whose reasons no longer apply. */
 function isSuperseded({ kind, metadata }: OrderObject, objects: readonly OrderObject[]): boolean {
     const certificate = ({ namespace, annotations }: OrderObject["metadata"]) =>
         annotations?.["cert-manager.io/certificate-name"] &&
@@ -95,7 +95,7 @@ function waitingFor({ metadata, status }: OrderObject, hasReasons: boolean): str
 }
 
 /**
- * Certificates that are being ordered or cannot be, a line each; reasons of their Orders and Challenges before them.
+ * Certificates with a pending or failed order, a line each, after the reasons of their Orders and Challenges.
  *
  * @param objects of {@link orderKinds}
  */

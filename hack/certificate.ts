@@ -2,7 +2,7 @@ import { X509Certificate } from "node:crypto";
 import { readYaml } from "../config/yaml";
 import { Failure } from "../lib/failure";
 
-/** Days before the end of a certificate when it counts as not renewed: `pulumi up` reads it again each month. */
+/** Days before its expiry from which a certificate counts as not renewed: `pulumi up` rereads it each month. */
 const soon = 30;
 
 /**

@@ -24,7 +24,7 @@ import { answersAt, judgeWayIn, lookAtWayIn } from "./way-in";
 export interface Finding {
     /** Subject of the check: "clock". */
     readonly what: string;
-    /** True if it is correct. */
+    /** True if the check succeeded. */
     readonly good: boolean;
     /** Observed state, in a few words. */
     readonly found: string;
@@ -40,10 +40,10 @@ const enoughDisk = 2;
 /** Seconds that two clocks may differ: certificates and leases bear more, log lines do not. */
 const enoughAccuracy = 5;
 
-/** Seconds after which a node that does not renew its lease is surely not Ready anymore: Kubernetes allows 50. */
+/** Seconds after which a node that does not renew its lease is certainly not Ready: Kubernetes allows 50. */
 const oldestLease = 60;
 
-/** @returns the reason why `look` failed, as the finding */
+/** @returns the message of a failed `look` as the finding */
 async function check(what: string, remedy: string, look: () => string | Promise<string>): Promise<Finding> {
     try {
         return { what, good: true, found: await look() };
@@ -76,7 +76,7 @@ function disk(): string {
     return free < enoughDisk ? fail(found) : found;
 }
 
-/** @throws Failure when this Node.js is older than package.json asks for */
+/** @throws Failure when this Node.js is older than package.json requires */
 function node(): string {
     const oldest = engines.node.replace(">=", "");
     const isOld = process.versions.node.localeCompare(oldest, "en", { numeric: true }) < 0;
@@ -103,7 +103,7 @@ export function machineChecks(): Promise<Finding>[] {
 /** Reports whether the stack is known to its backend, and its secrets can be decrypted. */
 export async function stackChecks({ name, file }: Stack): Promise<Finding[]> {
     if (!isThere("pulumi")) {
-        return []; // None of this can be checked, and {@link machineChecks} reports that.
+        return []; // Nothing here can be checked, which {@link machineChecks} reports.
     }
     const create = name === "sandbox" ? "`npm start` creates it" : `create it with \`npx pulumi stack init ${name}\``;
     const known = await check("stack", create, async () => {
@@ -194,7 +194,7 @@ interface Pod {
     readonly spec?: { readonly containers?: readonly { readonly image?: string }[] };
 }
 
-/** Images of pods that are pinned by tag alone: a registry may move the tag to another image. */
+/** Images of pods that are pinned only by tag, which a registry may move to another image. */
 export function unpinnedImages(pods: readonly Pod[]): { readonly all: number; readonly unpinned: readonly string[] } {
     const images = new Set(pods.flatMap(({ spec }) => spec?.containers?.flatMap(({ image }) => image ?? []) ?? []));
     return { all: images.size, unpinned: [...images].filter((image) => !image.includes("@sha256:")).sort() };
@@ -215,12 +215,12 @@ export function checkExport(warnings: readonly Warning[]): string {
         : "no claim was rejected";
 }
 
-/** ServiceLB beside MetalLB. @throws Failure that names the Services */
+/** ServiceLB in addition to MetalLB. @throws Failure that names the Services */
 function checkServiceLb({ serviceLb }: ClusterFacts): string {
     return serviceLb.length > 0 ? fail(`ServiceLB of k3s serves ${serviceLb.join(", ")}`) : "MetalLB alone";
 }
 
-/** The way from the Internet to the services that charts open. */
+/** Access from the Internet to public services. */
 async function checkWayIn({ file }: Stack): Promise<Finding> {
     const edge = Object(file.config["hearth:edge"]).address;
     if (typeof edge === "string") {
@@ -289,7 +289,7 @@ export async function clusterChecks(stack: Stack, triesExport = false): Promise<
         const images = async (): Promise<Finding> => {
             const { all, unpinned } = unpinnedImages(await kubectl.list<Pod>("pods", "--all-namespaces"));
             const found = `${all - unpinned.length} of ${all} by digest`;
-            const note = `Renovate pins an image at its first run. By tag alone run:\n  ${unpinned.join("\n  ")}`;
+            const note = `Renovate pins an image at its first run. Only tagged:\n  ${unpinned.join("\n  ")}`;
             return { what: "images", good: true, found, ...(unpinned.length > 0 ? { note } : {}) };
         };
         const backup = async (): Promise<Finding> => {
@@ -311,7 +311,7 @@ export async function clusterChecks(stack: Stack, triesExport = false): Promise<
         };
         const wayIn = async (): Promise<Finding[]> => {
             const ingresses = await kubectl.list<Ingress>("ingresses.networking.k8s.io", "--all-namespaces");
-            // A home that opens nothing needs no way in.
+            // A home without public services needs no access from outside.
             return ingresses.some(({ metadata }) => metadata.annotations?.["hearth/public-target"] !== undefined)
                 ? [await checkWayIn(stack)]
                 : [];

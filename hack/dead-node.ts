@@ -2,7 +2,7 @@ import { Failure } from "../lib/failure";
 import { stepKinds, stepName } from "../provision/plan";
 import type { Kubectl } from "./kubectl";
 
-/** Fields of `pulumi stack export` that concern a node's resources. */
+/** Fields of `pulumi stack export` about a node's resources. */
 export interface ExportedState {
     readonly deployment: { readonly resources?: readonly { readonly urn: string }[] };
 }
@@ -52,7 +52,7 @@ export async function deleteDeadNode(kubectl: Kubectl, node: string): Promise<bo
     if (live.status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True")) {
         throw new Failure(
             `${node} is Ready in the cluster, so it is not forgotten. To remove it, delete it from hearth:nodes and run ` +
-                "`npx pulumi up`: it is drained first. If it has only just died, wait a minute",
+                "`npx pulumi up`: it is drained first. If it has just failed, wait a minute",
         );
     }
     // k3s removes a server from etcd before its node is deleted.

@@ -15,7 +15,7 @@ export function edgeNames(configuration: string): string[] {
     return [...new Set(names.map(([, name = ""]) => name.toLowerCase()))].sort();
 }
 
-/** Names that the edge serves; none in a home without one, undefined where it cannot be asked. */
+/** Names that the edge serves; empty in a home without one, undefined if it cannot be queried. */
 export async function readEdgeNames(kubectl: Kubectl): Promise<readonly string[] | undefined> {
     const edge = ["--namespace", "pangolin"];
     if (
@@ -23,7 +23,7 @@ export async function readEdgeNames(kubectl: Kubectl): Promise<readonly string[]
     ) {
         return [];
     }
-    // As the edge's Traefik asks: through the same pod.
+    // Queried through the same pod as the edge's Traefik does.
     const ask = ["wget", "-q", "-T", "5", "-O", "-", "http://pangolin:3001/api/v1/traefik-config"];
     try {
         return edgeNames(await kubectl.run(["exec", "gerbil-0", ...edge, "--container", "log-limit", "--", ...ask]));
@@ -35,7 +35,7 @@ export async function readEdgeNames(kubectl: Kubectl): Promise<readonly string[]
     }
 }
 
-/** Access to a name, and what is wrong with it. */
+/** Access to a name, and its problems. */
 export function accessTo(
     { name, login, object }: Pick<HomeName, "name" | "login" | "object">,
     served: readonly string[] | undefined,
@@ -50,14 +50,14 @@ export function accessTo(
     }
     if (login !== undefined) {
         const problem =
-            "its chart says public, and the edge does not serve it: `kubectl -n pangolin logs deploy/publisher`";
+            "its chart has `public: true`, but the edge does not serve it: `kubectl -n pangolin logs deploy/publisher`";
         return { access: "closed", problems: [problem] };
     }
     return served.includes(name)
         ? {
               access: "undeclared",
               problems: [
-                  "it is open on the Internet, and its chart does not say so: docs/runbooks/OpenWithoutChart.md",
+                  "it is open on the Internet, but its chart does not have `public: true`: docs/runbooks/OpenWithoutChart.md",
               ],
           }
         : { access: "closed", problems: [] };

@@ -13,7 +13,7 @@ import type { Kubectl } from "./kubectl";
 /** Seconds for the pod, with the pull of its image; Kubernetes ends it then. */
 const podLimit = 90;
 
-/** Seconds until an API server that accepted the pod is given up. */
+/** Seconds until the check gives up on an API server that accepted the pod. */
 const limit = podLimit + 30;
 
 /** The operations of the CSI driver and the kubelet for a claim, as root: make a directory, and give it away. */
@@ -47,7 +47,7 @@ export function exportPod(name: string, { server, path }: NonNullable<Settings["
     };
 }
 
-/** State of the pod, as far as it is judged. */
+/** State of the pod that the check evaluates. */
 export interface PodState {
     readonly status?: {
         readonly phase?: string;
@@ -58,11 +58,11 @@ export interface PodState {
 }
 
 /**
- * Judges the pod that tried an export.
+ * Evaluates the pod that tried an export.
  *
  * @param warnings of the pod
- * @returns undefined while it is at work
- * @throws Failure that says what the export refuses, or why it was not tried
+ * @returns undefined while it runs @throws Failure with the operation that the export rejects, or the reason why it was
+ * not tried
  */
 export function judgeExport({ status = {} }: PodState, warnings: readonly Warning[]): string | undefined {
     const { phase, containerStatuses = [] } = status;

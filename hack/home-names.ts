@@ -28,7 +28,9 @@ export interface HomeName {
     readonly tls: boolean;
     /** Addresses of its ingress controller; empty until it has any. */
     readonly addresses: readonly string[];
-    /** Login before it on the Internet, as its chart says (`ingress.public`); undefined for a name that is not public. */
+    /**
+     * Login in front of it on the Internet, from its chart (`ingress.public`); undefined for a name that is not public.
+     */
     readonly login?: "pangolin" | "none";
 }
 

@@ -102,13 +102,15 @@ export interface HomeStatus {
     readonly applications: readonly ApplicationRow[];
     /** Copies and drills of every claim that is backed up. */
     readonly backups: readonly BackupRow[];
-    /** Certificates that are not ready or not renewed, and why, a line each. */
+    /** Certificates that are not ready or not renewed, with the reason, a line each. */
     readonly certificates: readonly string[];
     /** The node whose loss costs most data, in a sentence; undefined when every volume can be mounted elsewhere. */
     readonly largestLoss: string | undefined;
-    /** True if every node is Ready and none short of anything, and every Application Synced and Healthy, and no restore half done. */
+    /**
+     * True if every node is Ready without pressure, every Application Synced and Healthy, and no restore incomplete.
+     */
     readonly ready: boolean;
-    /** Most urgent problem, with the command that shows more; undefined when all is well. */
+    /** Most urgent problem, with the command that shows more; undefined without problems. */
     readonly first: { readonly what: string; readonly command: string } | undefined;
 }
 

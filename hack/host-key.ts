@@ -3,7 +3,7 @@ import { capture } from "./capture";
 
 /** Host key of a machine. */
 export interface HostKey {
-    /** As the config takes it: `ssh-ed25519 AAAA…`. */
+    /** In the config's form: `ssh-ed25519 AAAA…`. */
     readonly line: string;
     /** Fingerprint to compare at the machine's console: `SHA256:…`. */
     readonly fingerprint: string;

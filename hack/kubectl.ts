@@ -11,7 +11,7 @@ const waiting = ["rollout", "wait", "delete", "drain"];
 /** Seconds for objects to be removed: without a limit, kubectl waits for as long as a finalizer holds one. */
 const removalLimit = 120;
 
-/** kubectl's messages if nothing answers at the cluster's address, or another server does. */
+/** kubectl's messages if no server, or another one, answers at the cluster's address. */
 const unreachable = /Unable to connect to the server|The connection to the server .* was refused|no route to host/;
 
 /** kubectl against one cluster. */

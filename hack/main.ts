@@ -16,7 +16,7 @@ runMain(`hack/${name}`, async () => {
         process.stderr.write(`hack/${name}: standard output: ${describe(error)}\n`);
         process.exit(exitCodes.failed);
     });
-    // There is no way to report it.
+    // This error cannot be reported.
     process.stderr.on("error", () => process.exit(exitCodes.failed));
     if (!isVerbName(name)) {
         const names = Object.keys(verbs).map((verb) => `hack/${verb}`);

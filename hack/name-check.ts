@@ -27,7 +27,7 @@ export interface NameReport extends HomeName {
     readonly outside: Answer;
     /** Undefined for plain HTTP, and where nothing answers. */
     readonly certificate?: ServedCertificate;
-    /** Everything that is wrong, a sentence each. */
+    /** All problems, a sentence each. */
     readonly problems: readonly string[];
 }
 
@@ -51,7 +51,7 @@ export async function lookUp(servers: readonly string[], name: string): Promise<
     resolver.setServers(servers);
     const isAbsent = ({ code }: NodeJS.ErrnoException) => code === "ENOTFOUND" || code === "ENODATA";
     const ask = (query: Promise<string[]>) => query.catch((error) => (isAbsent(error) ? [] : undefined));
-    // The name that a wildcard stands for in a query is any.
+    // A query for a wildcard uses an arbitrary name.
     const asked = name.replace(/^\*/, "any");
     const [four, six] = await Promise.all([ask(resolver.resolve4(asked)), ask(resolver.resolve6(asked))]);
     const all = [...(four ?? []), ...(six ?? [])];
@@ -93,7 +93,7 @@ function served(
     });
 }
 
-/** Reasons to reject a chain that {@link certificateProblems} reports in words of its own. */
+/** Reasons to reject a chain that {@link certificateProblems} reports separately. */
 const reported = ["CERT_HAS_EXPIRED", "CERT_NOT_YET_VALID", "ERR_TLS_CERT_ALTNAME_INVALID"];
 
 function certificateProblems(name: string, found: X509Certificate, refused: string | undefined, now: Date): string[] {
@@ -112,8 +112,8 @@ function certificateProblems(name: string, found: X509Certificate, refused: stri
             ? []
             : [
                   /\(STAGING\)/.test(found.issuer)
-                      ? `no device trusts ${issuer}, Let's Encrypt's staging server: set hearth:letsencrypt.staging to false`
-                      : `no device trusts its issuer, ${issuer}`,
+                      ? `devices do not trust ${issuer}, Let's Encrypt's staging server: set hearth:letsencrypt.staging to false`
+                      : `devices do not trust its issuer, ${issuer}`,
               ]),
     ];
 }
@@ -136,7 +136,7 @@ function recordProblems(inside: Answer, expected: readonly string[], servers: re
     }
     const others = inside.filter((each) => !expected.includes(each));
     return others.length > 0
-        ? [`the DNS server ${server} leads to ${others.join(", ")}, and Traefik has ${expected.join(", ")}`]
+        ? [`the DNS server ${server} returns ${others.join(", ")}, but Traefik has ${expected.join(", ")}`]
         : [];
 }
 

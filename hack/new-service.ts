@@ -19,7 +19,7 @@ const schemaWith = (hosts: ReadonlyMap<string, string>) =>
             .string()
             .regex(label, "lower-case letters, digits and dashes, a letter first, 42 at most")
             .refine((name) => !reserved.test(name), "a name that is not reserved in the cluster")
-            .refine((name) => !existsSync(`charts/${name}`), "a name that no folder in charts/ has"),
+            .refine((name) => !existsSync(`charts/${name}`), "a name without a folder in charts/"),
         image: z
             .string()
             .regex(pinned, "registry, name and release, as ghcr.io/owner/app:1.2.3")
@@ -33,7 +33,7 @@ const schemaWith = (hosts: ReadonlyMap<string, string>) =>
             .string()
             .regex(label, "a name under the home's domain, without dots")
             .refine((host) => !hosts.has(host), {
-                error: ({ input }) => `a name that no other service has; ${hosts.get(String(input))} is there`,
+                error: ({ input }) => `a name that is not in use; ${hosts.get(String(input))} has it`,
             }),
         title: z.string().min(1, "a few words").refine(isLine, "a string on one line"),
         description: z

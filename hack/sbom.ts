@@ -6,7 +6,7 @@ import { root } from "../lib/root";
 import { run } from "../lib/run";
 import { k3sRelease } from "../provision/k3s-release";
 
-/** A component as CycloneDX has it. https://cyclonedx.org/docs/1.5/json/ */
+/** A component in CycloneDX' format. https://cyclonedx.org/docs/1.5/json/ */
 export interface Component {
     readonly type: string;
     readonly name: string;
@@ -74,7 +74,7 @@ function upstream(): Component[] {
     return [...charts, k3s];
 }
 
-/** Everything that this repository contains beside npm's packages, each once. */
+/** Every component of this repository except npm's packages, each once. */
 export function otherComponents(): Component[] {
     const all = [...goModules(), ...images(), ...upstream()];
     return [...new Map(all.map((each) => [each.purl, each])).values()].sort((a, b) =>
@@ -95,7 +95,7 @@ async function main(): Promise<number> {
     const document: { components: unknown[] } = JSON.parse(output);
     const components = [...document.components, ...otherComponents()];
     const text = `${JSON.stringify({ ...document, components }, undefined, 2)}\n`;
-    // A pipe accepts a part at a time, and this program ends with the last of it.
+    // A pipe accepts one part at a time, and this program exits after the last one.
     await new Promise((written) => process.stdout.write(text, written));
     return 0;
 }

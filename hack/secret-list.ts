@@ -2,7 +2,7 @@ import { visit } from "yaml";
 import type { SecretDeclarations } from "../components/secret-declarations";
 import { editableYaml } from "../config/yaml";
 
-/** One secret of the home: everything but its value. */
+/** One secret of the home, without its value. */
 export interface SecretRow {
     readonly chart: string;
     readonly key: string;

@@ -43,7 +43,7 @@ export interface Stack {
     readonly name: string;
     readonly file: StackFile;
     readonly settings: StackSettings;
-    /** The path that hearth:kubeconfig names, if it is one in plain text. */
+    /** The path in hearth:kubeconfig, if it is one in plain text. */
     readonly kubeconfigPath: string | undefined;
     /** The context of the kubeconfig to use, if it has several. */
     readonly context: string | undefined;

@@ -7,7 +7,7 @@ import { jumpHostOf } from "./ssh-login";
 import { pulumi } from "./stack";
 import { exitCodes } from "./verb";
 
-/** Seconds from a node's opened disks until its SSH answers. */
+/** Seconds from the opening of a node's disks until its SSH answers. */
 const startLimit = 600;
 
 /** A node that can be unlocked: its Dropbear's host key is pinned. */
@@ -37,7 +37,7 @@ export function nodeToUnlock(stack: string, name: string, hostKeys: Readonly<Rec
     const node = known.find((each) => each.name === name);
     if (node === undefined) {
         const names = known.map((each) => each.name).join(", ") || "none";
-        throw new Failure(`${file} has no node ${name}; nodes there: ${names}`, exitCodes.usage);
+        throw new Failure(`${file} has no node ${name}; nodes in it: ${names}`, exitCodes.usage);
     }
     const { unlock, ...rest } = node;
     if (unlock === undefined) {
@@ -88,7 +88,7 @@ export async function unlockDisks({ name, unlock, jumpHost }: LockedNode, passph
     const login = { input: `${passphrase}\n`, jumpHost };
     const { code, stdout, stderr } = await ssh({ user: "root", port: 22, ...unlock }, [], login);
     const said = stdout + stderr;
-    // A node that boots ends the session with the last disk.
+    // A booting node ends the session with the last disk.
     if (code === 0 || (code === 255 && said.includes("set up successfully"))) {
         return said;
     }
@@ -98,11 +98,13 @@ export async function unlockDisks({ name, unlock, jumpHost }: LockedNode, passph
     }
     if (said.includes("Host key verification failed")) {
         throw new Failure(
-            `${closed}\nThe host that answers at ${unlock.address} is not the initramfs that the config pins. ` +
-                "Do not continue before you know why: the passphrase was not sent",
+            `${closed}\nThe host at ${unlock.address} does not have the host key of the initramfs in the config. ` +
+                "The passphrase was not sent. Find the reason before you continue",
         );
     }
-    throw new Failure(`${closed}\nIs ${name} on, and is the key of your SSH agent one of its unlock.keys?`);
+    throw new Failure(
+        `${closed}\nCheck that ${name} is on, and that its unlock.keys contain the key of your SSH agent`,
+    );
 }
 
 /** @throws Failure when the node's ordinary SSH does not answer within the limit */

@@ -28,7 +28,7 @@ export interface VerbDefinition<T> {
     readonly run: (args: ArgumentsCamelCase<T>) => Promise<number>;
 }
 
-/** A verb as the main program calls it: by its name, with the rest of the command line. */
+/** Function that the main program calls with a verb's name and the rest of the command line. */
 export type Verb = (name: string, args: readonly string[]) => Promise<number>;
 
 /** Takes the last value of an option that is given several times, as other programs do; yargs makes a list of them. */
@@ -49,7 +49,7 @@ export function defineVerb<T>(definition: VerbDefinition<T>): Verb {
     const { parameters = "", describe, candidates, options, examples = [], run } = definition;
     const declared = (parser: Argv) => {
         const own = options(parser);
-        // yargs has this, and its types leave it out.
+        // yargs has this method, but its types omit it.
         const { array }: { readonly array: readonly string[] } = Reflect.get(own, "getOptions").call(own);
         return own.middleware((parsed) => lastOfEach(parsed, array), true);
     };

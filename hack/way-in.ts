@@ -9,17 +9,17 @@ const patience = 3_000;
 /** Networks whose addresses the Internet does not reach: RFC 6598 (a carrier's NAT), RFC 1918. */
 const behindNat = /^(100\.(6[4-9]|[7-9]\d|1[01]\d|12[0-7])|10|172\.(1[6-9]|2\d|3[01])|192\.168)\./;
 
-/** Observations of the way from the Internet to the home. */
+/** Observations about access from the Internet. */
 export interface WayIn {
     /** Address of the home as a server on the Internet sees it; undefined without an answer. */
     readonly outside: string | undefined;
-    /** Address of the router on its provider's side, as the router says; undefined where it does not. */
+    /** Address of the router on its provider's side, as the router reports it; undefined if it does not. */
     readonly router: string | undefined;
     /** True if something answers at port 443 of the outside address. */
     readonly answers: boolean;
 }
 
-/** Names what keeps the Internet out, if anything does: the provider's NAT, or a router that does not forward. */
+/** Reports the obstacle to access from the Internet, if any: the provider's NAT, or a router that does not forward. */
 export function judgeWayIn({ outside, router, answers }: WayIn): {
     readonly good: boolean;
     readonly found: string;
@@ -29,7 +29,11 @@ export function judgeWayIn({ outside, router, answers }: WayIn): {
         return { good: true, found: `${outside} answers at port 443` };
     }
     if (outside === undefined) {
-        return { good: false, found: "no server on the Internet answers", remedy: "see whether the home is online" };
+        return {
+            good: false,
+            found: "servers on the Internet are unreachable",
+            remedy: "check whether the home is online",
+        };
     }
     if (router !== undefined && (behindNat.test(router) || router !== outside)) {
         const found = `the provider's NAT (CGNAT): the router has ${router}, and the Internet sees ${outside}`;
@@ -45,10 +49,10 @@ export function judgeWayIn({ outside, router, answers }: WayIn): {
         found: `nothing answers at port 443 of ${outside}${known}`,
         remedy:
             router === undefined
-                ? `compare ${outside} with the router's page: the same, forward the ports (docs/expose.md); another, it is ` +
+                ? `compare ${outside} with the router's page: if equal, forward the ports (docs/expose.md); if not, it is ` +
                   "behind the provider's NAT: set hearth:edge"
                 : "forward the ports (docs/expose.md); if they are, try from a phone without Wi-Fi: some routers do not " +
-                  "lead their own address back in",
+                  "route their own address back in",
     };
 }
 
@@ -110,7 +114,7 @@ export async function answersAt(host: string, port: number): Promise<boolean> {
     });
 }
 
-/** Looks at the way from the Internet to this home. */
+/** Observes the access from the Internet to this home. */
 export async function lookAtWayIn(): Promise<WayIn> {
     // resolver1.opendns.com answers this name with the client's address.
     const seen = await lookUp(["208.67.222.222"], "myip.opendns.com");

@@ -30,7 +30,7 @@ export function describe(error: unknown): string {
     if (error instanceof Failure) {
         return plain(error.message);
     }
-    // The system refuses: a full disk, a file of another user's. The message names the file.
+    // A system error, such as a full disk or missing permission. The message contains the file.
     if (isNativeError(error) && "syscall" in error) {
         return plain(error.message);
     }
@@ -40,7 +40,7 @@ export function describe(error: unknown): string {
 /** Runs a command's main function; a failure ends it with its message and its exit code. */
 export function runMain(command: string, main: () => Promise<number>): void {
     main().then(
-        // Only what was written makes a success: the disk under a redirection may be full.
+        // Success requires that all output was written: the disk of a redirection may be full.
         (exitCode) => process.stdout.write("", () => process.exit(exitCode)),
         (error: unknown) => {
             process.stderr.write(`${command}: ${describe(error)}\n`);

@@ -4,9 +4,9 @@ const elsewhere = [
     ...["GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_SHALLOW_FILE", "GIT_GRAFT_FILE"],
 ];
 
-/** Settings of a person's own that would change what a program reads from Git, or stop it. */
+/** User settings that would change or block what a program reads from Git. */
 const settings: Readonly<Record<string, string>> = {
-    // Hooks are for changes that a person makes.
+    // Hooks are for manual changes.
     "core.hooksPath": "/dev/null",
     "log.showSignature": "false",
     "push.followTags": "false",

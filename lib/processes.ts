@@ -42,7 +42,7 @@ export function commandLineOf(pid: number): string | undefined {
     return [...runningProcesses()].find((each) => each.pid === pid)?.commandLine.replaceAll("\0", " ");
 }
 
-/** Sends a signal to a process. It is no error if the process has already ended. */
+/** Sends a signal to a process. Does nothing if the process has already ended. */
 export function signal(pid: number, name: NodeJS.Signals): void {
     try {
         process.kill(pid, name);

@@ -20,7 +20,7 @@ export function interrupted(): boolean {
     return interruption.signal.aborted;
 }
 
-/** From here on, Ctrl-C and SIGTERM end running programs and then this command, with exit code 130. */
+/** Makes Ctrl-C and SIGTERM end running programs and then this command, with exit code 130. */
 export function endGracefully(): void {
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
         process.on(signal, () => interruption.abort());

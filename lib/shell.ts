@@ -1,4 +1,4 @@
-/** A word that bash reads as `text`, whatever characters it has. */
+/** A word that bash reads as `text`, with any characters. */
 export function shellQuote(text: string): string {
     return `'${text.replaceAll("'", "'\\''")}'`;
 }

@@ -7,7 +7,7 @@ const form =
     'a time such as "2026-11-22" (the last copy of that day) or "2026-11-22 06:00", in this machine\'s time zone';
 
 /**
- * The time that --at names, in milliseconds since 1970: for a day alone, its end.
+ * The time in --at, in milliseconds since 1970: for a day without a time, its end.
  *
  * @throws Failure for anything else
  */

@@ -11,12 +11,12 @@ export function backupCronJobs(kubectl: Kubectl): Promise<readonly CronJob[]> {
     return kubectl.list<CronJob>("cronjobs", "--all-namespaces", "--selector", backupLabels.work);
 }
 
-/** Reports whether the stack's file has hearth:backup. */
+/** Reports whether the stack's file sets hearth:backup. */
 export function hasBackup({ file }: Stack): boolean {
     return file.config["hearth:backup"] !== undefined;
 }
 
-/** @throws Failure when nothing of the home is backed up, with how to change that */
+/** @throws Failure when nothing of the home is backed up, with the next step */
 export function checkHasBackup(stack: Stack): void {
     if (!hasBackup(stack)) {
         throw new Failure(
@@ -39,7 +39,7 @@ export function cronJobsOf(cronJobs: readonly CronJob[], work: string, chart: st
     if (found.length === 0) {
         throw new Failure(
             chart === undefined || !cronJobs.some(({ metadata }) => metadata.labels?.[backupLabels.work] === work)
-                ? "the cluster has no CronJob of backups yet: run `npx pulumi up`"
+                ? "the cluster has no CronJob for backups yet: run `npx pulumi up`"
                 : `${chart} has no volume that is backed up: see the reason at each claim in charts/${chart}/values.yaml`,
             exitCodes.usage,
         );
@@ -57,7 +57,7 @@ export function fullClaim(cronJob: CronJob): string {
     return `${cronJob.metadata.namespace}/${claimOf(cronJob)}`;
 }
 
-/** A name part that no earlier call of a verb has used: the time, short and in order. */
+/** A unique part of names, from the time: short and in order. */
 export function newId(): string {
     return Math.floor(Date.now() / 1_000).toString(36);
 }
@@ -66,7 +66,7 @@ export function newId(): string {
 export interface CopyList {
     /** Newest first. */
     readonly copies: readonly Copy[];
-    /** A target that could not be read, and why. */
+    /** A target that could not be read, with the reason. */
     readonly missing?: { readonly target: string; readonly message: string };
 }
 

@@ -61,7 +61,7 @@ export interface FollowedJob {
     readonly name: string;
 }
 
-/** Reports whether a Job has ended, and how. */
+/** Reports whether a Job has succeeded or failed; undefined while it runs. */
 export function endOf({ status }: Job): "complete" | "failed" | undefined {
     const has = (type: string) => status?.conditions?.some((each) => each.type === type && each.status === "True");
     return has("Complete") ? "complete" : has("Failed") ? "failed" : undefined;
@@ -73,7 +73,7 @@ export function waitsFor({ status }: Pod): string | undefined {
     const waiting = [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])].flatMap(
         ({ state }) => state?.waiting ?? [],
     );
-    // Reasons that every pod has for a moment.
+    // Reasons that every new pod has briefly.
     const unusual = waiting.find(({ reason = "" }) => !["PodInitializing", "ContainerCreating", ""].includes(reason));
     return unscheduled?.message ?? (unusual && [unusual.reason, unusual.message].filter(Boolean).join(": "));
 }
@@ -86,7 +86,7 @@ async function progressOf(kubectl: Kubectl, { metadata, status }: Pod): Promise<
         return undefined;
     }
     const args = ["logs", metadata.name, "--namespace", metadata.namespace, "--container", running.name, "--tail=20"];
-    // Its node may be busy, and the log not available yet.
+    // The log may not be available yet.
     const progress = progressIn(await kubectl.run(args).catch(() => ""));
     return progress
         ? `${running.name}: ${Math.floor(progress.percent * 100)} %, ${formatBytes(progress.bytes)}`
@@ -108,7 +108,7 @@ async function podOf(kubectl: Kubectl, { namespace, name }: FollowedJob): Promis
  *
  * @param report called with its progress, or the reason why it waits
  * @returns its pod's termination message; undefined when that is lost
- * @throws JobFailure with why it failed
+ * @throws JobFailure with the reason
  */
 export async function follow(
     kubectl: Kubectl,

@@ -65,7 +65,7 @@ export function kitPage(kit: z.output<typeof kitSchema>, { domain, date }: { dom
     const restic = (what: string) => `restic ${what} --host ${home}`;
     return `${[
         `The copies of ${home}, ${date}`,
-        "Keep this page on paper, away from the home. It opens every copy: it is as secret as all of your data.",
+        "Keep this page on paper, away from the home. It opens every copy, so keep it as secret as all of your data.",
         "",
         "1. The passphrase of the stack, which this program cannot print:",
         "   write it here  ______________________________________________",

@@ -2,7 +2,7 @@
 export const backupLabels = {
     /** Kind of work: backup, drill, restore; repository and prune in the namespace `backup`. */
     work: "hearth/backup",
-    /** The claim that it is about. */
+    /** The claim that it copies or restores. */
     claim: "hearth/claim",
     /** The chart. */
     chart: "app.kubernetes.io/part-of",
@@ -102,7 +102,9 @@ export interface Workload {
     };
 }
 
-/** Annotation by which Argo CD leaves an Application alone: https://argo-cd.readthedocs.io/en/stable/user-guide/skip_reconcile/ */
+/**
+ * Annotation by which Argo CD skips an Application: https://argo-cd.readthedocs.io/en/stable/user-guide/skip_reconcile/
+ */
 export const skipReconcile = "argocd.argoproj.io/skip-reconcile";
 
 /** Reports whether a workload's selector matches a pod of its namespace. */

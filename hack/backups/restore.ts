@@ -112,7 +112,7 @@ export async function restoreService(restore: Restore, journal: Journal): Promis
     );
 }
 
-/** Puts the old data back, from whatever state the restore is in. */
+/** Restores the previous data, in every state of the restore. */
 export async function undoRestore(restore: Restore, journal: Journal): Promise<void> {
     const { kubectl, service, say } = restore;
     const { namespace } = service;
@@ -122,7 +122,7 @@ export async function undoRestore(restore: Restore, journal: Journal): Promise<v
             await kubectl.run(["delete", "job", name, "--namespace", namespace, "--ignore-not-found"]);
         }
         await removeJournal(kubectl, namespace);
-        say(`${service.name} runs with its own data: nothing had been restored yet`);
+        say(`${service.name} runs with its original data: nothing had been restored yet`);
         return;
     }
     const stopped = await whileStopped(restore, journal, "undoing", (stopping) => runJobs(restore, stopping, "undo"));

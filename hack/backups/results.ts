@@ -10,7 +10,7 @@ const resultSchema = z.looseObject({
     claim: z.string().optional(),
     /** Snapshot in each target. */
     copies: z.record(z.string(), z.string()).optional(),
-    /** Time at which the repository of each target was made. */
+    /** Time at which the repository of each target was created. */
     since: z.record(z.string(), z.string()).optional(),
     bytes: z.number().optional(),
     added: z.number().optional(),
@@ -36,7 +36,7 @@ const copySchema = z.object({
 /** One copy in a repository, as a Job with ACTION=list prints it. */
 export type Copy = z.output<typeof copySchema>;
 
-/** The lines of a log that are JSON of a form; the others are for people. */
+/** Parses the lines of a log that match a schema as JSON; the other lines are for people. */
 function linesOf<T>(log: string, schema: z.ZodType<T>): T[] {
     return log.split("\n").flatMap((line) => {
         try {
@@ -54,7 +54,7 @@ export function resultOf({ status }: Pod): Result | undefined {
     return containers.flatMap(({ state }) => linesOf(state?.terminated?.message ?? "", resultSchema)).at(0);
 }
 
-/** Results of the pods that belong to some work, oldest first. */
+/** Results of the pods of one kind of work, oldest first. */
 function resultsOf(pods: readonly Pod[], belongs: (metadata: Pod["metadata"]) => boolean): Result[] {
     return pods
         .filter(({ metadata }) => belongs(metadata))
@@ -78,7 +78,7 @@ export interface BackupRow {
     readonly chart: string;
     /** `namespace/name` */
     readonly claim: string;
-    /** When the last whole copy was made, as Kubernetes writes times. */
+    /** Time of the last complete copy, in Kubernetes' format. */
     readonly copied?: string;
     /** Its total size in bytes, not only the data that the run added to the repository. */
     readonly bytes?: number;
@@ -157,7 +157,7 @@ export function worstBackup(rows: readonly BackupRow[], now: number): { what: st
 const newFor = 7 * 86_400_000;
 
 /**
- * A target whose repository is newer than a copy in it: it was emptied, or is another one than before.
+ * A target whose repository is newer than a copy in it: it was emptied or replaced.
  *
  * @param cronJobs every CronJob with the label {@link backupLabels.work}
  * @param pods of these
@@ -173,7 +173,7 @@ export function emptiedTarget(
     for (const [target, since] of Object.entries(opened.findLast((each) => each.since)?.since ?? {})) {
         const made = Date.parse(since);
         const copied = copies.find((each) => each.copies?.[target] && Date.parse(each.time) < made)?.claim;
-        // A drill restores from the first target, once a month: Kubernetes forgets older copies earlier.
+        // A drill restores from the first target once a month, and Kubernetes deletes pods of older copies earlier.
         const drilled = cronJobs.find(
             ({ metadata, status }) =>
                 target === "main" &&
@@ -184,8 +184,8 @@ export function emptiedTarget(
         if (claim !== undefined && now - made < newFor) {
             return {
                 what:
-                    `The ${target} target has lost its copies: its repository was made at ${since}, and ${claim} was copied ` +
-                    "to it before. Unless you have set another target, find out who emptied it.",
+                    `The ${target} target has lost its copies: its repository was created at ${since}, and ${claim} was copied ` +
+                    "to it before that. If you have not changed the target, find out who emptied it.",
                 command: "hack/backup list",
             };
         }
@@ -200,7 +200,7 @@ const openedWithin = 2 * 3_600;
  * Reports whether the target answers and accepts the password, as the cluster found within the last two hours.
  *
  * @returns time at which it was opened
- * @throws Failure with why it could not be
+ * @throws Failure with the reason if it could not
  */
 export function checkRepository(cronJobs: readonly CronJob[], pods: readonly Pod[], now: number): string {
     const own = (labels: CronJob["metadata"]["labels"]) => labels?.[backupLabels.work] === "repository";
@@ -211,7 +211,7 @@ export function checkRepository(cronJobs: readonly CronJob[], pods: readonly Pod
     const opened = repository.status?.lastSuccessfulTime;
     const last = resultsOf(pods, ({ labels }) => own(labels)).at(-1);
     if (last?.ok === false) {
-        throw new Failure(last.message ?? last.reason ?? "the repository could not be opened");
+        throw new Failure(last.message ?? last.reason ?? "the repository cannot be opened");
     }
     if (opened === undefined || now - Date.parse(opened) > openedWithin * 1_000) {
         throw new Failure(opened === undefined ? "has not been opened yet" : `last opened ${formatAge(opened)} ago`);

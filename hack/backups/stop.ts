@@ -23,7 +23,7 @@ export interface Mounting {
 const mounts = ({ volumes = [] }: PodSpec, claims: readonly string[]) =>
     volumes.some(({ persistentVolumeClaim: claim }) => claim !== undefined && claims.includes(claim.claimName));
 
-/** Pods that could write to claims: neither ended ones nor those of a restore itself. */
+/** Pods that could write to claims, without completed ones and those of a restore itself. */
 export function writers(pods: readonly Pod[], claims: readonly string[]): Pod[] {
     return pods.filter(
         ({ metadata, spec = {}, status }) =>
@@ -74,7 +74,7 @@ export async function readMounting(kubectl: Kubectl, namespace: string): Promise
     return { workloads, cronJobs, pods };
 }
 
-/** Polls every second until there is an answer; undefined when there was none in time. */
+/** Polls every second until there is a result; undefined if there is none in time. */
 async function until<T>(seconds: number, ask: () => Promise<T | undefined>): Promise<T | undefined> {
     const end = Date.now() + seconds * 1_000;
     for (;;) {

@@ -86,9 +86,7 @@ async function askSecret({ person, file, vault }: Interview, question: Question)
         person.report(`${title(question.path)} is set`);
         return;
     }
-    const explanation = question.optional
-        ? `${question.explanation} Leave it empty to go without.`
-        : question.explanation;
+    const explanation = question.optional ? `${question.explanation} Leave it empty to omit it.` : question.explanation;
     const answer = await person.secret({ ...question, explanation, title: title(question.path) });
     if (answer !== "") {
         await vault.set(question.path, answer);

@@ -95,7 +95,9 @@ export async function askNodes(interview: Interview): Promise<void> {
         const mayEnd = nodes.length > 0;
         const given = await person.text({
             title: mayEnd ? "Name of another node" : "Name of the first node",
-            explanation: mayEnd ? "Leave it empty if there is none." : "Its host name, and its name in the cluster.",
+            explanation: mayEnd
+                ? "Leave it empty if there are no more."
+                : "Its host name, and its name in the cluster.",
             mistake: (answer) => (mayEnd && answer.trim() === "" ? undefined : mistakeBy(name)(answer)),
         });
         if (given.trim() === "") {
@@ -110,7 +112,7 @@ export async function askNodes(interview: Interview): Promise<void> {
     const servers = nodes.filter((node) => node.role === "server");
     if (servers.length > 1 && file.at(["api", "address"]) === undefined) {
         const explanation =
-            "A free address of your network, which the servers will hold among themselves; or a name that leads to any of them.";
+            "A free address of your network that the servers share; or a name that resolves to any of them.";
         const address = await line(person, "hearth:api.address", explanation, apiSchema.shape.address);
         file.set(["api", "address"], address);
         file.set(["api", "virtual"], isIPv4(address));
@@ -118,8 +120,8 @@ export async function askNodes(interview: Interview): Promise<void> {
 }
 
 /**
- * Prompts for the way in: ports that the router forwards, or a host on the Internet for a home behind its provider's NAT.
- * The host is stored as soon as a person has compared its host key.
+ * Prompts for the access from outside: ports that the router forwards, or a host on the Internet for a home behind its
+ * provider's NAT. The host is stored as soon as a person has compared its host key.
  */
 export async function askEdge(interview: Interview): Promise<void> {
     const { person, file } = interview;
@@ -129,8 +131,8 @@ export async function askEdge(interview: Interview): Promise<void> {
     const given = await person.text({
         title: "hearth:edge.address",
         explanation:
-            "The way in from the Internet. Leave it empty if the router has a public address and forwards ports, or nothing " +
-            "is to be reached from outside. Behind a provider's NAT (CGNAT), name a small host with a public address, Debian " +
+            "Access from the Internet. Leave it empty if the router has a public address and forwards ports, or nothing " +
+            "should be reachable from outside. Behind a provider's NAT (CGNAT), name a small host with a public address, Debian " +
             "and an sshd: the nodes dial out to it.",
         mistake: (answer) => (answer.trim() === "" ? undefined : mistakeBy(edgeSchema.shape.address)(answer)),
     });
@@ -138,7 +140,7 @@ export async function askEdge(interview: Interview): Promise<void> {
     if (at === "") {
         return;
     }
-    const login = await line(person, "hearth:edge.user", "root, or one with sudo and without a password for it.", user);
+    const login = await line(person, "hearth:edge.user", "root, or a user with passwordless sudo.", user);
     const hostKey = await comparedKey(interview, at);
     if (hostKey !== undefined) {
         file.set(["edge"], { address: at, user: login, hostKey });

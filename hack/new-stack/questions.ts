@@ -48,7 +48,7 @@ function fieldAt(schema: unknown, key: string): { readonly field: unknown; reado
     };
 }
 
-/** Reports whether a person can type a value in one line. */
+/** Reports whether a value fits on one line. */
 function isLine(schema: unknown): schema is z.ZodType {
     return schema instanceof z.ZodArray ? isLine(schema.element) : schema instanceof z.ZodType && !isNested(schema);
 }
@@ -75,8 +75,8 @@ function setting(
         path,
         explanation: [
             comment,
-            ...(list ? ["Several with commas between them."] : []),
-            ...(optional ? ["Leave it empty to go without."] : []),
+            ...(list ? ["Separate several with commas."] : []),
+            ...(optional ? ["Leave it empty to omit it."] : []),
         ].join(" "),
         example: Array.isArray(example) ? example.join(", ") : String(example),
         optional,
@@ -156,7 +156,7 @@ export function secretQuestions(
                 return {
                     path: ["secrets", chart, key],
                     explanation: optional
-                        ? `${declaration.description} Leave it empty to go without.`
+                        ? `${declaration.description} Leave it empty to omit it.`
                         : declaration.description,
                     example: "",
                     optional,

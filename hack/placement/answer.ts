@@ -30,7 +30,7 @@ export interface Service {
     readonly pods: number;
     /** Pods that run now. */
     readonly before: number;
-    /** Pods that run afterward: least and most, where that depends on the order in which pods are recreated. */
+    /** Pods that run afterward: minimum and maximum, if the order in which pods are recreated matters. */
     readonly after: readonly [least: number, most: number];
     readonly moves: readonly Move[];
     /** Claims of its pods whose volume is lost. */
@@ -41,21 +41,24 @@ export interface Service {
 
 /** Outcome of a change. */
 export interface Answer {
-    /** Services that run now, and of which nothing does afterward. */
+    /** Services that run now, and not afterward. */
     readonly stops: readonly Service[];
-    /** Services that stop or not, by the order in which pods are recreated: there is not enough room for all. */
+    /**
+     * Services that stop or keep running depending on the order in which pods are recreated: capacity does not suffice
+     * for all.
+     */
     readonly mayStop: readonly Service[];
     /** Services that run with fewer pods. */
     readonly reduced: readonly Service[];
-    /** Services of which every pod runs, some on another node. */
+    /** Services with every pod running, some on another node. */
     readonly moves: readonly Service[];
     /** Services that do not run now, and do afterward. */
     readonly starts: readonly Service[];
     /** Services that do not run now, and do not afterward either. */
     readonly waiting: readonly Service[];
-    /** Services of a chart that is rolled out for which some node is missing, or room on it. */
+    /** Services of the chart for which a node or capacity is missing. */
     readonly unfit: readonly Service[];
-    /** Reason why nothing moves at all: the change leaves the home without its API server. */
+    /** Reason why nothing moves: the change leaves the home without its API server. */
     readonly controlPlane?: string;
     /** Return of the data that is lost. */
     readonly restore: Restore;
@@ -90,11 +93,11 @@ export function lostControlPlane({ nodes }: Pick<Home, "nodes">, without: readon
     const [servers, serversLeft] = left("control-plane");
     const [members, membersLeft] = left("etcd");
     if (servers > 0 && serversLeft === 0) {
-        return "no server is left: what runs on other nodes goes on, and nothing is moved or restarted until one is back";
+        return "no server is left: pods on other nodes keep running, but none is moved or restarted until a server is back";
     }
     if (membersLeft < Math.floor(members / 2) + 1 && members > 0) {
         return (
-            `etcd has ${membersLeft} of ${members} members and no quorum: what runs on other nodes goes on, and nothing is ` +
+            `etcd has ${membersLeft} of ${members} members and no quorum: pods on other nodes keep running, but none is ` +
             "moved or restarted until one is back"
         );
     }
@@ -116,7 +119,7 @@ function byService(pods: readonly Pod[]): Map<string, { controller: Controller; 
     return found;
 }
 
-/** Sorts the fates of pods into what a person asks for. */
+/** Groups the fates of pods into the categories of an answer. */
 export function answerOf(
     home: Home,
     evicted: readonly Pod[],

@@ -18,8 +18,8 @@ const startLimit = 120_000;
 const parallel = 24;
 
 /**
- * Admission plugins that wait for controllers, or refuse what a kubelet would bring. Objects arrive here as the home
- * admitted them.
+ * Admission plugins that wait for controllers, or reject objects of kubelets. Objects here were admitted by the home
+ * already.
  */
 const withoutPlugins = [
     ...["DefaultStorageClass", "DefaultTolerationSeconds", "LimitRanger", "NamespaceLifecycle", "PodSecurity"],
@@ -28,8 +28,8 @@ const withoutPlugins = [
 ];
 
 /**
- * Shell script that runs a program until its file descriptor 3 is closed, which the end of this process does, whatever ends
- * it. What the program holds is deleted with it, so it needs no graceful shutdown.
+ * Shell script that runs a program until its file descriptor 3 is closed, which happens however this process ends. The
+ * program's data is deleted with it, so it needs no graceful shutdown.
  */
 const untilClosed = '{ read -r _; kill -KILL $$; } <&3 >/dev/null 2>&1 & exec "$0" "$@" 3<&-';
 
@@ -80,7 +80,7 @@ export class ControlPlane {
         return path;
     }
 
-    /** Starts a program that ends with this process, and keeps what it prints for the message when it fails. */
+    /** Starts a program that ends with this process, and keeps its output for an error message. */
     start(program: string, args: readonly string[]): void {
         const stdio = ["ignore", "pipe", "pipe", "pipe"] as const;
         const child = spawn("sh", ["-c", untilClosed, program, ...args], { stdio: [...stdio], cwd: this.#directory });
@@ -169,7 +169,7 @@ export class ControlPlane {
         const headers = {
             authorization: `Bearer ${this.#token}`,
             "content-type": method === "PATCH" ? "application/merge-patch+json" : "application/json",
-            // Node leaves it out for DELETE.
+            // Node omits it for DELETE.
             "content-length": Buffer.byteLength(payload),
         };
         return new Promise((resolve, reject) => {
@@ -203,7 +203,7 @@ export class ControlPlane {
             throwIfInterrupted();
             if (this.#ended !== undefined || Date.now() > deadline) {
                 const why = this.#ended ?? `not within ${startLimit / 1_000} s`;
-                throw new Failure(`${otherwise} (${why}): run it again when this machine is less busy`);
+                throw new Failure(`${otherwise} (${why}): rerun it when this machine is less busy`);
             }
         }
     }

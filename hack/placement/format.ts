@@ -29,7 +29,7 @@ function data({ claims, ...rest }: Restore): string[] {
         copied === undefined ? colors.red("no backup") : `copied ${formatAge(copied)} ago`,
         seconds === undefined ? "" : `restored in ${Math.round(seconds)} s`,
     ]);
-    return section(`Volumes that are lost: ${formatRestore({ claims, ...rest })}`, rows);
+    return section(`Lost volumes: ${formatRestore({ claims, ...rest })}`, rows);
 }
 
 /** An answer for a person. */
@@ -47,11 +47,13 @@ export function formatAnswer(question: string, answer: Answer): string {
             reasonsOf(each),
         ]),
         ...paragraph("Stops", stops, (each) => [reasonsOf(each)]),
-        ...paragraph("Stops or not, by the order in which pods are recreated", mayStop, (each) => [reasonsOf(each)]),
+        ...paragraph("May stop, depending on the order in which pods are recreated", mayStop, (each) => [
+            reasonsOf(each),
+        ]),
         ...paragraph("Runs with fewer pods", reduced, (each) => [afterOf(each), reasonsOf(each)]),
         ...paragraph("Moves", moves, (each) => [goes(each)]),
         ...paragraph("Starts", starts, (each) => [goes(each)]),
-        ...paragraph("Has no node now, and gets none", waiting, (each) => [reasonsOf(each)]),
+        ...paragraph("Stays without a node", waiting, (each) => [reasonsOf(each)]),
         ...data(restore),
         ...(quiet ? ["Nothing stops and nothing moves.", ""] : []),
     ]
@@ -62,14 +64,14 @@ export function formatAnswer(question: string, answer: Answer): string {
 /** Answers for an upgrade. */
 export function formatUpgrade(answers: readonly NodeAnswer[]): string {
     if (answers.length === 0) {
-        return "The only node is not drained: its pods run on while k3s is switched.";
+        return "The only node is not drained: its pods keep running while k3s is upgraded.";
     }
     return answers
         .map(({ node, refused, ...answer }) =>
             refused.length > 0
                 ? `${colors.bold(`${node} is not drained:`)} no controller recreates ${refused.join(", ")}. The upgrade ends here; ` +
                   "delete the pods first.\n"
-                : `${formatAnswer(`While ${node} is drained and switched:`, answer)}\n`,
+                : `${formatAnswer(`While ${node} is drained and upgraded:`, answer)}\n`,
         )
         .join("\n")
         .trimEnd();

@@ -117,7 +117,7 @@ export interface Workload {
     };
 }
 
-/** Objects that other objects of a home are placed by. */
+/** Objects that other objects' placement refers to. */
 interface Other {
     readonly metadata: Metadata;
     readonly [key: string]: unknown;
@@ -155,7 +155,7 @@ export async function readHome(kubectl: Kubectl): Promise<Home> {
         ]);
     return {
         ...{ nodes, claims, volumes, storageClasses, namespaces, priorityClasses },
-        // One that is being deleted, or has done its work, needs no node.
+        // A pod that is being deleted, or is complete, needs no node.
         pods: pods.filter(
             ({ metadata, status }) =>
                 !metadata.deletionTimestamp && !["Succeeded", "Failed"].includes(status?.phase ?? ""),
@@ -197,7 +197,7 @@ export function claimsOf({ metadata: { namespace = "default" }, spec }: Pod): st
     );
 }
 
-/** Reports whether a node has what a term of a node selector wants. */
+/** Reports whether a node matches a term of a node selector. */
 function matches(
     { metadata: { name, labels = {} } }: Node,
     { matchExpressions = [], matchFields = [] }: Term,
@@ -219,7 +219,7 @@ function matches(
     });
 }
 
-/** Claims whose volume no node but these can mount: without them, its data is lost. */
+/** Claims whose volume only these nodes can mount: without them, its data is lost. */
 export function lostClaims(
     { nodes, claims, volumes }: Pick<Home, "nodes" | "claims" | "volumes">,
     without: readonly string[],

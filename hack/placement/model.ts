@@ -8,7 +8,7 @@ export interface Placement {
     readonly placed: ReadonlyMap<string, string>;
     /** The scheduler's message about each pod that has none. */
     readonly stuck: ReadonlyMap<string, string>;
-    /** Pods that had to make room, by key, with the node that they were on; they are in one of the others too. */
+    /** Preempted pods, by key, with the node that they were on; they are in one of the others too. */
     readonly preempted: ReadonlyMap<string, string>;
 }
 
@@ -30,7 +30,7 @@ interface PodList {
     readonly metadata: { readonly remainingItemCount?: number };
 }
 
-/** Milliseconds for a pod to take the room that others made: the scheduler tries again after a second. */
+/** Milliseconds for a pod to be scheduled after preemption: the scheduler retries after a second. */
 const nominationLimit = 5_000;
 
 /** The highest priority that a user's class can have. */
@@ -79,7 +79,7 @@ function podObject({ metadata, spec }: Pod, nodeName?: string) {
         metadata: metadataOf(metadata),
         spec: {
             nodeName,
-            // One that is preempted is gone at once: no kubelet reports its end.
+            // A preempted pod is deleted at once: no kubelet reports its end.
             terminationGracePeriodSeconds: 0,
             affinity: spec.affinity,
             containers: spec.containers.map(container),
@@ -110,7 +110,7 @@ function volumeObject({ metadata, spec }: Volume) {
     const { accessModes, capacity, nodeAffinity, storageClassName, volumeMode } = spec;
     return {
         metadata: metadataOf(metadata),
-        // A source is required, and the scheduler does not look into it.
+        // A source is required, but the scheduler ignores it.
         spec: { accessModes, capacity, nodeAffinity, storageClassName, volumeMode, hostPath: { path: "/none" } },
     };
 }
@@ -220,7 +220,10 @@ export class Model {
         await Promise.all(pods.map((pod) => this.#deletePod(keyOf(pod))));
     }
 
-    /** Reports whether two pods of a workload need the same of a node, once the API server has filled in its defaults. */
+    /**
+     * Reports whether two pods of a workload have the same requirements for a node, including the API server's
+     * defaults.
+     */
     async needsSame(one: Pod, other: Pod): Promise<boolean> {
         const stateOfNode = /^node\.kubernetes\.io\//;
         const [first, second] = await Promise.all(
@@ -308,7 +311,7 @@ export class Model {
         }
     }
 
-    /** Puts every pod where it was. */
+    /** Returns every pod to its original node. */
     async #reset(before: ReadonlyMap<string, Pod>): Promise<void> {
         const moved = [...this.#pods].filter(([key, pod]) => before.get(key) !== pod);
         await Promise.all(moved.map(([key]) => this.#deletePod(key)));
@@ -316,7 +319,7 @@ export class Model {
         await Promise.all(missing.map(([, pod]) => this.#createPod(pod, pod.spec.nodeName)));
     }
 
-    /** Gives pods to the scheduler, and those again that it could not place, until it can place none of them. */
+    /** Submits pods to the scheduler, and resubmits those that it could not place until it can place none of them. */
     async settle(pods: readonly Pod[]): Promise<Placement> {
         const placed = new Map<string, string>();
         const stuck = new Map<string, string>();
@@ -331,7 +334,7 @@ export class Model {
                 stuck.set(keyOf(pod), `waits for ${this.#waitsFor(pod, queue)}, which has no node`);
             }
             for (const pod of submitted) {
-                // One after the other: the order is the question.
+                // Sequentially, since the order matters.
                 await this.#createPod(pod);
             }
             const decided = await this.#decided();
@@ -358,7 +361,7 @@ export class Model {
             }
             // Nothing recreates a pod without a controller.
             for (const pod of victims.filter((each) => controllerOf(each).kind === "Pod")) {
-                lost.set(keyOf(pod), "makes room for pods of a higher priority, and nothing recreates it");
+                lost.set(keyOf(pod), "is preempted by pods of a higher priority, and nothing recreates it");
             }
             const awaitsRoom = left.some((pod) => decided.get(keyOf(pod))?.status?.nominatedNodeName !== undefined);
             if (left.length === submitted.length && victims.length === 0 && !awaitsRoom) {
@@ -368,7 +371,7 @@ export class Model {
         }
     }
 
-    /** The pod without which the StatefulSet's controller does not create this one. */
+    /** The pod that the StatefulSet's controller requires before it creates this one. */
     #waitsFor(pod: Pod, queue: readonly Pod[]): string | undefined {
         const { kind, key } = controllerOf(pod);
         if (kind !== "StatefulSet" || !this.#ordered.has(key)) {
@@ -379,8 +382,8 @@ export class Model {
 
     /** The pods of this round by key, once the scheduler has decided about each. */
     async #decided(): Promise<ReadonlyMap<string, LivePod>> {
-        // The scheduler may miss the end of a pod that made room, and look again five minutes later: the pod is submitted
-        // again instead.
+        // The scheduler may miss the end of a preempted pod, and retry only five minutes later, so the pod is
+        // resubmitted.
         const patience = Date.now() + nominationLimit;
         const isDecided = ({ spec, status }: LivePod) =>
             spec.nodeName !== undefined ||
@@ -413,7 +416,7 @@ export class Model {
         return [...this.#pods].filter(([key]) => !live.has(key)).map(([, pod]) => pod);
     }
 
-    /** Answers the scheduler as a provisioner does: a new claim has its volume on the node of its first pod. */
+    /** Acts as the provisioner: a new claim gets its volume on the node of its first pod. */
     async #provision(): Promise<void> {
         if (this.home.storageClasses.length === 0) {
             return;

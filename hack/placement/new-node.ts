@@ -10,7 +10,7 @@ const maxPods = "110";
  *
  * @param text processors, memory and architecture: "4,16Gi,arm64"
  * @param name of the node
- * @throws Failure for text that says something else
+ * @throws Failure for any other text
  */
 export function newNode(text: string, name: string): Node {
     const [, cpu, memory, architecture] = /^(\d+(?:\.\d+|m)?),(\d+(?:\.\d+)?[MGT]i?),(amd64|arm64)$/.exec(text) ?? [];

@@ -1,9 +1,9 @@
 import type { BackupRow } from "../backups/results";
 import { type Claim, type Home, keyOf, lostClaims } from "./home";
 
-/** Return of data that is lost with a node, as far as it has copies off the home. */
+/** Restore of data that is lost with a node, if it has copies off the home. */
 export interface Restore {
-    /** Services whose data it is. */
+    /** Services with lost data. */
     readonly services: readonly string[];
     /** Claims with their last copy and the seconds that the restore of their last drill took. */
     readonly claims: readonly (Pick<BackupRow, "claim" | "copied" | "seconds"> & { readonly service: string })[];
@@ -57,7 +57,7 @@ export function formatSeconds(seconds: number): string {
     return minutes < 90 ? count(minutes, "minute") : count(Math.round(minutes / 60), "hour");
 }
 
-/** Time that a restore takes, and the claims that it does not bring back, in a sentence without its end. */
+/** Time that a restore takes, and the claims that it does not restore, as the start of a sentence. */
 export function formatRestore({ claims, seconds, undrilled, uncopied }: Restore): string {
     if (uncopied.length === claims.length) {
         return "no backup has a copy of them";

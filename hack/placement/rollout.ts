@@ -2,7 +2,7 @@ import type { Manifest } from "../manifests";
 import { type Claim, controllerOf, type Home, keyOf, type Node, type Pod, type Workload } from "./home";
 import type { Model } from "./model";
 
-/** Pods of a chart as the checkout has it, in exchange for those that run. */
+/** Pods of a chart in the checkout, as replacements of the running ones. */
 export interface Rollout {
     /** Pods that have no node yet. */
     readonly pods: readonly Pod[];
@@ -121,7 +121,7 @@ export async function rolloutOf(
         }
         pods.push(...wanted);
         replaced.push(...running);
-        // At the end of a rolling update, one old pod runs beside all new ones.
+        // At the end of a rolling update, one old pod runs next to all new ones.
         evicted.push(...(kind === "Deployment" && strategy?.type !== "Recreate" ? running.slice(1) : running));
         claims.push(
             ...volumeClaimTemplates.flatMap(({ metadata: { name }, spec }) =>

@@ -2,11 +2,11 @@
 export interface Difference {
     /** Name of the Application. */
     readonly name: string;
-    /** A unified diff, empty when nothing changes; or why there is none. */
+    /** A unified diff, empty when nothing changes; or the error. */
     readonly result: { readonly diff: string } | { readonly failure: string };
 }
 
-/** Changes of a pull request in what `pulumi up` would do; or the reason why they are unknown. */
+/** Changes of a pull request for `pulumi up`; or the error. */
 export type ProgramChange =
     | {
           /** Number of resources for each operation. */
@@ -18,7 +18,7 @@ export type ProgramChange =
       }
     | { readonly failure: string };
 
-/** The first line of the comment, by which it is found again. Not shown. */
+/** The first line of the comment, which identifies it. Not shown. */
 export const marker = "<!-- hearth: preview -->";
 
 /** The first line of the section that a rehearsal adds to the comment. Not shown. */
@@ -28,7 +28,7 @@ export const rehearsalMarker = "<!-- hearth: rehearsal -->";
 export const commentLimit = 50_000;
 export const rehearsalLimit = 10_000;
 
-/** A block of code that its text cannot end. */
+/** A code block whose text cannot close it. */
 export function fenced(language: string, text: string): string {
     const longest = Math.max(2, ...[...text.matchAll(/`+/g)].map(([run]) => run.length));
     const fence = "`".repeat(longest + 1);
@@ -84,9 +84,9 @@ export function previewComment(
     const programShown = "failure" in program || program.diff !== "";
     const sentences = [
         ...(shown.length > 0 ? [`Changes the manifests of ${shown.map(({ name }) => name).join(", ")}.`] : []),
-        ...(unchanged.length > 0 ? [`Touches ${unchanged.join(", ")}, whose manifests stay as they are.`] : []),
-        ...(touched.length === 0 ? ["Touches no chart: Argo CD would apply nothing new."] : []),
-        ...(programShown ? [] : ["`pulumi up` would do what it did before."]),
+        ...(unchanged.length > 0 ? [`Touches ${unchanged.join(", ")}, whose manifests do not change.`] : []),
+        ...(touched.length === 0 ? ["Touches no chart: Argo CD would not change anything."] : []),
+        ...(programShown ? [] : ["`pulumi up` does not change."]),
     ];
     const head = [marker, `### Preview of ${commit.slice(0, 10)}`, sentences.join(" ")];
     const sections = [

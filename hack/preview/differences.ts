@@ -12,7 +12,7 @@ import type { StackSettings } from "../stack";
 import type { Difference } from "./comment";
 import { touchedApplications } from "./touched";
 
-/** A commit, taken out of the repository to be rendered. */
+/** A commit, checked out to be rendered. */
 interface Checkout {
     readonly root: string;
     readonly applications: readonly Application[];
@@ -28,7 +28,7 @@ async function checkOut(repository: string, commit: string, root: string, cluste
 }
 
 /**
- * The commit at which two branches parted: what one of them got since is not the other's.
+ * The merge base of two branches: later commits of one are no changes of the other.
  *
  * @throws Failure when they have none in common
  */
@@ -36,18 +36,20 @@ export async function mergeBase(repository: string, base: string, head: string):
     const parse = async (failure: string, ...args: string[]) =>
         (await captureGit(["-C", repository, "rev-parse", ...args], { failure })).trim();
     for (const commit of [base, head]) {
-        const failure = `there is no commit ${commit} in this clone: fetch it first (git fetch)`;
+        const failure = `this clone has no commit ${commit}: fetch it first (git fetch)`;
         await parse(failure, "--verify", "--quiet", "--end-of-options", `${commit}^{commit}`);
     }
     const isShallow = (await parse(`${repository} cannot be read`, "--is-shallow-repository")) === "true";
     const failure = isShallow
-        ? `this clone is shallow, so the commit at which ${base} and ${head} parted is not known: fetch all of it (git fetch ` +
+        ? `this clone is shallow, so the merge base of ${base} and ${head} is unknown: fetch its history (git fetch ` +
           "--unshallow; in Actions, checkout with fetch-depth: 0)"
         : `${base} and ${head} have no commit in common`;
     return (await captureGit(["-C", repository, "merge-base", "--end-of-options", base, head], { failure })).trim();
 }
 
-/** Manifests without Secrets, and without lists that hold one: what an upstream chart may put into one belongs on no page. */
+/**
+ * Manifests without Secrets, and without lists that contain one: an upstream chart may render real values into them.
+ */
 export function withoutSecrets(manifests: string): string {
     try {
         return splitYaml(manifests)
@@ -121,7 +123,7 @@ async function difference(
     return { diff: await unifiedDiff(directory, "base.yaml", "head.yaml") };
 }
 
-/** A unified diff of two files in a folder, without their names, which say nothing; empty when they are the same. */
+/** A unified diff of two files in a folder, without their temporary names; empty when they are equal. */
 export async function unifiedDiff(directory: string, before: string, after: string): Promise<string> {
     const args = ["-C", directory, "diff", "--no-index", "--no-color", "--no-ext-diff", before, after];
     const diff = await captureGit(args, { failure: "git cannot compare", accepted: [1] });

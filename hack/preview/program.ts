@@ -14,7 +14,7 @@ import { captureGit } from "../git";
 import type { ProgramChange } from "./comment";
 import { mergeBase, unifiedDiff } from "./differences";
 
-/** Stands for an encrypted value, so that a preview needs no passphrase: every check of the config takes it. */
+/** Placeholder for an encrypted value, so that a preview needs no passphrase: every check of the config accepts it. */
 const placeholder = "0".repeat(32);
 
 /** The same for a private key; one for both previews. */
@@ -94,14 +94,14 @@ const nameOf = (urn: string) => urn.split("::").slice(2).join(" ").split("$").at
  *
  * @param root work tree of the commit, with its packages; the stack's file loses its secrets
  * @param state folder for a state of this one run
- * @throws Failure with what Pulumi and the program said
+ * @throws Failure with the output of Pulumi and the program
  */
 async function declaredResources(root: string, state: string, stack: string): Promise<Declared> {
     const placeholders = withoutSecrets(join(root, stackFileName(stack)));
     mkdirSync(state);
     const env = {
         ...process.env,
-        // If Pulumi's own plugins cannot be downloaded, ours are in npm's folder of commands.
+        // If Pulumi's own plugins cannot be downloaded, stand-ins are in npm's folder of commands.
         PATH: [dirname(tool("pulumi")), join(root, "node_modules/.bin"), process.env["PATH"]].join(delimiter),
         PULUMI_BACKEND_URL: `file://${state}`,
         PULUMI_CONFIG_PASSPHRASE: "preview",
@@ -146,13 +146,13 @@ export async function checkOut(repository: string, commit: string, root: string)
 }
 
 /**
- * Difference that a change makes in the declared resources, between its head and its merge base. That is
- * not what `pulumi up` has to do in the home, which depends on what there is, but what is new in it.
+ * Difference that a change makes in the declared resources, between its head and its merge base. Not the changes to the
+ * home, which depend on its current state, but those of the declaration.
  *
  * @param repository root of the checkout, with both commits and its packages
  * @param base the branch that the change would go to
  * @param head the commit that it ends with
- * @param stack whose settings count
+ * @param stack whose settings are used
  * @returns a failure, in words, when one of the two previews fails
  * @throws Failure when the branches have no commit in common
  */

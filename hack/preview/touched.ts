@@ -3,8 +3,8 @@ import { generatePaths, resolvedPaths } from "../../components/generate-paths";
 
 /**
  * Names of the Applications whose manifests a change may alter: those whose annotation manifest-generate-paths covers a
- * changed file, which is how Argo CD decides what to render again, and those whose own file changed, or all of them
- * when clusters/shared did.
+ * changed file, by which Argo CD decides which ones to render, and those whose own file changed, or all of them when
+ * clusters/shared did.
  *
  * @param cluster name of a folder under clusters/
  * @param applications those before the change and those after it

@@ -6,7 +6,7 @@ import { type KnownRelease, releaseType, type StateResource } from "./deployment
 import type { Recovery } from "./recover";
 import { freeRelease } from "./releases";
 
-/** Fields of `pulumi preview --json` that are read here. */
+/** Fields of `pulumi preview --json` used here. */
 export interface Preview {
     readonly steps?: readonly { readonly op: string; readonly newState?: StateResource }[];
 }
@@ -14,7 +14,7 @@ export interface Preview {
 /**
  * Resources that the next run would recreate, since the state has none of them.
  *
- * @param generated the values that count
+ * @param generated the generated values of the home
  */
 export function creationsOf(
     { steps = [] }: Preview,

@@ -12,7 +12,7 @@ function isWhole(file: string): boolean {
 
 /** Stacks whose state was changed. */
 export interface Repaired {
-    /** Those with the state of one step before. */
+    /** Those restored to the state of the previous step. */
     readonly old: readonly string[];
     /** Those without any state. */
     readonly lost: readonly string[];
@@ -20,9 +20,9 @@ export interface Repaired {
 
 /**
  * Repairs files that a run has partly written in a file backend's folder. Attributes (`.attrs`) are written in place,
- * and while they are truncated, every command of Pulumi fails with nothing but "EOF". Nothing is lost with them: they
- * hold a content type and a checksum. A state is replaced in one step, but on a full disk its replacement is truncated,
- * and so can be its copy (`.bak`).
+ * and while they are truncated, every command of Pulumi fails with only "EOF". They are expendable: they hold a content
+ * type and a checksum. A state is replaced in one step, but on a full disk its replacement is truncated, and so can be
+ * its copy (`.bak`).
  *
  * @param folder the backend's
  * @param report called with a line for each repair
@@ -43,10 +43,12 @@ export function repairBackend(folder: string, report: (line: string) => void): R
         const isOld = isWhole(copy);
         if (isOld) {
             copyFileSync(copy, state);
-            report(`Restored: ${state} from ${copy}, the state of one step before: it was truncated on a full disk`);
+            report(`Restored: ${state} from ${copy}, the state of the previous step: it was truncated on a full disk`);
         } else {
             renameSync(state, `${state}.truncated`);
-            report(`Set aside: ${state}.truncated, of which a full disk left no complete copy; the state is recreated`);
+            report(
+                `Moved: the truncated state to ${state}.truncated; the full disk left no complete copy, and the state is recreated`,
+            );
         }
         (isOld ? old : lost).push(basename(state, ".json"));
         for (const rest of [`${state}.attrs`, ...(isOld ? [] : [copy, `${copy}.attrs`])]) {

@@ -63,8 +63,8 @@ export function judgeLock(
  * Removes the locks that killed runs left on a stack.
  *
  * @param report called with a line for each
- * @returns how many there were
- * @throws Failure when a run is in progress, or may be on another machine; nothing is removed then
+ * @returns their number @throws Failure when a run is in progress, or may be on another machine; nothing is removed
+ * then
  */
 export function releaseDeadLocks(locks: readonly StackLock[], stack: string, report: (line: string) => void): number {
     const machine = { hostname: hostname(), processes: [...runningProcesses()] };
@@ -72,8 +72,8 @@ export function releaseDeadLocks(locks: readonly StackLock[], stack: string, rep
     for (const { holder, verdict } of judged) {
         if (holder && verdict === "live") {
             throw new Failure(
-                `Pulumi (process ${holder.pid} of ${holder.username}, since ${holder.timestamp}) works on stack ` +
-                    `${stack}: let it finish, then run this again`,
+                `Pulumi (process ${holder.pid} of ${holder.username}, since ${holder.timestamp}) is running on stack ` +
+                    `${stack}: wait until it is done, then rerun this`,
             );
         }
         if (holder && verdict === "elsewhere") {

@@ -4,7 +4,7 @@ import type { Kubectl } from "../kubectl";
 import { type Manifest, parseManifests } from "../manifests";
 import type { KnownRelease } from "./deployment";
 
-/** Fields of an object that are read here. */
+/** Fields of an object used here. */
 type KubernetesObject = Pick<Manifest, "kind" | "metadata">;
 
 /** Objects of a manifest, all of one namespace or of none, that do not exist. */
@@ -51,7 +51,7 @@ export async function makeMissingObjects(
     const text = await capture(
         tool("helm4"),
         ["get", "manifest", name, "--namespace", namespace, "--kubeconfig", kubectl.kubeconfig],
-        { failure: `helm does not know what belongs to ${namespace}/${name}` },
+        { failure: `helm cannot list the objects of ${namespace}/${name}` },
     );
     const manifest = parseManifests(text);
     // kubectl accepts the objects of one namespace at a time, together with cluster-scoped ones.

@@ -50,13 +50,12 @@ async function askServer(
     login: SshLogin,
     report: Recovery["report"],
 ): Promise<FoundCluster | undefined> {
-    // A host without a marker is not waited for. The script prints its result unchanged, so the marker comes in front
-    // of it.
+    // A host without a marker is skipped. The script prints its result unchanged, so the marker precedes it.
     const mark = "/etc/rancher/hearth-cluster";
     const input = `[ -e ${mark} ] || exit 0\nsed -n 1p ${mark}\n${scriptText("credentials", { api, node: server.name })}`;
     const { code, stdout, stderr } = await ssh(server, [asRoot("look")], { ...login, input, timeout: 120_000 });
     if (code !== 0) {
-        report(`${server.name} does not say which cluster it is in: ${stderr.trim().split("\n").pop() ?? ""}`);
+        report(`${server.name} does not report its cluster: ${stderr.trim().split("\n").pop() ?? ""}`);
         return undefined;
     }
     return parseCluster(stdout);
@@ -105,7 +104,7 @@ async function adopt({ identity, kubeconfig }: FoundCluster, { name, file }: Sta
     if (configured !== undefined && configured !== identity.cluster) {
         throw new Failure(
             `the nodes are in cluster ${identity.cluster}, and Pulumi.${name}.yaml has another one in hearth:identity: remove ` +
-                "it there, and run this again",
+                "it there, and rerun this",
         );
     }
     if (known !== identity.cluster && configured === undefined) {

@@ -23,10 +23,10 @@ export function orphanedPlugins(processes: readonly RunningProcess[]): RunningPr
 
 /**
  * Ends the plugins that a killed run left behind in a checkout. They would run for minutes, and for instance deploy a
- * Helm release during the cleanup. On a system without /proc they are left alone, and end by themselves.
+ * Helm release during the cleanup. On a system without /proc they are not stopped, and end by themselves.
  *
  * @param root the checkout
- * @returns how many there were
+ * @returns their number
  */
 export async function endOrphanedPlugins(root: string): Promise<number> {
     const find = () => orphanedPlugins([...runningProcesses()]).filter(({ pid }) => workingDirectory(pid) === root);

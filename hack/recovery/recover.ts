@@ -25,14 +25,14 @@ export async function exportState({ pulumi }: Pick<Recovery, "pulumi">, ...flags
     return JSON.parse(await pulumi(["stack", "export", ...flags]));
 }
 
-/** Inspects each release in the cluster that its provider names. */
+/** Inspects each release in the cluster of its provider. */
 async function freeReleases(recovery: Recovery, releases: readonly StateRelease[]): Promise<void> {
     const providers = new Set(releases.map(({ provider }) => provider));
     const secrets = await exportState(recovery, "--show-secrets");
     for (const provider of providers) {
         const kubeconfig = kubeconfigOf(secrets, provider);
         if (kubeconfig === undefined) {
-            throw new Failure(`the state does not say in which cluster the releases of ${provider} are`);
+            throw new Failure(`the state does not contain the cluster of the releases of ${provider}`);
         }
         const free = async (path: string) => {
             const kubectl = new Kubectl(path);
@@ -57,7 +57,7 @@ export async function recover(recovery: Recovery): Promise<void> {
     releaseDeadLocks(locks, stack, report);
     const plugins = await endOrphanedPlugins(root);
     if (plugins > 0) {
-        report(`Ended ${plugins} plugins of a run that is gone`);
+        report(`Stopped ${plugins} plugins of a dead run`);
     }
     const releases = knownReleases(await exportState(recovery));
     if (releases.length > 0) {

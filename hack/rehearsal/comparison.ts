@@ -29,7 +29,7 @@ export interface Refusal {
     readonly message: string;
 }
 
-/** Effects of a branch on a sandbox that runs the commit before. */
+/** Effects of a branch on a sandbox that runs the previous commit. */
 export interface Rehearsal {
     /** Full hashes of the commits. */
     readonly base: string;
@@ -47,9 +47,9 @@ export interface Rehearsal {
     readonly pruned: readonly string[];
     /** `namespace/name` of claims that are deleted, with their volumes. */
     readonly lostClaims: readonly string[];
-    /** `namespace/name` of claims that stay, and that no pod mounts any longer. */
+    /** `namespace/name` of claims that remain, but that no pod mounts anymore. */
     readonly leftClaims: readonly string[];
-    /** Parts that need a kubelet, which a sandbox has not. */
+    /** Parts that need a real kubelet. */
     readonly untried: readonly Untried[];
     /** End of Pulumi's output, where it failed for another reason than a late Application. */
     readonly program?: string;
@@ -83,7 +83,7 @@ function lateApplications(
         const { sync, health } = found?.status ?? {};
         const why = found
             ? reasons(found.status, warningLines(events, namespace))
-            : ["it does not exist: a tier before it is not ready"];
+            : ["it does not exist: an earlier tier is not ready"];
         const behind = found && revisionOf(found.status) !== head ? ["it is not on the branch's commit"] : [];
         return [
             {
@@ -126,7 +126,7 @@ function tierResults(
     });
 }
 
-/** Workloads of both sides whose pods are replaced, because their template or they themselves are new. */
+/** Workloads of both sides whose pods are replaced, because the workload is new or its template changed. */
 function restartsOf(before: readonly Workload[], after: readonly Workload[]): string[] {
     const later = new Map(after.map((each) => [keyOf(each), each]));
     return before
@@ -192,7 +192,7 @@ export interface Comparison {
     readonly failure?: string;
 }
 
-/** Compares a sandbox before a branch with the same after it. */
+/** Compares a sandbox before and after a branch. */
 export function compare(comparison: Comparison): Rehearsal {
     const { base, head, declared, before, after, started, seconds, failure } = comparison;
     const late = lateApplications(declared, after, head);
@@ -208,7 +208,7 @@ export function compare(comparison: Comparison): Rehearsal {
     const leftClaims = before.claims
         .map(claimName)
         .filter((name) => mountedBefore.has(name) && !mountedAfter.has(name) && !lostClaims.includes(name));
-    // A service that is removed leaves its claims on purpose; one that stays would begin with an empty volume.
+    // A removed service leaves its claims on purpose; one that remains would start with an empty volume.
     const isForgotten = (claim: string) => declared.some(({ namespace }) => claim.startsWith(`${namespace}/`));
     const former = new Map(before.workloads.map((each) => [keyOf(each), each]));
     const untried = after.workloads.flatMap((each) => untriedParts(former.get(keyOf(each)), each) ?? []);

@@ -9,7 +9,7 @@ interface Section {
 
 const count = (number: number, noun: string) => `${number} ${noun}${number === 1 ? "" : "s"}`;
 
-/** The sections of a rehearsal that have lines, what goes wrong first. */
+/** The sections of a rehearsal that have lines, failures first. */
 function sections(rehearsal: Rehearsal): Section[] {
     const { tiers, late, refused, restarts, pruned, lostClaims, leftClaims, untried, program } = rehearsal;
     const all: Section[] = [
@@ -29,12 +29,12 @@ function sections(rehearsal: Rehearsal): Section[] {
             title: "Probes that never pass",
             lines: untried.flatMap(({ workload, neverPass }) => neverPass.map((each) => `${workload}: ${each}`)),
         },
-        { title: "Claims that are lost, with their volumes", lines: lostClaims },
-        { title: "Claims that no pod mounts any longer; their volumes stay", lines: leftClaims },
+        { title: "Lost claims, with their volumes", lines: lostClaims },
+        { title: "Claims that no pod mounts anymore; their volumes stay", lines: leftClaims },
         { title: "Restarts", lines: restarts },
         { title: "Pruned", lines: pruned },
         {
-            title: "Not tried here: images, and probes, need a kubelet",
+            title: "Not tried: images and probes need a real kubelet",
             lines: untried.flatMap(({ workload, parts }) => parts.map((each) => `${workload}: ${each}`)),
         },
         {

@@ -1,7 +1,7 @@
 import type { ApplicationStatus, Warning } from "../../components/application-status";
 import type { Kubectl } from "../kubectl";
 
-/** Fields of a probe that decide where it asks. */
+/** Fields of a probe that determine its target. */
 export interface Probe {
     readonly httpGet?: { readonly port: number | string };
     readonly tcpSocket?: { readonly port: number | string };
@@ -47,7 +47,7 @@ export interface Claim {
     readonly metadata: ObjectMeta;
 }
 
-/** Object in the status of an Application: part of its chart, or of the cluster alone. */
+/** Object in the status of an Application: part of its chart, or only in the cluster. */
 export interface ManagedObject {
     readonly group?: string;
     readonly version?: string;

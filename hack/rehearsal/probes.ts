@@ -16,7 +16,7 @@ const portOf = ({ httpGet, tcpSocket, grpc }: Probe) => (httpGet ?? tcpSocket ??
 /** `namespace/name` of a workload. */
 export const nameOf = ({ metadata }: Pick<Workload, "metadata">) => `${metadata.namespace}/${metadata.name}`;
 
-/** Key by which a workload is found again. */
+/** Key that identifies a workload. */
 export const keyOf = (workload: Pick<Workload, "kind" | "metadata">) => `${workload.kind} ${nameOf(workload)}`;
 
 const containersOf = ({ spec }: Workload): readonly Container[] => [
@@ -24,7 +24,7 @@ const containersOf = ({ spec }: Workload): readonly Container[] => [
     ...(spec.template.spec.initContainers ?? []),
 ];
 
-/** Sentences about the probes of a container, from its declared ports: a kubelet resolves a named port in them alone. */
+/** Sentences about the probes of a container, from its declared ports: a kubelet resolves a named port only in them. */
 function probesOf(container: Container): { readonly neverPass: string[]; readonly undeclared: string[] } {
     const ports = container.ports ?? [];
     const found = { neverPass: [] as string[], undeclared: [] as string[] };
@@ -32,11 +32,11 @@ function probesOf(container: Container): { readonly neverPass: string[]; readonl
         const port = container[name] && portOf(container[name]);
         if (typeof port === "string" && !ports.some((each) => each.name === port)) {
             found.neverPass.push(
-                `${name} of ${container.name} asks the port ${port}, which the container does not name`,
+                `${name} of ${container.name} uses the port ${port}, which the container does not name`,
             );
         } else if (typeof port === "number" && !ports.some((each) => each.containerPort === port)) {
             found.undeclared.push(
-                `${name} of ${container.name} asks port ${port}, which the container does not declare`,
+                `${name} of ${container.name} uses port ${port}, which the container does not declare`,
             );
         }
     }
@@ -46,7 +46,7 @@ function probesOf(container: Container): { readonly neverPass: string[]; readonl
 const probesText = (container: Container | undefined) =>
     JSON.stringify(probeNames.map((name) => container?.[name] ?? null));
 
-/** Compares a workload with the one before; undefined when nothing changed that only a kubelet tries. */
+/** Compares a workload with its previous version; undefined when nothing changed that only a kubelet tests. */
 export function untriedParts(before: Workload | undefined, after: Workload): Untried | undefined {
     const former = new Map((before ? containersOf(before) : []).map((each) => [each.name, each]));
     const parts: string[] = [];

@@ -12,7 +12,7 @@ import { checkOut } from "../preview/program";
 /** Longest wait for a tier, where hearth:tierTimeout of the sandbox does not say otherwise: pods are simulated. */
 const tierTimeout = "5m";
 
-/** Passphrases of the home: the sandbox has one of its own, and nothing in it may read these. */
+/** Passphrases of the home: the sandbox has its own, and nothing in it may read these. */
 const passphrases = ["PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"];
 
 /** The sandbox of a clone in a folder of its own, which another one does not notice. */
@@ -49,7 +49,7 @@ export class RehearsalSandbox {
         }
     }
 
-    /** Makes the clone's files those of a commit. */
+    /** Checks out a commit in the clone. */
     async take(commit: string): Promise<void> {
         const failure = `${commit} cannot be read`;
         await captureGit(["-C", this.root, "checkout", "--quiet", "--force", "--detach", commit], { failure });
@@ -75,11 +75,11 @@ export class RehearsalSandbox {
 
     private get environment(): NodeJS.ProcessEnv {
         const own = Object.entries(process.env).filter(([name]) => !passphrases.includes(name));
-        // Programs that are ended leave temporary files.
+        // Stopped programs leave temporary files.
         return { ...Object.fromEntries(own), TMPDIR: this.folder };
     }
 
-    /** Gives the sandbox ports of its own, and a limit for the tiers. */
+    /** Gives the sandbox its own ports, and a limit for the tiers. */
     private adaptSettings(): void {
         const file = join(this.root, stackFileName("sandbox"));
         const { text, config } = readStackFile(file);

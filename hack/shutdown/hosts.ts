@@ -12,7 +12,7 @@ const answerLimit = 30_000;
 /** Seconds until a node is off. */
 const offLimit = 300;
 
-/** Messages of ssh about a host whose network no longer answers. */
+/** Messages of ssh about an unreachable host. */
 const silence = /timed out|no route to host|host is down|unreachable/i;
 
 /** Milliseconds for services to start again, images and databases included. */
@@ -57,7 +57,7 @@ export async function reachable(nodes: readonly NodeSettings[], login: SshLogin)
     return nodes.filter((_, index) => answers[index]);
 }
 
-/** Has the servers start the services when they are on again. @throws Failure when one refuses */
+/** Prepares the servers to start the services when they are on again. @throws Failure when one cannot be prepared */
 export async function installPowerOn(servers: readonly NodeSettings[], login: SshLogin): Promise<void> {
     await Promise.all(
         servers.map(async (node) => {
@@ -107,7 +107,9 @@ export async function shutDownNodes(
     }
 }
 
-/** Has the first server that answers start what was stopped. @throws Failure when none does, or when it fails */
+/**
+ * Makes the first reachable server start the stopped services. @throws Failure when none is reachable, or when it fails
+ */
 export async function startServices(servers: readonly NodeSettings[], login: SshLogin): Promise<void> {
     const [server] = await reachable(servers, login);
     if (server === undefined) {

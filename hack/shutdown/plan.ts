@@ -20,7 +20,7 @@ export interface PoweredApplication {
 export interface PowerStep {
     /** For the user: "tier 3". */
     readonly name: string;
-    /** Applications that Argo CD is to leave alone. */
+    /** Applications that Argo CD has to skip. */
     readonly applications: readonly string[];
     readonly workloads: readonly { readonly workload: Workload; readonly replicas: number }[];
     readonly cronJobs: readonly CronJob[];
@@ -47,7 +47,7 @@ const lineOf = (action: string, kind: string, object: Named, ...more: (string | 
 /**
  * Steps in which a home stops: tiers 3 to 1, and databases after all others.
  *
- * @param record lines of an earlier run that was cut short: what they stopped is still part of its step
+ * @param record lines of an earlier, interrupted run: what they stopped is still part of its step
  */
 export function planPowerOff(
     { applications, workloads, cronJobs }: PoweredHome,

@@ -19,7 +19,7 @@ while read -r action namespace object replicas; do
         scale) kubectl scale --namespace "$namespace" "$object" --replicas="$replicas" ;;
         resume) kubectl patch --namespace "$namespace" "$object" --patch '{"spec":{"suspend":false}}' ;;
         reconcile) kubectl annotate --namespace "$namespace" "$object" argocd.argoproj.io/skip-reconcile- ;;
-        # The rest starts too when one does not become ready: it waits for it by itself.
+        # The rest also starts if one does not become ready: services wait for their dependencies themselves.
         wait) kubectl rollout status --namespace "$namespace" "$object" --timeout=300s || true ;;
     esac
 done << END

@@ -6,10 +6,10 @@ import { type PoweredApplication, type PoweredHome, type PowerStep, planPowerOff
 /** Seconds that a running sync, or the pods of a step, may take to end. A UPS does not wait for longer. */
 const limit = 120;
 
-/** ConfigMap by which hack/shutdown/power-on.sh knows what to start. */
+/** ConfigMap with the services that hack/shutdown/power-on.sh has to start. */
 const record = { namespace: "kube-system", name: "power-off" };
 
-/** Reads the record of an earlier run that was cut short; no lines if there is none. */
+/** Reads the record of an earlier, interrupted run; no lines if there is none. */
 async function readRecord(kubectl: Kubectl): Promise<string[]> {
     const { namespace, name } = record;
     const query = ["get", "configmap", name, "--namespace", namespace, "--ignore-not-found"];
@@ -57,7 +57,7 @@ async function untilNone(ask: () => Promise<string[]>): Promise<string[]> {
     }
 }
 
-/** Stops the services of a step, and keeps Argo CD from starting them. What does not end in time is reported. */
+/** Stops the services of a step, and keeps Argo CD from starting them. Reports pods that do not end in time. */
 async function stopStep(kubectl: Kubectl, step: PowerStep, report: (line: string) => void): Promise<void> {
     const { applications, workloads, cronJobs } = step;
     if (applications.length > 0) {

@@ -72,7 +72,7 @@ function formatOutcome({ claim, result, problem }: Outcome): string[] {
 /** `hack/backup` */
 export const verb = defineVerb({
     parameters: "[what] [chart]",
-    describe: "Copies the volumes of one chart, or of all, off the home now; or lists the copies",
+    describe: "Copies the volumes of one chart, or of all charts, off the home now; or lists the copies",
     candidates: () => ["list", ...chartNames()],
     options: (parser) =>
         parser

@@ -27,7 +27,7 @@ export const verb = defineVerb({
         }
         process.stdout.write(
             `${node} is ${wasInCluster ? "removed from the cluster and " : ""}forgotten. ` +
-                `If hearth:nodes still has it, remove it or replace it there; then run \`npx pulumi up --stack ${stack.name}\`\n`,
+                `If hearth:nodes still lists it, remove it or replace it there; then run \`npx pulumi up --stack ${stack.name}\`\n`,
         );
         return exitCodes.done;
     },

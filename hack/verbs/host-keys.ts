@@ -4,13 +4,13 @@ import { defineVerb, exitCodes } from "../verb";
 /** `hack/host-keys` */
 export const verb = defineVerb({
     parameters: "<addresses..>",
-    describe: "The hostKey lines of machines for hearth:nodes, with fingerprints to compare at their consoles",
+    describe: "Prints hostKey lines of hosts for hearth:nodes, with fingerprints to compare at their consoles",
     options: (parser) =>
         parser.positional("addresses", {
             type: "string",
             array: true,
             demandOption: true,
-            describe: "Addresses of machines, each with :port if it is not 22",
+            describe: "Addresses of hosts, each with :port if it is not 22",
         }),
     examples: [["$0 192.168.1.11 192.168.1.12:2222", "queries two hosts"]],
     run: async ({ addresses }) => {

@@ -26,7 +26,7 @@ const shortest = 12;
 /** Variables from which Pulumi reads the passphrase. */
 const passphraseVariables = ["PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"] as const;
 
-/** A user at the terminal, if this command has one. */
+/** Prompts at the terminal, if there is one. */
 async function whoIsThere(): Promise<Person | undefined> {
     if (!process.stdin.isTTY || !process.stdout.isTTY) {
         return undefined;
@@ -68,9 +68,9 @@ async function newPassphrase(person: Person): Promise<string> {
 }
 
 /**
- * Pulumi with the right passphrase: the one of its own environment, or else one that is asked for.
+ * Pulumi with the right passphrase: the one of its own environment, or else one from a prompt.
  *
- * @throws Failure when the one in the environment is wrong, or when there is none and nobody to ask
+ * @throws Failure when the one in the environment is wrong, or when there is none and no terminal
  */
 async function openVault(person: Person | undefined, file: StackFile): Promise<Vault> {
     const encryption = file.encryption();

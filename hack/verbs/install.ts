@@ -85,7 +85,7 @@ export const verb = defineVerb({
                 timeout: { type: "string", default: "5m", describe: "How long its pods may take to become ready" },
             }),
     examples: [
-        ["$0 jellyfin", "deploy charts/jellyfin as it is here, committed or not"],
+        ["$0 jellyfin", "deploy charts/jellyfin from this checkout, committed or not"],
         ["$0 system", "MetalLB, cert-manager, NFS CSI, descheduler, Argo CD"],
     ],
     run: async ({ chart, stack: name, timeout }) => {

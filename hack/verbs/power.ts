@@ -14,7 +14,7 @@ import { defineVerb, exitCodes } from "../verb";
 function nodesOf({ name, file }: Stack): readonly NodeSettings[] {
     const nodes = z.array(nodeSchema).safeParse(file.config["hearth:nodes"] ?? []).data ?? [];
     if (nodes.length === 0) {
-        throw new Failure(`Pulumi.${name}.yaml has no hearth:nodes, so there is no way to log in at them`);
+        throw new Failure(`Pulumi.${name}.yaml has no hearth:nodes, so hack/power cannot log in to them`);
     }
     return nodes.filter(({ offline }) => !offline);
 }
@@ -51,12 +51,12 @@ export const verb = defineVerb({
                 yes: {
                     alias: "y",
                     type: "boolean",
-                    describe: "Do not ask; shut down the nodes also if services do not stop",
+                    describe: "Skip the confirmation; shut down the nodes even if services do not stop",
                 },
             }),
     examples: [
-        ["$0 off", "before the electrician comes"],
-        ["$0 off --yes", "as a UPS calls it when its battery runs low"],
+        ["$0 off", "before maintenance of the power supply"],
+        ["$0 off --yes", "for a UPS whose battery runs low"],
     ],
     run: async ({ state, stack: given, yes }) => {
         const stack = await readStack(given);
@@ -77,7 +77,7 @@ export const verb = defineVerb({
         }
         const groups = nodeGroups(on, [stack.settings.nfs?.server, login.jumpHost?.address]);
         if (silent.length > 0) {
-            report(`left as they are, since they do not answer: ${namesOf(silent)}`);
+            report(`not shut down, since they do not answer: ${namesOf(silent)}`);
         }
         const order = groups.map(namesOf).join("; then ");
         if (!yes && !(await confirmed(`Stop every service of ${stack.name} and shut down ${order}?`))) {

@@ -29,7 +29,7 @@ async function until(what: string, ask: () => Promise<boolean>): Promise<void> {
     const end = Date.now() + limit * 1_000;
     while (!(await ask())) {
         if (Date.now() > end) {
-            throw new Failure(`${what}: not within ${limit} seconds. Look at the node's console; it stays cordoned`);
+            throw new Failure(`${what}: not within ${limit} seconds. Check the node's console; it stays cordoned`);
         }
         await pause(3_000);
     }
@@ -50,7 +50,7 @@ export const verb = defineVerb({
         const node = nodes.find((each) => each.name === name);
         if (node === undefined) {
             const names = nodes.map((each) => each.name).join(", ") || "none";
-            throw new Failure(`Pulumi.${stack.name}.yaml has no node ${name}; nodes there: ${names}`, exitCodes.usage);
+            throw new Failure(`Pulumi.${stack.name}.yaml has no node ${name}; nodes in it: ${names}`, exitCodes.usage);
         }
         const report = (line: string) => process.stdout.write(`${line}\n`);
         const login = await sshLogin(stack.file.config, () =>
@@ -109,7 +109,7 @@ export const verb = defineVerb({
                 after = await startOf();
                 return !["", before].includes(after);
             });
-            // A node that restarts within 40 seconds is Ready all the time: its kubelet has reported since then.
+            // A node that restarts within 40 seconds stays Ready in the API, so its kubelet must have reported since.
             const isBack = (each: Node) =>
                 each.metadata.name === name && each.status?.nodeInfo?.bootID === after && isReady(each);
             await until(`${name} is Ready`, async () =>
@@ -120,7 +120,7 @@ export const verb = defineVerb({
             );
             await uncordon();
             if (wasCordoned) {
-                report(`${name} was cordoned before, and stays so`);
+                report(`${name} was cordoned before, and stays cordoned`);
             }
         });
         report(`${name} is Ready`);

@@ -30,7 +30,7 @@ const lastLines = (output: string) => output.trim().split("\n").slice(-shownLine
 const isFirstTry = ({ phase, retryCount = 0 }: ApplicationStatus["operationState"] = {}) =>
     phase === "Running" && retryCount === 0;
 
-/** Has Argo CD sync the commit in all Applications, also in those behind a gate, and waits until it has tried. */
+/** Makes Argo CD sync the commit in all Applications, even behind a gate, and waits for the attempts. */
 async function settle(kubectl: Kubectl, revision: string): Promise<void> {
     const refresh = "argocd.argoproj.io/refresh=normal";
     await kubectl.run(["annotate", "applications.argoproj.io", "--all", "--namespace=argocd", "--overwrite", refresh]);
@@ -47,7 +47,7 @@ async function settle(kubectl: Kubectl, revision: string): Promise<void> {
 async function rehearse(base: string, head: string, report: (line: string) => void): Promise<Rehearsal> {
     const { cluster } = (await readStack("sandbox")).settings;
     return RehearsalSandbox.with(root, base, async (sandbox) => {
-        report(`${base.slice(0, 10)} in a sandbox: some minutes`);
+        report(`${base.slice(0, 10)} in a sandbox: takes some minutes`);
         const first = await sandbox.start();
         if (first.exitCode !== 0) {
             throw new Failure(
@@ -95,7 +95,7 @@ export const verb = defineVerb({
                     type: "string",
                     requiresArg: true,
                     default: "main",
-                    describe: "The branch that it would go to",
+                    describe: "The branch that it would be merged into",
                 },
                 json: { type: "boolean", describe: "Print JSON" },
                 post: {
@@ -115,7 +115,7 @@ export const verb = defineVerb({
         const failure = `${branch} cannot be read`;
         const head = (await captureGit(["-C", root, "rev-parse", `${branch}^{commit}`], { failure })).trim();
         if (head === base) {
-            throw new Failure(`${branch} has no commit that ${target} has not: commit the change first`);
+            throw new Failure(`${branch} has no commit that is missing in ${target}: commit the change first`);
         }
         const rehearsal = await rehearse(base, head, (line) => process.stderr.write(`${line}\n`));
         const text = json ? JSON.stringify(rehearsal, undefined, 2) : formatRehearsal(rehearsal);

@@ -19,7 +19,7 @@ function declarationsOf({ settings }: Stack): SecretDeclarations {
     );
 }
 
-/** When each line of a file was last changed by a commit, by its number from 0: a day, or "not committed". */
+/** Day of the last commit that changed each line of a file, by its number from 0, or "not committed". */
 async function changesOf(file: string): Promise<Map<number, string>> {
     const failure = `git cannot tell when ${file} changed`;
     const blame = await captureGit(["blame", "--line-porcelain", "--", file], { failure }).catch(() => "");
@@ -40,7 +40,7 @@ async function changesOf(file: string): Promise<Map<number, string>> {
     return days;
 }
 
-/** When the state first held each generated value, by `<chart>-<key>`: a day. Empty while there is no state. */
+/** Day on which the state first had each generated value, by `<chart>-<key>`. Empty while there is no state. */
 async function generatedOn(stack: string): Promise<Map<string, string>> {
     const state = await pulumi("stack", "export", "--stack", stack).catch(() => "{}");
     const resources: { urn: string; type: string; created?: string }[] = JSON.parse(state).deployment?.resources ?? [];
@@ -61,7 +61,7 @@ function rotatable(stack: string, rows: readonly SecretRow[], name: string | und
     const row = rows.find(({ chart, key }) => `${chart}.${key}` === name);
     const why =
         row === undefined
-            ? `there is no secret "${name ?? ""}"`
+            ? `unknown secret "${name ?? ""}"`
             : row.from === "config" || row.from === "missing"
               ? `${name} is not generated: set it with \`npx ${setCommand(stack, ["secrets", row.chart, row.key])}\``
               : `${name} is ${row.from}: rotate that one`;
@@ -82,7 +82,7 @@ async function keep(stack: Stack): Promise<number> {
     return exitCodes.done;
 }
 
-/** A text for today that the present one is not. */
+/** A string for today that differs from the current one. */
 function newRotation(present: string | undefined): string {
     const now = new Date().toISOString();
     const day = now.slice(0, 10);
@@ -127,7 +127,7 @@ export const verb = defineVerb({
             const path = configPath(["rotations", chart, key]);
             await pulumi("config", "set", "--path", path, rotation, "--stack", stack.name);
             process.stdout.write(
-                `${file}: ${path} is ${rotation}. \`npx pulumi up\` makes the new value, and restarts its consumers.\n`,
+                `${file}: ${path} is ${rotation}. \`npx pulumi up\` generates the new value, and restarts its consumers.\n`,
             );
             return exitCodes.done;
         }

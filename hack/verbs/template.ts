@@ -48,7 +48,7 @@ async function differenceToCluster(application: Application, manifests: string, 
     });
 }
 
-/** Host and path of a repository's URL, which its names by HTTP and SSH have in common. */
+/** Host and path of a repository's URL, which are the same over HTTP and SSH. */
 const placeOf = (url: string) =>
     url
         .trim()
@@ -58,7 +58,7 @@ const placeOf = (url: string) =>
         .replace(/(?<!\/)\/+$/, "")
         .replace(/\.git$/, "");
 
-/** The branch that Argo CD follows: as the remote repository has it, when that is known here. */
+/** The branch that Argo CD follows, from the remote repository if that is fetched. */
 async function followed({ url, revision }: Stack["settings"]["repository"]): Promise<string> {
     const failure = "the remotes cannot be read";
     const lines = (await captureGit(["remote", "--verbose"], { failure })).split("\n").map((line) => line.split(/\s+/));
@@ -114,7 +114,7 @@ async function differenceToBranch(
 /** `hack/template` */
 export const verb = defineVerb({
     parameters: "<chart>",
-    describe: "What would be applied for a chart of this checkout, or how that differs",
+    describe: "Print the manifests of a chart of this checkout, or their difference",
     candidates: chartNames,
     options: (parser) =>
         parser
@@ -125,13 +125,13 @@ export const verb = defineVerb({
                     type: "string",
                     choices: ["cluster", "main"] as const,
                     coerce: (value: string | undefined) => (value === "" ? "cluster" : value),
-                    describe: "Show the difference to what the cluster has, or to the branch that Argo CD follows",
+                    describe: "Show the difference from the cluster, or from the branch that Argo CD follows",
                 },
             }),
     examples: [
         ["$0 jellyfin", "the manifests"],
-        ["$0 jellyfin --diff", "what installing it now would change in the cluster"],
-        ["$0 jellyfin --diff main", "what a commit would change"],
+        ["$0 jellyfin --diff", "changes to the cluster if you install it now"],
+        ["$0 jellyfin --diff main", "changes by a commit"],
     ],
     run: async ({ chart, stack: name, diff }) => {
         const stack = await readStack(name);

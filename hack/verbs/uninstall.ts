@@ -53,7 +53,7 @@ async function objectsOf(kubectl: Kubectl, application: Application, { settings 
     }));
 }
 
-/** Those of the objects that are in the cluster. */
+/** The objects that exist in the cluster. */
 async function present(
     kubectl: Kubectl,
     objects: readonly Manifest[],
@@ -78,7 +78,7 @@ const nameOf = ({ kind, metadata: { name, namespace } }: Manifest) =>
 /**
  * Removes objects, and waits until they are gone.
  *
- * @throws Failure that names what holds those that stay
+ * @throws Failure with the finalizers of those that remain
  */
 async function remove(kubectl: Kubectl, objects: readonly Manifest[], namespace: string): Promise<void> {
     for (const [each, some] of byNamespace(objects, namespace)) {
@@ -156,7 +156,7 @@ export const verb = defineVerb({
                 : `Argo CD shows ${chart} OutOfSync and restores it with the next commit that touches it; ` +
                   `\`hack/install ${chart}\` does now. `;
             process.stdout.write(
-                `${removed.length} objects removed. ${back}To remove it for good, take it out of ` +
+                `${removed.length} objects removed. ${back}To remove it for good, remove it from ` +
                     `clusters/${stack.settings.cluster} and push.\n`,
             );
             return exitCodes.done;

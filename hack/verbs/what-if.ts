@@ -71,8 +71,8 @@ export const verb = defineVerb({
             json: { type: "boolean", describe: "Print JSON" },
         }),
     examples: [
-        ["$0 --without nas", "what stops, what moves, what is restored if the node nas dies"],
-        ["$0 --without pi --add 4,16Gi,amd64", "a node in exchange for another"],
+        ["$0 --without nas", "services that stop, move and are restored if the node nas is lost"],
+        ["$0 --without pi --add 4,16Gi,amd64", "replace one node by another"],
         ["$0 --chart immich", "nodes for the pods of the chart, and services that make room for them"],
         ["$0 --upgrade", "services that stop while their node is drained"],
     ],

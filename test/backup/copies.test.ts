@@ -233,7 +233,7 @@ describe("invalid input: one sentence, and no copy is lost", () => {
         expect(Object.keys(fresh.content())).toEqual(["notes.md"]);
     });
 
-    test("a namespace without access to the target: its new service waits, and says what to do", async () => {
+    test("a namespace without access to the target: its new service waits, and reports the next step", async () => {
         const notes = volume();
         rmSync(notes.target, { recursive: true });
         mkdirSync(notes.target);
@@ -268,7 +268,7 @@ test("a copy reads only what has changed since the last copy of the same claim",
     });
 });
 
-test("deletes old copies as hearth:backup.keep states, and keeps the home's marker", async () => {
+test("deletes old copies by hearth:backup.keep, and keeps the home's marker", async () => {
     const notes = volume();
     await notes.run("repository");
     for (const content of ["one", "two", "three"]) {
@@ -371,7 +371,7 @@ describe("hack/restore", () => {
         expect((await notes.run("restore", { ...env, FILE: "none.md", TO: "b" })).code).toBe(18);
     });
 
-    test("leaves a disk alone that has no room for the copy", async () => {
+    test("leaves a disk unchanged that has no space for the copy", async () => {
         const notes = await restorable();
         const bin = join(notes.directory, "bin");
         mkdirSync(bin);
@@ -407,7 +407,7 @@ describe("hack/restore", () => {
     });
 });
 
-test("a target that was emptied is told from the one before by the time at which its repository was made", async () => {
+test("an emptied target is detected by the time at which its repository was created", async () => {
     const notes = volume();
     const made = async () => {
         // The first run makes it where there is none.

@@ -44,7 +44,7 @@ afterAll(async () => {
     rmSync(secret, { recursive: true });
 });
 
-test("copies in a folder of a NAS come back, and restic alone reads them in the folder as it is", async () => {
+test("copies in a folder of a NAS are restored, and restic alone reads them in that folder", async () => {
     const notes = new Volume(secret);
     notes.write("notes.md", "milk");
     await notes.run("repository");

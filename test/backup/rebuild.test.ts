@@ -64,7 +64,7 @@ async function runNow(namespace: string, cronJob: string): Promise<void> {
     });
 }
 
-test("a home whose cluster, disks and state are lost has every volume back before its services start", async () => {
+test("a home whose cluster, disks and state are lost gets every volume restored before its services start", async () => {
     for (const [chart, name] of pairs) {
         const volume = kubelet.claim(chart, name);
         mkdirSync(join(volume, "folder with spaces/.hidden"), { recursive: true });

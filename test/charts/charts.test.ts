@@ -306,7 +306,7 @@ describe.each(charts)("chart %s", (chart) => {
     });
 });
 
-test.each(examples)(goldenTest("%s renders golden/%s.yaml, whatever the versions of its images"), (chart) => {
+test.each(examples)(goldenTest("%s renders its golden file, whatever the versions of its images"), (chart) => {
     const text = texts.get(`helm4 ${chart}`) ?? "";
     const withoutVersions = text
         .replace(/^( *(?:- )?image: "?[^\s:"]+:)[^\s"]+/gm, "$1<tag>")

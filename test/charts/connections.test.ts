@@ -174,7 +174,7 @@ test("only published ports are reachable from outside the cluster without the in
     ]);
 });
 
-test("`public: true` opens the service's own port to the edge alone, and nothing without the line", async () => {
+test("`public: true` opens only the service's own port to the edge, and nothing is open without it", async () => {
     const edge = await workspace.render("pangolin", ...exampleOf("pangolin"));
     const withJellyfin = async (ingress: object) => {
         const values = ["--set-json", `workloads=${JSON.stringify({ jellyfin: { ingress } })}`];

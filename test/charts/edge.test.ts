@@ -24,7 +24,7 @@ beforeAll(async () => {
 
 afterAll(() => workspace.remove());
 
-test("Gerbil alone moves to the edge; Pangolin with the accounts, and all else, stays at home", () => {
+test("only Gerbil moves to the edge; Pangolin with the accounts, and everything else, stays at home", () => {
     expect(
         workloads(withEdge)
             .filter(onEdge)
@@ -56,7 +56,7 @@ test("a pod on the edge reads no Secret but its certificate, has no token, and n
     }
 });
 
-test("no copy is made on the edge, where the home's credentials for copies would be", () => {
+test("no copy is made on the edge, which would need the home's credentials for copies", () => {
     const copied = (manifests: readonly Manifest[]) =>
         ofKind(manifests, "CronJob").filter(({ metadata }) => metadata.name.startsWith("gerbil-")).length;
 
@@ -79,7 +79,7 @@ test("clients use the edge's own ports, instead of an address of the home's netw
     expect(balanced(without)).toHaveLength(1);
 });
 
-test("an edge that is lost leaves its Application Healthy, so that a run goes on", () => {
+test("a lost edge leaves its Application Healthy, so that a run continues", () => {
     const [gerbil] = ofKind(withEdge, "StatefulSet").filter(({ metadata }) => metadata.name === "gerbil");
 
     expect(gerbil?.metadata.annotations).toEqual({ "argocd.argoproj.io/ignore-healthcheck": "true" });

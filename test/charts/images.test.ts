@@ -165,7 +165,7 @@ function namesTag(read: string, tag: string): boolean {
     );
 }
 
-test("no fact is older than the tag that it is for, unless its source says so for that very tag", () => {
+test("no fact is older than its tag, unless its source names that tag", () => {
     const old = Object.entries(facts).flatMap(([repository, { version, sources }]) =>
         sources
             .filter((each) => each.for !== version && !namesTag(each.read, version))

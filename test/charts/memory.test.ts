@@ -22,7 +22,7 @@ function rendered(manifests: readonly Manifest[]): number {
         }, 0);
 }
 
-test("the memory that a preview counts is what the rendered pods request, and never more", () => {
+test("the memory that a preview counts equals the requests of the rendered pods, and is never more", () => {
     const charts = renderedCharts();
     const requests = readApplications(".", "home").map((each) => ({
         name: each.name,

@@ -70,7 +70,7 @@ function accountsWithToken(): string[] {
         .sort();
 }
 
-test("no pod has a default account's token, and only the reviewed ones have an account of their own", () => {
+test("no pod has a default account's token, and only the reviewed ones have their own account", () => {
     expect(accountsWithToken()).toEqual([
         "argocd/argocd-application-controller (argocd-application-controller)",
         // None of its pods run.

@@ -24,7 +24,7 @@ async function keeper(...values: readonly string[]) {
     };
 }
 
-test("nobody keeps records unless a provider is named", async () => {
+test("no records are managed unless a provider is set", async () => {
     expect((await keeper()).exists).toBe(false);
 });
 
@@ -44,7 +44,7 @@ test("a DNS server of the home's own gets every name, and its key by reference; 
     expect(egress.filter((each) => each.startsWith("0.0.0.0/0"))).toEqual([]);
 });
 
-test("with a target, Cloudflare gets the public names alone, and they lead there", async () => {
+test("with a target, Cloudflare gets only the public names, and they resolve to it", async () => {
     const records = { provider: "cloudflare", zone: "example.com", target: "203.0.113.10" };
     const { args, secrets, egress } = await keeper(`--set-json=records=${JSON.stringify(records)}`);
 

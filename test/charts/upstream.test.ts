@@ -24,7 +24,7 @@ test.each<[what: string, chart: string, has: RegExp]>([
     expect(textOf(chart)).toMatch(has);
 });
 
-test("Home Assistant's location, units and language are set on its pages: its file names none of them", () => {
+test("Home Assistant's location, units and language are set on its pages: its file sets none of them", () => {
     expect(textOf("home-assistant")).toContain("trusted_proxies");
     expect(textOf("home-assistant")).not.toMatch(/\\nhomeassistant:|external_url|internal_url/);
 });

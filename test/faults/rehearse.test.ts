@@ -148,7 +148,7 @@ test(
 );
 
 test(
-    "a claim that shrinks is refused; one that leaves its chart and is not kept is lost",
+    "a claim that shrinks is rejected; one that leaves its chart and is not kept is lost",
     async () => {
         const rehearsal = await rehearse("shrink", () => {
             giveUpEarly();
@@ -182,7 +182,7 @@ test(
                 {
                     workload: "kavita/helper",
                     parts: ["helper: its probes change"],
-                    neverPass: ["readinessProbe of helper asks the port nowhere, which the container does not name"],
+                    neverPass: ["readinessProbe of helper uses the port nowhere, which the container does not name"],
                 },
             ],
         });
@@ -191,7 +191,7 @@ test(
 );
 
 test(
-    "Ctrl-C ends a rehearsal, and removes what it made",
+    "Ctrl-C ends a rehearsal, and removes its sandboxes",
     async () => {
         await home.branch("interrupted");
         await home.emptyCommit("nothing");
@@ -213,7 +213,7 @@ test(
     limit,
 );
 
-test("nothing of the sandboxes is left", () => {
+test("no trace of the sandboxes is left", () => {
     expect(ofRehearsals()).toEqual([]);
     expect(readdirSync(temporary)).toEqual([]);
 });

@@ -75,7 +75,7 @@ async function somebody(): Promise<Visitor> {
     return visitor;
 }
 
-test("`pulumi up` makes bare machines a home whose Applications are all Synced and Healthy", async () => {
+test("`pulumi up` turns bare hosts into a home whose Applications are all Synced and Healthy", async () => {
     await printed(home.stack.up());
     const { items } = await json<{
         items: { metadata: { name: string }; status: { sync: { status: string }; health: { status: string } } }[];
@@ -85,7 +85,7 @@ test("`pulumi up` makes bare machines a home whose Applications are all Synced a
     );
 });
 
-test("every pod is ready on a node, or has ended well", async () => {
+test("every pod is ready on a node, or has succeeded", async () => {
     const bad = async () =>
         (await pods())
             .filter(
@@ -152,13 +152,13 @@ async function startPage(): Promise<string> {
     return person.page(`https://home.${domain}/api/pages/home/content/`);
 }
 
-test("a push to Gitea is in a running pod, without anybody who helps", async () => {
+test("a push to Gitea reaches a running pod without manual steps", async () => {
     const change = (text: string) => text.replace("title: Services", "title: All that we have");
     await push("charts/glance/config/glance.yml", change, "feat: another title");
     await until("the page has the new title", 300_000, async () => (await startPage()).includes("All that we have"));
 });
 
-test("pods reach each other where the charts' NetworkPolicies say so, and nowhere else", async () => {
+test("pods reach each other only where the charts' NetworkPolicies allow it", async () => {
     await kubectl("create", "namespace", "stranger");
     await kubectl(
         ...["run", "stranger", "--namespace=stranger", `--image=${busybox}`, "--labels=app=stranger"],
@@ -188,7 +188,7 @@ test("pods reach each other where the charts' NetworkPolicies say so, and nowher
     expect(tried).toBeGreaterThan(100);
 });
 
-test("an app's database has its rows when its pod was deleted and when its node lost power", async () => {
+test("an app's database keeps its rows after its pod is deleted and after its node loses power", async () => {
     const psql = (statement: string) =>
         home.kubectl(
             ...["exec", "--namespace=database", "postgres-0", "--container=postgres", "--"],
@@ -228,11 +228,11 @@ test("Prometheus reads every target", async () => {
     });
 });
 
-describe("an image that no registry has", () => {
+describe("an image that does not exist", () => {
     const values = "charts/glance/values.yaml";
     const [right, wrong] = ["docker.io/glanceapp/glance", "docker.io/glanceapp/glanse"];
 
-    test("hack/status names the pod, the image and the node, and the page of before stays up", async () => {
+    test("hack/status names the pod, the image and the node, and the previous page stays up", async () => {
         await push(values, (text) => text.replace(right, wrong), "feat: an image with a misspelled name");
         await until("hack/status names it", 300_000, async () =>
             /Pod glance-\S+ on (s1|a1|a2): Failed: Failed to pull image "docker.io\/glanceapp\/glanse:\S+"/.test(
@@ -242,7 +242,7 @@ describe("an image that no registry has", () => {
         expect(await startPage()).toContain("AdGuard Home");
     });
 
-    test("`pulumi up` ends with the same, and the next push is what it takes", async () => {
+    test("`pulumi up` fails with the same reason, and the next push fixes it", async () => {
         await printed(home.stack.pulumi("config", "set", "hearth:tierTimeout", "1m", "--stack", "test"));
         const { exitCode, output } = await home.stack.up();
         expect(exitCode).not.toBe(0);
@@ -255,7 +255,7 @@ describe("an image that no registry has", () => {
     });
 });
 
-test("while the registry is unreachable, a pod that is deleted starts again from its node's image", async () => {
+test("while the registry is unreachable, a deleted pod restarts from its node's image", async () => {
     surroundings?.stopImages();
     await kubectl("delete", "pod", "alertmanager-0", "--namespace=monitoring");
     await until("it is ready", 120_000, async () => {

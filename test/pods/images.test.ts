@@ -143,7 +143,7 @@ const firstUse: Readonly<Record<string, (pod: Pod) => Promise<void>>> = {
     },
 };
 
-describe("an image made here", () => {
+describe("an image built here", () => {
     it.each(chosen.map((each) => [each.repositories[0] ?? "", each] as const))(
         "is pulled as %s",
         async (name, recipe: Recipe) => {

@@ -39,7 +39,7 @@ async function fetched(from: string, url: string): Promise<string | undefined> {
     return exitCode === 0 ? output.trim() : undefined;
 }
 
-test("bare machines become nodes of the release, by `pulumi up` over SSH", async () => {
+test("bare hosts become nodes with the pinned release, by `pulumi up` over SSH", async () => {
     home.configure(undefined, undefined, { registries });
     await printed(home.stack.up());
     const live = await home.liveNodes();
@@ -70,7 +70,7 @@ test("pods reach each other across nodes, by address and by the name of a Servic
     expect(await fetched("stranger", "http://web.default.svc.cluster.local")).toBe("web");
 });
 
-test("a NetworkPolicy lets in whom it names, on whatever node, and nobody else", async () => {
+test("a NetworkPolicy admits only its peers, on every node", async () => {
     const policy = {
         apiVersion: "networking.k8s.io/v1",
         kind: "NetworkPolicy",
@@ -89,7 +89,7 @@ test("a NetworkPolicy lets in whom it names, on whatever node, and nobody else",
 const starts = async () =>
     (await home.kubectl("exec", "deployment/keeper", "--", "cat", "/data/starts")).output.trim().split("\n").length;
 
-test("a volume has its content when its pod is recreated, and when its node has lost power", async () => {
+test("a volume keeps its content when its pod is recreated, and when its node loses power", async () => {
     const claim = {
         apiVersion: "v1",
         kind: "PersistentVolumeClaim",
@@ -136,7 +136,7 @@ test("a volume has its content when its pod is recreated, and when its node has 
     await until("the pod has started a third time", 240_000, async () => (await starts()) === 3);
 });
 
-test("`hack/reboot` empties a node, restarts it, and is done when its kubelet is back", async () => {
+test("`hack/reboot` drains a node, restarts it, and ends when its kubelet is back", async () => {
     // No controller would make these pods elsewhere: no node with them can be drained.
     await kubectl("delete", "pods", "web", "client", "stranger", "--now", "--ignore-not-found");
     const bootId = () => kubectl("get", "node", "a2", "--output=jsonpath={.status.nodeInfo.bootID}");
@@ -178,7 +178,7 @@ test("hack/status names a node with a full disk, and its volumes are kept until 
     await until("the pod has started once more", 600_000, async () => (await starts()) === 6);
 });
 
-test("a machine in the place of one that is gone, under its name, gives its pods empty volumes", async () => {
+test("a host that replaces a lost node under its name gives its pods empty volumes", async () => {
     const [, , before] = home.nodes();
     await home.machine("a2").powerOff();
     await kubectl("wait", "--for=condition=Ready=Unknown", "node/a2", "--timeout=180s");

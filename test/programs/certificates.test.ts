@@ -179,7 +179,7 @@ afterAll(async () => {
     await home?.remove();
 });
 
-test("the rehearsal orders a certificate from the staging server, and Traefik goes on serving the home's own", async () => {
+test("the staging server issues a certificate, and Traefik keeps serving the home's own", async () => {
     await deploy(true);
     await isReady("rehearsal");
     await isReady("wildcard");
@@ -198,7 +198,7 @@ test("the rehearsal orders a certificate from the staging server, and Traefik go
     expect(await dns.texts(`_acme-challenge.${domain}`)).toEqual([]);
 });
 
-test("the real one becomes Traefik's default, for every name of the home", async () => {
+test("the production certificate becomes Traefik's default, for every name of the home", async () => {
     await deploy(false);
     await isReady("wildcard");
     await plane.until("Traefik serves it", async () => (await served()).issuer.includes("Pebble Intermediate CA"));
@@ -231,7 +231,7 @@ test(
         internet.rights = "read";
         internet.publishes = false;
         await renew();
-        await reports("the DNS provider rejects the token: create one that may edit this domain's records", old);
+        await reports("the DNS provider rejects the token: create one with write access to this domain's records", old);
 
         internet.rights = "all";
         internet.hasZone = false;

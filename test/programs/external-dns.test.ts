@@ -59,7 +59,7 @@ async function start(records: object = {}): Promise<NameServer> {
 const addresses = (dns: NameServer, name: string) =>
     dns.resolver.resolve4(`${name}.${domain}`).catch(({ code }: NodeJS.ErrnoException) => code);
 
-test("every name of the home gets a record with Traefik's address, and loses it with its Ingress; others' records stay", async () => {
+test("every name of the home gets a record with Traefik's address, and loses it with its Ingress; foreign records stay", async () => {
     const dns = await start();
     await dns.update("add", `printer.${domain}`, "made by hand");
     for (const name of ["photos", "notes"]) {
@@ -77,7 +77,7 @@ test("every name of the home gets a record with Traefik's address, and loses it 
     await plane.call("PATCH", `${path}/notes/status`, { status: { loadBalancer: { ingress: [{ ip: traefik }] } } });
 });
 
-test("with a target, the names that are public lead there, and others have no record", async () => {
+test("with a target, public names resolve to it, and others have no record", async () => {
     const dns = await start({ target: "203.0.113.10" });
     await plane.until("photos has a record", async () => (await addresses(dns, "photos"))?.[0] === "203.0.113.10");
 

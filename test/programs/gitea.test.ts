@@ -103,7 +103,7 @@ test("reports a message that Argo CD rejects because it is signed with another s
     expect(await lost(`http://localhost:${port}/api/webhook`, "another")).toMatch(/does not reach Argo CD/);
 });
 
-test("is declared a second time without a change, for a branch that URLs escape, and a stranger's account stays", async () => {
+test("a second declaration changes nothing, for a branch that URLs escape, and a foreign account stays", async () => {
     const declaration: Declaration = {
         server,
         repository: { owner: "again", name: "hearth", branch: "release/1+2" },

@@ -252,7 +252,7 @@ describe("PostgreSQL", () => {
         expect(await roles()).toHaveEndedWith(0);
     });
 
-    test("logs no password, neither of a server that logs every statement, nor of a statement that fails", async () => {
+    test("logs no password, even if the server logs every statement or a statement fails", async () => {
         const settings = ["log_statement = 'all'", "default_transaction_read_only = on"];
         for (const setting of settings) {
             expect(await query(`ALTER SYSTEM SET ${setting}`, "postgres")).toHaveEndedWith(0);

@@ -158,7 +158,7 @@ test("one line in a chart opens its service behind a login, and removing the lin
     expect(resources.map(({ niceId }) => niceId)).toEqual(["old-fox"]);
 });
 
-test("a service has no login before it only where its chart says so, with a reason", async () => {
+test("a service has no login in front of it only if its chart says so, with a reason", async () => {
     ingresses = await charts({ public: true }, { public: true, login: "none", reason: "its app signs in itself" });
     await publish();
 
@@ -171,7 +171,7 @@ test("a service has no login before it only where its chart says so, with a reas
     );
 });
 
-test("what somebody opened on Pangolin's pages stays, and is reported as open without a chart", async () => {
+test("resources from Pangolin's pages stay, and are reported as open without a chart", async () => {
     ingresses = await charts({ public: true });
     await publish();
     const { metrics } = await publish();
@@ -182,7 +182,7 @@ test("what somebody opened on Pangolin's pages stays, and is reported as open wi
     expect(changes.filter((each) => each.startsWith("DELETE"))).toEqual([]);
 });
 
-test("a name that Pangolin refuses keeps no other one closed, and the reason is in the log", async () => {
+test("a name that Pangolin rejects does not affect the others, and the reason is in the log", async () => {
     refused = "jellyfin.home.arpa";
     ingresses = await charts({ public: true }, { public: true });
     const { metrics, said } = await publish();
@@ -193,7 +193,7 @@ test("a name that Pangolin refuses keeps no other one closed, and the reason is 
     expect(metrics).toContain("hearth_publisher_success 0");
 });
 
-test("without a key nothing is opened, the log says what to set, and open names are still reported", async () => {
+test("without a key nothing is opened, the log names the setting, and open names are still reported", async () => {
     ingresses = await charts({ public: true });
     const { metrics, said } = await publish("");
 

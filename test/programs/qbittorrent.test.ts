@@ -46,7 +46,7 @@ test("requires a login from everybody, including the addresses of the ingress co
     expect(text).toContain(String.raw`General\Locale=en`);
 });
 
-test("the initial password is the Secret's, as qBittorrent stores it", () => {
+test("the initial password is the Secret's, in the form that qBittorrent stores", () => {
     const [, salt = "", key] = /Password_PBKDF2="@ByteArray\((.+):(.+)\)"/.exec(close("secret")) ?? [];
 
     // https://github.com/qbittorrent/qBittorrent src/base/utils/password.cpp

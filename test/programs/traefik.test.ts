@@ -222,13 +222,13 @@ describe("Traefik at the edge", () => {
         expect(lines).toEqual([]);
     });
 
-    test("leads Pangolin's own name to its page and its API", async () => {
+    test("routes Pangolin's own name to its page and its API", async () => {
         expect((await asked("pangolin.home.arpa", "/auth/login")).server).toBe("page");
         expect((await asked("pangolin.home.arpa", "/api/v1/")).server).toBe("api");
         expect((await asked("pangolin.home.arpa", "/.well-known/openid-configuration")).server).toBe("api");
     });
 
-    test("serves what Pangolin says, and nothing else", async () => {
+    test("serves only the routes that Pangolin provides", async () => {
         expect((await asked("films.home.arpa", "/")).server).toBe("site");
         expect((await get("other.home.arpa", "/")).status).toBe(404);
     });
@@ -242,7 +242,7 @@ describe("Traefik at the edge", () => {
         }
     });
 
-    test("believes nobody who says where a request comes from", async () => {
+    test("ignores clients' own X-Forwarded-For", async () => {
         const { headers } = await asked("films.home.arpa", "/", { "x-forwarded-for": "192.0.2.1" });
 
         expect(headers["x-forwarded-for"]).toBe("127.0.0.1");
@@ -263,7 +263,7 @@ describe("Traefik at the edge", () => {
         expect((await asked("films.home.arpa", "/")).server).toBe("site");
     });
 
-    test("tells the metrics that alerts and dashboards ask of it", async () => {
+    test("exposes the metrics that alerts and dashboards use", async () => {
         await asked("films.home.arpa", "/");
         const text = await (await fetch(`http://127.0.0.1:${ports.metrics}/metrics`)).text();
 
@@ -277,7 +277,7 @@ describe("Traefik at the edge", () => {
         }
     });
 
-    test("says on Pangolin's page that a browser has to use HTTPS", async () => {
+    test("sets HSTS on Pangolin's page", async () => {
         const { headers } = await get("pangolin.home.arpa", "/");
 
         expect(headers["strict-transport-security"]).toBe("max-age=31536000; includeSubDomains");
@@ -285,7 +285,7 @@ describe("Traefik at the edge", () => {
     });
 });
 
-test("Traefik refuses a key that it does not know", async () => {
+test("Traefik rejects an unknown key", async () => {
     const file = write("misspelt.yaml", files.fixed.replace("readTimeout:", "readTimeOutt:"));
     const { code, output } = await runToEnd(tool("traefik"), [`--configFile=${file}`], { cwd: directory });
 

@@ -190,7 +190,7 @@ describe("after a reboot", () => {
         home.configure(disks, { hostKey: home.nas.hostKey });
         const { code, output } = await home.unlock();
         expect(code).toBe(1);
-        expect(output).toContain("is not the initramfs that the config pins");
+        expect(output).toContain("does not have the host key of the initramfs in the config");
         expect(output).toContain("the passphrase was not sent");
         home.configure(disks);
     });

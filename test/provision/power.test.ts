@@ -38,7 +38,7 @@ async function untilAllAreOff(): Promise<string[]> {
 const value = async (path: string, ...object: string[]) =>
     (await home.kubectl("get", ...object, "--output", `jsonpath={${path}}`)).output;
 
-test("off stops the services, then agents, then servers; they start again with the nodes, as they were", async () => {
+test("off stops the services, then agents, then servers; they start again with the nodes, unchanged", async () => {
     const objects = [
         {
             apiVersion: "apiextensions.k8s.io/v1",

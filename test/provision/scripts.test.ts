@@ -24,7 +24,7 @@ test.each(scripts)("shellcheck has no findings in %s, as a node reads it", (scri
     expect({ status, stdout }).toEqual({ status: 0, stdout: "" });
 });
 
-test("shellcheck has no findings in the stand-ins for k3s, and in what starts a home again", async () => {
+test("shellcheck has no findings in the stand-ins for k3s, and in the script that starts a home again", async () => {
     const { exitCode, output } = await run(
         "shellcheck",
         ["--external-sources", "sandbox/k3s-stand-in.sh", "sandbox/k3s-pods.sh", "hack/shutdown/power-on.sh"],

@@ -193,7 +193,7 @@ afterAll(async () => {
     rmSync(folder, { recursive: true });
 });
 
-test("the home's router lets nothing in, and the edge gets a page of a pod at home all the same", async () => {
+test("the home's router admits nothing, and the edge still gets a page of a pod at home", async () => {
     await until(
         "a pod on the edge reaches one at home",
         60_000,
@@ -211,7 +211,7 @@ test("somebody on the Internet gets the page from the edge's Traefik, and reache
     expect(await page("internet", `${edgeAddress}:9100`, 2)).toBeUndefined();
 });
 
-test("more than a packet's size gets through, in both directions", async () => {
+test("more than one packet's size passes, in both directions", async () => {
     writeFileSync(join(folder, "page"), "x".repeat(3_000_000));
     expect((await page("edge-pod", `${homePod}:8096`, 30))?.length).toBe(3_000_000);
     expect((await page("node-pod", `${edgePod}:9081`, 30))?.length).toBe(3_000_000);
@@ -222,7 +222,7 @@ test("Prometheus at home reaches the edge's host, which knows its pods by their 
     expect(await page("node-pod", `${tunnel}:9100`)).toBe("the page at home");
 });
 
-test("who takes the edge over reaches the API server's port, no other port of a node, and nothing behind it", async () => {
+test("an intruder on the edge reaches the API server's port, no other port of a node, and nothing behind it", async () => {
     expect(await page("edge", `${nodeAddress}:6443`)).toBe("the page at home");
     for (const port of [22, 80, 10250]) {
         expect([port, await page("edge", `${nodeAddress}:${port}`, 2)]).toEqual([port, undefined]);
@@ -236,7 +236,7 @@ test("who takes the edge over reaches the API server's port, no other port of a 
     expect(await page("edge", "10.77.0.1:13002", 2)).toBeUndefined();
 });
 
-test("the router may get another address from its provider: the node's next packet tells the edge", async () => {
+test("the router may get another address from its provider: the edge learns it from the node's next packet", async () => {
     ip("router", "address", "delete", "203.0.113.50/24", "dev", "wan");
     ip("router", "address", "add", "203.0.113.77/24", "dev", "wan");
     await until(

@@ -65,7 +65,7 @@ beforeAll(async () => {
 afterAll(async () => home.remove(), limit);
 
 test(
-    "a home with a target for copies comes up whole, with a Secret wherever there is a volume to copy",
+    "a home with a backup target becomes Healthy, with a Secret in each namespace with a volume to copy",
     async () => {
         expect(await home.start()).toHaveEndedWith(0);
         expect(await late(revision)).toEqual([]);
@@ -96,7 +96,7 @@ test(
     limit,
 );
 
-test("the passwords of the target are nowhere in the stack's state or file as they are", async () => {
+test("the stack's state and file do not contain the target's passwords in plain text", async () => {
     const { code, output } = await home.pulumi("stack", "export");
     expect(code).toBe(0);
     for (const value of Object.values(secrets)) {
@@ -106,7 +106,7 @@ test("the passwords of the target are nowhere in the stack's state or file as th
 });
 
 test(
-    "an update in which nothing has changed changes nothing",
+    "an update without changes changes nothing",
     async () => {
         const { code, output } = await home.pulumi("up", "--yes", "--expect-no-changes");
         expect({ code, output }).toHaveEndedWith(0);
@@ -115,7 +115,7 @@ test(
 );
 
 test(
-    "Argo CD does not start a service that hack/restore has stopped, also when its chart changes; then it catches up",
+    "Argo CD does not start a service that hack/restore has stopped, even if its chart changes, until the restore ends",
     async () => {
         const service = { name: "navidrome", namespace: "navidrome" };
         const volumes = await home.get<{ items: Named[] }>("pvc", "--namespace=navidrome");
@@ -151,7 +151,7 @@ test(
 );
 
 test(
-    "without hearth:backup, what copies is removed, and every volume stays",
+    "without hearth:backup, the CronJobs are removed, and every volume stays",
     async () => {
         const before = await claims();
         home.edit("Pulumi.sandbox.yaml", (text) => text.replace(/ {2}hearth:backup:\n( {4}.*\n)+/, ""));

@@ -95,7 +95,7 @@ function powerOn(): string[] {
 }
 
 test(
-    "services stop tier by tier, databases last, and start in the opposite order as they were",
+    "services stop tier by tier, databases last, and start in reverse order, unchanged",
     async () => {
         const before = { replicas: await replicas(), cronJobs: await activeCronJobs() };
         const steps = await readPlan(kubectl);

@@ -150,7 +150,7 @@ test(
 );
 
 test(
-    "no secret is anywhere but in its Secret",
+    "secrets are only in their Secret",
     async () => {
         expect(findLeaks(home, await canaries())).toEqual([]);
     },

@@ -293,7 +293,7 @@ describe("a change to an Application that is Synced and Healthy", () => {
     );
 });
 
-describe("a branch that a forced push puts back", () => {
+describe("a branch that a forced push resets", () => {
     test(
         "`pulumi up` waits until every Application is back on that commit; the next one changes nothing",
         async () => {

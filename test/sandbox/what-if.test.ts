@@ -87,7 +87,7 @@ const withModel = <T>(of: Home, use: (model: Model) => Promise<T>): Promise<T> =
 
 const names = (services: Answer["stops"]) => services.map(({ service }) => service.replace("apps/", ""));
 
-test("a lost node: a volume stays there, a pod of higher priority takes the room of another, which is reported", async () => {
+test("a lost node: its volume cannot move, and a pod of higher priority preempts another, which is reported", async () => {
     const { claim: data, volume } = claim("photos", "nas");
     const before = home({
         nodes: [node("nas", "8Gi"), node("pi", "4Gi")],
@@ -108,7 +108,7 @@ test("a lost node: a volume stays there, a pod of higher priority takes the room
     expect(answer.moves).toMatchObject([{ service: "apps/dns", moves: [{ from: "nas", to: ["pi"] }] }]);
 });
 
-test("of two pods that may make room for one of higher priority, neither is said to stay", async () => {
+test("of two pods that one of higher priority may preempt, neither is reported to stay", async () => {
     const before = home({
         nodes: [node("nas", "8Gi"), node("pi", "4Gi"), node("nuc", "4Gi")],
         pods: [
@@ -123,7 +123,7 @@ test("of two pods that may make room for one of higher priority, neither is said
     expect(names(answer.moves)).toEqual(["dns"]);
 });
 
-test("of two services that one place is left for, neither is said to stay; with a new node, both do", async () => {
+test("of two services with capacity for one, neither is reported to stay; with a new node, both do", async () => {
     const before = home({
         nodes: [node("nas", "8Gi"), node("pi", "4Gi")],
         pods: ["one", "two"].map((app) => pod(app, "nas", spec("3Gi"))),
@@ -135,7 +135,7 @@ test("of two services that one place is left for, neither is said to stay; with 
     expect(names(exchanged.moves)).toEqual(["one", "two"]);
 });
 
-test("a StatefulSet's second pod is not said to move while the first one has no node", async () => {
+test("a StatefulSet's second pod is not reported to move while the first one has no node", async () => {
     const member = (ordinal: number, claimName?: string): Pod => {
         const { metadata, ...rest } = pod("db", "nas", spec("1Gi", claimName ? onClaim(claimName) : {}));
         const ownerReferences = [{ kind: "StatefulSet", name: "db", controller: true }];
@@ -155,7 +155,7 @@ test("a StatefulSet's second pod is not said to move while the first one has no 
     ]);
 });
 
-test("a chart: what does not change stays, two pods of one new volume share a node, and one fits nowhere", async () => {
+test("a chart: unchanged pods stay, two pods with one new volume share a node, and one fits nowhere", async () => {
     const deployment = (name: string, { volumes = [], ...rest }: PodSpec) => ({
         apiVersion: "apps/v1",
         kind: "Deployment",

@@ -154,7 +154,7 @@ describe("the comment", () => {
         const comment = (touched: Difference[]) => previewComment(touched, nothing, "0123456789");
 
         expect(comment([])).toContain("Touches no chart");
-        expect(comment([])).toContain("`pulumi up` would do what it did before.");
+        expect(comment([])).toContain("`pulumi up` does not change.");
         expect(comment([{ name: "glance", result: { diff: "" } }])).toContain("stay as they are");
     });
 

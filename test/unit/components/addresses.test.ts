@@ -58,7 +58,7 @@ test("an existing HelmChartConfig's address for Traefik is kept", () => {
     expect(chosen(pool, [], "service: {spec: {loadBalancerIP: 192.168.1.244}}").traefik).toBe("192.168.1.244");
 });
 
-test("a home without AdGuard has an address for Traefik alone", () => {
+test("a home without AdGuard has only an address for Traefik", () => {
     const others = applications.filter(({ name }) => name !== "adguard");
 
     expect(chosen({ addresses: ["10.0.0.9-10.0.0.9"] }, [], "", others)).toEqual({ traefik: "10.0.0.9" });
@@ -139,7 +139,7 @@ describe("the outputs at the end of `pulumi up`", () => {
         );
     });
 
-    test("without AdGuard, what the home's own DNS server has to answer", () => {
+    test("without AdGuard, the record that the home's own DNS server needs", () => {
         expect(firstSteps({ domain }, { traefik: "10.0.0.1" })).toEqual({
             traefik: "10.0.0.1",
             dns: "none: this home does not run AdGuard Home",
@@ -148,7 +148,7 @@ describe("the outputs at the end of `pulumi up`", () => {
         });
     });
 
-    test("every output has a value while the cluster is not known", () => {
+    test("every output has a value while the cluster is unknown", () => {
         expect(firstSteps({ domain }, undefined).traefik).toBe("unknown: the cluster does not answer yet");
     });
 });

@@ -1,6 +1,6 @@
 import { explainFailure, isReady, warningLines } from "../../../components/application-status";
 
-describe("why an Application is not ready", () => {
+describe("reasons why an Application is not ready", () => {
     test("names the Application, its tier, its state, the reason and the next command", () => {
         const text = explainFailure("jellyfin", "tier 3", {
             sync: { status: "Synced", revisions: ["0123456789abcdef"] },
@@ -11,7 +11,7 @@ describe("why an Application is not ready", () => {
         expect(text).toContain("kubectl -n argocd describe application jellyfin");
     });
 
-    test("a sync that Argo CD gave up: its message is in the operation, not in the sync status", () => {
+    test("a sync without retries left: its message is in the operation, not in the sync status", () => {
         const text = explainFailure("garage", "tier 2", {
             sync: { status: "OutOfSync" },
             health: { status: "Healthy" },
@@ -76,7 +76,7 @@ describe("why an Application is not ready", () => {
         expect(text).toMatch(/rerun `pulumi up` once the images are present.*hearth:tierTimeout 1h$/);
     });
 
-    test("a failed image pull is reported by its Warning alone", () => {
+    test("a failed image pull is reported only by its Warning", () => {
         const involvedObject = { kind: "Pod", name: "a", namespace: "a" };
         const message = 'Failed to pull image "x:1": not found';
         expect(

@@ -71,7 +71,7 @@ test("the Secret has the files that the script reads", () => {
     });
 });
 
-test("a folder on a NAS is mounted by one server alone, which every pod with copies reaches and no other does", async () => {
+test("only one server mounts a folder on a NAS; only pods with copies reach it", async () => {
     const registered = await mockEngine();
     const target = "nfs://nas.example.com/srv/backup/home";
     const settings = { ...backupSchema.parse({ target, password: "p" }), home: "home.example.com" };
@@ -100,7 +100,7 @@ test("a folder on a NAS is mounted by one server alone, which every pod with cop
     });
 });
 
-test("the snapshots of the datastore are copied with their token, from a server of the cluster, where the program built it", async () => {
+test("the snapshots of the datastore are copied with their token, from a server node, if the program built the cluster", async () => {
     const registered = await mockEngine();
     new Backup("backup", { root, applications, backup, ownServers: true });
     await settled();

@@ -32,7 +32,7 @@ test.each([
     ["DEPTH_ZERO_SELF_SIGNED_CERT", "belongs to another cluster"],
     ["CERT_SIGNATURE_FAILURE", "belongs to another cluster"],
     ["ECONNREFUSED", undefined],
-])("a certificate that is refused with %s is reported with its cause: %s", (code, hint) => {
+])("a certificate that is rejected with %s is reported with its cause: %s", (code, hint) => {
     const message = refusedCertificate(Object.assign(new Error("refused"), { code }));
 
     expect(message).toEqual(hint && expect.stringContaining(hint));

@@ -42,7 +42,7 @@ function open({ headers }: IncomingMessage, socket: Duplex): void {
 
 const upgrade = () => once(api, "upgrade") as Promise<[request: IncomingMessage, socket: Duplex]>;
 
-test("a connection that the API server opens after the client has given up is closed", async () => {
+test("a connection that the API server opens after the client's timeout is closed", async () => {
     const asked = upgrade();
     await throughCluster(kubeconfig(), async (address) => {
         const visitor = connect(Number(new URL(address).port));
@@ -59,7 +59,7 @@ test("a connection that the API server opens after the client has given up is cl
     expect(frame?.[0]).toBe(0x88);
 });
 
-test("an API server that opens no connection is given up, and named", async () => {
+test("an API server that opens no connection is reported after a timeout", async () => {
     const asked = upgrade();
     const visit = throughCluster(
         kubeconfig(),

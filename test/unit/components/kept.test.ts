@@ -41,7 +41,7 @@ test("no resource of the program is protected: `pulumi destroy` works without a 
     expect(registered.filter(({ protect }) => protect)).toEqual([]);
 });
 
-test("in a rebuilt cluster, whose namespaces have other UIDs, webhooks are waited for again", async () => {
+test("in a rebuilt cluster, whose namespaces have other UIDs, the waits for webhooks run again", async () => {
     const waits = async (namespaceUid: string) => {
         const registered = await mockEngine();
         new CertManager("cert-manager", { ...args, namespaceUid });

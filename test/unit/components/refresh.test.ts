@@ -45,7 +45,7 @@ test("refreshes the tier's Applications on another commit at once, and does not 
     });
 });
 
-test("notes a forced push back on each Application of the tier, once", async () => {
+test("records a forced push on each Application of the tier, once", async () => {
     const noted = { metadata: { name: "ready", annotations: { "hearth/forced-back": forcedBack } } };
     expect(
         await refresh({ applications, forcedBack }, [...existing.slice(0, 2), { ...existing[2], ...noted }]),
@@ -59,7 +59,7 @@ test("notes a forced push back on each Application of the tier, once", async () 
     });
 });
 
-test("leaves an Application that is deleted in between to the tier", async () => {
+test("ignores an Application that is deleted in between, which the tier recreates", async () => {
     expect(await refresh({ applications }, existing, "late")).toMatchObject({ code: 0, said: "" });
 });
 

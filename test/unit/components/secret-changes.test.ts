@@ -19,7 +19,7 @@ describe("changes in a Secret since the last comparison", () => {
     });
 });
 
-describe("which keys of a Secret a pod uses", () => {
+describe("keys of a Secret that a pod uses", () => {
     const keys = ["password", "token", "salt"];
     const key = (name: string) => ({ valueFrom: { secretKeyRef: { name: "app-secrets", key: name } } });
 

@@ -6,7 +6,7 @@ const second = "2026-03-01T12:00:00Z";
 /** A StatefulSet whose pod keeps its name when it is replaced. */
 const podOf = (uid: string) => ({ metadata: { name: "jellyfin-0", namespace, uid, creationTimestamp: second } });
 
-test("a pod that is replaced in the second in which its secret changed is not waited for again", async () => {
+test("a pod that is replaced within the second of the secret's change counts as restarted", async () => {
     const pods = [podOf("old")];
     const patched: string[] = [];
     const objects: Record<string, () => object> = {

@@ -52,7 +52,7 @@ test("root has no manual changes: an Application that Pulumi recreated belongs t
     expect(await isCommitSkipped({ ...root, status: { ...atRest.status, sync: { status: "Synced" } } })).toBe(false);
 });
 
-test("an Application with manual sync is left alone", async () => {
+test("an Application with manual sync is ignored", async () => {
     changed("charts/app/values.yaml");
     expect(await isCommitSkipped({ ...atRest, spec: { syncPolicy: {} } })).toBe(false);
 });

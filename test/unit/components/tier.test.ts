@@ -65,7 +65,7 @@ test("a tier registers its own Applications, gated on revision, sync and health"
     });
 });
 
-test("its commands refresh them and report late ones; the cluster is passed on standard input alone", async () => {
+test("its commands refresh them and report late ones; the cluster is only passed on standard input", async () => {
     const registered = await mockEngine();
     new Tier("tier-2", {
         tier: 2,
@@ -117,7 +117,7 @@ test("Argo CD refreshes a tier before any of its Applications waits, so that any
     }
 });
 
-test("after a forced push back, only the refresh and the gate of a tier rerun", async () => {
+test("after a forced push that resets the branch, only the refresh and the gate of a tier rerun", async () => {
     const inputs = async (forcedBack?: string) => {
         const registered = await mockEngine();
         const applications = [application("garage", 2)];
@@ -132,7 +132,7 @@ test("after a forced push back, only the refresh and the gate of a tier rerun", 
     expect(changed.sort()).toEqual(["tier-2-gate", "tier-2-refresh"]);
 });
 
-test("no Application of a tier is created before all of the tier before are ready", async () => {
+test("no Application of a tier is created before all of the previous tier are ready", async () => {
     const registered = await mockEngine();
     const tiers = [1, 2, 3] as const;
     const namesOf = (tier: number) => ["a", "b", "c"].map((each) => `${each}${tier}`);

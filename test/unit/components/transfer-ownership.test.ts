@@ -16,7 +16,7 @@ test.each(["helm", "pulumi-resource-kubernetes"])(
     },
 );
 
-test("an object that Argo CD manages already is left alone", () => {
+test("an object that Argo CD already manages stays unchanged", () => {
     const entries = [
         { manager: "helm", operation: "Update", fieldsV1 },
         { manager: "argocd-controller", operation: "Apply", fieldsV1 },
@@ -79,7 +79,7 @@ test("an object that a controller updates in between is transferred in its new v
     });
 });
 
-test("an object that is updated again and again ends the run at its limit, with the API server's message", async () => {
+test("an object with endless updates ends the run at its limit, with the API server's message", async () => {
     expect(await transfer(Number.POSITIVE_INFINITY, 1)).toEqual({
         code: 1,
         said: "The ownership of Gitea's objects cannot be transferred to Argo CD: the object has been modified\n",

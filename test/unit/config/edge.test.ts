@@ -53,7 +53,7 @@ test.each([
         "set hearth:edge with hearth:nodes only",
         "each node of the home dials out to it",
     ],
-])("%s is refused, in words", (_, edge, changes, where, expected) => {
+])("%s is rejected in a sentence", (_, edge, changes, where, expected) => {
     expect(() => parse(edge, changes)).toThrow(expect.objectContaining({ message: expect.stringContaining(where) }));
     expect(() => parse(edge, changes)).toThrow(expected);
 });

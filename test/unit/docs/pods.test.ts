@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { charts } from "../../charts/workspace";
 import { running } from "../../pods/applications";
 
-test("docs/pods.md says of each service whether it runs in the home of real pods, and why not", () => {
+test("docs/pods.md states for each service if it runs in the home of real pods, or the reason why not", () => {
     const table = readFileSync("docs/pods.md", "utf8").matchAll(/^\| `(.*?)` \| (runs|rendered only) \| ?(.*?) ?\|$/gm);
     const rows = [...table].map(([, chart = "", state = "", why = ""]) => ({ chart, state, why }));
 

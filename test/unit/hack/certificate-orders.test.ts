@@ -4,7 +4,7 @@ test.each([
     [
         "a token without rights",
         'while querying the Cloudflare API for GET "/zones?name=example.com" \n\t Error: 9109: Invalid access token',
-        /^the DNS provider rejects the token: create one that may edit this domain's records, and set it with `npx pulumi/,
+        /^the DNS provider rejects the token: create one with write access to this domain's records, and set it with `npx pulumi/,
     ],
     [
         "a token of DigitalOcean's without rights",
@@ -15,7 +15,7 @@ test.each([
         "a domain that somebody else owns",
         "Found no Zones for domain _acme-challenge.example.com. (neither in the sub-domain nor in the SLD) please make sure " +
             "your domain-entries in the config are correct and the API key is correctly setup with Zone.read rights.",
-        /^the token's account does not have this domain: it may be somebody else's/,
+        /^the token's account does not have this domain: it may belong to someone else/,
     ],
     [
         "a provider that is slow",
@@ -31,7 +31,7 @@ test.each([
     [
         "name servers elsewhere",
         'Error accepting authorization: acme: authorization error for example.com: 403 urn:ietf:params:acme:error:unauthorized: Incorrect TXT record "x"',
-        /^Let's Encrypt reads another record than the token writes/,
+        /^Let's Encrypt does not find the record that the token writes/,
     ],
     [
         "a domain that nobody can have",

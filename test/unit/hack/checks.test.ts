@@ -66,7 +66,7 @@ describe("an export that a pod tries before anything is deployed", () => {
     });
     const events = (message: string) => [warning("FailedMount", message)];
 
-    test("is fit when root may write to it", () => {
+    test("passes when root may write to it", () => {
         expect(judgeExport(ended("Succeeded"), [])).toMatch(/root may create directories/);
         expect(
             judgeExport({ status: { phase: "Pending" } }, events("mount.nfs: Connection timed out")),
@@ -97,7 +97,7 @@ describe("an export that a pod tries before anything is deployed", () => {
         expect(() => judgeExport(state, warnings)).toThrow(message);
     });
 
-    test.each(["Succeeded", "Failed"])("is left as it was, and so is the cluster, when the pod %s", async (phase) => {
+    test.each(["Succeeded", "Failed"])("stays unchanged, and so does the cluster, when the pod %s", async (phase) => {
         const commands: string[] = [];
         const kubectl = {
             run: async ([command = ""]: readonly string[]) => {
@@ -113,7 +113,7 @@ describe("an export that a pod tries before anything is deployed", () => {
         expect(spec.containers[0]?.image).toMatch(/^docker\.io\/library\/busybox:[\d.]+/);
     });
 
-    test("by a script that gives a directory away, and leaves none behind", () => {
+    test("by a script that changes the owner of a directory, and deletes it", () => {
         const folder = mkdtempSync(join(tmpdir(), "hearth-export-"));
         const [, , script = ""] = exportPod("a", { server: "nas", path: "/export" }).spec.containers[0]?.command ?? [];
         const here = script.replaceAll("/export/", `${folder}/`);
@@ -129,7 +129,7 @@ describe("an export that a pod tries before anything is deployed", () => {
     });
 });
 
-test("images that are pinned by tag alone are listed, each once", () => {
+test("images that are pinned only by tag are listed, each once", () => {
     const pinned = `quay.io/a:1@sha256:${"0".repeat(64)}`;
     const pods = [["docker.io/b:2", pinned], ["docker.io/b:2"]].map((images) => ({
         spec: { containers: images.map((image) => ({ image })) },

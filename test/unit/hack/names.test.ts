@@ -171,7 +171,7 @@ test("a name that resolves to Traefik, with a certificate of the home's own CA, 
     });
 });
 
-test("neither has a wildcard, or a name that is served by plain HTTP only", async () => {
+test("a wildcard, or a name served only by plain HTTP, has no problem either", async () => {
     expect(await checkName(nameOf("*.home.arpa"), surroundings)).toMatchObject({ problems: [] });
     expect(await checkName(nameOf("ca.home.arpa", { tls: false }), { ...surroundings, port: 1 })).toMatchObject({
         problems: [],
@@ -183,7 +183,7 @@ test.each<[what: string, name: HomeName, problem: RegExp]>([
     [
         "a record with another address",
         nameOf("elsewhere.home.arpa"),
-        /^the DNS server .* leads to 127.0.0.9, and Traefik has 127.0.0.1$/,
+        /^the DNS server .* returns 127.0.0.9, but Traefik has 127.0.0.1$/,
     ],
     ["no Traefik", nameOf("good.home.arpa", { addresses: [] }), /^the ingress controller has no address: `kubectl/],
     ["a certificate of another name", nameOf("named.home.arpa"), /^the certificate is for git.home.arpa$/],
@@ -193,11 +193,11 @@ test.each<[what: string, name: HomeName, problem: RegExp]>([
         nameOf("early.home.arpa"),
         /^the certificate is not valid before 2098-01-01: compare .*clock$/,
     ],
-    ["an issuer that nobody trusts", nameOf("untrusted.home.arpa"), /^no device trusts its issuer, somebody else$/],
+    ["an issuer that nobody trusts", nameOf("untrusted.home.arpa"), /^devices do not trust its issuer, somebody else$/],
     [
         "Let's Encrypt's staging server",
         nameOf("staging.home.arpa"),
-        /^no device trusts \(STAGING\) Ersatz Edamame E1, Let's Encrypt's staging server: set hearth:letsencrypt.staging/,
+        /^devices do not trust \(STAGING\) Ersatz Edamame E1, Let's Encrypt's staging server: set hearth:letsencrypt.staging/,
     ],
     ["Traefik's own certificate", nameOf("bare.home.arpa"), /^Traefik has no certificate for it/],
 ])("reports %s in a sentence, and nothing else", async (_, name, problem) => {
@@ -219,7 +219,7 @@ test("without the home's CA, its certificates are not trusted", async () => {
     const strange = { ...surroundings, authority: undefined };
 
     expect((await checkName(nameOf("good.home.arpa"), strange)).problems).toEqual([
-        "no device trusts its issuer, home.arpa internal CA",
+        "devices do not trust its issuer, home.arpa internal CA",
     ]);
 });
 
@@ -250,22 +250,22 @@ describe("access from the Internet", () => {
         expect(edgeNames("{}")).toEqual([]);
     });
 
-    test("a name is closed, behind a login, or open, as its chart says", () => {
+    test("a name is closed, behind a login, or open, by its chart", () => {
         expect(accessTo(name(), [])).toEqual({ access: "closed", problems: [] });
         expect(accessTo(name("pangolin"), served)).toEqual({ access: "login", problems: [] });
         expect(accessTo(name("none"), served)).toEqual({ access: "open", problems: [] });
         expect(accessTo({ ...name("pangolin"), object: "pangolin/pangolin" }, []).access).toBe("login");
     });
 
-    test("a name that is open without its chart, or closed in spite of it, is a problem", () => {
+    test("a name that is open or closed against its chart is a problem", () => {
         expect(accessTo(name(), served)).toEqual({
             access: "undeclared",
-            problems: [expect.stringContaining("its chart does not say so")],
+            problems: [expect.stringContaining("its chart does not have `public: true`")],
         });
         expect(accessTo(name("pangolin"), []).problems).toEqual([expect.stringContaining("logs deploy/publisher")]);
     });
 
-    test("an edge that cannot be asked is no reason to call a name closed", () => {
+    test("an unreachable edge does not make a name closed", () => {
         expect(accessTo(name(), undefined)).toEqual({ access: "unknown", problems: [] });
     });
 

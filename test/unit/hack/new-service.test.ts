@@ -27,7 +27,7 @@ test.each([
     ["name", "a".repeat(43), "42 at most"],
     ["name", "root", "a name that is not reserved in the cluster"],
     ["name", "kube-wishes", "a name that is not reserved in the cluster"],
-    ["name", "navidrome", "a name that no folder in charts/ has"],
+    ["name", "navidrome", "a name without a folder in charts/"],
     ["image", "wishlist:1.2.3", "registry, name and release"],
     ["image", "ghcr.io/cmintey/wishlist", "registry, name and release"],
     ["image", "ghcr.io/cmintey/wishlist:latest", "registry, name and release"],
@@ -35,7 +35,7 @@ test.each([
     ["port", Number.NaN, "a number from 1 to 65535"],
     ["health", "healthz", "a path, which begins with a slash"],
     ["host", "wish.list", "without dots"],
-    ["host", "music", "a name that no other service has; navidrome is there"],
+    ["host", "music", "a name that is not in use; navidrome has it"],
     ["description", "2 wishes", "a sentence that begins with a letter"],
 ])("%s cannot be %j", (option, value, accepted) => {
     expect(() => readNewService({ ...wishlist, [option]: value }, hosts)).toThrow(

@@ -127,12 +127,12 @@ test("several servers need an address that outlives each of them", async () => {
     expect(named.kept).toMatchObject({ "api.address": "api.home.arpa", "api.virtual": false });
 });
 
-describe("the way in", () => {
-    test("nothing is stored for a home whose router forwards ports, or that nobody reaches", async () => {
+describe("access from the Internet", () => {
+    test("nothing is stored for a home whose router forwards ports, or that is not reachable from outside", async () => {
         expect((await answered([""], { ask: askEdge })).kept).toEqual({});
     });
 
-    test("an edge is stored with its host key, once somebody has compared it", async () => {
+    test("an edge is stored with its host key after the user has compared it", async () => {
         const { kept, told } = await answered(["not a host", "203.0.113.10", "root"], { ask: askEdge });
         expect(kept["edge"]).toEqual({
             ...{ address: "203.0.113.10", user: "root" },

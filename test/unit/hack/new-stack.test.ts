@@ -60,7 +60,7 @@ test("prompts for optional settings too, which may be left empty; multi-line set
     const [door, ...others] = isMap(map) ? settingQuestions(map, schema) : [];
 
     expect(others).toEqual([]);
-    expect(door).toMatchObject({ path: ["door"], explanation: "The way in. Leave it empty to go without." });
+    expect(door).toMatchObject({ path: ["door"], explanation: "The way in. Leave it empty to omit it." });
     expect(door?.mistake("")).toBeUndefined();
     expect(door?.mistake("a b")).toBe("expected a word");
 });

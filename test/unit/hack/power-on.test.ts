@@ -61,7 +61,7 @@ test("starts what the record lists, then deletes the record and itself", () => {
     });
 });
 
-test("another server was first: there is nothing to start", () => {
+test("another server was faster: there is nothing to start", () => {
     expect(powerOn([])).toEqual({ succeeded: true, changes: end });
 });
 

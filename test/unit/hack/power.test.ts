@@ -49,7 +49,7 @@ const home: PoweredHome = {
     cronJobs: [cronJob("database", "dump", false), cronJob("immich", "paused", true)],
 };
 
-test("tiers stop from 3 to 1 and databases last; Argo CD itself, and what is stopped already, are left alone", () => {
+test("tiers stop from 3 to 1 and databases last; Argo CD itself, and stopped workloads, are skipped", () => {
     const steps = planPowerOff(home, []).map(({ name, applications, workloads, cronJobs }) => ({
         name,
         applications,
@@ -82,7 +82,7 @@ test("the record starts databases first and waits for them, then the tiers in or
     ]);
 });
 
-test("a run after one that was cut short, at any point, has the same record", () => {
+test("a run after an interrupted one, at any point, has the same record", () => {
     const record = recordLines(planPowerOff(home, []));
     const paused = { "argocd.argoproj.io/skip-reconcile": "true" };
     const stopped: PoweredHome = {

@@ -93,7 +93,7 @@ describe("the locks of a file backend", () => {
             take("gone", 2 ** 30, hostname());
             take("live", pid, hostname());
 
-            expect(release).toThrow(`Pulumi (process ${pid} of somebody, since ${timestamp}) works on stack home`);
+            expect(release).toThrow(`Pulumi (process ${pid} of somebody, since ${timestamp}) is running on stack home`);
         });
         expect(readLocks(folder, "hearth", "home")).toHaveLength(2);
     });
@@ -129,7 +129,7 @@ describe("the locks of a file backend", () => {
             writeFileSync(join(stacks, "home.json.attrs"), "{}");
         });
 
-        test("is replaced by the one before, if that is complete", () => {
+        test("is replaced by the previous one, if that is complete", () => {
             writeFileSync(join(stacks, "home.json.bak"), '{"version":3}');
 
             expect(repaired()).toEqual({
@@ -148,7 +148,7 @@ describe("the locks of a file backend", () => {
             expect(repaired()).toEqual({
                 old: [],
                 lost: ["home"],
-                told: [expect.stringMatching(/^Set aside: \S+home\.json\.truncated/)],
+                told: [expect.stringMatching(/^Moved: the truncated state to \S+home\.json\.truncated/)],
             });
             expect(readdirSync(stacks)).toEqual(["home.json.truncated"]);
             expect(repaired()).toEqual({ old: [], lost: [], told: [] });
@@ -256,7 +256,7 @@ describe("Helm's records of a release", () => {
     });
 });
 
-test("what a preview would recreate: releases, and generated values of charts", () => {
+test("resources that a preview would recreate: releases, and generated values of charts", () => {
     const step = (op: string, type: string, name: string, inputs = {}) => ({
         op,
         newState: { urn: `urn:pulumi:home::hearth::${type}::${name}`, type, inputs },

@@ -68,7 +68,7 @@ const rehearsal = (after: Partial<Observation>, before: Partial<Observation> = {
         ...{ before: observation(before), after: observation(after), ...more },
     });
 
-test("a branch that changes nothing is good, and has nothing to list", () => {
+test("a branch without changes passes, and has nothing to list", () => {
     expect(rehearsal({})).toEqual({
         ...{ base, head, good: true, seconds: 12 },
         ...{ tiers: [{ tier: 3, synced: 0 }], late: [], refused: [], restarts: [], pruned: [] },
@@ -76,7 +76,7 @@ test("a branch that changes nothing is good, and has nothing to list", () => {
     });
 });
 
-test("seconds of a tier: from its first sync to the last change of health, of this branch alone", () => {
+test("seconds of a tier: from its first sync to the last change of health, only of this branch", () => {
     const synced = application({
         health: { status: "Healthy", lastTransitionTime: "2026-11-30T12:00:21Z" },
         operationState: { startedAt: "2026-11-30T12:00:04Z", finishedAt: "2026-11-30T12:00:09Z" },
@@ -131,7 +131,7 @@ test("a workload restarts when its template changes or it is recreated, not when
     expect(rehearsal({ workloads: [more] }, { workloads: [stopped] }).restarts).toEqual([]);
 });
 
-test("an Application that is late: refusals, and why; one that does not exist waits for a tier", () => {
+test("a late Application: rejected objects and reasons; a missing one waits for a tier", () => {
     const late = application({
         sync: { status: "OutOfSync", revisions: [base] },
         operationState: {
@@ -155,7 +155,7 @@ test("an Application that is late: refusals, and why; one that does not exist wa
         refused: [{ application: "kavita", object: "Deployment books/kavita", message: "field is immutable" }],
     });
     expect(rehearsal({ applications: [] }).late).toMatchObject([
-        { name: "kavita", reasons: ["it does not exist: a tier before it is not ready"] },
+        { name: "kavita", reasons: ["it does not exist: an earlier tier is not ready"] },
     ]);
 });
 
@@ -165,7 +165,7 @@ test("a program that fails although every Application is ready is shown", () => 
     });
 });
 
-test("images and probes that only a kubelet tries are listed; a port that does not exist never passes", () => {
+test("images and probes that need a kubelet are listed; a probe of a missing port never passes", () => {
     const untried = (changes: object) => rehearsal({ workloads: [workload(changes)] });
     expect(untried({ image: "kavita:2" }).untried).toEqual([
         { workload: "books/kavita", parts: ["main: image kavita:1 becomes kavita:2"], neverPass: [] },
@@ -175,7 +175,7 @@ test("images and probes that only a kubelet tries are listed; a port that does n
         untried: [
             {
                 parts: ["main: its probes change"],
-                neverPass: ["readinessProbe of main asks the port web, which the container does not name"],
+                neverPass: ["readinessProbe of main uses the port web, which the container does not name"],
             },
         ],
     });
@@ -185,7 +185,7 @@ test("images and probes that only a kubelet tries are listed; a port that does n
             {
                 parts: [
                     "main: its probes change",
-                    "readinessProbe of main asks port 81, which the container does not declare",
+                    "readinessProbe of main uses port 81, which the container does not declare",
                 ],
                 neverPass: [],
             },
@@ -196,13 +196,13 @@ test("images and probes that only a kubelet tries are listed; a port that does n
     ]);
 });
 
-test("a rehearsal for a person, and in the comment, where a later one replaces it", () => {
+test("a rehearsal as text, and in the comment, where a later one replaces it", () => {
     const bad = rehearsal({ claims: [] });
     expect(formatRehearsal(bad)).toBe(
         [
             "Rehearsal of aaaaaaaaaa over bbbbbbbbbb: do not merge it as it is (pulumi up: 12 s)",
             "",
-            "Claims that are lost, with their volumes",
+            "Lost claims, with their volumes",
             "  books/config",
             "",
             "Tiers",

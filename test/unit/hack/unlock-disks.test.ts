@@ -46,7 +46,7 @@ test("the initramfs has an address and a host key of its own", () => {
 });
 
 test("an unknown node is rejected with the names of the existing ones", () => {
-    expect(() => nodeToUnlock("home", "nsa", {})).toThrow("Pulumi.home.yaml has no node nsa; nodes there: nas, other");
+    expect(() => nodeToUnlock("home", "nsa", {})).toThrow("Pulumi.home.yaml has no node nsa; nodes in it: nas, other");
 });
 
 test("its host key is the one that pulumi up recorded, unless the config has one", () => {

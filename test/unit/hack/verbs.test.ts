@@ -125,7 +125,7 @@ test.concurrent.each([
 });
 
 test.each([
-    [["nothing-such", "--stack=sandbox"], "there is no Application"],
+    [["nothing-such", "--stack=sandbox"], "unknown Application"],
     [["navidrom", "--stack=sandbox"], 'did you mean "navidrome"?'],
     [["navidrome", "--stack=elsewhere"], "Pulumi.elsewhere.yaml does not exist; stacks here: "],
 ])("hack/template %j is rejected with a message", async (args, expected) => {

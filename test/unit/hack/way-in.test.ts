@@ -22,16 +22,18 @@ test("a router that has the home's public address does not forward", () => {
     expect(judged.remedy).toMatch(/^forward the ports/);
 });
 
-test("where the router does not say its address, the remedy is how to tell the two apart", () => {
+test("if the router does not report its address, the remedy explains how to distinguish the two", () => {
     expect(judgeWayIn({ outside, router: undefined, answers: false }).remedy).toContain("compare 203.0.113.7");
 });
 
-test("what answers is well, and a home that is offline is said to be", () => {
+test("a home that answers has no problem, and an offline one is reported", () => {
     expect(judgeWayIn({ outside, router: "100.72.3.4", answers: true })).toMatchObject({ good: true });
-    expect(judgeWayIn({ outside: undefined, router: undefined, answers: false }).found).toContain("no server");
+    expect(judgeWayIn({ outside: undefined, router: undefined, answers: false }).found).toContain(
+        "servers on the Internet are unreachable",
+    );
 });
 
-test("the router's address comes from its answer by NAT-PMP, and a refusal is none", async () => {
+test("the router's address comes from its NAT-PMP answer, and a rejection has none", async () => {
     const answer = Buffer.from([0, 128, 0, 0, 0, 0, 0, 9, 100, 72, 3, 4]);
     const router = createSocket("udp4", (question, { port, address }) => {
         expect([...question]).toEqual([0, 0]);

@@ -99,13 +99,13 @@ test.each<[string, Node[], string[], string | undefined]>([
         undefined,
     ],
     ["any node of a cluster that hides its servers", [node("a"), node("b")], ["b"], undefined],
-])("without %s, the API server is there or the reason is said", (_, nodes, without, expected) => {
+])("without %s, the API server runs, or the reason is reported", (_, nodes, without, expected) => {
     const reason = lostControlPlane({ nodes }, without);
 
     expect(reason?.slice(0, expected?.length)).toBe(expected);
 });
 
-test("a service stops for its volume, another for want of room, a third moves, and the rest is not named", () => {
+test("a service stops for its volume, another for lack of capacity, a third moves, and the rest is not listed", () => {
     const lost = [claim("photos")];
     const evicted = [
         pod("photos", "pi", "photos-data"),
@@ -141,7 +141,7 @@ test("a service stops for its volume, another for want of room, a third moves, a
     expect(JSON.stringify(answer)).not.toMatch(/dns|exporter/);
 });
 
-test("a service whose second pod has no node, before and after, is not named", () => {
+test("a service whose second pod has no node, before and after, is not listed", () => {
     const second = pod("wiki", undefined, undefined);
     const pods = [pod("wiki", "nas"), { ...second, metadata: { ...second.metadata, name: "wiki-5d7-y" } }];
     const answer = answerOf(home({ pods }), [], [placement({}, { "wiki/wiki-5d7-y": "1 Insufficient memory." })], []);
@@ -149,7 +149,7 @@ test("a service whose second pod has no node, before and after, is not named", (
     expect(JSON.stringify(answer)).not.toContain("wiki/wiki");
 });
 
-test("a service that stops in one order of recreation and moves in another is neither said to stop nor to stay", () => {
+test("a service that stops in one order of recreation and moves in another is neither reported to stop nor to stay", () => {
     const evicted = [pod("one", "pi"), pod("two", "pi")];
     const answer = answerOf(
         home({ pods: evicted }),
@@ -165,7 +165,7 @@ test("a service that stops in one order of recreation and moves in another is ne
     expect([...answer.stops, ...answer.moves]).toEqual([]);
 });
 
-test("a pod that makes room for one of a higher priority is a service that stops on a node that stays", () => {
+test("a preempted pod is a service that stops on a remaining node", () => {
     const evicted = [pod("dns", "pi")];
     const room = { ...placement({ "dns/dns-5d7-x": "nuc" }, { "games/games-5d7-x": "2 Insufficient memory." }) };
     const answer = answerOf(
@@ -178,7 +178,7 @@ test("a pod that makes room for one of a higher priority is a service that stops
     expect(answer.stops).toMatchObject([{ service: "games/games", reasons: ["2 Insufficient memory"] }]);
 });
 
-test("the page names the time that the last drills took, and the volume that nothing brings back", () => {
+test("the output has the time of the last drills, and the volume without a copy", () => {
     const claims = [claim("photos"), claim("paper"), claim("games")];
     const evicted = [
         pod("photos", "pi", "photos-data"),
@@ -194,14 +194,12 @@ test("the page names the time that the last drills took, and the volume that not
     const answer = answerOf(home({ pods: evicted, backups }), evicted, [placement({}, stuck)], claims);
     const page = formatAnswer("The home without pi:", answer);
 
-    expect(page).toContain(
-        "Volumes that are lost: restoring them takes about 9 minutes, and 1 volume without a backup",
-    );
+    expect(page).toContain("Lost volumes: restoring them takes about 9 minutes, and 1 volume without a backup");
     expect(page).toMatch(/games\/games-data +no backup/);
     expect(page).toMatch(/photos\/photos-data +copied \d+s ago +restored in 500 s/);
 });
 
-test("an upgrade of a home of one node stops nothing; one of a pod that nobody recreates ends at its node", () => {
+test("an upgrade of a home of one node stops nothing; a pod without a controller ends the upgrade at its node", () => {
     const refused = { ...answerOf(home(), [], [], []), node: "pi", refused: ["apps/one-off"] };
 
     expect(formatUpgrade([])).toContain("not drained");
@@ -210,7 +208,7 @@ test("an upgrade of a home of one node stops nothing; one of a pod that nobody r
     );
 });
 
-test("status has the node whose loss costs most data, from its claims alone", () => {
+test("status names the node whose loss costs most data, only from its claims", () => {
     const apps = ["a", "b", "c"];
     const copied = "2026-11-29T03:00:00Z";
     const backups = apps.map((app) => ({ chart: app, claim: `${app}/${app}-data`, copied, seconds: 180 }));

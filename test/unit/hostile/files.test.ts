@@ -130,7 +130,7 @@ test.each(words.map((path) => [path.join("."), path] as const))("manifest: %s ca
     }
 });
 
-test("a values file is one of the repository", () => {
+test("a values file is in the repository", () => {
     for (const text of ["/etc/passwd", "../../../etc/passwd", "$home/../../etc/passwd", "https://example.com/x"]) {
         for (const source of [0, 1]) {
             const path: Path = ["spec", "sources", source, "helm", "valueFiles", 0];

@@ -220,7 +220,7 @@ describe("kind 5: Applications as people write them", () => {
         expect(read(good)).toHaveLength(1);
     });
 
-    test("a file that Git LFS keeps is one of which Argo CD sees a pointer", () => {
+    test("a file in Git LFS is rejected, since Argo CD sees only a pointer", () => {
         execFileSync("git", ["init", "--quiet"], { cwd: root });
         writeFileSync(join(root, ".gitattributes"), "*.tgz filter=lfs\n");
         mkdirSync(join(root, "charts/a/charts"));

@@ -58,7 +58,7 @@ describe("kind 6: real-world Git setups", () => {
         );
     });
 
-    test("a worktree whose repository was moved is no unpacked archive", async () => {
+    test("a worktree whose repository was moved is not reported as an unpacked archive", async () => {
         inFolder("init", "--quiet");
         inFolder("commit", "--quiet", "--allow-empty", "--message", "x");
         inFolder("worktree", "add", "--quiet", "--detach", "tree");
@@ -66,7 +66,7 @@ describe("kind 6: real-world Git setups", () => {
         await expect(headCommit(join(folder, "tree"))).rejects.toThrow(/a worktree of a repository that was moved/);
     });
 
-    test("a damaged repository is not one without a commit", async () => {
+    test("a damaged repository is not reported as one without a commit", async () => {
         inFolder("init", "--quiet", "--initial-branch=main");
         inFolder("commit", "--quiet", "--allow-empty", "--message", "x");
         writeFileSync(join(folder, ".git/refs/heads/main"), "");
@@ -75,7 +75,7 @@ describe("kind 6: real-world Git setups", () => {
         await expect(headCommit(folder)).rejects.toThrow(/this repository is damaged/);
     });
 
-    test("a repository with SHA-256 names is refused, which neither Gitea nor Argo CD would take", async () => {
+    test("a repository with SHA-256 names is rejected, since Gitea and Argo CD do not support it", async () => {
         inFolder("init", "--quiet", "--object-format=sha256");
         inFolder("commit", "--quiet", "--allow-empty", "--message", "x");
         await expect(headCommit(folder)).rejects.toThrow(/SHA-256 object names/);
@@ -113,7 +113,7 @@ describe("kind 6: real-world Git setups", () => {
         ["German messages", { LANG: "de_DE.UTF-8", LC_ALL: "de_DE.UTF-8", LANGUAGE: "de" }, ""],
     ];
 
-    test.each(habits)("%s changes nothing of what is read and pushed", async (_, env, config) => {
+    test.each(habits)("%s does not affect reads and pushes", async (_, env, config) => {
         const work = join(folder, "work");
         const to = join(folder, "to.git");
         inFolder("init", "--quiet", "--bare", to);
@@ -147,7 +147,7 @@ describe("kind 6: real-world Git setups", () => {
         }
     });
 
-    test("scripts and charts keep Unix line endings where Git is set to make Windows' own", () => {
+    test("scripts and charts keep Unix line endings if Git is set to convert them", () => {
         for (const path of ["provision/scripts/k3s.sh", "charts/common/values.yaml"]) {
             expect(execFileSync("git", ["check-attr", "eol", "--", path], { encoding: "utf8" })).toBe(
                 `${path}: eol: lf\n`,
@@ -155,7 +155,7 @@ describe("kind 6: real-world Git setups", () => {
         }
     });
 
-    test("nobody is asked for a name or a password: not by an editor's dialog, nor by ssh", async () => {
+    test("Git prompts for no name or password, neither by an editor's dialog nor by ssh", async () => {
         inFolder("init", "--quiet");
         for (const name of ["askpass", "ssh"]) {
             writeFileSync(join(folder, name), '#!/bin/sh\necho "$0 $*" >> "$(dirname "$0")/asked"\nexit 1\n', {
@@ -182,7 +182,7 @@ describe("kind 6: real-world Git setups", () => {
         }
     });
 
-    test("a shallow clone, as CI makes one, is named as the reason for a commit that is missing", async () => {
+    test("a shallow clone, as in CI, is reported as the reason for a missing commit", async () => {
         inFolder("init", "--quiet", "from");
         for (const message of ["x", "y"]) {
             inFolder("-C", "from", "commit", "--quiet", "--allow-empty", "--message", message);
@@ -195,7 +195,7 @@ describe("kind 6: real-world Git setups", () => {
         );
     });
 
-    test("a command that takes too long is reported with its limit, though what it started goes on (B48)", async () => {
+    test("a command that takes too long is reported with its limit, even if its child keeps running (B48)", async () => {
         mkdirSync(join(folder, "bin"));
         writeFileSync(join(folder, "bin/git"), "#!/bin/sh\ntail -f /dev/null &\necho $! > pid\nwait\n");
         chmodSync(join(folder, "bin/git"), 0o755);
@@ -334,7 +334,7 @@ describe("kind 6: a Gitea with other owners", () => {
             { empty: true, archived: true },
             /is archived, and rejects pushes: unarchive it/,
         ],
-    ])("%s is named at once, before anything is changed", async (_, path, answer, message) => {
+    ])("%s is reported at once, before any change", async (_, path, answer, message) => {
         answers[path] = answer;
         await expect(declared()).rejects.toThrow(message);
         expect(changes).toEqual([]);

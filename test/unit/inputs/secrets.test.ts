@@ -213,7 +213,7 @@ describe("kind 1: a secret in plain text, on the screen or changed", () => {
         ["a bucket's region", k3s({ snapshots: { s3: { region: 5 } } }), /s3\.region: got the number 5, expected/],
         ["a mirror", registry({ mirrors: ["mirror.example.com"] }), /mirrors\[0\]: got "mirror\.example\.com"/],
         ["a webhook", { ...machines, gitea: { webhook: "a b" } }, /gitea\.webhook: got "a b", expected/],
-    ])("%s beside a secret is judged by its value", (_, config, message) => {
+    ])("%s next to a secret is checked by its value", (_, config, message) => {
         // Pulumi reports encryption for the whole setting; the stack's file for each of its values.
         const encrypted = [["k3s", "snapshots", "s3", "secretKey"]];
         expect(messageOf(() => parseSettings({ ...rawConfig(config), encrypted }))).toMatch(message);
@@ -286,7 +286,7 @@ describe("kind 1: a secret in plain text, on the screen or changed", () => {
         ["as JSON", `{"kind": "Secret", "data": {"x": "${canary}"}}\n---\n${other}`],
         ["with its kind last", `data: { x: ${canary} }\nkind: Secret\n---\n${other}`],
         ["with its kind behind a tag", `data: { x: ${canary} }\nkind: !!str Secret\n---\n${other}`],
-    ])("a Secret %s is in no comment of a preview", (_, manifests) => {
+    ])("a Secret %s is never in the comment of a preview", (_, manifests) => {
         const shown = withoutSecrets(manifests);
         expect(shown).not.toContain(canary);
         expect(shown).toContain("name: kept");

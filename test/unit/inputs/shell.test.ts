@@ -100,7 +100,7 @@ describe("kind 7: command lines as scripts and people write them", () => {
         await expect(call("template", "charts/jellyfin/", "-s", "home")).rejects.toThrow(/did you mean "jellyfin"/);
     });
 
-    test("what cannot be written, as on a full disk, is no success", async () => {
+    test("output that cannot be written, as on a full disk, is an error", async () => {
         const file = join(mkdtempSync(join(tmpdir(), "hearth-full-")), "out");
         const script = `trap "" XFSZ; ulimit -f 0; exec ${join(root, "hack/completion")} bash > ${file}`;
         const { status, stderr } = spawnSync("bash", ["-c", script], { encoding: "utf8" });
@@ -110,7 +110,7 @@ describe("kind 7: command lines as scripts and people write them", () => {
         });
     });
 
-    test("an old Node.js is named, not where it fails", () => {
+    test("an old Node.js is reported as such, not by the code that fails", () => {
         const script = `require("node:module").enableCompileCache = undefined; require("${root}/toolchain/compile.cjs").load("hack")`;
         const { status, stderr } = spawnSync(process.execPath, ["-e", script], { encoding: "utf8" });
         expect(status).toBe(2);
@@ -118,8 +118,8 @@ describe("kind 7: command lines as scripts and people write them", () => {
     });
 });
 
-describe("kind 7: what the system refuses", () => {
-    test("is said in its words, with the file and without a stack", () => {
+describe("kind 7: errors of the system", () => {
+    test("have its message, with the file and without a stack trace", () => {
         for (const path of ["/no/such/file", "/"]) {
             let error: unknown;
             try {
@@ -147,13 +147,13 @@ describe("kind 7: what the system refuses", () => {
         }
     });
 
-    test("a program that is not installed, or takes too long, is named", async () => {
+    test("a program that is not installed, or takes too long, is reported by name", async () => {
         const failure = "it does not work";
         await expect(capture("no-such-program", [], { failure })).rejects.toThrow(
             new Failure("it does not work: no-such-program is not installed"),
         );
         await expect(capture("tail", ["-f", "/dev/null"], { failure, limit: 0.2 })).rejects.toThrow(
-            new Failure("it does not work: tail did not end within 0.2 s"),
+            new Failure("it does not work: tail did not exit within 0.2 s"),
         );
     });
 });

@@ -148,7 +148,7 @@ describe("kind 4: a value that is valid, and wrong for this home", () => {
         expect(messageOf({ ...existing, repository: { url } })).toBeUndefined();
     });
 
-    describe("a valid setting that is wrong in most homes is warned of", () => {
+    describe("a valid setting that is wrong in most homes causes a warning", () => {
         const warnings = (config: object) => settingWarnings(parseSettings(rawConfig(config))).join("\n");
 
         test.each([

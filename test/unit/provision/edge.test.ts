@@ -108,14 +108,14 @@ test("private keys of the tunnel are secrets in the state, and each host gets on
     }
 });
 
-test("a host with another host key gets other keys: its predecessor may have been taken over", async () => {
+test("a host with another host key gets other keys: its predecessor may have been compromised", async () => {
     const keepers = async (hostKey: string) =>
         inputsOf(await register(hostKey), "edge-tunnel-key")["keepers"] as Record<string, string>;
 
     expect(await keepers(publicKey)).not.toEqual(await keepers(reinstalled));
 });
 
-test("an edge that is lost holds nothing up: of it, only what runs elsewhere is undone", async () => {
+test("a lost edge blocks nothing: only its steps on other hosts are undone", async () => {
     const deletes = (await register())
         .filter(({ type, inputs }) => type === "command:remote:Command" && inputs["delete"] !== undefined)
         .filter(({ inputs }) => JSON.stringify(inputs["connection"]).includes("203.0.113.10"));
@@ -123,7 +123,7 @@ test("an edge that is lost holds nothing up: of it, only what runs elsewhere is 
     expect(deletes.map(({ name }) => name)).toEqual([]);
 });
 
-test("every node closes its end of the tunnel to all but what an agent needs", async () => {
+test("every node closes its end of the tunnel except for the ports that an agent needs", async () => {
     const registered = await register();
 
     expect(textOf(registered, "a-access")).toContain("tunnel='hearth-edge'");

@@ -32,7 +32,7 @@ describe("a blank first server", () => {
         expect(clusterFindings([node("a", false), node("b", false)])).toEqual([]);
     });
 
-    test("starts no second cluster beside an existing one", () => {
+    test("does not start a second cluster next to an existing one", () => {
         expect(clusterFindings([node("a", false), node("b", true)])).toMatchObject([
             { node: "a", level: "fatal", advice: expect.stringContaining("put b before it") },
         ]);
@@ -107,7 +107,7 @@ describe("a host that is to be a node", () => {
         ]);
     });
 
-    test("starts no second cluster while agents are in one whose servers are gone", () => {
+    test("does not start a second cluster while agents are in one whose servers are lost", () => {
         const fresh = { ...server([]), isMember: false };
         expect(clusterFindings([fresh, agent("id-b", true)])).toMatchObject([
             { node: "b", level: "fatal", advice: expect.stringContaining("docs/restore.md") },

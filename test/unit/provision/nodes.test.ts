@@ -86,7 +86,7 @@ test("the first server looks up a member", async () => {
     expect(JSON.stringify(member?.inputs["connection"])).toContain("10.0.0.1");
 });
 
-test("a delete knows which host was provisioned", async () => {
+test("a delete has the machine id of the provisioned host", async () => {
     const registered = await register(three, { address: "10.0.0.9", virtual: true });
     const deletes = scripts(registered).filter(({ inputs }) => inputs["delete"] !== undefined);
     expect(deletes.map(({ name }) => name).sort()).toEqual(

@@ -27,7 +27,7 @@ function secretInput({ inputs }: Registered): string {
     return (inputs["stdin"] as { value: string }).value;
 }
 
-test("the passphrase reaches the node by its standard input alone, as a secret", async () => {
+test("the passphrase reaches the node only by standard input, as a secret", async () => {
     const opts = { node, ssh: { privateKey: "key" }, disks, passphrase, mount: "/export", clients: ["10.0.0.1"] };
     new Storage("nas-storage", opts);
     await settled();

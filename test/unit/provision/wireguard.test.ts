@@ -1,6 +1,6 @@
 import { edgeConfig, nodeConfig, wireGuardKeys } from "../../../provision/wireguard";
 
-test("the same password is the same key pair in every version, or every tunnel would break with one", () => {
+test("the same password makes the same key pair in every version, or an upgrade would break every tunnel", () => {
     // `wg pubkey` prints this public key for this private one.
     expect(wireGuardKeys("a password of the state")).toEqual({
         privateKey: "J4gVci5MS7KnzvW6xntRS6peRvNXP/o13jxNFOkO9IY=",
@@ -10,7 +10,7 @@ test("the same password is the same key pair in every version, or every tunnel w
 
 const edge = { address: "edge.example.com", tunnel: "10.199.99.1", tunnelPort: 51822, publicKey: "of-the-edge" };
 
-test("a node dials out, keeps the router's NAT open, and takes packets of the edge's own address alone", () => {
+test("a node dials out, keeps the router's NAT open, and accepts packets only from the edge's address", () => {
     expect(nodeConfig({ privateKey: "of-the-node" }, { address: "192.168.1.10" }, edge)).toBe(`[Interface]
 PrivateKey = of-the-node
 Table = off
@@ -24,7 +24,7 @@ PersistentKeepalive = 25
 `);
 });
 
-test("the edge dials nobody, and takes from each node packets of that node's address alone", () => {
+test("the edge does not dial, and accepts from each node only packets of that node's address", () => {
     const nodes = [
         { address: "192.168.1.10", publicKey: "of-a" },
         { address: "192.168.1.11", publicKey: "of-b" },

@@ -102,7 +102,7 @@ describe("the registry of images", () => {
         expect([response.status, await response.text()]).toEqual([404, expect.stringContaining("UNKNOWN")]);
     });
 
-    it("takes nothing", async () => {
+    it("rejects uploads", async () => {
         const response = await fetch(`${url}/v2/library/hello/manifests/1`, { method: "PUT", body: "{}" });
         expect(response.status).toBe(405);
     });

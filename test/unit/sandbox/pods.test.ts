@@ -29,7 +29,7 @@ test.each([
     ["the one that runs, though its node is not ready", [pod("old", 1, "False")], "old", "old"],
     ["none that was never ready", [pod("old", 1, "False")], undefined, undefined],
     ["none that is being deleted", [pod("old", 1, "True", "2026-01-01T01:00:00Z")], "old", undefined],
-])("of the pods of a program runs %s", (_, pods, running, expected) => {
+])("among the pods of a program, runs %s", (_, pods, running, expected) => {
     expect(podToRun(pods, running)?.metadata.uid).toBe(expected);
 });
 

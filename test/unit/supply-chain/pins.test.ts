@@ -16,7 +16,7 @@ interface Package {
 const { dependencies, devDependencies }: Package = JSON.parse(read("package.json"));
 const direct = Object.entries({ ...dependencies, ...devDependencies });
 
-test("every folder that a Go module replaces another module by exists", () => {
+test("every folder that replaces a Go module exists", () => {
     const folders = readdirSync(join(root, "toolchain"), { recursive: true, encoding: "utf8" })
         .filter((file) => file.endsWith("go.mod"))
         .flatMap((file) =>
@@ -68,7 +68,7 @@ test("the license is Apache-2.0", () => {
     expect(JSON.parse(read("package.json")).license).toBe("Apache-2.0");
 });
 
-test("every action of the workflows is pinned to a commit, and every image of theirs to a version", () => {
+test("the workflows pin every action to a commit, and every image to a version", () => {
     const lines = readdirSync(join(root, ".gitea/workflows"))
         .flatMap((file) => read(".gitea/workflows", file).split("\n"))
         .filter((line) => /^\s*(- )?uses:/.test(line));

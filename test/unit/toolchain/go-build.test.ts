@@ -71,7 +71,7 @@ function twoPrograms() {
 const cached = () => (existsSync(join(folder, "hearth/tools")) ? readdirSync(join(folder, "hearth/tools")) : []);
 
 describe("the programs of the sandbox", () => {
-    test("are one `go build`, so that what they have in common is compiled once", () => {
+    test("are one `go build`, so that shared packages are compiled once", () => {
         const all = Object.entries({ ...tools.goTools, pulumi: tools.pulumiTools.pulumi });
         expect(goBuild.buildGroups(all)).toEqual([all]);
     });

@@ -39,7 +39,7 @@ test("without Go, setup prints where to get it", () => {
     });
 });
 
-test("an option that setup does not know is refused before anything is built", () => {
+test("an unknown option is rejected before anything is built", () => {
     const args = ["toolchain/compile.cjs", "setup", "--for-tests", "--for-test"];
     const { status, stderr } = spawnSync(process.execPath, args, { cwd: root, env: environment(), encoding: "utf8" });
     expect({ status, stderr }).toEqual({

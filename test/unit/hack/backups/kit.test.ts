@@ -10,7 +10,7 @@ function variable(page: string, name: string): string {
     return execFileSync("sh", ["-euc", `${lines.join("\n")}\nprintf %s "$${name}"`], { encoding: "utf8" });
 }
 
-test("the page names the home, leaves space for the passphrase, and sets restic's variables, whatever characters they have", () => {
+test("the page names the home, leaves space for the passphrase, and quotes restic's variables, whatever their characters", () => {
     const page = kitPage({ target: "s3:https://s3.example.com/bucket/home", s3, password: "a\"b'c $d" }, about);
 
     expect(page).toContain("The copies of home.example.com, 2026-11-30");
@@ -42,7 +42,7 @@ test("the page has the second target with its own credentials, and the configure
     expect(variable(page.slice(page.indexOf("second target")), "RESTIC_REST_USERNAME")).toBe("home");
 });
 
-test("a folder on a NAS is mounted, and is the repository as it is", () => {
+test("a folder on a NAS is mounted and used as the repository", () => {
     const page = kitPage({ target: "nfs://nas.example.com/srv/backup", password: "word" }, about);
 
     expect(page).toContain("sudo mount -t nfs 'nas.example.com:/srv/backup' /mnt\nexport RESTIC_REPOSITORY=/mnt\n");

@@ -138,7 +138,7 @@ test.each(["yesterday", "", "2026-13-01", "2026-11-22 25:00", "22.11.2026", "1"]
     },
 );
 
-test("a time before the first copy lists the existing ones; a claim without copies has a message of its own", () => {
+test("a time before the first copy lists the existing ones; a claim without copies has its own message", () => {
     expect(() => chooseCopy(copies, { claim: "a/b", at: 0, target: "main" })).toThrow(
         /no copy of a\/b is that old; existing ones:\n {2}2026-11-24/,
     );
