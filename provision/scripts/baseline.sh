@@ -57,6 +57,10 @@ no_swap() {
             changed "$unit is masked"
         fi
     done
+    # Raspberry Pi OS from Debian 13 on: its generator makes units for zram, and for a file that it writes idle pages to.
+    if [[ -e /usr/lib/systemd/system-generators/rpi-swap-generator ]]; then
+        write_file /etc/rpi/swap.conf.d/90-hearth.conf 0644 <<<$'[Main]\nMechanism=none'
+    fi
 }
 
 security_updates() {

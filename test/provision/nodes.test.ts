@@ -224,6 +224,8 @@ describe("hosts with Debian", () => {
                 taints: ["gpu=true:NoSchedule", "gpu:NoExecute"],
             }),
         );
+        // Raspberry Pi OS has this one, which reads /etc/rpi/swap.conf.d and makes units for swap.
+        home.machine("a1").write("/usr/lib/systemd/system-generators/rpi-swap-generator", "#!/bin/sh\n", 0o755);
         const output = await up();
 
         const live = await home.liveNodes();
@@ -244,6 +246,8 @@ describe("hosts with Debian", () => {
         expect(kept === inForce).toBe(true);
         // Neither swap nor what prepares images comes back with a restart.
         expect((await home.machine("a1").run("systemctl is-enabled swap.target")).output).toContain("masked");
+        expect(home.machine("a1").read("/etc/rpi/swap.conf.d/90-hearth.conf")).toBe("[Main]\nMechanism=none\n");
+        expect(home.machine("a2").has("/etc/rpi")).toBe(false);
         expect(home.machine("a1").read("/etc/cloud/cloud.cfg.d/99-hearth.cfg")).toContain("preserve_hostname: true");
 
         const kubeconfig = await home.stack.output("kubeconfig");

@@ -144,7 +144,8 @@ export class Machine {
         return existsSync(join(this.root, path));
     }
 
-    private write(path: string, text: string, mode = 0o644): void {
+    /** Writes a file of the machine. */
+    write(path: string, text: string, mode = 0o644): void {
         const file = join(this.root, path);
         mkdirSync(dirname(file), { recursive: true });
         writeFileSync(file, text);
