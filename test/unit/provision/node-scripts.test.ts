@@ -139,6 +139,29 @@ describe("claims on a node's disk", () => {
         expect(stderr).toContain("- media/jellyfin-config (no copy of it was made on this node)");
     });
 
+    test("that change while the node is drained keep it in the cluster, uncordoned", () => {
+        write("etc/machine-id", "0123\n");
+        write("etc/rancher/hearth-cluster", "c1\na1\n0123\n");
+        write(`${volume}/library.db`, "films");
+        const body = `
+            open_cluster() { :; }; reach_api() { :; }
+            with_cluster() {
+                case "$1 $2" in
+                    "get persistentvolumeclaims") echo "media jellyfin-config pvc-1-2" ;;
+                    "get pods") echo "media jellyfin-config ${ago(-1)}" ;;
+                    "get node") echo node/a1 ;;
+                    "get nodes") printf 'node/a1\nnode/s1\n' ;;
+                    *) result "$1 " ;;
+                esac
+                if [[ $1 == drain ]]; then sleep 2; touch ${folder}/${volume}/library.db; fi
+            }
+            delete`;
+        const variables = { role: "agent", address: "10.0.0.1", servers: "10.0.0.2", kubeconfig: "x" };
+        const { stdout, stderr, status } = run(["identity", "claims", "leave"], { ...k3s, ...variables }, body);
+        expect({ stdout, status }).toEqual({ stdout: "cordon drain uncordon ", status: 1 });
+        expect(stderr).toContain("a1 was drained, and stays in the cluster: it has the only copy of the data");
+    });
+
     test("with data that was written after the node left keep its k3s", () => {
         write("etc/machine-id", "0123\n");
         write("etc/rancher/hearth-cluster", "c1\na1\n0123\n");
