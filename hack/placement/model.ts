@@ -282,7 +282,8 @@ export class Model {
 
     /**
      * Adds placements in which other pods make room than in those before: among equals, the scheduler's choice is
-     * arbitrary. Those that made room before are kept from it by a higher priority, as long as everything else fits.
+     * arbitrary. Those that made room before are kept from it by a higher priority, as long as everything else fits; where
+     * too few are left, all but some of them, in turn.
      */
     async #otherVictims(
         pods: readonly Pod[],
@@ -291,22 +292,32 @@ export class Model {
         attempt: (order: readonly Pod[], from: ReadonlyMap<string, Pod>) => Promise<Placement>,
     ): Promise<void> {
         const preemptors = [...(placements[0]?.placed.keys() ?? [])].filter((key) => !before.has(key));
-        for (let known = 0; ; ) {
-            const victims = new Set(placements.flatMap(({ preempted }) => [...preempted.keys()]));
-            if (victims.size === known) {
-                return;
-            }
-            known = victims.size;
+        const victims = () => [...new Set(placements.flatMap(({ preempted }) => [...preempted.keys()]))];
+        const keepAllBut = async (exceptions: readonly string[]) => {
+            const kept = victims().filter((key) => !exceptions.includes(key));
             const from = new Map(
                 [...before].map(([key, pod]) => [
                     key,
-                    victims.has(key) ? { ...pod, spec: { ...pod.spec, priority: highestPriority } } : pod,
+                    kept.includes(key) ? { ...pod, spec: { ...pod.spec, priority: highestPriority } } : pod,
                 ]),
             );
             const { placed } = await attempt(pods, from);
-            if (preemptors.some((key) => !placed.has(key))) {
+            const fits = preemptors.every((key) => placed.has(key));
+            if (!fits) {
                 placements.pop();
-                return;
+            }
+            return fits;
+        };
+        let fits = true;
+        for (let known = 0; fits && known < victims().length; ) {
+            known = victims().length;
+            fits = await keepAllBut([]);
+        }
+        for (let size = 1; !fits && size < victims().length; size++) {
+            // The list grows by those that make room now.
+            for (let at = 0; at < victims().length; at++) {
+                const all = victims();
+                fits = (await keepAllBut([...all, ...all].slice(at, at + size))) || fits;
             }
         }
     }

@@ -123,6 +123,22 @@ test("of two pods that one of higher priority may preempt, neither is reported t
     expect(names(answer.moves)).toEqual(["dns"]);
 });
 
+test("of three pods of which two have to be preempted, none is reported to stay", async () => {
+    const before = home({
+        nodes: [node("nas", "8Gi"), node("pi", "4Gi"), node("nuc", "4Gi"), node("box", "4Gi")],
+        pods: [
+            ...["dns", "vpn"].map((app) => pod(app, "nas", spec("3Gi", { priority: 1_000 }))),
+            pod("chess", "pi", spec("3500Mi", { priority: 0 })),
+            pod("games", "nuc", spec("3500Mi", { priority: 0 })),
+            pod("poker", "box", spec("3500Mi", { priority: 0 })),
+        ],
+    });
+    const answer = await withModel(before, (model) => askNodes(model, before, { without: ["nas"], add: [] }));
+
+    expect(names(answer.mayStop)).toEqual(["chess", "games", "poker"]);
+    expect(names(answer.moves)).toEqual(["dns", "vpn"]);
+});
+
 test("of two services with capacity for one, neither is reported to stay; with a new node, both do", async () => {
     const before = home({
         nodes: [node("nas", "8Gi"), node("pi", "4Gi")],
