@@ -184,11 +184,18 @@ async function isRehearsed(home, { number, head }) {
 const diffOf = (home, { number }) =>
     answerOf("GET", `${GITEA}/api/v1/repos/${home.repository}/pulls/${number}.diff`, login);
 
+/** Closed pull requests with a label, newest first. */
+async function labeled(home, { name }) {
+    const query = `state=closed&type=pulls&labels=${encodeURIComponent(name)}&limit=50`;
+    const found = await gitea("GET", `/repos/${home.repository}/issues?${query}`);
+    // Gitea ignores a label that does not exist yet.
+    return found.filter(({ labels }) => labels.some((each) => each.name === name));
+}
+
 /** Changes that were reverted once: a file, and a tag in it. */
 async function refused(home) {
-    const query = `state=closed&type=pulls&labels=${encodeURIComponent(reverted.name)}&limit=50`;
     const found = new Set();
-    for (const each of await gitea("GET", `/repos/${home.repository}/issues?${query}`)) {
+    for (const each of await labeled(home, reverted)) {
         for (const [file, tags] of patchesIn(await diffOf(home, each)) ?? []) {
             for (const tag of tags) {
                 found.add(`${file} ${tag}`);
@@ -360,8 +367,7 @@ async function main() {
     const pulls = `/repos/${home.repository}/pulls`;
     const id = await labelId(home, watched);
     // A run that was cut short left a merge without a verdict.
-    const query = `state=closed&type=pulls&labels=${encodeURIComponent(watched.name)}&limit=50`;
-    for (const { number } of await gitea("GET", `/repos/${home.repository}/issues?${query}`)) {
+    for (const { number } of await labeled(home, watched)) {
         const request = await gitea("GET", `${pulls}/${number}`);
         if (request.merged) {
             return judge(home, request);
