@@ -86,7 +86,7 @@ async function complete(tools: Tools, purposes: Purposes): Promise<void> {
     }
     deleteLeftovers();
     await buildAll(groups);
-    deleteGoCaches();
+    await deleteGoCaches();
     if (needsPulumi && !hasPulumi()) {
         installBuiltPulumi();
     }

@@ -28,8 +28,12 @@ export const parallelBuilds = 2;
 const goCaches = join(cacheDirectory, "go");
 
 /** Deletes Go's caches, unless you have them elsewhere, by GOCACHE and GOMODCACHE. */
-export function deleteGoCaches(): void {
-    rmSync(goCaches, { recursive: true, force: true });
+export async function deleteGoCaches(): Promise<void> {
+    // Hundreds of thousands of files: Node's rmSync takes twice the processor time.
+    const { exitCode, output } = await run("rm", ["-rf", goCaches]);
+    if (exitCode !== 0) {
+        throw new Failure(`Go's caches in ${goCaches} cannot be deleted: ${output.trim()}`);
+    }
 }
 
 const toolsDirectory = join(cacheDirectory, "tools");

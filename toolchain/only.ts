@@ -20,6 +20,6 @@ runMain("setup", async () => {
     for (const group of buildGroups(missing)) {
         await build(group);
     }
-    deleteGoCaches();
+    await deleteGoCaches();
     return 0;
 });
