@@ -2,10 +2,12 @@ import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import {
     appendFileSync,
     cpSync,
+    existsSync,
     mkdirSync,
     mkdtempSync,
     readdirSync,
     readFileSync,
+    renameSync,
     rmSync,
     symlinkSync,
     truncateSync,
@@ -13,6 +15,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { withLock } from "../../../lib/lock";
 import { findOnPath } from "../../../lib/paths";
 import { type Outcome, run } from "../../../lib/run";
 import { aptGetInstall } from "../../../toolchain/apt-get";
@@ -38,6 +41,59 @@ const masked = [
     ...["apt-daily.timer", "apt-daily-upgrade.timer", "unattended-upgrades.service", "e2scrub_reap.service"],
     ...["apparmor.service", "iscsid.socket", "systemd-update-utmp.service", "sys-fs-fuse-connections.mount"],
 ];
+
+/**
+ * Image of a root file system with Debian, the kernel's modules and an initramfs that is made of them. It is made once, since
+ * an initramfs takes longer than the start of a machine, and kept beside the Debian root.
+ */
+async function installedImage(): Promise<string> {
+    const base = await debianRoot(packages);
+    const [release = ""] = readdirSync(kernel.modules);
+    const image = `${base}-uml-${release}.img`;
+    await withLock(
+        `${image}.lock`,
+        () => undefined,
+        async () => {
+            if (!existsSync(image)) {
+                makeImage(base, release, `${image}.unfinished`);
+                renameSync(`${image}.unfinished`, image);
+            }
+        },
+    );
+    return image;
+}
+
+function makeImage(base: string, release: string, image: string): void {
+    const folder = mkdtempSync(join(tmpdir(), "hearth-vm-image-"));
+    const [upper, work, root] = ["upper", "work", "root"].map((name) => join(folder, name)) as [string, string, string];
+    for (const each of [upper, work, root]) {
+        mkdirSync(each);
+    }
+    execFileSync("mount", [
+        "-t",
+        "overlay",
+        "overlay",
+        "-o",
+        `lowerdir=${base},upperdir=${upper},workdir=${work}`,
+        root,
+    ]);
+    try {
+        cpSync(join(kernel.modules, release), join(root, "lib/modules", release), { recursive: true });
+        // Debian's tools make an initramfs for each kernel in /boot. This one is started by the host.
+        writeFileSync(join(root, `boot/vmlinuz-${release}`), "");
+        writeFileSync(join(root, `boot/config-${release}`), execFileSync(kernel.program, ["--showconfig"]));
+        const small = "MODULES=list\nCOMPRESS=gzip\nCOMPRESSLEVEL=1\n";
+        writeFileSync(join(root, "etc/initramfs-tools/conf.d/small"), small);
+        execFileSync("chroot", [root, "update-initramfs", "-c", "-k", release], { stdio: "pipe" });
+        rmSync(image, { force: true });
+        writeFileSync(image, "");
+        truncateSync(image, 2 * 2 ** 30);
+        execFileSync("mkfs.ext4", ["-q", "-F", "-d", root, image]);
+    } finally {
+        execFileSync("umount", [root]);
+        rmSync(folder, { recursive: true });
+    }
+}
 
 /** Arguments of {@link VirtualMachine.create}. */
 export interface VirtualMachineArgs {
@@ -103,26 +159,19 @@ export class VirtualMachine {
 
     /** Replaces its system with a new Debian; data disks stay unchanged. */
     async install(): Promise<void> {
-        const root = await debianRoot(packages);
-        for (const each of ["upper", "work", "root"]) {
-            mkdirSync(join(this.folder, each));
-        }
+        const image = await installedImage();
+        const root = join(this.folder, "root");
+        mkdirSync(root);
         rmSync(join(this.folder, "host-key"), { force: true });
         execFileSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", join(this.folder, "host-key")]);
-        const layers = `lowerdir=${root},upperdir=${join(this.folder, "upper")},workdir=${join(this.folder, "work")}`;
-        execFileSync("mount", ["-t", "overlay", "overlay", "-o", layers, join(this.folder, "root")]);
+        execFileSync("cp", ["--sparse=always", image, this.rootImage]);
+        execFileSync("mount", ["-o", "loop", this.rootImage, root]);
         try {
-            this.personalize(join(this.folder, "root"));
-            rmSync(this.rootImage, { force: true });
-            writeFileSync(this.rootImage, "");
-            truncateSync(this.rootImage, 2 * 2 ** 30);
-            execFileSync("mkfs.ext4", ["-q", "-F", "-d", join(this.folder, "root"), this.rootImage]);
+            this.personalize(root);
         } finally {
-            execFileSync("umount", [join(this.folder, "root")]);
+            execFileSync("umount", [root]);
         }
-        for (const each of ["upper", "work", "root"]) {
-            rmSync(join(this.folder, each), { recursive: true });
-        }
+        rmSync(root, { recursive: true });
     }
 
     private personalize(root: string): void {
@@ -144,7 +193,6 @@ export class VirtualMachine {
                 'KERNEL=="dm-*", ENV{DM_NAME}=="BROKEN", ENV{ID_SERIAL}="BROKEN"\n' +
                 'ENV{ID_SERIAL}=="?*", SYMLINK+="disk/by-id/virtio-$env{ID_SERIAL}"\n',
         );
-        this.installKernel(root, write);
         for (const type of ["rsa", "ecdsa", "ed25519"]) {
             rmSync(join(root, `/etc/ssh/ssh_host_${type}_key`), { force: true });
         }
@@ -154,17 +202,6 @@ export class VirtualMachine {
             symlinkSync("/dev/null", join(root, "/etc/systemd/system", unit));
         }
         execFileSync("chroot", [root, "systemctl", "--quiet", "enable", "systemd-networkd.service", "ssh.service"]);
-    }
-
-    /** Installs the kernel's modules, and an initramfs, which is made of them. */
-    private installKernel(root: string, write: (path: string, text: string) => void): void {
-        const [release = ""] = readdirSync(kernel.modules);
-        cpSync(join(kernel.modules, release), join(root, "lib/modules", release), { recursive: true });
-        // Debian's tools make an initramfs for each kernel in /boot. This one is started by the host.
-        write(`/boot/vmlinuz-${release}`, "");
-        write(`/boot/config-${release}`, execFileSync(kernel.program, ["--showconfig"]).toString());
-        write("/etc/initramfs-tools/conf.d/small", "MODULES=list\nCOMPRESS=gzip\nCOMPRESSLEVEL=1\n");
-        execFileSync("chroot", [root, "update-initramfs", "-c", "-k", release], { stdio: "pipe" });
     }
 
     /** Switches it on, with the data disks that have these serial numbers. */
