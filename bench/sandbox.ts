@@ -101,7 +101,7 @@ export async function succeed(program: string, args: readonly string[], cwd: str
     const env = { ...process.env, PULUMI_CONFIG_PASSPHRASE: "sandbox", PULUMI_SKIP_UPDATE_CHECK: "true" };
     const { exitCode, output } = await run(program, args, { cwd, env });
     if (exitCode !== 0) {
-        throw new Error(`${[program, ...args].join(" ")} ended with ${exitCode}:\n${output}`);
+        throw new Error(`${[program, ...args].join(" ")} exited with ${exitCode}:\n${output}`);
     }
     return output;
 }

@@ -56,7 +56,7 @@ async function measure(what: string, command: string, args: string[], cwd = root
     });
     clearInterval(sampling);
     if (code !== 0) {
-        throw new Error(`${what} ended with ${code}:\n${output.join("")}`);
+        throw new Error(`${what} exited with ${code}:\n${output.join("")}`);
     }
     return { what, seconds: Number(process.hrtime.bigint() - start) / 1e9, peakMiB };
 }

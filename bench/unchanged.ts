@@ -33,7 +33,7 @@ function pulumi(cwd: string, ...args: string[]): Run {
     );
     const seconds = Number(process.hrtime.bigint() - start) / 1e9;
     if (status !== 0) {
-        throw new Failure(`pulumi ${args.join(" ")} ended with ${status}:\n${stdout}`);
+        throw new Failure(`pulumi ${args.join(" ")} exited with ${status}:\n${stdout}`);
     }
     const [user = 0, system = 0] = (stderr.trim().split("\n").pop() ?? "").split(" ").map(Number);
     return { seconds, processorSeconds: user + system };

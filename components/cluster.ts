@@ -185,7 +185,7 @@ export function checkCluster(
     if (serviceLb.length > 0) {
         throw new Failure(
             `ServiceLB of k3s serves ${serviceLb.join(", ")} in this cluster. It and MetalLB would compete for every ` +
-                "Service of type LoadBalancer. Turn it off on each server, then run this again:\n" +
+                "Service of type LoadBalancer. Turn it off on each server, then rerun this:\n" +
                 "  echo 'disable: [servicelb]' | sudo tee /etc/rancher/k3s/config.yaml.d/servicelb.yaml\n" +
                 "  sudo systemctl restart k3s",
         );

@@ -42,7 +42,7 @@ export function checkFreeSpace(root: string): void {
     if (free < needed) {
         throw new Failure(
             `The disk with the state has ${free.toFixed(1)} MiB left, and writing the state takes up to ${needed}: ${place}\n` +
-                "Nothing was changed. Make room there, and run it again.",
+                "Nothing was changed. Make room there, and rerun it.",
         );
     }
 }

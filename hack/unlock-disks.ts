@@ -92,7 +92,7 @@ export async function unlockDisks({ name, unlock, jumpHost }: LockedNode, passph
     if (code === 0 || (code === 255 && said.includes("set up successfully"))) {
         return said;
     }
-    const closed = `the disks of ${name} are not open: ${said.trim() || `ssh ended with ${code}`}`;
+    const closed = `the disks of ${name} are not open: ${said.trim() || `ssh exited with ${code}`}`;
     if (code === 2) {
         throw new Failure(`${closed}\nThe passphrase is hearth:storage.passphrase of the stack's config`);
     }

@@ -45,9 +45,9 @@ export function withoutLogins(registries: RegistrySettings): RegistrySettings {
 }
 
 /**
- * Small host on the Internet as the home's way in, and the WireGuard tunnel that each node keeps to it. It is an agent with a
- * taint that the edge's workloads alone tolerate. {@link planEdge} has the order of the steps. The host gets its own end of
- * the tunnel and a token that lets it join once; no other secret reaches it.
+ * Small host on the Internet as the home's way in, and the WireGuard tunnel that each node keeps to it. It is an agent
+ * with a taint that only the edge's workloads tolerate. {@link planEdge} has the order of the steps. The host gets its
+ * own end of the tunnel and a token that lets it join once; no other secret reaches it.
  */
 export class Edge extends pulumi.ComponentResource {
     constructor(name: string, args: EdgeArgs, opts?: pulumi.ComponentResourceOptions) {
@@ -68,7 +68,7 @@ export class Edge extends pulumi.ComponentResource {
                 ? { ...host, address: edge.address }
                 : { ...node, ...(node.offline ? { substitute: first } : {}) };
 
-        // Another host key is another system, whose predecessor may have been taken over: it gets other keys.
+        // Another host key means another system, whose predecessor may have been compromised: it gets other keys.
         const keysOf = (node: NodeSettings) =>
             pulumi.secret(
                 new random.RandomPassword(
@@ -110,7 +110,7 @@ export class Edge extends pulumi.ComponentResource {
         const registries = pulumi.output(args.registries ?? {}).apply(withoutLogins);
         const addresses = nodes.map(({ address }) => address).sort();
         const k3sStep = (): ScriptInput => {
-            // Arguments of the home's own are for its nodes: another interface would bypass the tunnel.
+            // The home's own arguments are for its nodes: another interface would bypass the tunnel.
             const settings = { ...k3s, agent: {} };
             const membership = pulumi
                 .secret(resultOf("token"))
@@ -157,7 +157,7 @@ export class Edge extends pulumi.ComponentResource {
                     ssh: sshOf(on),
                     script: scripts[kind] ?? kind,
                     input: inputs[kind]?.(node) ?? {},
-                    // Nothing on the edge itself: one that is lost must not hold the home up.
+                    // No step runs on the edge itself: a lost one must not block the home.
                     deletes: kind === "member" || (kind === "tunnel" && node !== host),
                     ...(kind.startsWith("k3s-") ? { minutes: 30 } : {}),
                 },

@@ -7,9 +7,9 @@ export interface K3sMembership {
     readonly joins?: string;
     /** Host name or address of the API server. */
     readonly api: string;
-    /** Token to join with: short form for the first server, full form with the CA's hash for all others. */
+    /** Join token: short form for the first server, full form with the CA's hash for all others. */
     readonly token: string;
-    /** True if the token lets in once: it then matters at registration only. */
+    /** True if the token is valid once: it is then only used at registration. */
     readonly temporary?: boolean;
     /** Token that agents join with, in its short form. */
     readonly agentToken: string;

@@ -4,7 +4,7 @@ import { auditPolicyText, type K3sMembership, k3sConfig, podSecurityText, regist
 import { registriesText, registryAuthorities } from "./registries";
 import type { ScriptInput } from "./remote-script";
 
-/** Files and images of k3s for the script k3s.sh, which a node of the home and the edge receive in the same form. */
+/** Files and images of k3s for the script k3s.sh, in the same form for a node of the home and for the edge. */
 export function k3sInput(
     node: NodeSettings,
     membership: pulumi.Output<K3sMembership>,

@@ -90,7 +90,7 @@ async function listClaims(kubeconfig: string): Promise<Claims> {
 /**
  * {@link claimsThatLeave} of the cluster as it is.
  *
- * @returns none when the API server does not answer: the run looks at the disks themselves, and refuses
+ * @returns an empty list when the API server does not answer: the run inspects the disks themselves, and refuses
  */
 export async function findClaimsThatLeave(kubeconfig: string, kept: readonly string[]): Promise<string[]> {
     return listClaims(kubeconfig).then(

@@ -193,7 +193,7 @@ export class Nodes extends pulumi.ComponentResource {
         const unlockHostKeys: Record<string, pulumi.Output<string>> = {};
         const register = ({ name: stepName, kind, node, on }: NodeStep, options: pulumi.CustomResourceOptions) => {
             const { disks, raid, unlock } = node;
-            // Nothing runs on a node that is switched off, nor on the first server on its behalf.
+            // No step runs on a node that is switched off, nor for it on the first server.
             const target = node.offline ? { ...on, substitute: first } : on;
             if (kind === "tunnel" || kind === "token") {
                 throw new Error(`${stepName} is a step of the edge`);

@@ -54,7 +54,7 @@ export function firstServer<N extends PlannedNode>(nodes: readonly N[]): N | und
     return nodes.find(({ role, offline }) => role === "server" && !offline);
 }
 
-/** Servers, the first one in front, then agents: the order in which nodes join, and the reverse of that in which they leave. */
+/** The first server, other servers, then agents: nodes join in this order, and leave in reverse. */
 function inTurn<N extends PlannedNode>(nodes: readonly N[], first: N): N[] {
     const servers = nodes.filter((node) => node.role === "server" && node !== first);
     return [first, ...servers, ...nodes.filter(({ role }) => role === "agent")];
@@ -125,11 +125,11 @@ export function planSteps<N extends PlannedNode>(
 }
 
 /**
- * All steps that make a host on the Internet the home's edge, once the home's nodes are there.
+ * All steps that turn a host on the Internet into the home's edge, after the home's nodes.
  *
- * The edge listens before nodes dial it, and joins when all of them have a tunnel: pods on it reach pods on every node. Nothing
- * runs on it when it leaves, so that one that is lost or taken over can be given up: the cluster forgets it, then the nodes
- * take their ends of the tunnel down.
+ * The edge listens before nodes dial it, and joins when all of them have a tunnel: pods on it reach pods on every node.
+ * Nothing runs on it when it leaves, so that a lost or compromised one can be removed: first from the cluster, then the
+ * nodes close their ends of the tunnel.
  *
  * @param first see {@link firstServer}
  */

@@ -46,7 +46,7 @@ export interface PreflightArgs {
     readonly k3s: Pick<K3sSettings, "clusterCidr" | "serviceCidr">;
     /** The address that the servers share; none by default. */
     readonly virtualAddress?: string;
-    /** Further inputs whose change triggers a new inspection. */
+    /** Additional inputs whose change triggers another inspection. */
     readonly purpose: pulumi.Input<unknown>;
 }
 

@@ -3,9 +3,9 @@ import type { Settings } from "../config/schema";
 import { toYaml } from "../config/yaml";
 
 /**
- * Registries of a home: its settings, and the home's own Gitea with the account that its chart makes for nodes. Its
- * password has to be in the stack's config, since nodes come before anything that is generated: `npm run secrets -- keep`
- * writes it there.
+ * Registries of a home: its settings, and the home's own Gitea with the account that its chart creates for nodes. Its
+ * password has to be in the stack's config, since nodes precede all generated values: `npm run secrets -- keep` writes
+ * it there.
  */
 export function homeRegistries({
     domain,

@@ -16,14 +16,14 @@ const folder = join(root, "provision/scripts");
  */
 function asRoot(action: "create" | "delete", minutes: number): string {
     const run = `timeout --kill-after=30 ${minutes * 60} bash -s ${action}`;
-    const stopped = `not done within ${minutes} minutes, and stopped: see "ps -ef" there, and run "pulumi up" again`;
+    const stopped = `not done within ${minutes} minutes, and stopped: see "ps -ef" there, and rerun "pulumi up"`;
     return [
         `if [ "$(id -u)" = 0 ]; then ${run}; else sudo -n ${run}; fi; code=$?`,
         `case $code in 124 | 137) echo ${shellQuote(stopped)} >&2 ;; esac; exit $code`,
     ].join("; ");
 }
 
-/** Libraries beside lib.sh, by script. */
+/** Libraries in addition to lib.sh, by script. */
 const libraries: Readonly<Record<string, readonly string[]>> = {
     "api-address": ["identity"],
     k3s: ["identity", "claims"],
@@ -81,7 +81,7 @@ export interface RemoteScriptArgs {
     readonly ssh: SshSettings;
     /** Name of a file in provision/scripts, without `.sh`. */
     readonly script: string;
-    /** Shell variables of the script, beside `node`, its name. A change reruns the script. */
+    /** Shell variables of the script, in addition to `node`, its name. A change reruns the script. */
     readonly input?: ScriptInput;
     /** True if the script's `main delete` runs when the resource is deleted; false by default. */
     readonly deletes?: boolean;
@@ -103,7 +103,7 @@ export function remoteScript(
     const host = node.substitute ?? node;
     const isOff = node.substitute !== undefined;
     const { privateKey, jumpHost } = ssh;
-    // Without a key the plugin uses the agent at SSH_AUTH_SOCK.
+    // Without a key, the plugin uses the agent at SSH_AUTH_SOCK.
     const login = privateKey === undefined ? {} : { privateKey: pulumi.secret(privateKey) };
     // The dials are seconds apart at most: enough for an sshd that restarts, and short for a wrong address.
     const dials = { dialErrorLimit: 8, perDialTimeout: 10 };

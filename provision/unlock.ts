@@ -22,7 +22,7 @@ export interface UnlockArgs {
  * hack/unlock.
  */
 export class Unlock extends pulumi.ComponentResource {
-    /** Public host key of the SSH server in the initramfs, which is not sshd's; no secret, unlike the rest. */
+    /** Public host key of the SSH server in the initramfs, which is not sshd's; not secret, unlike the rest. */
     readonly hostKey: pulumi.Output<string>;
 
     constructor(name: string, args: UnlockArgs, opts?: pulumi.ComponentResourceOptions) {

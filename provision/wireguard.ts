@@ -3,7 +3,10 @@ import { createHash, createPrivateKey, createPublicKey } from "node:crypto";
 /** Name of the tunnel's interface on every host: /etc/wireguard/hearth-edge.conf. */
 export const tunnelInterface = "hearth-edge";
 
-/** Seconds between packets of a node that has nothing to say: a router's NAT forgets UDP after 30. https://www.wireguard.com/quickstart/ */
+/**
+ * Seconds between keepalives of an idle node: a router's NAT drops UDP mappings after 30.
+ * https://www.wireguard.com/quickstart/
+ */
 const keepalive = 25;
 
 /** Keys of one end, as WireGuard's files have them. */
@@ -16,7 +19,7 @@ export interface WireGuardKeys {
 const pkcs8 = Buffer.from("302e020100300506032b656e04220420", "hex");
 
 /**
- * Keys made of a random password, which Pulumi generates once and keeps encrypted in its state.
+ * Keys derived from a random password, which Pulumi generates once and keeps encrypted in its state.
  *
  * @param password more random than a key: 48 letters and digits are 285 bits
  */
@@ -27,7 +30,7 @@ export function wireGuardKeys(password: string): WireGuardKeys {
     return { privateKey: seed.toString("base64"), publicKey: spki.subarray(-32).toString("base64") };
 }
 
-/** The edge's end of the tunnel: it waits to be dialed, and takes packets of each node from the node's address alone. */
+/** The edge's end of the tunnel: it does not dial, and accepts packets of each node only from the node's address. */
 export function edgeConfig(
     { privateKey }: Pick<WireGuardKeys, "privateKey">,
     { tunnel, tunnelPort }: { readonly tunnel: string; readonly tunnelPort: number },

@@ -51,7 +51,7 @@ function repoServerCommands(paths: SandboxPaths): string {
     link(tool("helm4"), join(directory, "helm"));
     link(tool("kustomize"), join(directory, "kustomize"));
     link(tool("argocd"), join(directory, "argocd"));
-    // Argo CD verifies a commit's signature with this; none is required here, so none is found.
+    // Argo CD verifies signatures of commits with this program, which is not needed here.
     const wrapper = join(directory, "git-verify-wrapper.sh");
     mkdirSync(directory, { recursive: true });
     writeFileSync(wrapper, '#!/bin/sh\ngit verify-commit "$1" 2>&1 || :\n');

@@ -21,7 +21,7 @@ import { writeFileAtomically } from "./files";
 import { type Closeable, serveOnLoopback } from "./http-server";
 import { portInUse } from "./settings";
 
-/** Charts of our own, for those that no Go module contains. */
+/** Stand-ins for charts that no Go module contains. */
 const standIns = join(root, "sandbox/charts");
 
 /** Milliseconds for an upstream repository to answer. */
@@ -78,8 +78,8 @@ async function make(work: string, destination: string): Promise<void> {
             : join(standIns, release.chart);
         if (!existsSync(join(source, "Chart.yaml"))) {
             throw new Failure(
-                `the chart ${release.chart} cannot be downloaded from ${release.repository}, and ${source} holds none: ` +
-                    "check the network, and run it again",
+                `the chart ${release.chart} cannot be downloaded from ${release.repository}, and ${source} does not contain it: ` +
+                    "check the network, and rerun it",
             );
         }
         await packageChart(tool("helm4"), release, source, work, destination);
@@ -135,7 +135,7 @@ export function serveChartRepository(port: number, directory: string, health: ()
             }
             const served = existsSync(directory) && readdirSync(directory).includes(name) && name !== marker;
             if (!served) {
-                response.writeHead(404).end("The sandbox's chart repository holds nothing of this name.\n");
+                response.writeHead(404).end("The sandbox's chart repository has no such file.\n");
                 return;
             }
             const type = name.endsWith(".tgz") ? "application/gzip" : "text/yaml";

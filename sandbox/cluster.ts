@@ -21,7 +21,7 @@ import { removeStackState } from "./stack-state";
 const busyLimit = 15_000;
 /** Milliseconds for a new API server to have its first namespaces, on a machine that may be busy. */
 const namespaceLimit = 120_000;
-/** Milliseconds for the ports of processes that have ended to be free. */
+/** Milliseconds until the ports of ended processes are free. */
 const portLimit = 10_000;
 
 /** Outcome of starting the cluster. */
@@ -40,7 +40,7 @@ async function kwokctl(paths: SandboxPaths, ...args: string[]): Promise<void> {
         throw new Failure(
             `the control plane did not start: ${last}\n` +
                 `Its logs are in ${join(clusterDirectory(paths), "logs")}. ` +
-                "`npm stop -- --delete` removes the sandbox, and `npm start` makes a new one.",
+                "`npm stop -- --delete` removes the sandbox, and `npm start` creates a new one.",
         );
     }
 }
@@ -129,7 +129,7 @@ interface RecordedCluster {
 
 /** A cluster keeps its ports; while it was stopped, another program may have taken one. */
 async function checkPorts(paths: SandboxPaths): Promise<void> {
-    // The documents after it name ports too: Gitea's, which goes on while the control plane does not.
+    // Later documents contain ports too: Gitea's, which keeps running without the control plane.
     const [recorded = ""] = readFileSync(join(clusterDirectory(paths), "kwok.yaml"), "utf8").split(/^---$/m, 1);
     const { components }: RecordedCluster = parse(recorded);
     const ports = components.flatMap((component) => (component.ports ?? []).map(({ port }) => port));
@@ -144,7 +144,7 @@ async function checkPorts(paths: SandboxPaths): Promise<void> {
     }
     if (taken.length > 0) {
         throw new Failure(
-            `the cluster was made with ports of 127.0.0.1 that other programs use now: ${taken.join(", ")}. End them (see ` +
+            `the cluster was created with ports of 127.0.0.1 that other programs use now: ${taken.join(", ")}. End them (see ` +
                 `\`lsof -i :${taken[0]}\`), or make a new cluster: \`npm stop -- --delete\`, then \`npm start\`.`,
         );
     }
@@ -156,7 +156,7 @@ async function create(paths: SandboxPaths, settings: SandboxSettings): Promise<v
     for (const leftover of [paths.kwok, paths.kubeconfig, paths.argocd, paths.operators]) {
         rmSync(leftover, { recursive: true, force: true });
     }
-    // Before there is a cluster: it must never meet a state that describes another one.
+    // Before the cluster exists, so that it never meets the state of another one.
     removeStackState(paths.root);
     const kubeconfig = join(paths.directory, "kwok.kubeconfig");
     const { egress, ...ports } = await freePorts("egress", ...portOptions);

@@ -64,7 +64,7 @@ export function serveEgress(
         key: readFileSync(key),
         requestCert: true,
     });
-    // close() waits for them, and closeAllConnections() leaves them open.
+    // close() waits for them, but closeAllConnections() does not close them.
     const tunnels = new Set<Duplex>();
     server.on("connect", (request, client, head) => {
         tunnels.add(client);
@@ -90,7 +90,7 @@ export function serveEgress(
             reject(
                 error.code === "EADDRINUSE"
                     ? new Failure(
-                          `the cluster was made with port ${port} of 127.0.0.1, which another program uses now. End it (see ` +
+                          `the cluster was created with port ${port} of 127.0.0.1, which another program uses now. End it (see ` +
                               `\`lsof -i :${port}\`), or make a new cluster: \`npm stop -- --delete\`, then \`npm start\`.`,
                       )
                     : error,

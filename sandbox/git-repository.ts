@@ -17,7 +17,7 @@ export function gitEnvironment(): NodeJS.ProcessEnv {
         ...inThisFolder(),
         GIT_CONFIG_GLOBAL: "/dev/null",
         GIT_CONFIG_NOSYSTEM: "1",
-        // A checkout that belongs to another user, as in a container, is read all the same.
+        // Allows a checkout that belongs to another user, as in a container.
         GIT_CONFIG_COUNT: "1",
         GIT_CONFIG_KEY_0: "safe.directory",
         GIT_CONFIG_VALUE_0: "*",
@@ -29,7 +29,7 @@ function git(directory: string, ...args: string[]): Promise<Outcome> {
     return run("git", ["-C", directory, ...args], { env: gitEnvironment(), timeout: 120_000 });
 }
 
-/** Refuses what would lose commits of the branch that Argo CD follows; other branches can be pushed at will. */
+/** Rejects pushes that would lose commits of the branch that Argo CD follows; other branches are not restricted. */
 const updateHook = (branch: string) => `#!/bin/sh
 [ "$1" = "refs/heads/${branch}" ] || exit 0
 case $2 in *[!0]*) ;; *) exit 0 ;; esac
@@ -38,10 +38,10 @@ echo "${branch} only moves forward: pull first, then push." >&2
 exit 1
 `;
 
-/** Makes the bare repository, or repairs the settings of the one that is there. */
+/** Creates the bare repository, or repairs the settings of the existing one. */
 async function prepareRepository(bare: string, branch: string): Promise<void> {
     mkdirSync(bare, { recursive: true });
-    // A lock of Git outlives a process that was killed. Nobody else writes here while the sandbox starts.
+    // A lock of Git outlives a killed process. Nothing else writes here while the sandbox starts.
     for (const file of readdirSync(bare, { recursive: true, encoding: "utf8" })) {
         if (file.endsWith(".lock")) {
             rmSync(join(bare, file), { force: true });
@@ -52,7 +52,7 @@ async function prepareRepository(bare: string, branch: string): Promise<void> {
         init,
         await git(bare, "symbolic-ref", "HEAD", `refs/heads/${branch}`),
         await git(bare, "config", "http.receivepack", "true"),
-        // No process in the background that outlives the sandbox.
+        // Background processes would outlive the sandbox.
         await git(bare, "config", "gc.auto", "0"),
         await git(bare, "config", "receive.autogc", "false"),
     ];
@@ -73,10 +73,10 @@ export interface Push {
 }
 
 /**
- * Brings the checkout's commit to the branch that Argo CD follows.
+ * Pushes the checkout's commit to the branch that Argo CD follows.
  *
- * The sandbox mirrors the checkout: where its branch has commits that the checkout has not (an amended commit, another
- * branch), it is set to the checkout's, and the former head is kept under refs/replaced/.
+ * The sandbox mirrors the checkout: if its branch has commits that the checkout lacks (an amended commit, another
+ * branch), it is reset to the checkout's, and the former head is kept under refs/replaced/.
  *
  * @throws Failure when the checkout has no commit
  */
@@ -102,7 +102,7 @@ export async function pushCheckout(paths: SandboxPaths, settings: SandboxSetting
         if (!existsSync(bare)) {
             throw error;
         }
-        // Cut short half-way, or damaged: it can be filled again from the checkout.
+        // An interrupted or damaged repository can be refilled from the checkout.
         rmSync(bare, { recursive: true, force: true });
         await fetchInto();
     }
@@ -112,8 +112,8 @@ export async function pushCheckout(paths: SandboxPaths, settings: SandboxSetting
         if ((await git(bare, "merge-base", "--is-ancestor", old, revision)).exitCode !== 0) {
             await git(bare, "update-ref", `refs/replaced/${old}`, old);
             notes.push(
-                `The sandbox's ${branch} was at ${old.slice(0, 7)}, which this checkout's HEAD does not contain: it ` +
-                    `follows the checkout now. The former one is kept as refs/replaced/${old.slice(0, 7)}….`,
+                `The sandbox's ${branch} was at ${old.slice(0, 7)}, which this checkout's HEAD does not contain: it now ` +
+                    `follows the checkout. The former commit is kept as refs/replaced/${old.slice(0, 7)}….`,
             );
         }
     }

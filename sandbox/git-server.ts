@@ -86,7 +86,7 @@ export function serveRepository(paths: SandboxPaths, settings: SandboxSettings):
             if (url.pathname.startsWith(prefix)) {
                 serveGit(paths, request, response, url);
             } else {
-                response.writeHead(404).end(`The sandbox serves ${settings.repository} here, and nothing else.\n`);
+                response.writeHead(404).end(`The sandbox only serves ${settings.repository} here.\n`);
             }
         },
     );

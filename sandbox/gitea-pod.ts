@@ -28,7 +28,7 @@ interface Workload {
     readonly status?: { readonly observedGeneration?: number; readonly readyReplicas?: number };
 }
 
-/** Reports whether a kubelet would have the workload's containers running by now. */
+/** Reports whether a kubelet would run the workload's containers by now. */
 function isRolledOut({ metadata, spec, status }: Workload): boolean {
     return (
         (spec.replicas ?? 1) > 0 &&
@@ -120,7 +120,7 @@ class GiteaPod {
         const command = async (name: string, args: string[], variables: NodeJS.ProcessEnv) => {
             const { exitCode, output } = await run(name, args, { ...common, env: variables });
             if (exitCode !== 0) {
-                throw new Error(`${args.join(" ")} ended with ${exitCode}: ${output.trim()}`);
+                throw new Error(`${args.join(" ")} exited with ${exitCode}: ${output.trim()}`);
             }
         };
         await command(program, ["--config", config, "config", "edit-ini", "--in-place", "--apply-env"], env);
@@ -143,8 +143,8 @@ class GiteaPod {
 }
 
 /**
- * Runs Gitea whenever its pod is in the cluster, until closed. Each volume's claim has a folder: another claim is an
- * empty volume.
+ * Runs Gitea while its pod is in the cluster, until closed. Each claim has a folder, so another claim is an empty
+ * volume.
  *
  * @throws Failure when the port is in use
  */

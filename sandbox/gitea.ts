@@ -92,13 +92,13 @@ export async function startGitea(
     const command = async (...args: string[]) => {
         const { exitCode, output } = await run(spec.program, ["--config", file, ...args], spec);
         if (exitCode !== 0) {
-            throw new Failure(`gitea ${args.slice(0, 3).join(" ")} ended with ${exitCode}: ${output.trim()}`);
+            throw new Failure(`gitea ${args.slice(0, 3).join(" ")} exited with ${exitCode}: ${output.trim()}`);
         }
         return output;
     };
     await command("migrate");
     if (!new RegExp(`^\\d+\\s+${administrator}\\s`, "m").test(await command("admin", "user", "list"))) {
-        // As the chart does it. The password of the sandbox's Gitea is in its settings in plain text.
+        // Like the chart. The password of the sandbox's Gitea is in its settings in plain text.
         const account = ["--username", administrator, "--password", password, "--email", "hearth@home.arpa"];
         await command("admin", "user", "create", "--admin", ...account, "--must-change-password=false");
     }

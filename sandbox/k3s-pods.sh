@@ -10,7 +10,7 @@ service_network=10.43.0.0/16
 dns_address=10.43.0.10
 
 components=()
-# component PROGRAM ARGUMENT...: starts a part of k3s, which ends with it.
+# component PROGRAM ARGUMENT...: starts a part of k3s; k3s ends when it ends.
 component() {
     setpriv --pdeathsig KILL "$@" &
     components+=("$!")
@@ -110,7 +110,7 @@ mirror_registries() {
     python3 - "$etc/registries.yaml" "$agent/etc/containerd/certs.d" <<'END'
 import os, re, sys
 source, target = sys.argv[1:]
-# mirrors: one name per registry, its endpoints in a list below; no more of YAML than the tests write.
+# mirrors: one name per registry, its endpoints in a list below; supports only the YAML that the tests write.
 registry, mirrors = None, {}
 for line in open(source) if os.path.exists(source) else []:
     if found := re.match(r'  "?([^\s"]+?)"?:\s*$', line): registry = mirrors.setdefault(found[1], [])
@@ -129,7 +129,7 @@ start_containerd() {
     ln -sfT "$version" /var/lib/rancher/k3s/data/current
     for program in "$tools"/cni/* /usr/bin/containerd-shim-runc-v2 /usr/sbin/runc; do ln -sf "$program" "$bin/"; done
     mirror_registries
-    # AppArmor's profiles and a lower OOM score take rights that a machine inside another may not have.
+    # AppArmor's profiles and a lower OOM score need rights that a nested machine may lack.
     cat >"$agent/etc/containerd/config.toml" <<END
 version = 2
 root = "$agent/containerd"
@@ -172,7 +172,7 @@ users: [{name: d, user: {client-certificate: $agent/kubelet.crt, client-key: $ag
 contexts: [{name: d, context: {cluster: d, user: d}}]
 current-context: d
 END
-    # A resolver on the node itself is none for pods: k3s asks this one then.
+    # Pods cannot use a resolver on the node itself: k3s then uses this one.
     if ! grep -E '^nameserver' $resolver | grep -qvE ' (127\.|::1)'; then
         resolver=$agent/etc/resolv.conf
         echo "nameserver 8.8.8.8" >"$resolver"
@@ -214,7 +214,7 @@ mode: iptables
 clusterCIDR: $pod_network
 hostnameOverride: $name
 clientConnection: {kubeconfig: $kubeconfig}
-# The limits are the kernel's, for every machine that shares it.
+# The limits belong to the kernel, which all machines share.
 conntrack: {maxPerCore: 0, min: 0, tcpEstablishedTimeout: 0s, tcpCloseWaitTimeout: 0s}
 END
     component "$tools/kube-proxy" --config "$agent/etc/kube-proxy.yaml"
@@ -236,7 +236,7 @@ END
     mv "$agent/etc/cni/net.d/.new" "$agent/etc/cni/net.d/10-flannel.conflist"
 }
 
-# Has this machine as a node that runs pods.
+# Makes this machine a node that runs pods.
 run_pods() { # ROLE
     local name
     name=$(setting node-name)
@@ -251,7 +251,7 @@ run_pods() { # ROLE
             remove_members
             read -rt 5 <> <(:) || true
         done &
-        # One server is enough for what all of them have.
+        # One server deploys the objects of the whole cluster.
         [[ $(setting cluster-init) != true ]] || keep_traefik &
     fi
 }

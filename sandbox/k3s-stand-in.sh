@@ -1,9 +1,9 @@
 #!/bin/bash
 # Stands in for k3s where the real one cannot be downloaded. It reads config.yaml, checks the token and the CA's hash in
 # it, runs as the unit, starts a real etcd and API server (bind-mounted under /opt/tools) on each server, all members of
-# one etcd, and makes a Node of the machine. With a kubelet under /opt/tools the node runs pods: see k3s-pods.sh. A joining
-# server reads from a Secret what k3s hands it over HTTPS, and a member of etcd whose Node is gone is removed when the next
-# server joins (k3s does it at once).
+# one etcd, and registers the machine as a Node. With a kubelet under /opt/tools the node runs pods: see k3s-pods.sh. A
+# joining server reads from a Secret what k3s serves over HTTPS, and a member of etcd whose Node was deleted is removed
+# when the next server joins (k3s does it at once).
 set -euo pipefail
 version=v1.35.0+k3s1
 tools=/opt/tools
@@ -35,7 +35,7 @@ shared=(tls/ca.crt tls/ca.key tls/front-proxy-ca.crt tls/front-proxy-ca.key tls/
 
 make_cluster() {
     local ca
-    # Two of them: a client of the API could else call itself the front proxy.
+    # Two authorities: otherwise, a client of the API could act as the front proxy.
     for ca in ca front-proxy-ca; do
         openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 3650 -keyout "$data/tls/$ca.key" \
             -out "$data/tls/$ca.crt" -subj "/CN=k3s-stand-in-$ca" 2>/dev/null
@@ -90,7 +90,7 @@ print(*[each["ID"] for each in json.loads(sys.argv[1])["members"] if each.get("n
     [[ -z $id ]] || etcd_at "$1" remove "{\"ID\": \"$id\"}" >/dev/null
 }
 
-# Has this server among the members of etcd; it prints all of them, as etcd requires.
+# Adds this server to the members of etcd, and prints all of them, as etcd requires.
 become_member() {
     local nodes address
     nodes=$(kubectl get nodes -l node-role.kubernetes.io/control-plane \
@@ -100,13 +100,13 @@ become_member() {
         etcd_at "$address" list '{}' >"$data/members" && break
     done
     local id
-    # One that waits for its first start is of an earlier try.
+    # A member without a first start is from an earlier attempt.
     for id in $(python3 -c 'import json, sys
 for each in json.load(open(sys.argv[1]))["members"]:
     if each.get("name") not in sys.argv[2].replace("=", " ").split(): print(each["ID"])' "$data/members" "$nodes"); do
         etcd_at "$address" remove "{\"ID\": \"$id\"}" >/dev/null
     done
-    # Not before etcd has seen for some seconds that the members left are well.
+    # Not before etcd has found the remaining members healthy for some seconds.
     local tries
     for ((tries = 0; tries < 60; tries++)); do
         if etcd_at "$address" add "{\"peerURLs\": [\"http://$(setting node-ip):2380\"]}" >"$data/members"; then
@@ -147,7 +147,7 @@ start_control_plane() { # STATE MEMBERS
 
 kubectl() { "$tools/kubectl" --kubeconfig "${KUBECONFIG:-$etc/k3s.yaml}" "$@"; }
 
-# The first server, or one that has been a server before: it needs nobody to start, but a majority of etcd.
+# The first server, or a former server: it can start alone, but needs a majority of etcd.
 serve() {
     mkdir -p "$data/tls" "$data/db/snapshots" "$data/logs"
     if [[ -s $data/tokens.csv ]]; then
@@ -183,7 +183,7 @@ join() {
         awk '/BEGIN CERT/ { text = "" } { text = text $0 "\n" } /END CERT/ { last = text } END { printf "%s", last }' \
             >"$ca" || true
     if [[ ! -s $ca ]]; then
-        # A server that was one before starts without the others, should they be away.
+        # A former server starts without the others if they are unreachable.
         [[ ! -s $data/tokens.csv ]] || return 0
         refuse "failed to get CA certs: $server does not answer"
     fi
@@ -207,7 +207,7 @@ say_ready() {
         \"status\": \"$2\", \"reason\": \"$3\"}]}}" >/dev/null || true
 }
 
-# k3s takes a server with this annotation out of etcd, and says so in another one.
+# k3s removes a server with this annotation from etcd, and reports it in another one.
 remove_members() {
     local node
     for node in $(kubectl get nodes -o 'jsonpath={range .items[?(@.metadata.annotations.etcd\.k3s\.cattle\.io/remove=="true")]}{.metadata.name} {end}'); do
@@ -246,7 +246,7 @@ END
         \"nodeInfo\": {\"kubeletVersion\": \"$version\", \"architecture\": \"amd64\", \"bootID\": \"$(</proc/sys/kernel/random/boot_id)\",
             \"containerRuntimeVersion\": \"\", \"kernelVersion\": \"\", \"kubeProxyVersion\": \"\", \"machineID\": \"$(</etc/machine-id)\",
             \"operatingSystem\": \"linux\", \"osImage\": \"\", \"systemUUID\": \"\"}}}" >/dev/null
-    # The API server sets it on a new node, and the controller manager takes it from one that is Ready.
+    # The API server sets it on a new node, and the controller manager removes it once the node is Ready.
     kubectl taint node "$name" node.kubernetes.io/not-ready- >/dev/null 2>&1 || true
 }
 

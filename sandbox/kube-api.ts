@@ -19,7 +19,7 @@ interface Kubeconfig {
     users: { user: { "client-certificate-data": string; "client-key-data": string } }[];
 }
 
-/** Access by the sandbox's kubeconfig, whose one cluster and user hold their certificates. */
+/** Access by the sandbox's kubeconfig, whose only cluster and user have embedded certificates. */
 export function kubeApi(kubeconfigFile: string): KubeApi {
     const { clusters, users }: Kubeconfig = parse(readFileSync(kubeconfigFile, "utf8"));
     const [cluster, user] = [clusters[0]?.cluster, users[0]?.user];

@@ -12,7 +12,7 @@ export const clusterName = "hearth";
 /** The ranges that k3s uses; kwokctl's own Service range is full after 254 Services. */
 const ranges = { services: "10.43.0.0/16", pods: "10.42.0.0/16" };
 
-/** There is one of each: without this, a restarted one waits 20 s for the lease of the one that ended. */
+/** Each runs once: without this, a restarted one waits 20 s for its predecessor's lease. */
 const alone = { "leader-elect": "false" };
 
 /** kwokctl's folder of the cluster. */
@@ -52,7 +52,7 @@ export function writeKwokConfig(
             bindAddress: "127.0.0.1",
             ...ports,
             disableQPSLimits: true,
-            // A restarted kwok simulates no pod until the leases of the one that ended are over: five times this.
+            // A restarted kwok simulates no pod until its predecessor's leases have expired: five times this.
             nodeLeaseDurationSeconds: 4,
             etcdBinary: ownTool(paths, "etcd"),
             kubeApiserverBinary: ownTool(paths, "kube-apiserver"),
@@ -65,11 +65,11 @@ export function writeKwokConfig(
                 name: "kube-apiserver",
                 extraArgs: extraArgs({
                     "service-cluster-ip-range": ranges.services,
-                    // The server's in manifests/nodes.yaml. Not looked up: a machine without a network has none.
+                    // The server's in manifests/nodes.yaml. Not detected: a machine without a network has none.
                     "advertise-address": "10.20.0.11",
                     // Address of kwok, which replaces the kubelets.
                     "kubelet-preferred-address-types": "InternalDNS",
-                    // Nothing here routes to a Service's address: the API server connects to its endpoints.
+                    // Service addresses are not routed here: the API server connects to endpoints.
                     "egress-selector-config-file": paths.egress,
                     "enable-aggregator-routing": "true",
                 }),

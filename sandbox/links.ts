@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 import { type ToolName, tool } from "../toolchain/tools";
 import type { SandboxPaths } from "./paths";
 
-/** Makes a symbolic link, or points an existing one elsewhere, without a moment in which it is missing. */
+/** Creates a symbolic link, or replaces an existing one atomically. */
 export function link(target: string, path: string): string {
     mkdirSync(dirname(path), { recursive: true });
     try {
@@ -20,9 +20,9 @@ export function link(target: string, path: string): string {
 }
 
 /**
- * A path in .sandbox/bin for a tool: a process that is started by it is the sandbox's own.
+ * A path in .sandbox/bin for a tool, which identifies its process as the sandbox's own.
  *
- * @param name to run it by, where that is not the tool's
+ * @param name of the link, if it is not the tool's
  * @throws Failure when the tool is missing
  */
 export function ownTool(paths: SandboxPaths, name: ToolName, as: string = name): string {

@@ -15,7 +15,7 @@ export interface PodProgram {
     readonly namespace: string;
     /** Labels of its pods. */
     readonly labels: Readonly<Record<string, string>>;
-    /** Ports of the container that the API server connects to, with the ports of loopback that stand for them. */
+    /** Ports of the container that the API server connects to, with their ports on loopback. */
     readonly ports?: Readonly<Record<number, number>>;
     /**
      * Derives the process from its pod: arguments and environment of the container, with other addresses.
@@ -48,7 +48,7 @@ export function podToRun(pods: readonly Pod[], running: string | undefined): Pod
         .at(-1);
 }
 
-/** Programs of pods that run for real: one process per program, started and ended with its pod. */
+/** Programs of pods as real processes: one per program, started and stopped with its pod. */
 export class PodProcesses implements Closeable {
     readonly #running = new Map<PodProgram, Running>();
     /** The program of each pod, by the pod's address: two of one program are ready for a moment of a rollout. */

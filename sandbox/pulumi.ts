@@ -85,7 +85,7 @@ async function awaitLeftRun(running: string, report: (line: string) => void): Pr
 /** Milliseconds for an interrupted Pulumi to end. */
 const endLimit = 10_000;
 
-/** Ends the Pulumi of a killed `npm start`, if it still runs: its cluster is about to be deleted. */
+/** Stops the Pulumi of a killed `npm start`, if it still runs, since its cluster is about to be deleted. */
 export async function endLeftRun({ running }: SandboxPaths): Promise<void> {
     const left = lockHolder(running);
     if (left) {
@@ -99,10 +99,10 @@ export async function endLeftRun({ running }: SandboxPaths): Promise<void> {
 }
 
 /**
- * Repairs the leftovers of a killed Pulumi or an interrupted Helm, or a lost state. Starts no Pulumi if there are none.
- * Generated values are not kept: those of a sandbox protect nothing.
+ * Repairs the leftovers of a killed Pulumi or an interrupted Helm, or a lost state. Does not start Pulumi without
+ * leftovers. Generated values are not kept: those of a sandbox protect nothing.
  *
- * @param lost whether there was no state, or an old one
+ * @param lost true if the state was missing or old
  */
 async function recoverStack(root: string, lost: boolean, report: (line: string) => void): Promise<void> {
     const locks = stackLocks(root);
@@ -115,7 +115,7 @@ async function recoverStack(root: string, lost: boolean, report: (line: string) 
         report,
     };
     const kubectl = new Kubectl(sandboxPaths(root).kubeconfig);
-    // An API server that was lost during an installation leaves such a record too, and Pulumi's state nothing.
+    // The loss of an API server during an installation leaves such a record too, but no trace in Pulumi's state.
     const unfinished = ["--selector", "owner=helm,status notin (deployed,superseded)"];
     const isBlocked = (await kubectl.list("secrets", "--all-namespaces", ...unfinished)).length > 0;
     if (isBlocked || locks.length > 0 || hasPendingOperations(root)) {
@@ -147,7 +147,7 @@ export async function pulumiUp(root: string, report: (line: string) => void): Pr
         }
     }
     await recoverStack(root, gone || old.includes(stack), report);
-    // Waiting costs nothing: a whole tier of Applications waits at once, not as many as there are cores.
+    // Waiting costs nothing, so a whole tier of Applications waits in parallel, regardless of the number of cores.
     const up = ["up", "--yes", "--skip-preview", "--parallel", "64", "--stack", stack];
     return pulumi(root, running, up);
 }

@@ -28,7 +28,9 @@ export async function exclusively<T>(projectRoot: string, body: () => Promise<T>
     const { lock } = sandboxPaths(projectRoot);
     const release = tryLock(lock);
     if (!release) {
-        throw new Failure("another `npm start` or `npm stop` works on this sandbox: let it finish, then run it again");
+        throw new Failure(
+            "another `npm start` or `npm stop` is running on this sandbox: wait until it is done, then rerun this",
+        );
     }
     try {
         return await body();
@@ -61,7 +63,7 @@ export async function startSandbox(
         (result) => `Cluster ${result}: 1 server, 3 agents`,
         () =>
             startCluster(projectRoot, settings).catch(async (error: unknown) => {
-                // Half a cluster is useless, and the next start recreates it.
+                // A partial cluster is useless, and the next start recreates it.
                 if (!existsSync(paths.clusterMarker)) {
                     await endProcesses(paths, () => true, 0);
                 }

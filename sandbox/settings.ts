@@ -87,13 +87,13 @@ export function readSandboxSettings(root: string): SandboxSettings {
     };
 }
 
-/** The message for a port of the settings that somebody else listens on. */
+/** The message for a port in the settings that another program uses. */
 export function portInUse(
     port: number,
     setting: "hearth:repository.url" | "hearth:charts.repository" | "hearth:gitea.address",
 ): Failure {
     return new Failure(
         `port ${port} of 127.0.0.1 is in use by another program. It comes from ${setting} in ${file}: ` +
-            `end that program (see \`lsof -i :${port}\`), or choose another port there, and run it again.`,
+            `end that program (see \`lsof -i :${port}\`), or choose another port there, and rerun it.`,
     );
 }

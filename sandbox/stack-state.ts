@@ -40,7 +40,7 @@ export function hasPendingOperations(root: string): boolean {
     return existsSync(file) && readFileSync(file, "utf8").includes('"pending_operations"');
 }
 
-/** Forgets what the sandbox's stack held: it described a cluster that is gone. Other stacks are left alone. */
+/** Deletes the state of the sandbox's stack, whose cluster no longer exists. Other stacks are not changed. */
 export function removeStackState(root: string): void {
     const { stacks, locks, others } = layout(root);
     if (existsSync(stacks)) {

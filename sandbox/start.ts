@@ -38,7 +38,7 @@ async function main(): Promise<number> {
         if (exitCode !== 0) {
             throwIfInterrupted();
             process.stderr.write(
-                `\nstart: pulumi up ended with exit code ${exitCode}. The sandbox keeps running: fix the error ` +
+                `\nstart: pulumi up exited with code ${exitCode}. The sandbox keeps running: fix the error ` +
                     `above and rerun \`npm start\`; it continues from here. \`hack/doctor -s ${stack}\` checks tools, passphrase and secrets. Logs: ${relative(process.cwd(), paths.logs)}/\n`,
             );
             return exitCode;

@@ -13,12 +13,12 @@ function readArguments(): { remove: boolean } {
     }
 }
 
-/** `npm stop`: ends what `npm start` started; with --delete, forgets the cluster and its stack's state too. */
+/** `npm stop`: stops the processes of `npm start`; with --delete, deletes the cluster and its stack's state too. */
 async function main(): Promise<number> {
     const { remove } = readArguments();
     return exclusively(root, async () => {
         const ended = await stopSandbox(root);
-        const what = ended === 0 ? "The sandbox is not running" : `Ended the sandbox's ${ended} processes`;
+        const what = ended === 0 ? "The sandbox is not running" : `Stopped the sandbox's ${ended} processes`;
         if (remove) {
             await deleteSandbox(root);
             process.stdout.write(`${what}; its cluster and the state of its stack are deleted.\n`);

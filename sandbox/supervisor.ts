@@ -4,7 +4,7 @@ import { dirname } from "node:path";
 
 /** Specification of a process. */
 export interface ProcessSpec {
-    /** Path of the program; under .sandbox/bin, so that it is known as the sandbox's own. */
+    /** Path of the program; under .sandbox/bin, which identifies it as the sandbox's own. */
     readonly program: string;
     readonly args: readonly string[];
     readonly env: NodeJS.ProcessEnv;
@@ -15,12 +15,12 @@ export interface ProcessSpec {
 
 /** Milliseconds before a process that ended is started again: at first, and at most. */
 const backoff = { first: 500, most: 30_000 };
-/** Milliseconds after which a process counts as having started well. */
+/** Milliseconds after which a process counts as started. */
 const stable = 30_000;
-/** Milliseconds for a process to end in peace. */
+/** Milliseconds for a process to end gracefully. */
 const grace = 5_000;
 
-/** Keeps one process running: one that ends is started again, later each time. */
+/** Keeps one process running: restarts it with a growing delay. */
 export class Supervisor {
     #child: ChildProcess | undefined;
     #timer: NodeJS.Timeout | undefined;

@@ -1,6 +1,6 @@
 import { stripVTControlCharacters } from "node:util";
 
-/** End of a program, as the tests' runners report it. */
+/** Result of a program, as the tests' runners report it. */
 interface Ended {
     readonly code?: number | null;
     readonly exitCode?: number | null;
@@ -11,7 +11,7 @@ interface Ended {
 declare global {
     namespace jest {
         interface Matchers<R> {
-            /** A program's exit code; where it is another, all that the program printed is shown. */
+            /** Expects a program's exit code; a failure shows its whole output. */
             toHaveEndedWith(expected: number): R;
         }
     }
@@ -23,7 +23,7 @@ expect.extend({
         return {
             pass: received === expected,
             message: () =>
-                `ended with ${received}, ${this.isNot ? "which" : `not ${expected}: it`} ` +
+                `exited with ${received}, ${this.isNot ? "which" : `not ${expected}: it`} ` +
                 `printed:\n${stripVTControlCharacters(output)}`,
         };
     },

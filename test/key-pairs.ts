@@ -5,8 +5,8 @@ export interface KeyPair {
 }
 
 /**
- * Self-signed certificates of 127.0.0.1, localhost, home.arpa and *.home.arpa, valid until 2120. They protect nothing: what
- * they are served to are tests.
+ * Self-signed certificates of 127.0.0.1, localhost, home.arpa and *.home.arpa, valid until 2120. They protect nothing:
+ * only tests use them.
  */
 export const keyPairs: readonly [KeyPair, KeyPair] = [
     {

@@ -3,17 +3,17 @@ import { findOnPath } from "../lib/paths";
 import { run } from "../lib/run";
 
 /**
- * Installs packages of Debian or Ubuntu, and nothing that they only recommend.
+ * Installs packages of Debian or Ubuntu without recommended ones.
  *
- * @param what the program that is missing
- * @param howToGetIt what the user can do instead
+ * @param what the missing program
+ * @param howToGetIt the user's alternative
  * @throws Failure with both, where packages cannot be installed from here
  */
 export async function aptGetInstall(what: string, howToGetIt: string, packages: readonly string[]): Promise<void> {
     if (!findOnPath("apt-get") || process.getuid?.() !== 0) {
         throw new Failure(`${what} is missing. ${howToGetIt}`);
     }
-    // Another apt-get, of the machine's own upgrades or of what is installed in parallel here, is waited for.
+    // Waits for other apt-get processes: the machine's own upgrades, or parallel installations here.
     const aptGet = (...args: string[]) =>
         run("apt-get", ["--option=DPkg::Lock::Timeout=120", ...args], {
             env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" },

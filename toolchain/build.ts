@@ -50,7 +50,7 @@ async function hasKubernetesPlugin(): Promise<boolean> {
     return isBuilt(pluginProgram("kubernetes"), kubernetesPlugin) || (await hasOfficialPlugin("kubernetes"));
 }
 
-/** Builds, downloads or installs whatever is missing. */
+/** Builds, downloads or installs missing tools. */
 async function complete(tools: Tools, purposes: Purposes): Promise<void> {
     if (!hasRedis()) {
         await new Progress(1).step("installing Redis", installRedis);
@@ -140,9 +140,9 @@ export async function completeTools(purposes: Purposes): Promise<void> {
         return;
     }
     const report = ({ pid }: { pid: number }) =>
-        process.stderr.write(`Another set-up (process ${pid}) is building the tools; waiting for it.\n`);
+        process.stderr.write(`Another setup (process ${pid}) is building the tools; waiting for it.\n`);
     await withLock(join(cacheDirectory, "lock"), report, () => complete(tools, purposes));
     if (!isComplete(tools, purposes)) {
-        throw new Failure("a tool vanished while others were built: run `npm run setup` again");
+        throw new Failure("a tool was deleted while others were built: rerun `npm run setup`");
     }
 }

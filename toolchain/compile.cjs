@@ -10,7 +10,7 @@ const { join } = require("node:path");
 const root = join(__dirname, "..");
 const output = join(root, "dist");
 
-/** Entry points. What they use of node_modules is loaded from there, but for the Kubernetes client. */
+/** Entry points. Packages are loaded from node_modules, except for the Kubernetes client. */
 const programs = {
     program: "index.ts",
     wait: "components/waits/main.ts",
@@ -24,15 +24,15 @@ const programs = {
     daemon: "sandbox/daemon.ts",
 };
 
-/** Entry points that load in a third of the time as one file together with their packages. */
+/** Entry points that are bundled with their packages, which loads them in a third of the time. */
 const bundles = {
     "kubernetes-client": "@kubernetes/client-node",
-    // Named as Pulumi's own plugins, so that process lists show what they are.
+    // Named like Pulumi's own plugins, so that process lists show their purpose.
     "pulumi-resource-command": "sandbox/plugins/command/main.ts",
     "pulumi-resource-random": "sandbox/plugins/random/main.ts",
 };
 
-/** Files that the compiled programs are made from. */
+/** Sources of the compiled programs. */
 function sources() {
     const folders = ["components", "config", "hack", "lib", "provision", "sandbox", "toolchain"];
     const files = folders.flatMap((folder) =>
@@ -51,14 +51,14 @@ function checksum() {
     return hash.digest("hex");
 }
 
-/** Writes a file whole or not at all: other programs may be starting from it. */
+/** Writes a file atomically: other programs may be starting from it. */
 function replace(file, contents) {
     const temporary = `${file}.${process.pid}`;
     writeFileSync(temporary, contents);
     renameSync(temporary, file);
 }
 
-/** Compiles all programs unless they are compiled from the present sources. */
+/** Compiles all programs unless they are up to date. */
 function compile() {
     const current = checksum();
     const record = join(output, "sources.sha256");
@@ -88,7 +88,7 @@ function compile() {
             ...buildSync({ ...common, entryPoints: bundles, minify: true, keepNames: true }).outputFiles,
         ];
     } catch {
-        process.stderr.write("hearth cannot be compiled: fix what esbuild reports above, and run it again.\n");
+        process.stderr.write("hearth cannot be compiled: fix the errors of esbuild above, and rerun it.\n");
         process.exit(1);
     }
     mkdirSync(output, { recursive: true });
@@ -100,13 +100,13 @@ function compile() {
 
 /** Compiles what has changed and loads a program. */
 function load(name) {
-    // Packages' use of what Node deprecates is no news for who runs a verb.
+    // Deprecation warnings about packages do not concern users of a verb.
     process.noDeprecation = true;
     if (enableCompileCache === undefined) {
         process.stderr.write(`Node.js ${process.versions.node} is too old: install 22.12 or newer (https://nodejs.org).\n`);
         process.exit(2);
     }
-    // In this folder, where nobody else writes.
+    // In this folder, where no other program writes.
     enableCompileCache(join(root, "node_modules/.cache/node"));
     compile();
     return require(join(output, `${name}.cjs`));

@@ -18,16 +18,16 @@ import { run } from "../lib/run";
 import { aptGetInstall } from "./apt-get";
 import { builtPath, compilerFlags, type GoTool, linkerFlags, sourceFolder, toolVersion } from "./tools";
 
-/** Gigabytes that building the sandbox's tools takes on a machine that has none: Go's caches, and the tools. */
+/** Gigabytes for building the sandbox's tools on a new machine: Go's caches, and the tools. */
 const coldBuildGigabytes = 14;
 
-/** How many builds may run at once. */
+/** Number of builds that run in parallel. */
 export const parallelBuilds = 2;
 
-/** Go's caches while tools are built. They are deleted when all are there. */
+/** Go's caches while tools are built. They are deleted when all tools are complete. */
 const goCaches = join(cacheDirectory, "go");
 
-/** Deletes Go's caches, unless you have them elsewhere, by GOCACHE and GOMODCACHE. */
+/** Deletes Go's caches, unless GOCACHE and GOMODCACHE set other locations. */
 export async function deleteGoCaches(): Promise<void> {
     // Hundreds of thousands of files: Node's rmSync takes twice the processor time.
     const { exitCode, output } = await run("rm", ["-rf", goCaches]);
@@ -46,10 +46,10 @@ export function deleteLeftovers(): void {
     }
 }
 
-/** Go with nothing of yours but its caches, if you name any. */
+/** Go without the user's settings, except for the locations of its caches. */
 function goEnvironment(cgo = false): NodeJS.ProcessEnv {
     return {
-        // No garbage is collected before half of the memory is in use: a quarter of the compiler's time.
+        // Garbage collection starts when half of the memory is in use, which saves a quarter of the compiler's time.
         GOGC: "off",
         GOMEMLIMIT: `${Math.round(totalmem() / 2 / parallelBuilds / availableParallelism() / 2 ** 20)}MiB`,
         GOCACHE: join(goCaches, "build"),
@@ -93,7 +93,7 @@ export function isBuilt(name: string, tool: GoTool): boolean {
 }
 
 /**
- * Takes a tool from PATH if it is exactly the pinned release there. The answer is remembered as a link in the cache.
+ * Takes a tool from PATH if it is exactly the pinned release, and links it into the cache.
  *
  * @returns whether it was
  */
@@ -110,7 +110,7 @@ export async function takeFromPath(name: string, tool: GoTool): Promise<boolean>
     return true;
 }
 
-/** @throws Failure when the disk has too little room for building this share of all tools */
+/** @throws Failure when the disk has too little space for building this share of all tools */
 export function checkDisk(share: number): void {
     mkdirSync(cacheDirectory, { recursive: true });
     const { bavail, bsize } = statfsSync(cacheDirectory);
@@ -124,7 +124,7 @@ export function checkDisk(share: number): void {
     }
 }
 
-/** The lines of Go's output that say why, without the progress of downloads. */
+/** The error in Go's output, without the progress of downloads. */
 function reason(output: string): string {
     const lines = output.split("\n").filter((line) => line.trim() !== "" && !/^go: (downloading|finding) /.test(line));
     const relevant = lines.filter((line) => !line.startsWith("#")).slice(0, 3);
@@ -134,22 +134,22 @@ function reason(output: string): string {
 function explain(what: string, output: string): Failure {
     if (/no space left on device/i.test(output)) {
         return new Failure(
-            `${what}: the disk is full. Make room (all tools together take ${coldBuildGigabytes} GB), and run it again.`,
+            `${what}: the disk is full. Make room (all tools together take ${coldBuildGigabytes} GB), and rerun it.`,
         );
     }
     if (/requires go >=/.test(output)) {
-        return new Failure(`${what}: ${reason(output)}. Install that Go, or set GOTOOLCHAIN=auto, and run it again.`);
+        return new Failure(`${what}: ${reason(output)}. Install that Go, or set GOTOOLCHAIN=auto, and rerun it.`);
     }
     if (/SECURITY ERROR|checksum mismatch/.test(output)) {
         return new Failure(
             `${what}: a download does not match go.sum: ${reason(output)}. ` +
-                `Delete ${goCaches} and run it again; if it happens again, a proxy alters downloads.`,
+                `Delete ${goCaches} and rerun it; if it happens again, a proxy alters downloads.`,
         );
     }
     if (/dial tcp|no such host|timeout|TLS handshake|connection re|: (4|5)\d\d [A-Z]|lookup disabled/.test(output)) {
         return new Failure(
             `${what}: a Go module is unavailable: ${reason(output)}. ` +
-                "Check the network and `go env GOPROXY`, and run it again: compiled packages are kept.",
+                "Check the network and `go env GOPROXY`, and rerun it: compiled packages are kept.",
         );
     }
     return new Failure(`${what}: ${reason(output)}`);
@@ -161,15 +161,15 @@ async function ensureCompiler(name: string): Promise<void> {
     if (!compilers.some((each) => findOnPath(each))) {
         const howToGetIt =
             `${name} has parts in C. Install a compiler (Debian, Ubuntu: \`sudo apt-get install gcc libc6-dev\`; ` +
-            "macOS: `xcode-select --install`), and run it again.";
+            "macOS: `xcode-select --install`), and rerun it.";
         await aptGetInstall("a C compiler", howToGetIt, ["gcc", "libc6-dev"]);
     }
 }
 
-/** Tools that one `go build` makes: of one module, compiled in the same way, with a program of its own name each. */
+/** Tools of one `go build`: from one module, with equal options, and with unique names. */
 export type BuildGroup = readonly (readonly [name: string, tool: GoTool])[];
 
-/** The groups that tools are built in. */
+/** Groups of tools that are built together. */
 export function buildGroups(tools: BuildGroup): BuildGroup[] {
     const groups = new Map<string, [string, GoTool][]>();
     for (const [name, tool] of tools) {
@@ -194,11 +194,11 @@ function programName(importPath: string): string {
 }
 
 /**
- * Builds tools into the cache. Each appears there whole or not at all.
+ * Builds tools into the cache, each atomically.
  *
  * @param advance called with the number of compiled packages
  * @param signal ends it early
- * @throws Failure that says why they cannot be built
+ * @throws Failure with the reason if they cannot be built
  */
 export async function build(
     group: BuildGroup,
@@ -237,15 +237,15 @@ export async function build(
         if (listed.exitCode !== 0) {
             throw explain(cannot, listed.output);
         }
-        // Among the packages, Go prints which modules it downloads.
+        // Go prints the modules that it downloads among the packages.
         const isPackage = (line: string) => /^[\w.~/+-]+$/.test(line);
         const total = listed.output.split("\n").filter(isPackage).length;
         let done = 0;
         flags.push(
             "-v",
             "-trimpath",
-            // Without the debugger's tables, which the linker leaves out anyway; the standard library in one way for all, so
-            // that Go's cache has it.
+            // Without debug tables, which the linker omits anyway; with the same standard library for all, so that it
+            // is cached.
             "-gcflags=all=-dwarf=false",
             ...compilerFlags(tool),
             "-gcflags=std=-dwarf=false",
@@ -274,7 +274,7 @@ export async function build(
             const program = join(programs, programName(each.package));
             if (!(await isPinnedRelease(program, each))) {
                 throw new Failure(
-                    `${name} was built but does not run as ${toolVersion(each)}: delete ${goCaches}, and run it again`,
+                    `${name} was built but does not run as ${toolVersion(each)}: delete ${goCaches}, and rerun it`,
                 );
             }
             const path = builtPath(name, each);
@@ -287,9 +287,9 @@ export async function build(
 }
 
 /**
- * Writes files that Go takes for files of a tool's sources.
+ * Writes overlay files for a tool's sources.
  *
- * @returns their paths, by the paths that Go knows them by
+ * @returns their paths, by the paths that they replace
  */
 function writeEmbedded(
     directory: string,
@@ -322,7 +322,7 @@ export async function sourcesOf(
         env,
     });
     if (exitCode !== 0) {
-        throw explain(`the sources of ${name} ${toolVersion(tool)} cannot be had`, output);
+        throw explain(`the sources of ${name} ${toolVersion(tool)} are unavailable`, output);
     }
     return JSON.parse(output).Dir;
 }

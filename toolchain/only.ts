@@ -3,7 +3,7 @@ import { endGracefully } from "../lib/run";
 import { build, buildGroups, deleteGoCaches, isBuilt, takeFromPath } from "./go-build";
 import { type GoTool, goTools } from "./tools";
 
-/** Builds the tools that are named on the command line, for a machine that needs no sandbox: a runner of workflows. */
+/** Builds the tools in the arguments, for a machine without a sandbox: a runner of workflows. */
 runMain("setup", async () => {
     endGracefully();
     const known: Readonly<Record<string, GoTool>> = goTools;
@@ -11,7 +11,7 @@ runMain("setup", async () => {
     for (const name of process.argv.slice(2)) {
         const tool = known[name];
         if (tool === undefined) {
-            throw new Failure(`there is no tool "${name}"; there are: ${Object.keys(known).join(", ")}`, 2);
+            throw new Failure(`unknown tool "${name}": expected one of ${Object.keys(known).join(", ")}`, 2);
         }
         if (!isBuilt(name, tool) && !(await takeFromPath(name, tool))) {
             missing.push([name, tool]);

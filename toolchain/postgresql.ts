@@ -7,7 +7,7 @@ import { aptGetInstall } from "./apt-get";
 const howToGetIt =
     "The tests run the database chart's SQL in it. Install PostgreSQL (Debian, Ubuntu: `sudo apt-get install " +
     "postgresql`; Fedora: `sudo dnf install postgresql-server postgresql-contrib`; macOS: `brew install postgresql`), " +
-    "and run it again.";
+    "and rerun it.";
 
 /** Debian's folder for the programs of each release, which is not on PATH. */
 const debian = "/usr/lib/postgresql";
@@ -43,9 +43,9 @@ export function postgresqlDirectory(): string {
 }
 
 /**
- * Installs PostgreSQL from Debian, without the database that Debian would make and start, which nobody asked for here.
+ * Installs PostgreSQL from Debian, without the database that Debian would create and start.
  *
- * @throws Failure that says how to get it, where packages cannot be installed from here
+ * @throws Failure with the way to install it if packages cannot be installed from here
  */
 export async function installPostgresql(): Promise<void> {
     if (process.getuid?.() === 0 && findOnPath("apt-get") && !existsSync(debianSettings)) {

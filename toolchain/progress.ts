@@ -1,21 +1,20 @@
-/** Counts steps that are done. */
+/** Counts completed steps. */
 type Advance = (done: number, total: number) => void;
 
 /**
- * Shows the steps that run, and how much of each is left: one changing line on a terminal, lines in a pipe. Steps may run
- * in parallel.
+ * Shows running steps and their progress: one changing line on a terminal, lines in a pipe. Steps may run in parallel.
  */
 export class Progress {
     readonly #total: number;
     readonly #running = new Map<string, () => string>();
     #started = 0;
 
-    /** @param total how many steps there are */
+    /** @param total number of steps */
     constructor(total: number) {
         this.#total = total;
     }
 
-    /** Runs one step under its title. The line of a failed step says so, and the error goes on. */
+    /** Runs one step under its title. The line of a failed step reports that, and the error is rethrown. */
     async step<T>(title: string, body: (advance: Advance) => Promise<T>): Promise<T> {
         const label = `[${++this.#started}/${this.#total}] ${title}`;
         const start = Date.now();

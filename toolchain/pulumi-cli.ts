@@ -23,13 +23,13 @@ const answerLimit = 20_000;
 /** Milliseconds for the whole download. */
 const downloadLimit = 600_000;
 
-/** Names what was built, beside it; Pulumi's own CLI has no such file. */
+/** File next to a built CLI with its version; Pulumi's own CLI has no such file. */
 const builtMark = join(pulumiDirectory, ".built-by-hearth");
 
 /**
- * The language host as the CLI finds it. The built one is older than the CLI, which tells it the runtime's options of
- * Pulumi.yaml in a message that it does not know: it takes them as arguments. Where it compiles TypeScript, it would check
- * all types at every start, for seconds, unless it is told to transpile only.
+ * Wrapper of the language host. The built one is older than the CLI, which passes the runtime's options of Pulumi.yaml
+ * in a message that it does not support: it takes them as arguments. If it compiled TypeScript, it would check all
+ * types at every start, for seconds, unless set to transpile only.
  */
 const languageHost = `#!/bin/sh
 export PULUMI_NODEJS_TRANSPILE_ONLY="\${PULUMI_NODEJS_TRANSPILE_ONLY:-true}"
@@ -55,9 +55,9 @@ export function hasPulumi(): boolean {
 }
 
 /**
- * Lets the npm launcher download Pulumi's own CLI, which is the better one to have.
+ * Lets the npm launcher download Pulumi's own CLI, which is preferred.
  *
- * @returns whether it could: without a route to Pulumi's site it fails quickly
+ * @returns whether it succeeded: without a route to Pulumi's site it fails quickly
  */
 export async function downloadPulumi(): Promise<boolean> {
     const unanswered = new AbortController();
@@ -98,7 +98,7 @@ export async function takePulumiFromPath(): Promise<boolean> {
     return true;
 }
 
-/** Puts the built CLI and language host where the npm launcher looks. */
+/** Installs the built CLI and language host in the npm launcher's folder. */
 export function installBuiltPulumi(): void {
     mkdirSync(pulumiDirectory, { recursive: true });
     writeFileSync(builtMark, "");

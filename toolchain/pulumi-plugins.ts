@@ -10,7 +10,7 @@ import { type PluginName, pluginVersion } from "./pulumi-version";
 const downloadLimit = 120_000;
 /** Milliseconds until a failed download is retried. */
 const retryAfter = 24 * 60 * 60 * 1000;
-/** Modified when a download has failed. All plugins come from the same site. */
+/** Written when a download has failed. All plugins come from the same site. */
 const failureMark = join(cacheDirectory, "plugins", "download-failed");
 
 /** The name of the program that the engine starts. */
@@ -18,7 +18,7 @@ export function pluginProgram(name: PluginName): string {
     return `pulumi-resource-${name}`;
 }
 
-/** The plugin on PATH. npm's folders are left out: those of this and other checkouts have ours. */
+/** The plugin on PATH, except in npm's folders, which contain the stand-ins. */
 function onPath(name: PluginName): string | undefined {
     return (process.env["PATH"] ?? "")
         .split(delimiter)

@@ -7,7 +7,7 @@ function packageVersion(name: string): string {
     return JSON.parse(readFileSync(join(root, "node_modules", name, "package.json"), "utf8")).version;
 }
 
-/** The release of Pulumi's CLI: the one that the npm launcher package `pulumi` stands for. */
+/** The release of Pulumi's CLI: the version of the npm launcher package `pulumi`. */
 export const pulumiVersion = packageVersion("pulumi");
 
 /** Pulumi's plugins that the program needs. */
@@ -16,7 +16,7 @@ export const pluginNames = ["kubernetes", "command", "random"] as const;
 /** One of {@link pluginNames}. */
 export type PluginName = (typeof pluginNames)[number];
 
-/** The version of the npm package, which is the version of the plugin that it asks for. */
+/** The version of the npm package, which equals the version of its plugin. */
 export function pluginVersion(name: PluginName): string {
     return packageVersion(`@pulumi/${name}`);
 }

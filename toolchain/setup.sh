@@ -23,11 +23,11 @@ fi
 command -v git > /dev/null || missing "git is missing: install it (Debian, Ubuntu: sudo apt-get install git)"
 command -v go > /dev/null || missing "Go is missing: install release 1.26 or newer from https://go.dev/dl/"
 
-# npm writes this file last: an installation that was cut short is done again.
+# npm writes this file last, so an interrupted installation is repeated.
 installed=node_modules/.package-lock.json
 if [ ! -f "$installed" ] || [ -n "$(find package-lock.json -newer "$installed")" ]; then
     echo "Installing the packages of package-lock.json" >&2
-    npm ci || missing "npm could not install the packages: see its message above, and run it again"
+    npm ci || missing "npm could not install the packages: see its message above, and rerun it"
 fi
 
 exec node toolchain/compile.cjs setup "$@"

@@ -4,10 +4,10 @@ import { aptGetInstall } from "./apt-get";
 
 const howToGetIt =
     "The tests copy to its SFTP server. Install it (Debian, Ubuntu: `sudo apt-get install openssh-server`; Fedora: `sudo dnf " +
-    "install openssh-server`), and run it again.";
+    "install openssh-server`), and rerun it.";
 
 function findSshd(): string | undefined {
-    // Not on the PATH of every user.
+    // Missing on the PATH of some users.
     return findOnPath("sshd") ?? (isExecutable("/usr/sbin/sshd") ? "/usr/sbin/sshd" : undefined);
 }
 

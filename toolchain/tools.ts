@@ -10,7 +10,7 @@ import { pluginVersion, pulumiDirectory } from "./pulumi-version";
 export interface GoTool {
     /** Folder under toolchain/ with the go.mod and go.sum that pin it. */
     readonly folder: string;
-    /** Folder in it with the sources of a program that is ours and a module of its own there. */
+    /** Folder in it with the sources of our own program, which has its own module there. */
     readonly sources?: string;
     /** The module of the pinned version. */
     readonly module: string;
@@ -18,15 +18,15 @@ export interface GoTool {
     readonly package: string;
     /** Variables to set at link time, so that the program knows its version. */
     readonly variables: (version: string) => Readonly<Record<string, string>>;
-    /** Arguments that make it print its version and end; a program that has none is not taken from PATH. */
+    /** Arguments that make it print its version and exit; a program without them is not taken from PATH. */
     readonly versionArguments?: readonly string[];
-    /** Expected output of these, if it is not the version. */
+    /** Expected output, if it is not the version. */
     readonly prints?: string;
-    /** True if Go may leave out what makes programs fast: it halves the time of building one that a test runs once. */
+    /** True if Go may skip optimizations, which halves the build time of a program that a test runs once. */
     readonly unoptimized?: boolean;
-    /** Build tags, of a program with parts in C. */
+    /** Build tags of a program with parts in C. */
     readonly cgo?: readonly string[];
-    /** Build tags, of a program without. */
+    /** Build tags of a program without parts in C. */
     readonly tags?: readonly string[];
     /**
      * Files that the program embeds or is compiled with, and its sources lack, by their name beside main.go.
@@ -60,7 +60,7 @@ function kwok(command: string): GoTool {
     };
 }
 
-/** A program of the Prometheus project; all of them print their version alike. */
+/** A program of the Prometheus project; all of them print their version in the same form. */
 function prometheus(folder: string, module: string, command: string): GoTool {
     return {
         folder,
@@ -71,7 +71,7 @@ function prometheus(folder: string, module: string, command: string): GoTool {
     };
 }
 
-/** A program of ours in the folder acme. */
+/** Our own program in the folder acme. */
 function acme(sources: string, module: string): GoTool {
     return {
         folder: "acme",
@@ -85,7 +85,7 @@ function acme(sources: string, module: string): GoTool {
 /** The Kubernetes release whose API both Helms assume when they render without a cluster. */
 const renderedFor = { major: "1", minor: "36" };
 
-/** Tools of every machine that runs the sandbox: one module, so that what they have in common is compiled once. */
+/** Tools of every machine that runs the sandbox: one module, so that shared packages are compiled once. */
 export const goTools = {
     kustomize: {
         folder: "sandbox",
@@ -119,7 +119,7 @@ export const goTools = {
         }),
         versionArguments: ["version", "--short"],
     },
-    // One program that is application controller, repo server or API server by the name it is called by.
+    // One program for application controller, repo server and API server, selected by the name that it is called by.
     argocd: {
         folder: "sandbox",
         module: "github.com/argoproj/argo-cd/v3",
@@ -243,7 +243,7 @@ export const testTools = {
         variables: (version) => ({ "github.com/rhysd/actionlint.version": version.slice(1) }),
         versionArguments: ["-version"],
     },
-    // Checks prose by the rules in .vale; most of its build is C, the grammars by which it finds comments.
+    // Checks prose by the rules in .vale; most of its build is C: the grammars for comments.
     vale: {
         folder: "vale",
         module: "github.com/vale-cli/vale/v3",
@@ -295,7 +295,8 @@ export const testTools = {
         variables: (version) => ({ "main.version": version.slice(1) }),
         versionArguments: ["--version"],
     },
-    // charts/gitops has a later release. That needs the module gitea.dev/actions-proto-go, which no module proxy serves.
+    // charts/gitops has a later release, which needs the module gitea.dev/actions-proto-go, which no module proxy
+    // serves.
     gitea: {
         folder: "gitea",
         module: "code.gitea.io/gitea",
@@ -379,7 +380,7 @@ export const podTools = {
         variables: (version) => ({ "sigs.k8s.io/descheduler/pkg/version.version": version }),
         unoptimized: true,
     },
-    // The last release of its first major, as Go names modules; its module has no pages.
+    // The last release of its first major version in Go's module names; its module lacks the pages.
     syncthing: {
         folder: "syncthing",
         module: "github.com/syncthing/syncthing",
@@ -398,7 +399,7 @@ export const podTools = {
     },
 } satisfies Record<string, GoTool>;
 
-/** Pulumi's CLI and its language host, built where Pulumi's own download cannot be had. */
+/** Pulumi's CLI and its language host, built if Pulumi's own download is unavailable. */
 export const pulumiTools = {
     "pulumi-language-nodejs": {
         folder: "pulumi-language-nodejs",
@@ -503,7 +504,7 @@ export function linkerFlags(tool: GoTool): string {
     return ["-s", "-w", ...variables.map(([name, value]) => `-X ${name}=${value}`)].join(" ");
 }
 
-/** Folder with the sources of a program that is ours. */
+/** Folder with the sources of our own program. */
 export function sourceFolder(tool: GoTool): string {
     return join(root, "toolchain", tool.folder, tool.sources ?? "");
 }
@@ -515,7 +516,7 @@ export function sourceFolder(tool: GoTool): string {
 export function builtPath(name: string, tool: GoTool): string {
     const hash = createHash("sha256");
     const folder = join(root, "toolchain", tool.folder);
-    // The sources of a program that is ours, too.
+    // The sources of our own programs count too.
     const files = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter(
         (each) =>
             /(^|\/)go\.(mod|sum)$|\.go$/.test(each) && (!each.includes("/") || each.startsWith(`${tool.sources}/`)),
@@ -551,7 +552,7 @@ function candidate(name: ToolName): string | undefined {
 /**
  * The absolute path of a tool.
  *
- * @throws Failure when it is not there: `npm run setup` builds what is missing
+ * @throws Failure when it is missing, with the command that builds it
  */
 export function tool(name: ToolName): string {
     const path = candidate(name);

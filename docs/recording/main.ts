@@ -22,7 +22,7 @@ async function main(): Promise<number> {
     });
     const code = await new Promise<number | null>((done, fail) => child.once("error", fail).once("close", done));
     if (code !== 0) {
-        throw new Failure(`npm start ended with ${code}: ${file} stays as it was`);
+        throw new Failure(`npm start exited with ${code}: ${file} stays as it was`);
     }
     const lines = await screenOf(output, columns, rows);
     // Pulumi's lines above the table contain paths of this machine.

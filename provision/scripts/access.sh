@@ -40,7 +40,7 @@ END
         iifname "flannel.1" ip daddr != { $(join_words "$cluster_networks") } drop
     }
     chain postrouting {
-        # Before flannel, which would take any address of this node: the edge knows it by this one.
+        # Precedes flannel, which would use any address of this node: the edge knows it by this one.
         type nat hook postrouting priority srcnat - 1;
         oifname "$tunnel" ip saddr { $(join_words "$cluster_networks") } snat ip to ${address:?}
     }
@@ -119,7 +119,7 @@ fi
 if [ -e $firewall ]; then nft -f $firewall; else nft delete table inet hearth 2>/dev/null || true; fi
 # With socket activation, each session reads the files.
 if systemctl --quiet is-active ssh.service; then
-    # A line that sshd still rejects was there before us.
+    # A line that sshd still rejects existed before.
     systemctl reload ssh.service || [ "\$1" = revert ]
 fi
 END
@@ -127,7 +127,7 @@ END
 [Unit]
 Description=Firewall of the node
 DefaultDependencies=no
-# nftables.service, if enabled, may flush everybody's rules.
+# nftables.service, if enabled, may flush all rules.
 After=nftables.service
 Before=network-pre.target
 Wants=network-pre.target

@@ -68,14 +68,14 @@ END
     if ((changes > before)) || ! systemctl --quiet is-active keepalived.service; then
         systemctl --quiet enable keepalived.service
         systemctl reload-or-restart keepalived.service ||
-            die "keepalived did not start: see journalctl -u keepalived on $node, and run \`pulumi up\` again"
+            die "keepalived did not start: see journalctl -u keepalived on $node, and rerun \`pulumi up\`"
         changed "keepalived.service holds $virtual with the other servers"
     fi
 }
 
 delete() {
     if [[ -e $config && $(<"$config") == "$header"* ]]; then
-        # The API's address was removed and the node stays, or k3s is uninstalled already.
+        # The API's address was removed and the node remains, or k3s is already uninstalled.
         if has_k3s; then prove "$virtual is not given up"; fi
         systemctl --quiet disable --now keepalived.service
         remove_file "$config"

@@ -35,7 +35,7 @@ fs.inotify.max_user_watches=524288
 END
     local key value
     while IFS='=' read -r key value; do
-        # A kernel without one of these has nothing to set.
+        # A kernel may lack some of these settings.
         [[ -e /proc/sys/${key//./\/} ]] || continue
         if [[ $(sysctl -n "$key") != "$value" ]]; then
             sysctl -q -w "$key=$value"
@@ -44,7 +44,7 @@ END
     done </etc/sysctl.d/90-hearth-kubelet.conf
 }
 
-# None now and none after a reboot, whatever would start it: fstab, a partition's type, zram, Raspberry Pi OS.
+# No swap now and after a reboot, whatever would start it: fstab, a partition's type, zram, Raspberry Pi OS.
 no_swap() {
     if [[ -n $(swapon --noheadings) ]]; then
         swapoff -a
@@ -114,7 +114,7 @@ END
 
 main() {
     install_packages ca-certificates curl nftables unattended-upgrades apparmor
-    # rpcbind and iscsid have no business on a public host.
+    # rpcbind and iscsid do not belong on a public host.
     if [[ ${edge:-} != yes ]]; then install_packages nfs-common open-iscsi; fi
     set_hostname
     kernel_settings

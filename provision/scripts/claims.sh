@@ -70,6 +70,6 @@ check_claims() {
         [[ -z $reason ]] || kept+=$'\n'"  - $claim ($reason)"
     done < <(volumes_with_data)
     [[ -z $kept ]] || die "$1: it has the only copy of the data of these claims:$kept"$'\n'"Stop their services, copy them with" \
-        "hack/backup, and run \`pulumi up\` again. To discard the data instead, add the node to hearth:nodes again, list" \
+        "hack/backup, and rerun \`pulumi up\`. To discard the data instead, add the node to hearth:nodes again, list" \
         "these claims under hearth:discard, run \`pulumi up\`, and remove the node again"
 }

@@ -5,7 +5,7 @@
 
 mark=/etc/rancher/hearth-cluster
 
-# mark_line NUMBER: a line of the mark; empty if there is none.
+# mark_line NUMBER: a line of the marker; empty if it is missing.
 mark_line() { if [[ -e $mark ]]; then sed -n "$1p" "$mark"; fi; }
 
 marked_name() {
@@ -17,7 +17,7 @@ marked_name() {
     printf '%s' "$name"
 }
 
-# has_k3s: whether anything of a k3s is on this machine.
+# has_k3s: succeeds if any part of a k3s is on this host.
 has_k3s() {
     [[ -e $mark || -e /etc/rancher/k3s/config.yaml || -e /var/lib/rancher/k3s/server/token ||
         -e /etc/systemd/system/k3s.service || -e /etc/systemd/system/k3s-agent.service ]]

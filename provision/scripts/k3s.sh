@@ -136,7 +136,7 @@ fetch_images() {
 
 # Writes the files and starts k3s with them; the stamp is written last, so that an interrupted run starts over.
 apply() {
-    [[ -x $lib/$version/k3s ]] || die "k3s $version is not on the node: run \`pulumi up\` again"
+    [[ -x $lib/$version/k3s ]] || die "k3s $version is not on the node: rerun \`pulumi up\`"
     write_mark
     write_file "$etc/config.yaml" 0600 <<<"$(own_config)"$'\n'"$registration"
     write_registries
@@ -188,7 +188,7 @@ make_volumes() {
 join() {
     if [[ -e $stamp ]]; then
         write_mark # Marks of older versions have the cluster's id only.
-        return     # Another version or config is converge's to bring in, one node at a time.
+        return     # converge applies another version or config, one node at a time.
     fi
     [[ -z ${kubeconfig:-} ]] || make_volumes
     apply
@@ -278,11 +278,11 @@ empty_node() {
         [[ $1 == cordoned ]] || with_cluster uncordon "$node"
         remove_file "$switching"
         die "$node was not drained within 5 minutes and was not changed: see above for the pods that stay" \
-            "(a PodDisruptionBudget may hold them), and run \`pulumi up\` again"
+            "(a PodDisruptionBudget may hold them), and rerun \`pulumi up\`"
     fi
 }
 
-# The rules of Services, pods and network policies, taken out with the iptables that k3s brings, or the machine's own.
+# Removes the rules of Services, pods and network policies, with k3s' iptables or the host's own.
 forget_rules() {
     local PATH=$data/data/current/bin/aux:$PATH family kept
     for family in iptables ip6tables; do
@@ -293,7 +293,7 @@ forget_rules() {
     done
 }
 
-# Mounts that k3s and its pods made, the innermost first.
+# Mounts of k3s and its pods, the innermost first.
 mounts() {
     awk '{ print $2 }' /proc/self/mounts | grep -E '^(/run/k3s|/var/lib/kubelet|/run/netns/cni-|/var/lib/rancher/k3s)' |
         sort -r | while IFS= read -r path; do printf '%b\n' "$path"; done
@@ -315,7 +315,7 @@ uninstall() {
         return
     fi
     prove "k3s stays on it"
-    # leave.sh did so, too, which may be days ago: the run in which it did may have ended there.
+    # leave.sh did so too, but possibly days ago: that run may have ended there.
     check_claims "$node was not changed"
     write_mark # Of a mark of an older version, the node's name is in a file that is deleted.
     # One at a time: systemctl stops none of several units when one of them does not exist.
@@ -327,7 +327,7 @@ uninstall() {
     fi
     local path name
     pkill -9 -f "^$data/data/[^/]*/bin/containerd-shim" || true
-    # Containers go on without their shims.
+    # Containers keep running without their shims.
     for path in /sys/fs/cgroup/kubepods.slice /sys/fs/cgroup/kubepods; do
         if [[ -e $path/cgroup.kill ]]; then echo 1 >"$path/cgroup.kill"; fi
     done

@@ -56,7 +56,7 @@ drain() {
     if ! with_cluster drain "$node" "${emptying[@]}"; then
         [[ $before == cordoned ]] || with_cluster uncordon "$node" || true
         die "$node was not drained within 5 minutes and stays in the cluster: see above for the pods that stay (a PodDisruptionBudget" \
-            "may hold them), and run \`pulumi up\` again"
+            "may hold them), and rerun \`pulumi up\`"
     fi
     # Pods write until they end.
     if ! (check_claims "$node was drained, and stays in the cluster"); then
@@ -88,7 +88,7 @@ delete() {
     drain
     if [[ $role == server ]]; then
         leave_etcd
-        wait_until 60 "an API server" reach_others || die "no other server answers: run \`pulumi up\` again"
+        wait_until 60 "an API server" reach_others || die "no other server answers: rerun \`pulumi up\`"
     fi
     with_cluster delete node "$node" --timeout=60s
     changed "$node was removed from the cluster"

@@ -151,7 +151,7 @@ fetch() {
         cp "$from" "$3"
         return
     fi
-    # A fresh Debian has none.
+    # A fresh Debian has no curl.
     command -v curl >/dev/null || install_packages ca-certificates curl
     curl --globoff --fail --silent --show-error --location --retry 5 --retry-all-errors --output "$3" "$1/${2//+/%2B}" ||
         die "$from cannot be fetched: see above; hearth:k3s.source may name a mirror or a directory on the node"

@@ -30,7 +30,7 @@ has() {
         grep -xF "$2" >/dev/null
 }
 
-# applies KIND LINES: sets each line with `kubectl KIND node`, and takes away what the annotation has beyond them.
+# applies KIND LINES: sets each line with `kubectl KIND node`, and removes the others in the annotation.
 applies() {
     local kind=$1 lines=$2 before line id wanted=$'\n'
     before=$(kubectl get node "$member" -o "jsonpath={.metadata.annotations['$annotation-$kind']}")

@@ -56,7 +56,7 @@ check_kernel() {
 
 check_address() {
     local line
-    # Many a provider's host has its public address at a router before it.
+    # Hosts of many providers have their public address at a router in front.
     [[ ${edge:-} != yes ]] || return 0
     line=$(ip -oneline -4 address show to "$address")
     if [[ -z $line ]]; then
@@ -112,7 +112,7 @@ check_identity() {
     done
 }
 
-# A node of this cluster keeps its role, and goes to another k3s without skipping a minor release.
+# A node of this cluster keeps its role, and is upgraded without skipping a minor release.
 check_member() {
     local other=k3s here step
     if [[ $role == server ]]; then other=k3s-agent; fi
@@ -133,7 +133,7 @@ check_member() {
     fi
 }
 
-# The nodes that the API has, for the others: name, machine id, address and whether it is Ready.
+# The nodes in the API, for the checks of others: name, machine id, address and readiness.
 list_nodes() {
     local template='{{range .items}}{{.metadata.name}} {{.status.nodeInfo.machineID}} '
     template+='{{range .status.addresses}}{{if eq .type "InternalIP"}}{{.address}} {{end}}{{end}}'
@@ -191,7 +191,7 @@ check_firewall() {
     fi
 }
 
-# Name servers that pods cannot ask are left out; without any other, k3s has pods ask 8.8.8.8.
+# Name servers that pods cannot reach are omitted; without any other, k3s makes pods use 8.8.8.8.
 check_name_servers() {
     if ! cat /etc/resolv.conf /run/systemd/resolve/resolv.conf 2>/dev/null | sed -n 's/^nameserver *//p' |
         grep -qviE '^(127\.|169\.254\.|::1$|fe80:)'; then

@@ -62,7 +62,7 @@ is_member() {
 
 mapped() { for serial in "$@"; do printf '/dev/mapper/%s\n' "$(mapping "$serial")"; done; }
 
-# An array of the opened disks, none of which has data; what an earlier run left of one is removed.
+# Creates an array of the opened disks, none of which has data; removes the leftovers of an earlier run.
 create_array() {
     local -a members
     mapfile -t members < <(mapped "${serials[@]}")
@@ -87,7 +87,7 @@ stop_leftovers() {
     udevadm settle
 }
 
-# Members of the running array with a place in it, or with none and sound: spares.
+# Members of the running array: active ones, and healthy spares.
 placed_members() { cat "$(md)"/dev-*/slot | grep -cvx none || true; }
 spare_members() {
     local member count=0
@@ -97,13 +97,13 @@ spare_members() {
     printf '%s' "$count"
 }
 
-# Disks that are new, $@, take the places of missing ones; where none is missing, the array grows by them. Everything that
-# could be in the way is looked at before a disk is changed.
+# Disks that are new, $@, take the places of missing ones; where none is missing, the array grows by them. All obstacles
+# are checked before a disk is changed.
 join_array() {
     local serial needed offset total active growth
     total=$(<"$(md)/raid_disks") active=$(<"$(md)/sync_action")
     growth=$(($# + $(spare_members) + $(placed_members) - total))
-    # A spare that the config does not name is somebody's own.
+    # A spare that is not in the config may belong to a user.
     if (($# == 0 && (growth <= 0 || total + growth > ${#serials[@]}))); then return; fi
     if ((growth > 0)); then
         if ((total + growth > ${#serials[@]})); then
@@ -188,18 +188,18 @@ adopt_array() {
 
 make_file_system() {
     wipefs --quiet --all "$array"
-    # Under a new key old bytes are random ones, which a kernel may take for a partition table.
+    # Under a new key, old bytes decrypt to random ones, which a kernel may take for a partition table.
     dd if=/dev/zero of="$array" bs=1M count=1 conv=fsync status=none
     udevadm settle
     mkfs.ext4 -q -L hearth "$array"
     changed "created an ext4 file system on $array"
 }
 
-# From here on what the disk holds is data.
+# From here on, the disk contains data.
 mark_complete() {
     local serial
     for serial in $(with_state hearth-new); do
-        # Both, always: the one that is not given is removed.
+        # Always both: the one that is not given is removed.
         cryptsetup config --subsystem hearth --label hearth "${path[$serial]}"
         state[$serial]=hearth
     done
@@ -238,8 +238,9 @@ report_array() {
     if [[ $(<"$(md)/sync_action") != idle ]]; then say "$array is syncing in the background: see /proc/mdstat"; fi
 }
 
-# udev starts an array when all of its disks are there; after a reboot without one of them, nobody would. Those that the
-# system opens by itself (unattended.sh) are waited for: half a mirror that starts early is a copy that falls behind.
+# udev starts an array when all of its disks are present; after a reboot without one of them, nothing would. Those that
+# the system opens by itself (unattended.sh) are waited for: half a mirror that starts early is a copy that falls
+# behind.
 start_at_boot() {
     local serial openers=""
     for serial in "${serials[@]}"; do
@@ -267,7 +268,7 @@ ExecStart=/usr/local/lib/hearth/start-array
 UNIT
 }
 
-# A larger array is one when it has been reshaped, which takes hours or days, and may take several starts.
+# The file system grows once the array is reshaped, which takes hours or days, and possibly several starts.
 grow_file_system() {
     write_file /etc/systemd/system/hearth-grow.service 0644 <<UNIT
 [Unit]

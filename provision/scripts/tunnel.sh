@@ -1,7 +1,6 @@
-# shellcheck shell=bash
-# An end of the WireGuard tunnel between the home and its edge (create), or none any more (delete).
-# Input: interface; config, text of WireGuard's file, with the private key; peer, the other end's address in the tunnel, empty
-# for the edge, which is dialed and dials nobody.
+# shellcheck shell=bash Creates (create) or removes (delete) an end of the WireGuard tunnel between the home and its
+# edge. Input: interface; config, text of WireGuard's file, with the private key; peer, the other end's address in the
+# tunnel, empty for the edge, which is dialed and dials nobody.
 : "${interface:?}" "${config:?}" "${peer?}"
 
 file=/etc/wireguard/$interface.conf
@@ -19,7 +18,7 @@ create() {
     write_file "$file" 0600 <<<"$config"
     if [[ $written == yes ]] || ! systemctl --quiet is-active "$unit"; then
         systemctl --quiet enable "$unit"
-        # Not `wg syncconf`: an address or a route may be what is new.
+        # Not `wg syncconf`, which would miss a new address or route.
         systemctl restart "$unit" || {
             journalctl --quiet --no-pager --unit "$unit" --lines 10 --output cat || true
             die "the tunnel did not start: see above, and check that the kernel has WireGuard (modprobe wireguard)"

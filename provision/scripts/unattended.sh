@@ -47,7 +47,7 @@ forget_unlock() {
 
 main() {
     local device
-    # From Debian 13 on in a package of its own.
+    # A separate package since Debian 13.
     if [[ ! -e /usr/lib/systemd/systemd-cryptsetup && ! -e /lib/systemd/systemd-cryptsetup ]]; then
         install_packages systemd-cryptsetup
     fi

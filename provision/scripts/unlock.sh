@@ -70,7 +70,7 @@ authorized_keys() {
     done <<<"$keys"
 }
 
-# Everything that the initramfs is made of here, as one checksum.
+# Checksum of all files here that go into the initramfs.
 fingerprint() {
     sha256sum /etc/crypttab /etc/initramfs-tools/conf.d/hearth /etc/initramfs-tools/hooks/hearth \
         /usr/local/lib/hearth/unlock-disks /etc/mdadm/mdadm.conf \
@@ -108,7 +108,7 @@ main() {
         dropbearkey -t ed25519 -f "$host_key" >/dev/null
         changed "created Dropbear's host key"
     fi
-    # Written after the initramfs: a run that was cut short in between makes it again.
+    # Written after the initramfs: a run that was interrupted in between rebuilds it.
     if [[ ! -e $built || $(<"$built") != "$(fingerprint)" ]]; then
         update-initramfs -u -k all >/dev/null
         changed "made the initramfs"

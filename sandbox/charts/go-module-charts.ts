@@ -42,9 +42,9 @@ export async function downloadChartModules(): Promise<Map<string, string>> {
         const reasons = failed.map((each) => `${each.Path}: ${each.Error}`);
         throw new Failure(
             [
-                "the upstream Helm repositories cannot be reached, and the Go modules that hold the charts neither:",
+                "neither the upstream Helm repositories nor the Go modules with the charts can be reached:",
                 ...(reasons.length > 0 ? reasons : [output.trim()]),
-                "Check the network and `go env GOPROXY`, and run it again.",
+                "Check the network and `go env GOPROXY`, and rerun it.",
             ].join("\n"),
         );
     }

@@ -47,8 +47,7 @@ export function withoutMissingDependencies(text: string, vendored: readonly stri
 }
 
 /**
- * Packages a chart's folder as its release would be: upstream's build writes the version into a Chart.yaml that holds
- * v0.0.0.
+ * Packages a chart's folder like its release: upstream's build writes the version into a Chart.yaml that holds v0.0.0.
  *
  * @param helm path of Helm
  * @param source the chart's folder, which stays unchanged
@@ -72,8 +71,8 @@ export async function packageChart(
     const unreleased = found.version === "v0.0.0";
     if (!unreleased && found.version !== version) {
         throw new Failure(
-            `${source} holds ${chart} ${found.version}, and components/releases.ts pins ${version}: ` +
-                "bring both, and toolchain/charts/go.mod, to one version",
+            `${source} holds ${chart} ${found.version}, but components/releases.ts pins ${version}: ` +
+                "set the same version in both, and in toolchain/charts/go.mod",
         );
     }
     const released = unreleased ? stringify({ ...parse(text), version, appVersion: version }) : text;

@@ -1,7 +1,7 @@
 import { allOf, type Cluster } from "./cluster";
 import type { V1Ingress, V1IngressClass } from "./kubernetes-types";
 
-/** Location of k3s' ingress controller, and its name in the IngressClass. */
+/** Location of k3s' ingress controller, and its IngressClass. */
 const traefik = { namespace: "kube-system", name: "traefik", controller: "traefik.io/ingress-controller" };
 
 /**

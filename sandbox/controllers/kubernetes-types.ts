@@ -1,4 +1,4 @@
-// The client is an ECMAScript module: its types can be named from here, its values only be imported when needed.
+// The client is an ECMAScript module: its types can be imported here, its values only dynamically.
 export type Client = typeof import("@kubernetes/client-node", { with: { "resolution-mode": "import" }});
 
 export type KubeConfig = InstanceType<Client["KubeConfig"]>;

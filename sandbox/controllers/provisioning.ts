@@ -19,7 +19,7 @@ export interface Surroundings {
 /** A provisioner's rejection of a claim, with its own message. */
 export class Refused extends Error {}
 
-/** Makes the volume of a claim. */
+/** Creates the volume of a claim. */
 interface Provisioner {
     /** True if its pods would be running. */
     isRunning(surroundings: Surroundings): boolean;
@@ -199,7 +199,7 @@ export function isDisposable({ metadata, spec, status }: V1PersistentVolume, sur
     );
 }
 
-/** The size that a bound claim requests and does not have yet, if its volume's provisioner enlarges volumes. */
+/** The larger size that a bound claim requests, if its volume's provisioner supports expansion. */
 export function wantedExpansion(
     { spec, status }: V1PersistentVolumeClaim,
     volume: V1PersistentVolume | undefined,

@@ -21,7 +21,7 @@ const unneeded = [
 /** Folder with the downloaded packages. */
 const archives = join(directory, "archives");
 
-/** An apt that installs nothing, downloads into a folder, and leaves this machine's own state alone. */
+/** An apt that only downloads, into a folder, without changing this machine's own state. */
 async function apt(into: string, ...args: string[]): Promise<{ exitCode: number; output: string }> {
     const status = join(directory, "status");
     mkdirSync(join(into, "partial"), { recursive: true });
@@ -59,10 +59,10 @@ const known = new Map<string, Promise<Package[]>>();
 async function download(names: readonly string[]): Promise<Package[]> {
     if (!findOnPath("apt-get") || !findOnPath("dpkg-deb")) {
         throw new Failure(
-            "images are made of Debian's packages: this needs Debian or Ubuntu, with apt-get and dpkg-deb",
+            "images are built from Debian's packages: this needs Debian or Ubuntu, with apt-get and dpkg-deb",
         );
     }
-    // apt lists its downloads: with a folder that stays empty, that is everything.
+    // apt lists its downloads: with an empty folder, all packages.
     const list = () => apt(join(directory, "empty"), "--print-uris", "--yes", "install", ...names);
     let { exitCode, output } = await list();
     if (exitCode !== 0) {

@@ -32,7 +32,7 @@ export interface CopiedFile extends Placed {
     readonly inheritable?: boolean;
 }
 
-/** A folder, with nothing in it. */
+/** An empty folder. */
 export interface Folder extends Placed {
     /** Permission bits, with the sticky bit. */
     readonly mode: number;
@@ -92,7 +92,7 @@ const ended = (child: ChildProcess) =>
         child.once("close", (code) => resolve(code ?? 1));
     });
 
-/** Writes the entries of one layer into a tar archive; the same entries make the same bytes. */
+/** Writes the entries of one layer into a tar archive; equal entries produce equal bytes. */
 class LayerWriter {
     readonly #folders = new Set<string>();
 
@@ -119,7 +119,7 @@ class LayerWriter {
         return { name: name.includes("/") ? merged(name) : name, mode, uid, gid, mtime: new Date(0) };
     }
 
-    /** Folders above a path that no entry has created yet: root's, for everyone to read. */
+    /** Missing parent folders of a path: root's, readable for everyone. */
     async #parents(path: string): Promise<void> {
         const parts = path.split("/").slice(0, -1);
         for (const [index] of parts.entries()) {

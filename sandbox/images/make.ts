@@ -5,13 +5,13 @@ import { type Recipe, recipes } from "./recipes";
 import type { Images } from "./registry";
 import { storeImage } from "./store";
 
-/** Label with the version of the program in an image, which may be another than the chart's. */
+/** Label with the version of the program in an image, which may differ from the chart's. */
 export const versionLabel = "org.opencontainers.image.version";
 
 /**
- * Makes images, or takes them from the cache.
+ * Builds images, or takes them from the cache.
  *
- * @param wanted default: every image that can be made here
+ * @param wanted default: every image that can be built here
  * @throws Failure when a program is missing, or a package cannot be downloaded
  */
 export async function makeImages(wanted: readonly Recipe[] = recipes): Promise<Images> {

@@ -17,7 +17,7 @@ export interface Contents {
     readonly layers: readonly (readonly Entry[])[];
 }
 
-/** An image that this machine makes. */
+/** An image that this machine builds. */
 export interface Recipe {
     /** Repositories that the image is served as, with the registry's host. */
     readonly repositories: readonly string[];
@@ -254,7 +254,7 @@ const system: readonly Recipe[] = [
         staticImage("cert-manager", "/cert-manager", {
             repositories: [`quay.io/jetstack/cert-manager-${component}`],
             source: `cert-manager/cert-manager v1.21.2 hack/containers/Containerfile.${component}`,
-            differs: "a main of ours: without the issuers Vault and Venafi, and with an ACME that signs at once",
+            differs: "our own main: without the issuers Vault and Venafi, and with an ACME that signs immediately",
             config: { User: "1000", Entrypoint: ["/cert-manager", component] },
         }),
     ),
@@ -312,7 +312,7 @@ const system: readonly Recipe[] = [
     {
         repositories: ["ecr-public.aws.com/docker/library/redis", "docker.io/library/redis", "docker.io/valkey/valkey"],
         source: "valkey-io/valkey-container 9.0/alpine/Dockerfile",
-        differs: "Debian's Redis, the last release before the two parted; the entry point changes no user",
+        differs: "Debian's Redis, the last release before the fork; the entry point does not change the user",
         config: {
             Entrypoint: ["docker-entrypoint.sh"],
             Cmd: ["valkey-server"],
@@ -352,7 +352,7 @@ const services: readonly Recipe[] = [
     {
         repositories: ["docker.gitea.com/gitea"],
         source: "code.gitea.io/gitea v1.26.0 Dockerfile.rootless",
-        differs: "Debian instead of Alpine; the module has no pages made by npm: they come without style and script",
+        differs: "Debian instead of Alpine; the module lacks npm's assets: pages have no styles and scripts",
         config: {
             User: "1000:1000",
             Entrypoint: ["/usr/bin/dumb-init", "--", "/usr/local/bin/docker-entrypoint.sh"],
@@ -399,7 +399,7 @@ const services: readonly Recipe[] = [
     {
         repositories: ["ghcr.io/immich-app/postgres"],
         source: "immich-app/base-images main postgres/Dockerfile; docker-library/postgres master 17/bookworm/Dockerfile",
-        differs: "Debian's PostgreSQL 15; vchord is a library that does nothing, so no vector can be searched",
+        differs: "Debian's PostgreSQL 15; vchord is an empty library, so vector search does not work",
         config: {
             Entrypoint: ["immich-docker-entrypoint.sh"],
             Cmd: ["postgres"],
@@ -515,7 +515,7 @@ const services: readonly Recipe[] = [
     {
         repositories: ["ghcr.io/home-operations/gatus-sidecar"],
         source: "home-operations/gatus-sidecar main Dockerfile",
-        differs: "a shell script with kubectl: it does what --auto-ingress and --output ask for, and no more",
+        differs: "a shell script with kubectl that supports only --auto-ingress and --output",
         config: { User: "65532:65532", Entrypoint: ["/gatus-sidecar"] },
         contents: async () => ({
             version: "stand-in",
@@ -528,7 +528,7 @@ const services: readonly Recipe[] = [
     {
         repositories: ["docker.io/adguard/adguardhome"],
         source: "github.com/AdguardTeam/AdGuardHome v0.107.77 docker/build.Dockerfile",
-        differs: "its pages are empty: npm makes them, and the Go module has none",
+        differs: "its pages are empty: npm builds them, and the Go module lacks them",
         config: {
             WorkingDir: "/opt/adguardhome/work",
             Entrypoint: ["/opt/adguardhome/AdGuardHome"],
@@ -571,7 +571,8 @@ const services: readonly Recipe[] = [
     {
         repositories: ["docker.io/syncthing/syncthing"],
         source: "github.com/syncthing/syncthing v1.30.0 Dockerfile",
-        differs: "a major behind, and the module has no pages: the API answers, the page in a browser is empty",
+        differs:
+            "a major version behind, and the module lacks the pages: the API answers, the page in a browser is empty",
         config: {
             Entrypoint: ["/bin/entrypoint.sh", "/bin/syncthing"],
             Env: [
@@ -598,7 +599,7 @@ const services: readonly Recipe[] = [
     {
         repositories: ["ghcr.io/navidrome/navidrome"],
         source: "github.com/navidrome/navidrome v0.63.2 Dockerfile",
-        differs: "without ffmpeg and mpv, so nothing is transcoded, and without the pages that npm makes",
+        differs: "without ffmpeg and mpv, so without transcoding, and without the pages that npm builds",
         config: {
             WorkingDir: "/app",
             Entrypoint: ["/app/navidrome"],
@@ -618,7 +619,7 @@ const services: readonly Recipe[] = [
         repositories: ["ghcr.io/home-operations/qbittorrent"],
         source: "home-operations/containers main apps/qbittorrent/{Dockerfile,entrypoint.sh}",
         differs:
-            "Debian's qbittorrent-nox, a major behind, and the part of upstream's first configuration that opens it",
+            "Debian's qbittorrent-nox, a major version behind, and the part of upstream's initial configuration that enables its page",
         config: {
             User: "nobody:nogroup",
             Entrypoint: ["/usr/bin/catatonit", "--", "/entrypoint.sh"],
@@ -658,5 +659,5 @@ const services: readonly Recipe[] = [
     },
 ];
 
-/** Every image that can be made here. */
+/** Every image that can be built here. */
 export const recipes: readonly Recipe[] = [...system, ...services];

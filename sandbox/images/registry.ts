@@ -34,7 +34,7 @@ function answer(images: Images, { method, url = "/" }: IncomingMessage, response
     const digest = digestOf(images, asked);
     if (!digest || !/^sha256:[0-9a-f]{64}$/.test(digest) || !existsSync(blobPath(digest))) {
         const code = asked.pathname.includes("/manifests/") ? "MANIFEST_UNKNOWN" : "BLOB_UNKNOWN";
-        const errors = [{ code, message: "no image made on this machine has it" }];
+        const errors = [{ code, message: "no image built on this machine has it" }];
         response.writeHead(404, { "content-type": "application/json" }).end(JSON.stringify({ errors }));
         return;
     }

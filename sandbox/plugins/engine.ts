@@ -34,7 +34,7 @@ export function serve(create: (showStatus: ShowStatus) => Provider): void {
         request.setUrn(urn);
         request.setMessage(line);
         request.setEphemeral(true);
-        // The engine handles requests in parallel: each is sent when the one before has been answered.
+        // The engine handles requests in parallel: each is sent after the previous one is answered.
         sent = sent.then(() => new Promise((answered) => client.log(request, () => answered())));
     };
     main(create(showStatus), args);

@@ -23,7 +23,7 @@ function installOwn(name: PluginName): void {
 }
 
 /**
- * Makes the engine find Pulumi's plugins: the official ones if they are on PATH, installed, or downloadable. Otherwise
+ * Provides Pulumi's plugins to the engine: the official ones if they are on PATH, installed, or downloadable. Otherwise
  * kubernetes is the one that the toolchain built, and command and random have stand-ins. Prints the origin of each when
  * it changes.
  */

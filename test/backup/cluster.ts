@@ -53,7 +53,7 @@ async function manifests(charts: readonly string[], backup: BackupSettings): Pro
     }
 }
 
-/** The only part of Argo CD that the verbs look at. */
+/** The only part of Argo CD that the verbs use. */
 const definition = {
     apiVersion: "apiextensions.k8s.io/v1",
     kind: "CustomResourceDefinition",

@@ -8,7 +8,7 @@ import { freePorts } from "../../lib/ports";
 import { type ToolName, tool } from "../../toolchain/tools";
 import { Program } from "../programs/program";
 
-/** A real API server with the real controllers of Jobs, Deployments and so on; no node of its own. */
+/** A real API server with the real controllers of Jobs, Deployments and so on, without nodes. */
 export class ControlPlane {
     readonly directory = mkdtempSync(join(tmpdir(), "hearth-control-plane-"));
     readonly kubeconfig = join(this.directory, "kubeconfig");
@@ -92,7 +92,7 @@ export class ControlPlane {
             `--cert-dir=${join(this.directory, "certificates")}`,
             `--service-account-private-key-file=${key}`,
             ...["--bind-address=127.0.0.1", "--leader-elect=false", "--use-service-account-credentials=false"],
-            // The node is the test's own, and renews no lease.
+            // The node belongs to the test, and renews no lease.
             "--controllers=*,-node-lifecycle-controller,-taint-eviction-controller",
         ]);
     }
@@ -108,7 +108,7 @@ export class ControlPlane {
         const headers = {
             authorization: `Bearer ${this.#token}`,
             "content-type": type,
-            // Node leaves it out for DELETE.
+            // Node omits it for DELETE.
             "content-length": Buffer.byteLength(payload),
         };
         return new Promise((resolve, reject) => {
@@ -134,7 +134,7 @@ export class ControlPlane {
         });
     }
 
-    /** Waits until a condition holds: a busy machine takes minutes for what others do in seconds. */
+    /** Waits until a condition holds, which takes minutes on a busy machine. */
     async until(what: string, holds: () => Promise<boolean>): Promise<void> {
         const end = Date.now() + 5 * 60_000;
         for (;;) {

@@ -15,7 +15,7 @@ function volume(backup = server.backup(), env: Readonly<Record<string, string>> 
     return made;
 }
 
-/** A volume that stands in for the one that was lost. */
+/** A volume that replaces the lost one. */
 function lost(before: Volume): Volume {
     const made = before.replacement();
     volumes.push(made);
@@ -127,7 +127,7 @@ test("writes every copy to the second target, and restores from it when the firs
     const fresh = lost(notes);
     expect((await fresh.run("prepare")).code).toBe(0);
     expect(fresh.content()).toEqual(notes.content());
-    // One that fails does not keep the other from being written.
+    // A failing target does not block the other one.
     notes.write("notes.md", "bread");
     const half = await notes.backup();
     expect(half.result).toMatchObject({ ok: false, reason: "unreachable", target: "main" });
@@ -214,7 +214,7 @@ describe("invalid input: one sentence, and no copy is lost", () => {
         await server.start("--append-only");
         const fails = join(notes.directory, "bin");
         mkdirSync(fails);
-        // As root reads everything: restic, with a file beside that nobody can read.
+        // Root can read everything, so restic is wrapped to report an unreadable file.
         writeFileSync(
             join(fails, "restic"),
             `#!/bin/sh\ncase "$*" in backup*databases*) exec ${notes.restic} "$@" /proc/self/mem ;; *) exec ${notes.restic} "$@" ;; esac\n`,
@@ -227,7 +227,7 @@ describe("invalid input: one sentence, and no copy is lost", () => {
         expect([code, result?.reason]).toEqual([17, "incomplete"]);
         const copies = (text: string) => text.match(/"copy":"\w+"/g);
         expect(copies((await notes.run("repository", { ACTION: "list" })).output)).toEqual(copies(before));
-        // Such a run may be killed as soon as restic has ended, and some targets forbid to delete.
+        // Such a run may be killed as soon as restic has ended, and some targets do not allow deletion.
         const fresh = lost(notes);
         expect((await fresh.run("prepare")).code).toBe(0);
         expect(Object.keys(fresh.content())).toEqual(["notes.md"]);
@@ -314,7 +314,7 @@ describe("hack/restore", () => {
         return notes;
     }
 
-    /** The pod of the Job: fetch, proof, swap. */
+    /** Steps of the Job's pod: fetch, check, swap. */
     async function restore(notes: Volume, env: Readonly<Record<string, string>> = {}) {
         for (const action of ["restore", "check"]) {
             const ended = await notes.run(action, env);
@@ -349,10 +349,10 @@ describe("hack/restore", () => {
         const fetched = await notes.run("restore", { ACTION: "copy" });
         expect((await restore(notes, { ACTION: "copy" })).result).toMatchObject({ hearth: "copy", ok: true });
         expect(notes.content()).toEqual(before);
-        // The service restarts meanwhile: its init container leaves the copy alone.
+        // The service restarts meanwhile, and its init container ignores the copy.
         expect((await notes.run("prepare")).code).toBe(0);
         expect(notes.content()).toEqual(before);
-        // The service is stopped for it: an unreachable target must not keep it so.
+        // The service is stopped for the restore: an unreachable target must not keep it stopped.
         await server.stop();
         const swapped = await restore(notes, { COPY: fetched.result?.copies?.["main"] ?? "" });
         await server.start();
@@ -410,7 +410,7 @@ describe("hack/restore", () => {
 test("an emptied target is detected by the time at which its repository was created", async () => {
     const notes = volume();
     const made = async () => {
-        // The first run makes it where there is none.
+        // The first run creates a missing repository.
         await notes.run("repository");
         return (await notes.run("repository")).result?.since?.["main"];
     };

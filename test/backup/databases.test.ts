@@ -76,13 +76,13 @@ test.each(["WAL", "DELETE"])(
         const last = volume.replacement();
         await last.run("prepare");
 
-        // Each was made while it was written, nothing of an earlier copy is missing in a later one, and the last has all.
+        // Each copy was made during writes, later copies contain all rows of earlier ones, and the last has all rows.
         expect(new Set(numbers).size).toBe(numbers.length);
         expect(numbers).toEqual(numbers.toSorted((a, b) => a - b));
         const written = await python(state, path);
         expect(await python(state, join(last.files, "folder/notes.db"))).toBe(written);
         expect(Number(written.split(" ")[2])).toBeGreaterThanOrEqual(10_000);
-        // Neither the log nor the shared memory of the live database: they would not fit the copy.
+        // Without the live database's log and shared memory, which would not match the copy.
         expect(Object.keys(last.content())).toEqual(["folder/notes.db"]);
         last.remove();
     },

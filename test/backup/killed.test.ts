@@ -14,7 +14,7 @@ const proxy = new CountingProxy();
 /** Moments at which each action is killed. */
 const moments = Array.from({ length: 10 }, (_, index) => index + 1);
 let target: string;
-/** The tools, without `sync`: a killed script is no power cut, and a busy disk takes seconds for it. */
+/** The tools without `sync`, which takes seconds on a busy disk: a killed script is not a power cut. */
 const programs = mkdtempSync(join(tmpdir(), "hearth-programs-"));
 
 beforeAll(async () => {
@@ -31,7 +31,7 @@ afterAll(async () => {
     rmSync(programs, { recursive: true });
 });
 
-/** A claim with copies: each of the first copies' files is in the last one, too. */
+/** A claim with copies: the last one has all files of the first. */
 async function copied(name: string): Promise<Volume> {
     const volume = new Volume(target, { CLAIM: `killed/${name}`, PATH: `${programs}:${process.env["PATH"]}` });
     for (const part of Array.from({ length: 6 }, (_, index) => index)) {
@@ -42,14 +42,14 @@ async function copied(name: string): Promise<Volume> {
     return volume;
 }
 
-/** Requests that an action makes when nothing kills it, from a run of its like. */
+/** Number of requests of an action that is not killed, from a similar run. */
 async function requestsOf(run: () => Promise<unknown>): Promise<number> {
     const before = proxy.requests;
     await run();
     return proxy.requests - before;
 }
 
-/** Kills a run at a moment, as a number of requests from its begin. */
+/** Kills a run after a number of requests. */
 async function killedAt(volume: Volume, number: number, run: () => Promise<{ code: number | null }>): Promise<boolean> {
     const first = proxy.requests;
     proxy.onRequest = (count) => {
@@ -79,7 +79,7 @@ test("a copy killed at any of ten moments is not listed: earlier copies stay, an
         volume.write(`folder-${10 + moment}/file`, `${moment} `.repeat(50_000));
         expect(await killedAt(volume, Math.ceil((whole * moment) / 11), () => volume.backup())).toBe(true);
 
-        // The copy may be whole where it was killed after its last write.
+        // A copy that was killed after its last write may be complete.
         const after = await newest(volume);
         expect([before, volume.content()]).toContainEqual(after);
         expect((await volume.backup()).result).toMatchObject({ ok: true });
@@ -102,7 +102,7 @@ test("a prune killed at any of ten moments loses no copy, and the next one compl
         await change(moment);
         expect(await killedAt(volume, Math.ceil((whole * moment) / 11), () => volume.run("prune", keep))).toBe(true);
         expect(await newest(volume)).toEqual(volume.content());
-        // It leaves what the measured run found.
+        // Leaves the state in which the measured run started.
         const next = await volume.run("prune", keep);
         expect([moment, next.output, next.result?.ok]).toEqual([moment, next.output, true]);
         expect(await newest(volume)).toEqual(volume.content());
@@ -120,7 +120,7 @@ test("a restore before start killed at any of ten moments resumes, and the servi
     for (const moment of moments) {
         const fresh = volume.replacement();
         expect(await killedAt(fresh, Math.ceil((whole * moment) / 11), () => fresh.run("prepare"))).toBe(true);
-        // Nothing of the service's is there until all is.
+        // The service's files appear all at once.
         expect([{}, volume.content()]).toContainEqual(fresh.content());
 
         expect((await fresh.run("prepare")).code).toBe(0);
@@ -164,7 +164,7 @@ describe("a script killed before any of its changes", () => {
         for (let number = 1, killed = true; killed; number++) {
             const volume = prepared.clone();
             killed = await killedAtCommand(volume, number, "swap");
-            // The service's own init container ends it, too.
+            // The service's own init container also completes it.
             const next = await volume.run(number % 2 === 0 || !isExchanging(volume) ? "swap" : "prepare");
             expect([number, next.result]).toEqual([number, expect.objectContaining({ ok: killed })]);
             expect(volume.content()).toEqual(copy);
@@ -190,7 +190,7 @@ describe("a script killed before any of its changes", () => {
                 // After a completed undo, there is nothing to undo.
                 expect([number, [0, 18]]).toEqual([number, expect.arrayContaining([next.code])]);
                 expect(volume.content()).toEqual(before);
-                // No service is held up by what is left.
+                // Leftovers do not block the service.
                 expect((await volume.run("prepare")).code).toBe(0);
                 expect(volume.content()).toEqual(before);
                 volume.remove();
@@ -234,7 +234,7 @@ describe("a script killed before any of its changes", () => {
     });
 });
 
-/** Reports whether an exchange was begun and not ended. */
+/** Reports whether an exchange is incomplete. */
 function isExchanging({ files }: Volume): boolean {
     return existsSync(join(files, ".hearth-restore/swapping"));
 }

@@ -35,8 +35,8 @@ interface Running {
 }
 
 /**
- * A kubelet as far as the tests need one: it runs each container of a pod as a process of this machine, as root in a mount
- * namespace of its own, with the pod's volumes at their places. Images are not looked at: programs are this machine's.
+ * A minimal kubelet: it runs each container of a pod as a process of this machine, as root in its own mount namespace,
+ * with the pod's volumes at their mount paths. Images are ignored: programs are this machine's.
  */
 export class Kubelet {
     readonly directory = mkdtempSync(join(tmpdir(), "hearth-kubelet-"));
@@ -56,14 +56,14 @@ export class Kubelet {
         private readonly commands: (image: string) => readonly string[],
     ) {}
 
-    /** Folder that stands for a claim's volume. */
+    /** Folder used as a claim's volume. */
     claim(namespace: string, name: string): string {
         const path = join(this.directory, "claims", namespace, name);
         mkdirSync(path, { recursive: true, mode: 0o777 });
         return path;
     }
 
-    /** Joins the node, and runs what is on it from then on. */
+    /** Registers the node, and runs its pods from then on. */
     async start(): Promise<void> {
         // `kubectl logs` goes through the API server to this port.
         this.#server = createServer(keyPairs[0], (request, response) => {
@@ -109,7 +109,7 @@ export class Kubelet {
         try {
             const { items } = await this.plane.call<{ items: V1Pod[] }>("GET", "/api/v1/pods");
             for (const pod of items) {
-                await this.#see(pod).catch(() => undefined); // Somebody else was faster; the next look sees it.
+                await this.#see(pod).catch(() => undefined); // Another writer was faster; the next poll sees the change.
             }
         } finally {
             this.#busy = false;
@@ -273,7 +273,7 @@ export class Kubelet {
         return { name, image, imageID: "", restartCount: 0 };
     }
 
-    /** Writes the status of a pod; one that was deleted has none any more. */
+    /** Writes the status of a pod; does nothing for a deleted one. */
     async #report({ pod, statuses }: Running, phase: string): Promise<void> {
         const { name = "", namespace = "" } = pod.metadata ?? {};
         const of = (containers: readonly V1Container[] = []) =>

@@ -7,7 +7,7 @@ import type { ControlPlane } from "./control-plane";
 import type { Kubelet } from "./kubelet";
 import { RestServer } from "./servers";
 
-// A busy machine, and a pod for each step.
+// Each step starts a pod, on a busy machine.
 jest.setTimeout(15 * 60_000);
 
 /** Services, each with the claims that it keeps. */
@@ -34,7 +34,7 @@ afterAll(async () => {
     await server.remove();
 });
 
-/** Checksums of a volume's files, by path: of a database, that of all of its rows. */
+/** Checksums of a volume's files, by path; for a database, the checksum of its rows. */
 function checksums(volume: string): Record<string, string> {
     const entries = readdirSync(volume, { recursive: true, withFileTypes: true })
         .map((each) => ({ file: each.isFile(), path: join(each.parentPath, each.name) }))
@@ -85,7 +85,7 @@ test("a home whose cluster, disks and state are lost gets every volume restored 
     await kubelet.remove();
     await plane.remove();
 
-    // Only settings and charts are left, and the repository elsewhere.
+    // Only settings, charts and the remote repository are left.
     ({ plane, kubelet } = await startCluster(charts, server.backup()));
 
     expect(volumes()).toEqual(before);

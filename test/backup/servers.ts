@@ -41,7 +41,7 @@ export class RestServer {
     }
 }
 
-/** A proxy before a server that calls back before it passes on a request, by its number. */
+/** A proxy in front of a server, with a callback before each forwarded request that gets its number. */
 export class CountingProxy {
     requests = 0;
     onRequest: (number: number) => void = () => undefined;

@@ -8,7 +8,7 @@ import type { ControlPlane } from "./control-plane";
 import type { Kubelet } from "./kubelet";
 import { RestServer } from "./servers";
 
-/** A busy machine, and a pod for each step. */
+/** Each step starts a pod, on a busy machine. */
 const limit = 10 * 60_000;
 
 jest.setTimeout(limit);
@@ -128,7 +128,7 @@ test("the next call resumes a restore that was killed while the service was stop
     process.kill(-(child.pid ?? 0), "SIGKILL");
     await ended;
 
-    // Argo CD is kept from starting it meanwhile.
+    // Argo CD must not start it meanwhile.
     expect(application().metadata.annotations).toEqual({ "argocd.argoproj.io/skip-reconcile": "true" });
     expect(await hack("restore", chart, "--at", "2026-01-01")).toMatchObject({
         code: 1,

@@ -61,7 +61,7 @@ export class Volume {
     readonly directory = mkdtempSync(join(tmpdir(), "hearth-volume-"));
     /** The claim's files. */
     readonly files = join(this.directory, "copy", "files");
-    /** The program, and the PATH that has it. */
+    /** The program, and a PATH that contains it. */
     readonly restic = tool("restic");
     readonly path = `${dirname(this.restic)}:${process.env["PATH"]}`;
     #running: ChildProcess | undefined;
@@ -132,7 +132,7 @@ export class Volume {
         return { code, output, result: line === undefined ? undefined : (JSON.parse(line) as Result) };
     }
 
-    /** Kills what runs, as a node that loses its power does. */
+    /** Kills all processes, like a power cut. */
     kill(): void {
         if (this.#running?.pid !== undefined) {
             try {
@@ -143,7 +143,7 @@ export class Volume {
         }
     }
 
-    /** Empty folders for what a pod writes beside the claim. */
+    /** Empty folders for a pod's other volumes. */
     clearScratch(): void {
         for (const name of ["copy/databases", "copied"]) {
             rmSync(join(this.directory, name), { recursive: true, force: true });

@@ -122,7 +122,7 @@ describe.each(charts)("chart %s", (chart) => {
         const at = (index: number, pattern: RegExp) => pattern.exec(lines[index] ?? "")?.[1];
         lines.forEach((line, index) => {
             if (/^\s+tag: /.test(line)) {
-                // Of an *arr, the chart makes the repository of the name.
+                // For an *arr, the chart derives the repository from the name.
                 const repository =
                     at(index - 2, /^\s+repository: (\S+)$/) ??
                     `ghcr.io/home-operations/${at(index - 2, /^ {2}(\w+):$/)}`;

@@ -39,7 +39,7 @@ const jobs = (chart: string, kind: string) =>
 
 test(goldenTest("a chart with copies renders golden/backup.yaml, whatever the versions of its images"), () => {
     const objects = manifests("vaultwarden").filter(
-        // The scripts are tested as they are.
+        // The scripts are tested unchanged.
         ({ kind, metadata }) => kind === "CronJob" || (metadata.name === "backup" && kind !== "ConfigMap"),
     );
     const text = objects.map((each) => stringify(each)).join("---\n");
@@ -136,7 +136,7 @@ test("restores an empty volume before any other container of its pod starts", ()
         .filter(({ template }) => !template.spec?.initContainers?.[0]?.name.startsWith("restore-"))
         .map(({ name }) => name);
 
-    // All of its volumes can be recreated; and one whose nameserver is in its own pod.
+    // One service whose volumes can all be recreated, and one with a name server in its own pod.
     expect(without.sort()).toEqual(["loki", "machine-learning", "prometheus", "qbittorrent"]);
 });
 
@@ -182,7 +182,7 @@ test("backup containers meet their namespace's Pod Security level and have limit
             readOnlyRootFilesystem: true,
         });
         expect(container.securityContext?.capabilities?.drop).toEqual(["ALL"]);
-        // Those that the level baseline allows.
+        // Capabilities that the level baseline allows.
         expect(["CHOWN", "DAC_OVERRIDE", "FOWNER"]).toEqual(
             expect.arrayContaining(container.securityContext?.capabilities?.add ?? []),
         );

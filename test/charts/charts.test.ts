@@ -77,7 +77,7 @@ describe.each(charts)("chart %s", (chart) => {
         ).toBe(objects.length);
         for (const { kind, metadata } of objects) {
             expect(metadata.name).toMatch(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/);
-            // Argo CD's page is where Argo CD is.
+            // Argo CD's Ingress is in Argo CD's namespace.
             const namespace = metadata.name === "argocd-server" ? "argocd" : chart;
             expect(metadata.namespace).toBe(clusterWide.includes(kind) ? undefined : namespace);
             expect(metadata.labels).toMatchObject({
@@ -105,7 +105,7 @@ describe.each(charts)("chart %s", (chart) => {
             expect(requests?.["memory"]).toMatch(/^\d+[MGT]i$/);
             expect(limits?.["memory"]).toMatch(/^\d+[MGT]i$/);
             for (const quantity of [...Object.values(requests ?? {}), ...Object.values(limits ?? {})]) {
-                // 1024Mi comes back as 1Gi, and 1000m as 1: Argo CD would see a difference.
+                // The API server normalizes 1024Mi to 1Gi and 1000m to 1, which would make the Application OutOfSync.
                 const [, number = "", unit = ""] = /^(\d+)(\D*)$/.exec(String(quantity)) ?? [];
                 expect(Number(number) % (unit === "m" ? 1000 : 1024)).not.toBe(unit === "" ? -1 : 0);
             }
@@ -114,7 +114,7 @@ describe.each(charts)("chart %s", (chart) => {
 
     test("gives every long-running container health probes", () => {
         for (const { container, stays } of containers(rendered(chart))) {
-            // gatus-sidecar has neither a port nor a command that would tell.
+            // gatus-sidecar has neither a port nor a command for a probe.
             if (stays && container.name !== "discovery") {
                 expect([
                     container.name,
@@ -177,7 +177,7 @@ describe.each(charts)("chart %s", (chart) => {
                     expect(valueFrom.secretKeyRef.name).toBe(`${chart}-secrets`);
                     used.add(valueFrom.secretKeyRef.key);
                 } else if (/(password|secret|token|_key|apikey)$/i.test(name)) {
-                    // $(OTHER) is the value of another variable, which comes from the Secret.
+                    // $(OTHER) expands to another variable, which comes from the Secret.
                     expect(value ?? "").toMatch(/\$\(|^$/);
                 }
             }
@@ -195,7 +195,7 @@ describe.each(charts)("chart %s", (chart) => {
         const declared = declaredSecrets(chart);
 
         expect([...used].filter((key) => !(key in declared))).toEqual([]);
-        // An optional one is used once the values ask for what needs it.
+        // Values that enable an optional feature use the optional secrets.
         const needed = Object.keys(declared).filter((key) => !declared[key]?.optional);
         const example = texts.get(`example ${chart}`) ?? "";
         expect(needed.filter((key) => !all && !used.has(key) && !example.includes(`key: ${key}\n`))).toEqual([]);
@@ -296,7 +296,7 @@ describe.each(charts)("chart %s", (chart) => {
         for (const { template } of workloads(rendered(chart))) {
             for (const { configMap, projected } of template.spec?.volumes ?? []) {
                 for (const source of [configMap, ...(projected?.sources ?? []).map((each) => each.configMap)]) {
-                    // Kubernetes' own, which clients read again by themselves.
+                    // Kubernetes' own ConfigMap, which clients reread by themselves.
                     if (source && source.name !== "kube-root-ca.crt") {
                         expect(template.metadata?.annotations).toHaveProperty([`checksum/${source.name}`]);
                     }
@@ -343,7 +343,7 @@ test("two versions of a service never write the same data: the old pod ends firs
             const { volumes = [], containers: all = [] } = spec?.template.spec ?? {};
             const claims = volumes.flatMap(({ persistentVolumeClaim }) => persistentVolumeClaim?.claimName ?? []);
             const env = all.flatMap(({ env = [] }) => env.map(({ value }) => value ?? ""));
-            // Everybody's claim media holds files, which nobody migrates.
+            // The shared claim media holds plain files, which no service migrates.
             const keepsData =
                 claims.some((name) => name !== "media") || env.some((value) => value.includes("postgres.database"));
             return keepsData && spec?.strategy?.type !== "Recreate";

@@ -11,7 +11,7 @@ import { type Manifest, ofKind, workloads } from "./manifest";
 import { renderSystem } from "./system";
 import { charts, exampleOf, inParallel, Workspace } from "./workspace";
 
-/** One way that the NetworkPolicies leave open. */
+/** One connection that the NetworkPolicies allow. */
 interface Connection {
     readonly from: string;
     readonly to: string;
@@ -19,7 +19,7 @@ interface Connection {
     readonly ports: string;
 }
 
-/** A pod beside the charts, as Kubernetes and Argo CD label it. */
+/** A pod outside the charts, with the labels of Kubernetes and Argo CD. */
 const pod = (namespace: string, name: string, label: string, port: number) => ({
     apiVersion: "v1",
     kind: "Pod",
@@ -27,7 +27,7 @@ const pod = (namespace: string, name: string, label: string, port: number) => ({
     spec: { containers: [{ name, image: name, ports: [{ containerPort: port }] }] },
 });
 
-/** Pods in the cluster beside the charts' that matter here; `stranger` is an undeclared pod. */
+/** Relevant pods outside the charts; `stranger` is an undeclared pod. */
 const others = [
     pod("kube-system", "traefik", "app.kubernetes.io/name", 8000),
     pod("kube-system", "kube-dns", "k8s-app", 53),
@@ -71,21 +71,21 @@ function nameOf(end: string): string {
     return networkOf(first) ?? "Internet";
 }
 
-/** The evaluator knows no IPv6: the blocks of it go, and those of IPv4 stand for both. */
+/** The evaluator does not support IPv6: IPv6 blocks are removed, and IPv4 blocks represent both. */
 function withoutIpv6(manifest: Manifest): Manifest {
     return JSON.parse(JSON.stringify(manifest), (_key, value) =>
         Array.isArray(value) ? value.filter((each) => !String(each?.ipBlock?.cidr ?? "").includes(":")) : value,
     );
 }
 
-/** Namespaces of the system: who reaches what in them has a test of its own. */
+/** Namespaces of the system; connections in them have a separate test. */
 const system = /^(argocd|cert-manager|kube-system|metallb-system)\//;
 
 const isSystem = (end: string) => system.test(end) && !outside.has(end);
 
 /**
- * Reports whether an object of the system counts: no policy applies to the nodes' network, an object without pods is
- * unreachable, and Argo CD's server is among the others.
+ * Reports whether an object of the system is tested: no policy applies to the nodes' network, an object without pods is
+ * unreachable, and Argo CD's server is tested with the others.
  */
 function isLookedAt(manifest: Manifest): boolean {
     const [workload] = workloads([manifest]);
@@ -98,16 +98,16 @@ function isLookedAt(manifest: Manifest): boolean {
     );
 }
 
-/** Every way that the policies of objects leave open, as the evaluator of NetworkPolicies sees it. */
+/** Every connection that the policies of objects allow, by the evaluator of NetworkPolicies. */
 async function openConnections(manifests: readonly unknown[]): Promise<Connection[]> {
     const directory = mkdtempSync(join(tmpdir(), "hearth-connections-"));
     try {
-        // The evaluator reads YAML 1.1, to which the word `no` in a command is no text unless it is quoted.
+        // The evaluator reads YAML 1.1, where an unquoted `no` in a command is not a string.
         const documents = manifests.map((each) => stringify(each, { version: "1.1" }));
         writeFileSync(join(directory, "all.yaml"), documents.join("---\n"));
         const args = ["list", "--dirpath", directory, "--quiet"];
         const { stdout, stderr } = await promisify(execFile)(tool("netpolicy"), args);
-        // Connections that it cannot parse are left out, as if nothing reached them.
+        // Connections that it cannot parse would be missing silently.
         expect(stderr).toBe("");
         const lines = stdout
             .trim()
@@ -200,7 +200,7 @@ test("an undeclared pod reaches only metrics, webhooks and pods that serve nothi
         ["argocd/argocd-repo-server", "TCP 8084"],
         ["cert-manager/cert-manager", "TCP 9402-9403"],
         ["cert-manager/cert-manager-cainjector", "TCP 9402"],
-        // A Job that ends, and one that runs every ten minutes: neither serves anything.
+        // A Job and a CronJob, which do not serve anything.
         ["cert-manager/cert-manager-startupapicheck", "All Connections"],
         ["cert-manager/cert-manager-webhook", "TCP 6080,9402,10250"],
         ["kube-system/descheduler", "All Connections"],

@@ -20,7 +20,7 @@ const system: readonly Pods[] = [
 
 const traefik = "kube-system/traefik";
 
-/** A policy that lets a chart's pods out. */
+/** An egress policy of a chart's pods. */
 interface Policy {
     readonly where: string;
     readonly namespace: string;

@@ -16,7 +16,7 @@ interface Role {
     readonly capacity: number;
 }
 
-/** As much of Garage's administration API as the script uses, as strict as the real one about versions. */
+/** The part of Garage's administration API that the script uses, as strict about versions as the real one. */
 class Garage {
     version = 0;
     roles: Role[] = [];
@@ -94,7 +94,7 @@ beforeEach(async () => {
 
 afterEach(() => server.close());
 
-/** Runs the script as the Job does. */
+/** Runs the script like the Job. */
 async function run(changes: Record<string, string> = {}): Promise<{ code: number; output: string }> {
     const env = {
         GARAGE_ADMIN_URL: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,

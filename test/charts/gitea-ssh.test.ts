@@ -3,7 +3,7 @@ import { traefikValues } from "../../components/k3s";
 import { containers, type Manifest, ofKind } from "./manifest";
 import { Workspace } from "./workspace";
 
-/** Route of TCP connections, as far as it is looked at. */
+/** Route of TCP connections, with the fields that are tested. */
 interface Route extends Manifest {
     readonly spec: {
         readonly entryPoints: readonly string[];

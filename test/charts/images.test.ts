@@ -6,7 +6,7 @@ import { reviewed } from "./golden";
 import { containers, type Manifest, type Model, ofKind, type RunningContainer, workloads } from "./manifest";
 import { renderedCharts, renderedExample } from "./workspace";
 
-/** Port that a program listens on, and what changes it. */
+/** Port that a program listens on, and the setting that changes it. */
 type Port =
     | number
     | { readonly default: number; readonly variable?: string; readonly argument?: string; readonly file?: string };
@@ -23,7 +23,7 @@ interface Source {
     readonly for?: string;
 }
 
-/** Facts about an image, as images.yaml has them. */
+/** Facts about an image, from images.yaml. */
 interface Facts {
     readonly version: string;
     readonly sources: readonly Source[];
@@ -56,7 +56,7 @@ interface Subject extends RunningContainer {
 /** Every chart with its default values. */
 const defaults = renderedCharts();
 
-/** Every chart as it is, and as a home with copies of its volumes has it; and those with optional parts. */
+/** Every chart with its defaults, with copies of its volumes, and with optional parts. */
 const rendered = [
     ...defaults,
     ...renderedCharts(copiesValues),
@@ -77,7 +77,7 @@ const subjects = rendered.flatMap(([chart, objects]) =>
     }),
 );
 
-/** Mistakes of all containers, each as one line: an empty list is what must hold. */
+/** Mistakes of all containers, each as one line; the tests expect none. */
 function mistakes(of: (subject: Subject, image: Facts) => readonly string[]): string[] {
     return subjects.flatMap((subject) => {
         const image = facts[subject.repository];
@@ -109,7 +109,7 @@ function mountOf({ container }: Subject, path: string): Model<"V1VolumeMount"> |
 const probes = ({ container }: Subject) =>
     [container.startupProbe, container.livenessProbe, container.readinessProbe].filter((probe) => probe !== undefined);
 
-/** The ports that the program of a container listens on, as it is configured there. */
+/** The ports that the program of a container listens on, with its configuration. */
 function isListening({ container, objects }: Subject, image: Facts, port: number): boolean {
     const at = new RegExp(`(^|\\D)${port}$`);
     return (image.ports ?? []).some((known) => {

@@ -14,7 +14,7 @@ export interface Manifest {
     readonly metadata: Model<"V1ObjectMeta"> & { readonly name: string };
 }
 
-/** The kinds that the tests look into. */
+/** The kinds that the tests inspect. */
 interface Kinds {
     ClusterRoleBinding: Model<"V1ClusterRoleBinding">;
     ConfigMap: Model<"V1ConfigMap">;

@@ -3,7 +3,7 @@ import { bytesOf, memoryRequest } from "../../components/memory";
 import { containers, type Manifest, ofKind } from "./manifest";
 import { renderedCharts } from "./workspace";
 
-/** Charts with workloads that a template makes of other values, or one for each architecture. */
+/** Charts with workloads that a template generates, or one for each architecture. */
 const generated = ["arr", "gitops", "tdarr"];
 
 /** Bytes that the rendered pods of a home with one node request while they run. */

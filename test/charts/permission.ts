@@ -1,9 +1,9 @@
 import { join } from "node:path";
 
-/** The table of what each account may do, and where: a line each. */
+/** The table of the rights of each account, by namespace: a line each. */
 export const permissionsTable = join(__dirname, "golden/permissions.txt");
 
-/** A rule of a role, as its author wrote it or as the API server answers with it. */
+/** A rule of a role, from a manifest or from the API server. */
 export interface Rule {
     readonly verbs: readonly string[];
     readonly apiGroups?: readonly string[];
@@ -14,7 +14,7 @@ export interface Rule {
 
 const sorted = (words: readonly string[] = []) => [...words].sort().join(",");
 
-/** A rule in the words of the table. */
+/** A rule in the table's form. */
 export function ruleInWords({ verbs, resources, apiGroups, resourceNames, nonResourceURLs }: Rule): string {
     const groups = (apiGroups ?? []).filter(Boolean);
     const what = resources

@@ -4,7 +4,7 @@ import { renderedCharts } from "./workspace";
 
 const rendered = [...renderedCharts()];
 
-/** Name without the hash that a Job's has, which changes with each of its images. */
+/** Name without a Job's hash, which changes with its images. */
 const withoutHash = (name: string) => name.replace(/-[0-9a-f]{8,10}$/, "");
 
 const listed = (words: readonly string[] = []) => [...words].sort().join(",") || "none";

@@ -13,7 +13,7 @@ const specs = projectSpecs({
     chartRepositories: ["https://charts.home.arpa"],
 });
 
-/** As Argo CD decides: what is denied counts before what is allowed. */
+/** Same precedence as in Argo CD: deny before allow. */
 function allows(project: string, namespace: string): boolean {
     const patterns = specs[project]?.destinations.map((each) => each.namespace) ?? [];
     const matches = (pattern: string) =>

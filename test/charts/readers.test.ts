@@ -38,7 +38,7 @@ beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), "hearth-readers-"));
     mkdirSync(join(folder, "templates"));
     writeFileSync(join(folder, "Chart.yaml"), "apiVersion: v2\nname: readers\nversion: 1.0.0\n");
-    // One document of YAML for each line, and what Helm has for each value.
+    // One YAML document for each line, and Helm's value for each.
     writeFileSync(join(folder, "templates/values.yaml"), "# {{ .Values.all | toJson }}\n");
 });
 
@@ -76,7 +76,7 @@ describe.each(helms)("kind 3: %s", (helm) => {
     test("reads generated YAML to the same value as this program", () => {
         const samples = [...new Set(fc.sample(scalars, 4_000))].filter((text) => {
             const value = clusterValue(text);
-            // JSON has no infinity, and Helm itself no integers above 2⁵³.
+            // JSON has no infinity, and Helm has no integers above 2⁵³.
             return (
                 !/^[-:=<]|: |:$/.test(text) &&
                 (typeof value !== "number" || (Number.isFinite(value) && Math.abs(value) < 2 ** 53))

@@ -5,7 +5,7 @@ const workspace = new Workspace("helm4");
 
 afterAll(() => workspace.remove());
 
-/** The workload that keeps the records: arguments, variables with a secret, and the way out of its pod. */
+/** The workload that manages the records: arguments, variables with a secret, and its pod's egress. */
 async function keeper(...values: readonly string[]) {
     const objects = await workspace.render("pangolin", ...values);
     const [found] = containers(objects).filter(({ container }) => container.name === "external-dns");

@@ -13,7 +13,7 @@ import { byType, mockEngine, settled } from "../unit/components/mocks";
 import type { Manifest } from "./manifest";
 import { parseManifests } from "./workspace";
 
-/** The releases of the program as Pulumi would hand them to Helm, by name. */
+/** The program's releases, as Pulumi passes them to Helm, by name. */
 async function releases(): Promise<Record<string, Record<string, unknown>>> {
     const registered = await mockEngine();
     new System("system", {
@@ -40,7 +40,7 @@ async function releases(): Promise<Record<string, Record<string, unknown>>> {
 export async function renderSystem(): Promise<Manifest[]> {
     const directory = mkdtempSync(join(tmpdir(), "hearth-system-"));
     try {
-        // Always of the Go modules, wherever this runs: the tables describe these.
+        // Always from the Go modules, which the tables describe.
         const modules = await downloadChartModules();
         for (const release of Object.values(upstream)) {
             const inModule = goModuleCharts[release.chart];

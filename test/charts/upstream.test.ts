@@ -10,7 +10,7 @@ const charts = renderedCharts();
 /** Everything that a chart renders, as text. */
 const textOf = (chart: string) => JSON.stringify(charts.get(chart));
 
-/** Settings against a default of a program's own with which the service would not do its work. */
+/** Settings that override a program's default that would break the service. */
 test.each<[what: string, chart: string, has: RegExp]>([
     [
         "a stream without a length, such as `git push`, passes the edge",
@@ -41,7 +41,7 @@ test("a runner registers again after each job in the same container, so that Kub
     const [, , , shell = "", flag = "", script = ""] = runner?.container.command ?? [];
     const directory = mkdtempSync(join(tmpdir(), "hearth-runner-"));
     try {
-        // The first job ends well, the next registration fails once, and the test ends the runner at the third.
+        // The first job succeeds, the next registration fails once, and the test stops the runner at the third.
         const jobs = join(directory, "jobs");
         const registration = join(directory, ".runner");
         const program = [

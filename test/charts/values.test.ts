@@ -20,7 +20,7 @@ const workspace = (helm: string): Workspace => {
     return found;
 };
 
-/** Values that somebody could write by mistake, the key that the message has to name, and the expected form. */
+/** Values with a mistake, the key that the message has to contain, and the expected form. */
 const mistakes: readonly [what: string, chart: string, values: object, key: string, expected: string][] = [
     ["an unknown key at the top", "jellyfin", { workload: {} }, "workload:", "expected one of configs, defaults"],
     [

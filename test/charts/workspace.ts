@@ -17,7 +17,7 @@ export const charts = readdirSync(chartsDirectory, { withFileTypes: true })
     .filter((entry) => entry.isDirectory() && entry.name !== "common")
     .map((entry) => entry.name);
 
-/** Example values of real use: global.yaml for every chart, and <chart>.yaml where there is more to set. */
+/** Realistic example values: global.yaml for every chart, and <chart>.yaml for its own settings. */
 export const examplesDirectory = join(__dirname, "examples");
 
 /** Helm's arguments for a chart's example of real use. */
@@ -45,7 +45,7 @@ export async function inParallel<T>(items: readonly T[], work: (item: T) => Prom
     await Promise.all(Array.from({ length: availableParallelism() }, worker));
 }
 
-/** A copy of charts/, in which a test can write, and the Helm that renders it. */
+/** A writable copy of charts/, and the Helm that renders it. */
 export class Workspace {
     private readonly directory = mkdtempSync(join(tmpdir(), "hearth-charts-"));
 
@@ -59,7 +59,7 @@ export class Workspace {
      *
      * @param chart name of the chart
      * @param values files and texts of values, in the order in which Helm merges them
-     * @throws when Helm fails, with what it said
+     * @throws when Helm fails, with its output
      */
     async template(chart: string, ...values: readonly string[]): Promise<string> {
         const path = join(this.directory, chart);
@@ -117,7 +117,8 @@ export class Workspace {
 }
 
 /**
- * Objects of every chart as Argo CD renders it, for tests that are named after them: Jest has to know these names at once.
+ * Objects of every chart as Argo CD renders it, for tests that are named after them: Jest needs these names
+ * synchronously.
  *
  * @param values beside the chart's own
  */

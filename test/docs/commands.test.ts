@@ -12,12 +12,12 @@ interface Command {
     readonly words: readonly string[];
 }
 
-/** Words of a line of a shell, as far as the pages use one: quotes, no nesting. */
+/** Words of a shell line, with the syntax that the pages use: quotes without nesting. */
 function wordsOf(line: string): string[] {
     return (line.match(/(?:'[^']*'|"[^"]*"|[^\s'"])+/g) ?? []).map((word) => word.replace(/^(['"])(.*)\1$/s, "$2"));
 }
 
-/** The commands of a page, without variables set in front and what stands between them. */
+/** The commands of a page, without leading variables and operators. */
 function commandsIn(page: string): Command[] {
     return [...linesOf(page), ...new Set(commandsInSentences(page))]
         .flatMap((line) => line.split(/ (?:&&|\|) (?=(?:[^']*'[^']*')*[^']*$)/))
@@ -45,7 +45,7 @@ function expectOptions({ page, text, words }: Command, help: string): void {
     expect({ page, text, unknown }).toEqual({ page, text, unknown: [] });
 }
 
-/** External programs that a reader has, or that the pages require. */
+/** External programs that a reader has or that the pages require. */
 const others = new Set([
     "base64",
     "cd",
@@ -80,7 +80,7 @@ async function expectSubcommand(program: ToolName, command: Command, words: read
     });
     const help = await helpOf(tool(program), ...path);
     const globals = program === "kubectl" ? (await run(tool(program), ["options"])).output : "";
-    // A subcommand's own subcommands and what it takes stand behind `--`.
+    // Subcommands and arguments of a subcommand follow `--`.
     const own = words.slice(0, words.includes("--") ? words.indexOf("--") : undefined);
     expectOptions({ ...command, words: own }, `${help}\n${globals}`);
 }

@@ -35,7 +35,7 @@ test("following CONTRIBUTING.md adds a service, and nothing under test/ has to b
     const lines = section.trim().split("\n");
     expect(lines).toEqual([expect.stringMatching(/^hack\/new-app /), "npm run test:charts"]);
 
-    // The tools are there: the suite's own setup built them.
+    // The suite's setup has built the tools already.
     const env = { ...process.env, npm_config_ignore_scripts: "true" };
     for (const line of lines) {
         const { exitCode, output } = await run("sh", ["-c", line], { cwd: checkout, env });

@@ -1,7 +1,7 @@
 import { Home } from "../sandbox/home";
 import { linesOf } from "./pages";
 
-/** Two cores and a fresh cluster: minutes, in milliseconds. */
+/** Milliseconds; a fresh cluster takes minutes on two cores. */
 const limit = 10 * 60_000;
 
 /** Ctrl-C. */
@@ -10,7 +10,7 @@ const interrupt = "\u0003";
 /** A line of a page. */
 type Line = readonly [page: string, line: string];
 
-/** The pages for somebody with a cluster that runs, in the order in which they can be read one after the other. */
+/** The pages for a running cluster, in an order in which their commands work. */
 const read: readonly string[] = [
     "README.md",
     "CONTRIBUTING.md",
@@ -24,9 +24,9 @@ const read: readonly string[] = [
     "docs/secrets.md",
 ];
 
-/** Commands of these pages that cannot be run here, by their beginning, with the reason. */
+/** Commands of these pages that cannot run here, by prefix, with the reason. */
 const elsewhere: Readonly<Record<string, string>> = {
-    "npm start": "the test does it, without the set-up, before it reads on",
+    "npm start": "the test does it, without the setup, before it reads on",
     "npm test": "this is it",
     "npm run test:charts": "test/docs/contributing.test.ts",
     "npm run init": "test/sandbox/init.test.ts",
@@ -63,7 +63,7 @@ const answers: readonly (readonly [question: string, keys: string])[] = [
     ["value: ", "of-a-reader\r"],
     ["Enter your new passphrase to protect", "another passphrase\r"],
     ["Re-enter your new passphrase", "another passphrase\r"],
-    // The screen is cleared: `hack/status --watch` goes on until somebody has seen enough.
+    // The screen was cleared: `hack/status --watch` repeats until Ctrl-C.
     ["\u001b[2J", interrupt],
 ];
 

@@ -30,7 +30,7 @@ export function linesOf(page: string): string[] {
     );
 }
 
-/** Inline code of a page that can be typed: commands of ours, of Pulumi and of kubectl. */
+/** Commands in a page's inline code: this repository's, Pulumi's and kubectl's. */
 export function commandsInSentences(page: string): string[] {
     const text = readFileSync(join(root, page), "utf8").replace(/^ *```[\s\S]*?^ *```/gm, "");
     return [...text.matchAll(/`([^`]+)`/g)]

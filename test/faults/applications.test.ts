@@ -36,7 +36,7 @@ interface Pods {
     readonly items: readonly { readonly metadata: { readonly name: string } }[];
 }
 
-/** Has the pods of qbittorrent alternate between ready and not ready until it is stopped. */
+/** Makes the pods of qbittorrent alternate between ready and not ready until it is stopped. */
 async function flapUntil(isOver: () => boolean): Promise<void> {
     for (let ready = false; !isOver(); ready = !ready) {
         const { items } = await home.get<Pods>("pods", "--namespace=qbittorrent");
@@ -160,7 +160,7 @@ fault(
     },
 );
 
-/** A webhook of everybody's address pools that answers 500 until the function that it returns is called. */
+/** Adds a webhook for all address pools that answers 500 until the returned function is called. */
 async function brokenWebhook(): Promise<() => Promise<void>> {
     const [pair] = keyPairs;
     const server = createServer(pair, (_, response) => response.writeHead(500).end("out of order"));

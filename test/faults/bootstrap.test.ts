@@ -4,7 +4,7 @@ import { fault, limit } from "./fault";
 import { controlPlane, freeze, inPods, kill, type Program } from "./processes";
 import { runningHomeWithGitea, soon, succeeded } from "./small-home";
 
-/** By when each of the programs runs, and has much to do yet. */
+/** Moments at which each of the programs runs and still has work. */
 const moments = {
     controlPlane: /helm\.sh\/v3:Release \S+ creating/,
     inPods: /Application cert-manager creating/,

@@ -16,8 +16,8 @@ beforeAll(async () => {
 
 afterAll(async () => home?.remove(), limit);
 
-// Go programs read the time from the kernel, so it cannot be faked from outside: the API server, Argo CD and
-// Pulumi's engine keep the right one here. So it is the person's machine that is wrong: the program, the plugins, Git.
+// Go programs read the time from the kernel, so it cannot be faked from outside: the API server, Argo CD and Pulumi's
+// engine keep the right one here. So only the user's machine has the wrong time: the program, the plugins, Git.
 fault(
     {
         broken: "the clock of the machine that runs Pulumi is a day ahead",

@@ -8,7 +8,7 @@ import { everything, runningHome, succeeded, upRecovered, upRefreshed } from "./
 
 let home: Home;
 
-/** Makes the cluster an empty one, and leaves the state of the one before, as on reinstalled hosts. */
+/** Replaces the cluster by an empty one, and keeps the previous state, as after reinstalling hosts. */
 async function loseCluster(): Promise<void> {
     const [state, kept] = [".state/.pulumi", ".state/kept"].map((name) => join(home.root, name)) as [string, string];
     await home.stop();

@@ -1,13 +1,13 @@
 import { basename } from "node:path";
 import { addResult, type Fault } from "./results";
 
-/** Two cores and a fresh cluster, twice: minutes, in milliseconds. */
+/** Milliseconds; two fresh clusters take minutes on two cores. */
 export const limit = 15 * 60_000;
 
 /**
  * A test of a fault, whose figures go to bench/results/faults.json.
  *
- * @param body breaks something, calls `mended` when nothing is broken any more, and returns when all that must hold does
+ * @param body breaks something, calls `mended` once the fault is over, and returns when all expectations hold
  */
 export function fault(what: Fault, body: (mended: () => void) => Promise<void>): void {
     test(

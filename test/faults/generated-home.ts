@@ -1,6 +1,6 @@
-/** A home that does not exist: nodes that differ, and workloads that are hard to place in several ways. */
+/** A generated home: different nodes, and workloads that are hard to place for several reasons. */
 export interface GeneratedHome {
-    /** Node that is going to be lost: never one that takes the API server with it. */
+    /** Node to lose; never the one with the API server. */
     readonly lost: string;
     /** Manifests by the path that they are created under, in order. */
     readonly manifests: readonly (readonly [path: string, manifest: object])[];

@@ -5,7 +5,7 @@ import { type Cut, declaredObjects, secretValues, startAndCut } from "../sandbox
 import { fault, limit } from "./fault";
 import { smallHome, succeeded } from "./small-home";
 
-/** Number of moments that are tried, spread evenly over a first run; HEARTH_FAULTS changes it. */
+/** Number of moments, spread evenly over a first run; HEARTH_FAULTS overrides it. */
 const tries = Number(process.env["HEARTH_FAULTS"] ?? 20);
 
 const cuts: readonly Pick<Cut, "signal" | "victim">[] = [
@@ -51,7 +51,7 @@ for (const [index, { signal, victim }] of disturbed.entries()) {
             await startAndCut(home, {
                 signal,
                 victim,
-                // Before Pulumi runs there is none to kill, and none after.
+                // Pulumi can only be killed while it runs.
                 when: (text) => {
                     const isDue = lines(text) >= (undisturbed.lines * moment) / 100;
                     return victim === "npm start" ? isDue || isOver(text) : isDue && runsPulumi(text);

@@ -8,7 +8,7 @@ import { until } from "../sandbox/home";
 import { fault, limit } from "./fault";
 import { changed, runningHome, soon, succeeded, untilReady, up } from "./small-home";
 
-/** A table of its own in the kernel's packet filter, which nobody else's rules are in. */
+/** A separate table in the kernel's packet filter, without other rules. */
 const table = `hearth-faults-${process.pid}`;
 
 let home: Home;
@@ -21,7 +21,7 @@ async function nft(...args: string[]): Promise<void> {
     }
 }
 
-/** Drops every packet to the home's Git server, as a cable that was pulled does. */
+/** Drops every packet to the home's Git server, like a pulled cable. */
 async function cut(): Promise<void> {
     await nft("add", "table", "inet", table);
     await nft("add", "chain", "inet", table, "cut", "{ type filter hook output priority 0; }");

@@ -3,10 +3,10 @@ import { ownProcesses, programOf } from "../../sandbox/own-processes";
 import { sandboxPaths } from "../../sandbox/paths";
 import type { Home } from "../sandbox/home";
 
-/** The programs of a home's control plane; on machines, k3s is all of them, and systemd starts it again. */
+/** The programs of a home's control plane; on real nodes, k3s contains all of them, and systemd restarts it. */
 export const controlPlane = ["etcd", "kube-apiserver", "kube-controller-manager"] as const;
 
-/** Programs that run in pods, which something starts again. */
+/** Programs of pods, which are restarted. */
 export const inPods = ["argocd-application-controller", "argocd-repo-server", "argocd-redis", "gitea"] as const;
 
 /** A program that a fault hits. */
@@ -19,7 +19,7 @@ export function pidsOf(home: Home, program: Program): number[] {
         .map(({ pid }) => pid);
 }
 
-/** Sends a signal to processes; that one has been ended meanwhile is no error. */
+/** Sends a signal to processes; ignores those that have ended. */
 function send(pids: readonly number[], name: NodeJS.Signals): void {
     for (const pid of pids) {
         signal(pid, name);
@@ -41,7 +41,7 @@ export function kill(home: Home, program: Program): void {
 }
 
 /**
- * Stops every process of a program, which then answers nobody, and lets it go on.
+ * Stops every process of a program, so that it does not answer, and continues it.
  *
  * @param time how long it is stopped, in milliseconds
  */

@@ -17,7 +17,7 @@ let home: Home;
 /** Folder for the sandboxes of the rehearsals. */
 let temporary: string;
 
-/** An object beside those that the library makes of a chart's values. */
+/** An object in addition to those that the library renders from a chart's values. */
 const template = (name: string, manifest: object) =>
     home.write(`${chart}/templates/${name}.yaml`, `${JSON.stringify(manifest)}\n`);
 
@@ -69,7 +69,7 @@ afterAll(async () => {
     rmSync(temporary, { recursive: true });
 }, limit);
 
-/** Has a branch that fails give up early. */
+/** Makes a failing branch time out early. */
 const giveUpEarly = () =>
     home.edit("Pulumi.sandbox.yaml", (text) => text.replace("config:\n", "config:\n  hearth:tierTimeout: 45s\n"));
 
@@ -171,7 +171,7 @@ test(
 test(
     "a probe that never passes: kubelets are simulated, so it is found by its port; others are listed as not tried",
     async () => {
-        // The library refuses such a port in its own values.
+        // The library rejects such a port in a chart's values.
         const probe = { readinessProbe: { httpGet: { path: "/", port: "nowhere" } } };
         const rehearsal = await rehearse("probe", () => template("helper", helper("helper", probe)));
         expect(rehearsal).toMatchObject({
@@ -197,7 +197,7 @@ test(
         await home.emptyCommit("nothing");
         const child = spawn(join(home.root, "hack/rehearse"), {
             env: { ...process.env, TMPDIR: temporary },
-            // A process group of its own, as a terminal has one for each command.
+            // A separate process group, as for each command of a terminal.
             detached: true,
             stdio: "ignore",
         });

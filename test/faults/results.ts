@@ -19,7 +19,7 @@ export interface Result extends Fault {
     readonly subject: string;
     readonly date: string;
     readonly survived: boolean;
-    /** From the end of the fault until all that must hold did. */
+    /** From the end of the fault until all expectations held. */
     readonly seconds?: number;
 }
 
@@ -38,7 +38,7 @@ export function readResults(): Results {
     return JSON.parse(readFileSync(file, "utf8"));
 }
 
-/** Each fault has its last result in the file, whichever run of the suite that was. */
+/** The file has the last result of each fault, from any run of the suite. */
 export function addResult(result: Result): void {
     const id = ({ subject, broken, when }: Result) => `${subject}: ${broken}, ${when}`;
     const before = existsSync(file) ? readResults().results : [];

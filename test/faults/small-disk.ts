@@ -8,12 +8,12 @@ async function succeed(program: string, ...args: string[]): Promise<void> {
     }
 }
 
-/** A folder on a disk of its own, in memory, that is soon full. Needs root. */
+/** A folder on a small disk in memory. Needs root. */
 export class SmallDisk {
     private constructor(private readonly folder: string) {}
 
     /**
-     * Puts a folder, with what is in it, on a disk of its own.
+     * Moves a folder with its contents to a separate disk.
      *
      * @param size of the disk, in bytes
      */
@@ -36,7 +36,7 @@ export class SmallDisk {
         await succeed("mount", "-o", "remount,size=2g", this.folder);
     }
 
-    /** Puts the folder back where it was; nobody may use it meanwhile. */
+    /** Moves the folder back; it must not be in use meanwhile. */
     async remove(): Promise<void> {
         const aside = `${this.folder}.aside`;
         cpSync(this.folder, aside, { recursive: true, preserveTimestamps: true });

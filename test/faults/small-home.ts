@@ -4,10 +4,10 @@ import { declaredObjects, secretValues } from "../sandbox/killed-run";
 /** Milliseconds for Argo CD to converge. */
 export const soon = 180_000;
 
-/** Throws with what a command printed when it did not succeed. */
+/** Throws a command's output if it did not succeed. */
 export function succeeded({ code, output }: Outcome): string {
     if (code !== 0) {
-        throw new Error(`it ended with ${code}:\n${output}`);
+        throw new Error(`it exited with ${code}:\n${output}`);
     }
     return output;
 }
@@ -73,15 +73,15 @@ export async function pushToGitea(home: Home, { url, account }: GiteaAccess): Pr
     return home.pushTo(authorized.href, "main");
 }
 
-/** `pulumi up`, as arguments: nobody is asked, and a whole tier waits at once. */
+/** Arguments of `pulumi up`: without prompts, and with a whole tier waiting in parallel. */
 export const upArgs = ["up", "--yes", "--skip-preview", "--parallel", "64"] as const;
 
-/** `pulumi up` as docs/restore.md has it after something was changed by hand. */
+/** `pulumi up` from docs/restore.md after a manual change. */
 export async function upRefreshed(home: Home): Promise<Outcome> {
     return home.pulumi(...upArgs, "--refresh");
 }
 
-/** `pulumi up` as docs/restore.md has it after the state was lost. */
+/** `pulumi up` from docs/restore.md after the loss of the state. */
 export async function upRecovered(home: Home): Promise<Outcome> {
     succeeded(await home.hack("recover", "--stack", "sandbox"));
     return up(home);

@@ -13,7 +13,7 @@ import { apps, runningHome, succeeded, untilReady, up } from "./small-home";
 
 const repository = resolve(__dirname, "../..");
 
-/** The minor version before the pinned one, of the charts of which a Go module has it, and of those it has none. */
+/** The previous minor version of each chart, where a Go module has it. */
 const before = [
     {
         release: releases.metallb,
@@ -33,7 +33,7 @@ const before = [
 
 let home: Home;
 
-/** Adds the charts of the minor versions before to what the home's chart repository serves. */
+/** Adds the charts of the previous minor versions to the home's chart repository. */
 async function serveVersionsBefore(): Promise<void> {
     const work = mkdtempSync(join(tmpdir(), "hearth-charts-"));
     const { charts: served } = sandboxPaths(home.root);
@@ -58,7 +58,7 @@ async function serveVersionsBefore(): Promise<void> {
     }
 }
 
-/** Pins the minor versions before in the program, or the present ones again. */
+/** Pins the previous minor versions in the program, or the current ones again. */
 function pin(which: "before" | "now"): void {
     for (const { release, version } of before) {
         const [from, to] = which === "before" ? [release.version, version] : [version, release.version];
@@ -78,7 +78,7 @@ async function chartsOf(namespace: string): Promise<string[]> {
 
 const charts = () => Promise.all(before.map(({ namespace }) => chartsOf(namespace)));
 
-/** The objects that a release's custom resources are, by uid: recreated ones would have another. */
+/** UIDs of a release's custom resources, to detect recreated ones. */
 async function customResources(): Promise<string[]> {
     const kinds = "ipaddresspools,l2advertisements,clusterissuers,certificates";
     const { items } = await home.get<{ items: { metadata: { uid: string } }[] }>(kinds, "--all-namespaces");
@@ -131,7 +131,7 @@ const toolFolders = [...Object.values(goTools), ...Object.values(pulumiTools), k
 /** Commits since these changed: a home of an earlier one does not start on the present tools. None in a shallow clone. */
 const sinceTools = Number(git("rev-list", "--count", `${git("log", "-1", "--format=%H", "--", ...toolFolders)}..HEAD`));
 
-/** Homes by their age in commits; the older one has about two days of work less. */
+/** Homes by their age in commits. */
 const earlier = [
     ["the previous commit", Math.min(1, sinceTools)],
     ["up to 60 commits ago", Math.min(60, sinceTools)],

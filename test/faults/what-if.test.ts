@@ -79,7 +79,7 @@ class RealCluster {
             `--kubeconfig=${plane.kubeconfig}`,
             `--service-account-private-key-file=${plane.file("service-account.pem")}`,
             ...["--use-service-account-credentials=false", "--leader-elect=false", "--secure-port=0"],
-            // A machine that is busy is no node that is down.
+            // A busy machine must not make a node NotReady.
             ...["--node-monitor-grace-period=30m", "--kube-api-qps=500", "--kube-api-burst=500"],
         ]);
         const config = plane.file("kwok.yaml", stages.join("---\n"));
@@ -97,7 +97,7 @@ class RealCluster {
         return items.filter((each) => controllerOf(each).kind !== "DaemonSet");
     }
 
-    /** Makes the volumes that local-path would. */
+    /** Creates volumes like local-path. */
     async #provision(): Promise<void> {
         const { items } = await this.plane.call<List<Claim>>("GET", "/api/v1/persistentvolumeclaims");
         for (const { metadata, spec } of items) {
@@ -155,7 +155,7 @@ class RealCluster {
         );
     }
 
-    /** Services that run, by the pods that they have; what no node had room for is tried again until it has none. */
+    /** Running services, by their pods; pending pods are retried until no node fits them. */
     async settled(): Promise<ReadonlyMap<string, number>> {
         for (let before = ""; ; ) {
             await this.plane.until("the cluster does not settle", () => this.#isSettled());
@@ -176,7 +176,7 @@ class RealCluster {
         }
     }
 
-    /** Takes a node out as `pulumi up` does. */
+    /** Removes a node like `pulumi up`. */
     async remove(node: string): Promise<void> {
         const kubectl = (...args: string[]) =>
             capture(tool("kubectl"), ["--kubeconfig", this.plane.kubeconfig, ...args], { failure: args.join(" ") });

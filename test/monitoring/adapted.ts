@@ -30,12 +30,12 @@ interface PrometheusConfig {
     readonly scrape_configs: readonly ScrapeConfig[];
 }
 
-/** A port that nobody listens on: what does not run here is down, and no packet leaves the machine for a pod's address. */
+/** An unused port: targets that do not run here are down, and no packet leaves the machine for a pod's address. */
 const nowhere = "127.0.0.1:1";
 
 /**
- * The chart's configuration of Prometheus with other addresses, and nothing else: targets are found, kept and labelled by
- * its own rules, and then looked for on loopback.
+ * The chart's configuration of Prometheus with other addresses, and nothing else: targets are discovered, filtered and
+ * labeled by its own rules, then scraped on loopback.
  */
 export function adaptedPrometheus(text: string, surroundings: Surroundings): string {
     const { kubeconfig, token, authority, rules, alertmanager, places } = surroundings;

@@ -24,7 +24,7 @@ interface AlertGroup {
     }[];
 }
 
-/** A time of the day in UTC, as the values write it. */
+/** A time of the day in UTC, in the values' format. */
 const clock = (time: Date) => time.toISOString().slice(11, 16);
 const inMinutes = (minutes: number) => new Date(Date.now() + minutes * 60_000);
 
@@ -92,7 +92,7 @@ describe("Alertmanager itself, with the chart's configuration", () => {
     let receiver: Receiver;
     let url: string;
 
-    /** Alertmanager with quick groups, and a receiver in ntfy's place. */
+    /** Alertmanager with short group intervals, and a receiver instead of ntfy. */
     async function start(...values: string[]): Promise<void> {
         receiver = await Receiver.start();
         const configs = await renderConfigs(

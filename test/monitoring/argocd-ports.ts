@@ -6,7 +6,7 @@ import { sandboxPaths } from "../../sandbox/paths";
  * The ports of a sandbox's Argo CD, by workload.
  *
  * @param root folder of the checkout whose sandbox it is
- * @param option of which they are the value: where it serves, or where it gives its metrics
+ * @param option whose value they are: the port of the service, or of the metrics
  */
 export function argocdPorts(root: string, option: "port" | "metrics-port"): Record<string, number> {
     return Object.fromEntries(

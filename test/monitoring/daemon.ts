@@ -28,7 +28,7 @@ export class Daemon {
         try {
             await eventually(`${name} answers at ${ready}`, async () => {
                 if (child.exitCode !== null) {
-                    throw new Error(`${name} ended with ${child.exitCode}`);
+                    throw new Error(`${name} exited with ${child.exitCode}`);
                 }
                 return (await fetch(ready)).ok;
             });

@@ -4,12 +4,12 @@ import { setTimeout as delay } from "node:timers/promises";
 const interval = 200;
 
 /**
- * Looks again and again until there is something to see.
+ * Polls until there is a result.
  *
  * @param what for the error
- * @param look undefined or false while it is not there; an error counts as not there yet
+ * @param look returns undefined or false to continue; an error continues too
  * @param limit milliseconds
- * @throws once the limit is over, with what the last look threw
+ * @throws after the limit, with the last error
  */
 export async function eventually<T>(
     what: string,

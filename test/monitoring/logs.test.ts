@@ -25,7 +25,7 @@ beforeAll(async () => {
 
 afterAll(() => rmSync(directory, { recursive: true }));
 
-/** Prometheus' durations, which Loki takes for periods of retention; it keeps logs for a day at least. */
+/** Prometheus' durations, which Loki accepts for retention; its minimum is a day. */
 const days = z.string().regex(/^[1-9]\d*d$/);
 
 /**
@@ -53,7 +53,7 @@ const lokiSettings = z.strictObject({
                 object_store: z.literal("filesystem"),
                 // The first schema with structured metadata.
                 schema: z.literal("v13"),
-                // The compactor keeps to periods of retention with tables of a day only.
+                // The compactor supports retention only with daily tables.
                 index: z.strictObject({ prefix: z.string().min(1), period: z.literal("24h") }),
             }),
         ]),

@@ -2,9 +2,9 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
 
-/** The metrics that rules and dashboards ask of one exporter. */
+/** The metrics of one exporter that rules and dashboards use. */
 export interface Exporter {
-    /** The test, under test/, that finds them in the program itself. */
+    /** The test, under test/, that checks them in the program itself. */
     readonly test?: string;
     /** Source of the names, for an exporter that does not run in the tests. */
     readonly source?: string;
@@ -37,7 +37,7 @@ export function metricsIn(expression: string): string[] {
     const bare = expression
         .replaceAll(/"[^"]*"|'[^']*'/g, "")
         .replaceAll(/\{[^}]*\}|\[[^\]]*\]/g, "")
-        // Labels, then functions: what is left are metrics.
+        // Removes labels, then functions; the rest are metrics.
         .replaceAll(/\b(by|without|on|ignoring|group_left|group_right)\s*(\([^)]*\))?/g, "")
         .replaceAll(/\b\w+\s*\(/g, "(")
         .replaceAll(/\b\d[\w.]*\b/g, "");

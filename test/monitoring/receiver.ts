@@ -20,7 +20,7 @@ export interface Message {
     readonly alerts: readonly ReceivedAlert[];
 }
 
-/** Replacement for ntfy: it keeps every message. */
+/** Stand-in for ntfy that keeps every message. */
 export class Receiver {
     readonly messages: Message[] = [];
 
@@ -55,7 +55,7 @@ export class Receiver {
         return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
     }
 
-    /** Every alert that arrived in a state: the names, with a label's value where one is asked for. */
+    /** Names of the alerts that arrived in a state, with the value of a label if one is given. */
     names(status: ReceivedAlert["status"], label?: string): string[] {
         return this.messages
             .flatMap(({ alerts }) => alerts)

@@ -24,7 +24,7 @@ const directory = mkdtempSync(join(tmpdir(), "hearth-rules-"));
 let configs: Configs;
 let rules: Rule[];
 
-/** The rules with no other annotation than the summary: promtool compares all of them. */
+/** The rules with only the summary as annotation, since promtool compares all annotations. */
 function withSummaryOnly(text: string): RuleFile {
     const { groups } = parse(text) as RuleFile;
     return {
@@ -99,7 +99,7 @@ test("every alert is tested: when it fires, and when it does not", () => {
     expect(Object.keys(cases).sort()).toEqual([...alerts].sort());
     for (const [alert, situations] of Object.entries(cases)) {
         expect({ alert, fires: situations.some(({ firing }) => firing.length > 0) }).toEqual({ alert, fires: true });
-        // There is no moment at which the Watchdog should not.
+        // The Watchdog always fires.
         if (alert !== "Watchdog") {
             expect({ alert, quiet: situations.some(({ firing }) => firing.length === 0) }).toEqual({
                 alert,

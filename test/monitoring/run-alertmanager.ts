@@ -4,7 +4,7 @@ import { type Configs, filesOf, writeFiles } from "./chart";
 import { Daemon } from "./daemon";
 
 /**
- * Writes Alertmanager's configuration with other folders than in its pod.
+ * Writes Alertmanager's configuration for other folders than its pod's.
  *
  * @param heartbeat URL of what hears that all is well
  * @returns the path of the configuration
@@ -26,9 +26,7 @@ export function writeAlertmanager(configs: Configs, here: string, heartbeat = "h
 /**
  * Runs Alertmanager with the chart's configuration.
  *
- * @param here folder of its own
- * @param port of loopback that it answers on
- * @param heartbeat URL of what hears that all is well
+ * @param here its folder @param port of loopback that it listens on @param heartbeat URL of the heartbeat's receiver
  * @throws with its log, when it ends or does not answer in time
  */
 export async function runAlertmanager(

@@ -15,7 +15,7 @@ import { readExporters } from "./metrics";
 import { Receiver } from "./receiver";
 import { runAlertmanager } from "./run-alertmanager";
 
-/** Two cores and a fresh cluster: minutes, in milliseconds. */
+/** Milliseconds; a fresh cluster takes minutes on two cores. */
 const limit = 10 * 60_000;
 
 /**
@@ -51,12 +51,12 @@ async function ask<T>(path: string): Promise<T> {
     return ((await response.json()) as { data: T }).data;
 }
 
-/** The files of a ConfigMap in the cluster: what Argo CD made of the chart and the Application's values. */
+/** The files of a ConfigMap in the cluster, as Argo CD rendered it. */
 async function configMap(name: string): Promise<Record<string, string>> {
     return (await home.get<{ data: Record<string, string> }>("--namespace=monitoring", `configmap/${name}`)).data;
 }
 
-/** Access to the cluster as a pod of charts/monitoring has it: with the token of its own account. */
+/** Access to the cluster with the token of a pod's account in charts/monitoring. */
 async function account(name: string): Promise<{ kubeconfig: string; token: string }> {
     const { code, output } = await home.kubectl("create", "token", name, "--namespace=monitoring", "--duration=1h");
     if (code !== 0) {
@@ -84,7 +84,7 @@ async function argumentsOf(kind: string, name: string): Promise<string[]> {
     return spec.template.spec.containers[0]?.args ?? [];
 }
 
-/** Starts the real programs of charts/monitoring, with the configuration that is in the cluster. */
+/** Starts the real programs of charts/monitoring, with the configuration in the cluster. */
 async function startMonitoring(): Promise<void> {
     const ports = await freePorts("prometheus", "alertmanager", "state", "telemetry", "node");
     const local = (port: number) => `127.0.0.1:${port}`;
@@ -154,7 +154,7 @@ async function startMonitoring(): Promise<void> {
     );
 }
 
-/** Pushes what is in the work tree to Gitea, which tells Argo CD. */
+/** Pushes the work tree to Gitea, which notifies Argo CD. */
 async function push(message: string): Promise<void> {
     await home.commit(message);
     const { data } = await home.get<{ data: Record<string, string> }>("--namespace=gitops", "secret/gitops-secrets");
@@ -222,13 +222,13 @@ test(
             const { activeTargets } = await ask<{ activeTargets: ActiveTarget[] }>("targets?state=active");
             const up = activeTargets.filter(({ health: state }) => state === "up").map(({ labels }) => labels["app"]);
             expect(up).toEqual(expect.arrayContaining(expected));
-            // One that was just found has not been asked yet.
+            // A newly discovered target has not been scraped yet.
             expect(activeTargets.filter(({ health: state }) => state === "unknown")).toEqual([]);
             return activeTargets;
         });
         const apps = new Set(targets.map(({ labels }) => labels["app"]));
 
-        // Found too, though no program of theirs runs here.
+        // Discovered too, though their programs do not run here.
         expect([...apps]).toEqual(
             expect.arrayContaining(["alloy", "events", "grafana", "loki", "cert-manager", "kubelet"]),
         );
@@ -342,7 +342,7 @@ test(
                 .slice(told)
                 .flatMap(({ alerts }) => alerts)
                 .filter(({ status, labels }) => status === "firing" && labels["alertname"] === name);
-        // While the kubelets' stand-in is stopped, nobody says that the node is well.
+        // While kwok is stopped, the node's lease is not renewed.
         const kwok =
             ownProcesses(sandboxPaths(home.root)).find(({ path }) => path.endsWith("/kwok-controller"))?.pid ?? 0;
         expect(kwok).toBeGreaterThan(0);

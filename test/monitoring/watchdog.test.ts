@@ -29,7 +29,7 @@ let alertmanager: Daemon;
 let gatus: Program;
 let url: string;
 
-/** Tells Alertmanager what Prometheus does: that the Watchdog fires, for as long as it is not told otherwise. */
+/** Sends the firing Watchdog to Alertmanager, like Prometheus, until it is stopped. */
 async function watchdog(seconds: number): Promise<void> {
     const alert = { labels: { alertname: "Watchdog", severity: "none" }, annotations: {} };
     await fetch(`${url}/api/v2/alerts`, {

@@ -112,7 +112,7 @@ describe("ssh", () => {
             encoding: "utf8",
         });
 
-    // OpenSSH 8.8 and newer sign nothing with ssh-rsa. The official plugin offers the pinned type alone, and fails.
+    // OpenSSH 8.8 and newer do not sign with ssh-rsa. The official plugin offers only the pinned type, and fails.
     test.each(["ssh-ed25519", "ecdsa-sha2-nistp256", "ssh-rsa"])(
         "accepts only the pinned key, and offers exactly its type: %s",
         (type) => {

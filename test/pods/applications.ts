@@ -8,12 +8,12 @@ export const cluster = "pods";
 /** Domain of that home. */
 export const domain = "home.arpa";
 
-/** Addresses that MetalLB hands out there. */
+/** Addresses that MetalLB assigns there. */
 export const pool = "10.77.0.200-10.77.0.220";
 
 const off = { enabled: false };
 
-/** Services whose images can be made here, and the values that leave out what cannot. docs/pods.md has the reasons. */
+/** Services whose images can be built here, and values that omit the others. docs/pods.md has the reasons. */
 const services: Readonly<Record<string, object>> = {
     "cert-manager": {},
     database: {},

@@ -9,7 +9,7 @@ import { chartRepository, registries } from "./surroundings";
 const git = (folder: string, ...args: string[]) =>
     printed(run("git", ["-C", folder, "-c", "user.name=Somebody", "-c", "user.email=somebody@home.arpa", ...args]));
 
-/** Pins a release of what stands in for k3s in the home's checkout, as Renovate does. */
+/** Pins a release of the k3s stand-in in the home's checkout, like Renovate. */
 export function setRelease(home: MachineHome, of?: string): void {
     const { version, sha256 } = home.release(of);
     const release = { version, sha256: { x86_64: sha256, aarch64: sha256 } };
@@ -20,8 +20,8 @@ export function setRelease(home: MachineHome, of?: string): void {
 }
 
 /**
- * Makes the checkout that a home's stack runs in one of the user's own: the Applications that can run here, the release of
- * k3s that stands in here, a commit, and the stack's config. The program is the repository's.
+ * Turns the checkout of a home's stack into one like a user's: the Applications that can run here, the release of the
+ * k3s stand-in, a commit, and the stack's config. The program is unchanged.
  */
 export async function prepareCheckout(home: MachineHome): Promise<void> {
     const { folder } = home.stack;

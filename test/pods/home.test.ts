@@ -9,7 +9,7 @@ import { differences } from "./reach";
 import { type Surroundings, serve } from "./surroundings";
 import { Visitor } from "./visitor";
 
-// A whole home, on a host that may be busy.
+// Milliseconds for a whole home on a busy host.
 jest.setTimeout(2_400_000);
 
 let home: MachineHome;
@@ -62,10 +62,10 @@ async function secret(namespace: string, name: string, key: string): Promise<str
     return Buffer.from(data[key] ?? "", "base64").toString();
 }
 
-/** Waits until `hack/status` finds nothing to look at. */
+/** Waits until `hack/status` reports no problem. */
 const isReady = () => until("the home is ready", 300_000, async () => (await home.stack.hack("status")).exitCode === 0);
 
-/** Somebody at home, once the home has a DNS server and a certificate authority. */
+/** A user at home, once the home has a DNS server and a certificate authority. */
 async function somebody(): Promise<Visitor> {
     visitor ??= await Visitor.arrive(
         home.network,
@@ -134,7 +134,7 @@ test("a browser shows the start page with a link to each service, and takes its 
     expect(statSync(picture).size).toBeLessThan(200_000);
 });
 
-/** Changes a file of the home's repository by a push, as somebody with a clone of it. */
+/** Changes a file of the home's repository by a push from a clone. */
 async function push(file: string, change: (text: string) => string, message: string): Promise<void> {
     const person = await somebody();
     person.logIn(`git.${domain}`, "hearth", await secret("gitops", "gitops-secrets", "gitea-admin-password"));
@@ -176,7 +176,7 @@ test("pods reach each other only where the charts' NetworkPolicies allow it", as
                 .filter(({ protocol }) => protocol === "TCP")
                 .map(({ containerPort }) => containerPort),
         }));
-    // In the namespace cert-manager, most pods are of the release.
+    // In the namespace cert-manager, most pods belong to the release.
     const ours = endpoints.filter(
         ({ name }) => /^(?!cert-manager\/)/.test(name) && running.includes(name.replace(/\/.*/, "")),
     );

@@ -25,7 +25,7 @@ const recipeOf = (image: string) => recipes.find((each) => each.repositories.inc
 
 const all = ({ template: { spec } }: Workload) => [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])];
 
-/** Programs that do nothing without an API server. */
+/** Programs that need an API server. */
 const clients = [/kubectl:/, /gatus-sidecar:/, /kube-state-metrics:/];
 
 const isClient = (image = "") => clients.some((each) => each.test(image));
@@ -36,13 +36,13 @@ interface Case {
     readonly without: readonly string[];
 }
 
-/** Containers that need the Internet, or another pod: what they wait for is not here. */
+/** Containers that wait for the Internet or another pod, which are missing here. */
 const alone = new Map([["pangolin/pangolin/traefik", "it downloads its plugins at the start"]]);
 
 /** Every workload of a chart with a container that can run here, without those that cannot. */
 const cases: Case[] = [...rendered].flatMap(([chart, manifests]) =>
     workloads(manifests)
-        // A Job's work is with another pod.
+        // A Job needs another pod.
         .filter(({ ends }) => !ends)
         .map((workload) => ({
             chart,
@@ -59,7 +59,7 @@ const cases: Case[] = [...rendered].flatMap(([chart, manifests]) =>
         ),
 );
 
-/** Facts of images.yaml about upstream's images. */
+/** Facts about upstream's images from images.yaml. */
 const facts = parse(readFileSync(join(__dirname, "../charts/images.yaml"), "utf8"), { merge: true }) as Record<
     string,
     { readonly user: string; readonly entrypoint: string[]; readonly fileCapabilities?: string[] }
@@ -94,7 +94,7 @@ beforeAll(async () => {
     images = new PulledImages(`localhost:${registry.port}`);
 }, 600_000);
 
-/** Differences from the charts: another version, or less than upstream's image. */
+/** Differences from the charts: another version, or parts that upstream's image has. */
 const differences = new Set<string>();
 
 afterAll(async () => {
@@ -118,7 +118,7 @@ function secret(chart: string) {
 
 const password = "0123456789abcdef0123456789abcdef";
 
-/** First action of a person with a service, by chart and workload. */
+/** A user's first action with a service, by chart and workload. */
 const firstUse: Readonly<Record<string, (pod: Pod) => Promise<void>>> = {
     "database/postgres": async (pod) => {
         const query = ["psql", "--username=postgres", "--host=127.0.0.1", "--tuples-only", "--command=SELECT 6 * 7"];

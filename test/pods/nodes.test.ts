@@ -3,7 +3,7 @@ import { until } from "../sandbox/home";
 import { busybox, kubectlOf, printed } from "./pods";
 import { registries, type Surroundings, serve } from "./surroundings";
 
-// A run over all machines, and pods that start, on a host that may be busy.
+// Milliseconds for a run over all machines and for starting pods, on a busy host.
 jest.setTimeout(900_000);
 
 let home: MachineHome;
@@ -33,7 +33,7 @@ async function run(name: string, node: string, more: { labels?: string; command?
     await kubectl("wait", "--for=condition=Ready", `pod/${name}`, "--timeout=120s");
 }
 
-/** Response to a pod for a URL; undefined where nothing answers. */
+/** Response to a request from a pod; undefined without an answer. */
 async function fetched(from: string, url: string): Promise<string | undefined> {
     const { exitCode, output } = await home.kubectl("exec", from, "--", "timeout", "5", "wget", "-qO-", url);
     return exitCode === 0 ? output.trim() : undefined;
@@ -85,7 +85,7 @@ test("a NetworkPolicy admits only its peers, on every node", async () => {
     expect(await fetched("client", "http://web")).toBe("web");
 });
 
-/** Times that the pod `keeper` has started, as its volume has them. */
+/** Times that the pod `keeper` has started, from its volume. */
 const starts = async () =>
     (await home.kubectl("exec", "deployment/keeper", "--", "cat", "/data/starts")).output.trim().split("\n").length;
 
@@ -137,7 +137,7 @@ test("a volume keeps its content when its pod is recreated, and when its node lo
 });
 
 test("`hack/reboot` drains a node, restarts it, and ends when its kubelet is back", async () => {
-    // No controller would make these pods elsewhere: no node with them can be drained.
+    // No controller recreates these pods elsewhere, so they would block a drain.
     await kubectl("delete", "pods", "web", "client", "stranger", "--now", "--ignore-not-found");
     const bootId = () => kubectl("get", "node", "a2", "--output=jsonpath={.status.nodeInfo.bootID}");
     const before = await bootId();

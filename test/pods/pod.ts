@@ -22,7 +22,7 @@ import { configFile, type Manifest, type Model, type Workload } from "../charts/
 type Container = Model<"V1Container">;
 type Volume = Model<"V1Volume">;
 
-/** Address of the pod in its own network, which has no way out. */
+/** Address of the pod in its own isolated network. */
 const address = "10.42.0.9";
 
 /** Capabilities that containerd gives every container, in the order of its default specification. */
@@ -31,7 +31,7 @@ const defaultCapabilities = [
     ...["NET_BIND_SERVICE", "SYS_CHROOT", "KILL", "AUDIT_WRITE"],
 ];
 
-/** Milliseconds for a container to get ready, on a machine that does other things, too. */
+/** Milliseconds for a container to get ready on a busy machine. */
 const readyWithin = 120_000;
 
 /** An image as `crane config` prints it. */
@@ -83,7 +83,7 @@ export class PulledImages {
 async function succeed(program: string, ...args: string[]): Promise<string> {
     const { exitCode, output } = await run(program, args, { timeout: readyWithin });
     if (exitCode !== 0) {
-        throw new Error(`${program} ${args.join(" ")} ended with ${exitCode}: ${output}`);
+        throw new Error(`${program} ${args.join(" ")} exited with ${exitCode}: ${output}`);
     }
     return output;
 }
@@ -118,7 +118,7 @@ function identity(pod: Model<"V1PodSecurityContext">, container: Container, imag
     return { uid, gid, additionalGids: pod.fsGroup === undefined ? [] : [pod.fsGroup] };
 }
 
-/** Capabilities of a container, as containerd works them out. */
+/** Capabilities of a container, computed like containerd does. */
 function capabilities(container: Container): string[] {
     const { add = [], drop = [] } = container.securityContext?.capabilities ?? {};
     const kept = drop.includes("ALL") ? [] : defaultCapabilities.filter((each) => !drop.includes(each));
@@ -163,7 +163,7 @@ export class Pod {
     }
 
     /**
-     * Runs the pod until its containers are ready, or have ended well when that is what they are for.
+     * Runs the pod until its containers are ready, or have succeeded if they are expected to end.
      *
      * @param without containers that need what is missing here
      * @throws Error with the container's output
@@ -216,7 +216,7 @@ export class Pod {
     }
 
     /**
-     * Asks the pod as another one would.
+     * Sends the pod a request like another pod.
      *
      * @param path with the port before it: `8080/path`
      * @returns status and body
@@ -229,7 +229,7 @@ export class Pod {
         return `${lines.pop()} ${lines.join("\n")}`;
     }
 
-    /** Ends the pod's containers as a deletion does, and removes all that the pod had. */
+    /** Ends the pod's containers as a deletion does, and removes its resources. */
     async stop(): Promise<void> {
         for (const { name, process: runc } of this.#started) {
             if (runc.exitCode === null) {
@@ -418,14 +418,14 @@ export class Pod {
         return started;
     }
 
-    /** Waits until a container has ended, and throws unless it ended well. */
+    /** Waits until a container has ended, and throws unless it succeeded. */
     async #ended({ name, process: runc, log }: Started): Promise<void> {
         const exit = new Promise<number | null>((resolve) =>
             runc.exitCode === null ? runc.once("exit", resolve) : resolve(runc.exitCode),
         );
         const code = await Promise.race([exit, delay(readyWithin, "timeout" as const, { ref: false })]);
         if (code !== 0) {
-            const how = code === "timeout" ? "does not end" : `ended with ${code}`;
+            const how = code === "timeout" ? "does not end" : `exited with ${code}`;
             throw new Error(`${this.workload.name}/${name} ${how}:\n${readFileSync(log, "utf8").slice(-4000)}`);
         }
     }
@@ -437,7 +437,7 @@ export class Pod {
         for (let last = ""; ; await delay(500)) {
             if (runc.exitCode !== null) {
                 const output = readFileSync(log, "utf8").slice(-4000);
-                throw new Error(`${this.workload.name}/${name} ended with ${runc.exitCode}:\n${output}`);
+                throw new Error(`${this.workload.name}/${name} exited with ${runc.exitCode}:\n${output}`);
             }
             if (Date.now() > deadline) {
                 const output = readFileSync(log, "utf8").slice(-4000);
@@ -451,7 +451,7 @@ export class Pod {
         }
     }
 
-    /** @returns what is wrong, or undefined when the probe passes */
+    /** @returns the problem, or undefined when the probe passes */
     async #probe(container: Container, probe: Model<"V1Probe"> | undefined): Promise<string | undefined> {
         const port = (wanted: unknown) =>
             typeof wanted === "number" ? wanted : container.ports?.find((each) => each.name === wanted)?.containerPort;

@@ -14,7 +14,7 @@ export interface Endpoint {
 
 const key = (from: string, to: string, port: number) => `${from} => ${to}:${port}`;
 
-/** TCP connections that the charts' NetworkPolicies leave open, by what computed them from the charts. */
+/** TCP connections that the charts' NetworkPolicies allow, as computed from the charts. */
 function allowed(): Set<string> {
     const text = readFileSync(join(__dirname, "../charts/golden/connections.txt"), "utf8");
     return new Set(
@@ -29,7 +29,7 @@ function allowed(): Set<string> {
     );
 }
 
-/** Prints the lines that can be connected, of lines with a pod's own address, another address and a port. */
+/** Prints the lines whose connection succeeds; each has a pod's own address, another address and a port. */
 const probe = (lines: readonly string[]) => `
 declare -A spaces
 for space in /run/netns/*; do
@@ -41,7 +41,7 @@ while read -r own other port; do echo "\${spaces[$own]} $own $other $port"; done
         nsenter --net="$0" timeout 3 bash -c "exec 3<> /dev/tcp/$2/$3" 2> /dev/null && echo "$1 $2 $3" || true'`;
 
 /**
- * Differences between what pods reach and what the charts' NetworkPolicies say, of every pair.
+ * Differences between actual connections and the charts' NetworkPolicies, for every pair.
  *
  * @param from pods that try
  * @param to pods with a policy
@@ -54,7 +54,8 @@ export async function differences(
     const expected = allowed();
     const pairs = from
         .flatMap((one) => to.flatMap((other) => other.ports.map((port) => ({ one, other, port }))))
-        // A port that is open to every address is open to pods too, whatever was computed: kube-router excepts none.
+        // A port that is open to every address is open to pods too, whatever was computed: kube-router has no
+        // exception.
         .filter(({ one, other, port }) => one.name !== other.name && !expected.has(key("Internet", other.name, port)));
     const open = new Set<string>();
     await Promise.all(

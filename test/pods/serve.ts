@@ -1,4 +1,4 @@
-// Serves images in a test's network, which leads nowhere else. Its argument is a file with their manifests.
+// Serves images in a test's isolated network. Its argument is a file with their manifests.
 import { readFileSync } from "node:fs";
 import { type Images, serveImages } from "../../sandbox/images/registry";
 import { address, ports } from "./addresses";

@@ -2,7 +2,7 @@ import { MachineHome } from "../provision/home";
 import { busybox, kubectlOf, printed } from "./pods";
 import { registries, type Surroundings, serve } from "./surroundings";
 
-// A run over all machines, and pods that start, on a host that may be busy.
+// Milliseconds for a run over all machines and for starting pods, on a busy host.
 jest.setTimeout(900_000);
 
 describe.each([

@@ -11,7 +11,10 @@ import { Visitor } from "./visitor";
 
 const report = (line: string) => process.stdout.write(`${line}\n`);
 
-/** `npm run pods`, as root: a home of real pods on this machine, from bare machines by `pulumi up`, until Ctrl-C. */
+/**
+ * `npm run pods`, as root: builds a home of real pods on this machine by `pulumi up`, from bare hosts, and keeps it
+ * until Ctrl-C.
+ */
 async function main(): Promise<number> {
     endGracefully();
     const interruption = new Promise<undefined>((done) => {
@@ -24,7 +27,7 @@ async function main(): Promise<number> {
     try {
         surroundings = await serve(home.network, running);
         await prepareCheckout(home);
-        // The stack goes with its machines, so that nothing is lost with a run that is killed.
+        // The stack is deleted with its machines, so a killed run loses nothing.
         const run = home.stack.up((text) => process.stdout.write(text));
         const outcome = await Promise.race([run, interruption]);
         if (outcome === undefined) {

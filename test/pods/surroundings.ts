@@ -11,7 +11,7 @@ import { address, ports } from "./addresses";
 
 const mirror = { mirrors: [`http://${address}:${ports.images}`] };
 
-/** Value of hearth:registries that leads to the images made here: a mirror of every registry that they are of. */
+/** Value of hearth:registries for the images built here: a mirror of each of their registries. */
 export const registries = Object.fromEntries(
     [...new Set(recipes.flatMap(({ repositories }) => repositories.map((each) => each.replace(/\/.*/, ""))))]
         .sort()
@@ -21,7 +21,7 @@ export const registries = Object.fromEntries(
 /** URL of the system's charts. */
 export const chartRepository = `http://${address}:${ports.charts}`;
 
-/** Parts of a test's network other than its machines. */
+/** Parts of a test's network besides its machines. */
 export interface Surroundings {
     /** Takes the registry away. */
     stopImages(): void;
@@ -31,11 +31,11 @@ export interface Surroundings {
 async function started(child: ChildProcess, line: string): Promise<void> {
     await new Promise<void>((resolve, reject) => {
         child.stdout?.on("data", (chunk: Buffer) => chunk.toString().includes(line) && resolve());
-        child.once("exit", (code) => reject(new Error(`what serves a test's network ended with ${code}`)));
+        child.once("exit", (code) => reject(new Error(`what serves a test's network exited with ${code}`)));
     });
 }
 
-/** Images that services have, and those that no service has: of k3s and of the system's releases. */
+/** Images of services, and those of k3s and of the system's releases. */
 function imagesOf(services: readonly string[]): Recipe[] {
     const charts = join(__dirname, "../../charts");
     const values = readdirSync(charts)
@@ -54,12 +54,13 @@ const imagesOfK3s = recipes.filter(({ repositories }) =>
 );
 
 /**
- * Starts serving images in a test's network, which leads nowhere else.
+ * Starts serving images in a test's isolated network.
  *
- * @param services whose images are served, beside the system's images and charts; by default k3s' own images alone
+ * @param services whose images are served, in addition to the system's images and charts; by default only k3s' own
+ * images
  */
 export async function serve(network: Network, services?: readonly string[]): Promise<Surroundings> {
-    // Made out here, from where packages can be downloaded.
+    // Built outside the test's network, where packages can be downloaded.
     const images = await makeImages(services ? imagesOf(services) : imagesOfK3s);
     const folder = mkdtempSync(join(tmpdir(), "hearth-images-"));
     const manifests = join(folder, "manifests.json");

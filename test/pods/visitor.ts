@@ -7,10 +7,10 @@ import { aptGetInstall } from "../../toolchain/apt-get";
 import type { Network } from "../provision/machines/network";
 import { printed } from "./pods";
 
-/** Programs that somebody at home has, with the packages that have them. */
+/** Programs of a user at home, with their packages. */
 const programs = { curl: "curl", dig: "bind9-dnsutils", certutil: "libnss3-tools", chromium: "chromium" } as const;
 
-/** A computer of the home's network that is no node: it knows the home's DNS server and certificate authority. */
+/** A computer in the home's network that is not a node: it uses the home's DNS server and certificate authority. */
 export class Visitor {
     private readonly namespace: string;
     private readonly folder = mkdtempSync(join(tmpdir(), "hearth-visitor-"));
@@ -31,7 +31,7 @@ export class Visitor {
         }
         const visitor = new Visitor(network);
         mkdirSync(visitor.settings, { recursive: true });
-        // `ip netns exec` has it in the place of this machine's own.
+        // `ip netns exec` mounts it over this machine's own.
         writeFileSync(join(visitor.settings, "resolv.conf"), `nameserver ${dns}\n`);
         writeFileSync(visitor.ca, ca);
         const database = join(visitor.folder, ".pki/nssdb");
@@ -92,7 +92,7 @@ export class Visitor {
         await this.browse(`--screenshot=${file}`, url);
     }
 
-    /** Remembers a login, as a password manager does. */
+    /** Stores a login, like a password manager. */
     logIn(host: string, name: string, password: string): void {
         writeFileSync(join(this.folder, "logins"), `https://${name}:${password}@${host}\n`, { mode: 0o600 });
     }
@@ -114,7 +114,7 @@ export class Visitor {
         return folder;
     }
 
-    /** Leaves; its network goes with the home's. */
+    /** Leaves the network, which is removed with the home. */
     leave(): void {
         rmSync(this.settings, { recursive: true, force: true });
         rmSync(this.folder, { recursive: true, force: true });

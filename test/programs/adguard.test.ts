@@ -30,7 +30,7 @@ beforeAll(async () => {
 
 afterAll(() => rmSync(directory, { recursive: true }));
 
-/** A configuration with which it listens on loopback, and asks nobody outside of this machine. */
+/** A configuration for loopback, without upstream servers outside of this machine. */
 function onLoopback(text: string, http: number, dns: number): string {
     return text
         .replace(/address: (0\.0\.0\.0|127\.0\.0\.1):\d+/, `address: 127.0.0.1:${http}`)
@@ -56,7 +56,7 @@ test("AdGuard Home knows every key of the configuration: it writes back the same
     writeFileSync(file, text);
     const adguard = new Program(tool("AdGuardHome"), ["--no-check-update", "--config", file, "--work-dir", directory]);
     try {
-        // The pages are not in its Go module, but its API is, and lets nobody in without the password.
+        // Its Go module lacks the pages, but has the API, which requires the password.
         await adguard.until(async () => (await fetch(`http://127.0.0.1:${http}/control/status`)).status === 401);
         // It rewrites its configuration after reading it.
         await adguard.until(async () => readFileSync(file, "utf8") !== text);
@@ -67,7 +67,7 @@ test("AdGuard Home knows every key of the configuration: it writes back the same
     expect(parse(readFileSync(file, "utf8"))).toMatchObject(parse(text));
 });
 
-/** The volumes of its pod, with the first configuration and the home's names at an address. */
+/** The volumes of its pod, with the initial configuration and an address for the home's names. */
 class Pod {
     private readonly folder = mkdtempSync(join(directory, "pod-"));
     readonly written = join(this.folder, "conf/AdGuardHome.yaml");
@@ -100,7 +100,7 @@ class Pod {
         }
     }
 
-    /** Runs AdGuard, and asks it for names of the home. */
+    /** Runs AdGuard, and queries names of the home. */
     async ask(...names: string[]): Promise<string[][]> {
         const { http, dns } = await freePorts("http", "dns");
         const text = onLoopback(readFileSync(this.written, "utf8"), http, dns);
@@ -111,7 +111,7 @@ class Pod {
         resolver.setServers([`127.0.0.1:${dns}`]);
         try {
             await adguard.until(async () => (await resolver.resolve4(names[0] ?? "")).length > 0);
-            // At its first start it writes its configuration in its own form.
+            // At its first start it rewrites the configuration in its own form.
             await adguard.until(async () => this.hasStarted || readFileSync(this.written, "utf8") !== text);
             this.hasStarted = true;
             return await Promise.all(names.map((name) => resolver.resolve4(name)));
@@ -137,7 +137,7 @@ test("a client resolves a name of the home to Traefik's address, also after that
     const names = ["photos.home.arpa", "home.arpa", "deep.down.home.arpa"];
 
     expect(await pod.ask(...names)).toEqual([["192.168.1.240"], ["192.168.1.240"], ["192.168.1.240"]]);
-    // AdGuard has written its own form of the file since.
+    // AdGuard has rewritten the file in its own form since.
     await pod.configure("192.168.1.243");
     expect(await pod.ask(...names)).toEqual([["192.168.1.243"], ["192.168.1.243"], ["192.168.1.243"]]);
 });

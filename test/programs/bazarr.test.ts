@@ -8,7 +8,7 @@ const script = join(__dirname, "../../charts/arr/config/bazarr/api-key.sh");
 const directory = mkdtempSync(join(tmpdir(), "hearth-bazarr-"));
 const file = join(directory, "config/config.yaml");
 
-/** The configuration after the chart's script has run over it. */
+/** The configuration after the chart's script has changed it. */
 function withKey(before?: string): unknown {
     rmSync(join(directory, "config"), { recursive: true, force: true });
     if (before !== undefined) {

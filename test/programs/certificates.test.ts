@@ -56,7 +56,7 @@ function traefikDefinitions(): object[] {
     });
 }
 
-/** Applies what the chart renders of issuers and certificates, as Argo CD does. */
+/** Applies the chart's issuers and certificates, like Argo CD. */
 async function deploy(staging: boolean): Promise<void> {
     const workspace = new Workspace("helm4");
     try {
@@ -84,7 +84,7 @@ const setToken = (value: string) =>
 
 const path = "/apis/cert-manager.io/v1/namespaces/cert-manager/certificates";
 
-/** Waits until a certificate is issued by the issuer that the chart names. */
+/** Waits until the chart's issuer has issued a certificate. */
 const isReady = (name: string) =>
     plane.until(`${name} is ready`, async () => {
         const { status } = await plane.call<OrderObject>("GET", `${path}/${name}`);
@@ -92,7 +92,7 @@ const isReady = (name: string) =>
         return conditions.get("Ready") === "True" && conditions.get("Issuing") !== "True";
     });
 
-/** Has the wildcard certificate renewed now, as `cmctl renew` does. */
+/** Renews the wildcard certificate now, like `cmctl renew`. */
 async function renew(): Promise<void> {
     const { status } = await plane.call<OrderObject>("GET", `${path}/wildcard`);
     const condition = {
@@ -118,7 +118,7 @@ function served(): Promise<X509Certificate> {
 const hack = async (verb: string, ...args: string[]) =>
     (await home.hack(verb, "--stack", "sandbox", ...args)).output.replace(/\s+/g, " ");
 
-/** Waits until both verbs print a sentence, and expects that the old certificate is served still. */
+/** Waits until both verbs print a sentence, and expects the old certificate to be served still. */
 async function reports(sentence: string | RegExp, old: X509Certificate): Promise<void> {
     const contains = (text: string) => (typeof sentence === "string" ? text.includes(sentence) : sentence.test(text));
     await plane.until(`hack/names prints ${sentence}`, async () => contains(await hack("names", "--dns", "127.0.0.1")));

@@ -7,7 +7,7 @@ import { byType, mockEngine, settled } from "../unit/components/mocks";
 const storageClasses = "/apis/storage.k8s.io/v1/storageclasses";
 const claims = "/api/v1/namespaces/vaultwarden/persistentvolumeclaims";
 
-/** The claim of Vaultwarden's data on a node's disk, as the chart renders it for a size. */
+/** The claim of Vaultwarden's data on a node's disk, rendered by the chart with a size. */
 async function claimOf(size: string) {
     const workspace = new Workspace("helm4");
     try {

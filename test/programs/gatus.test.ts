@@ -18,7 +18,7 @@ let directory: string;
 let config: string;
 let url: string;
 
-/** Gatus' environment, with the folder as the one that it reads. */
+/** Gatus' environment, with its configuration in the folder. */
 const options = () => ({ cwd: directory, env: { GATUS_CONFIG_PATH: directory } });
 
 beforeAll(async () => {
@@ -42,7 +42,7 @@ beforeEach(async () => {
         config
             .replace("port: 8080", `address: 127.0.0.1\n  port: ${port}`)
             .replace("/data/gatus.db", join(directory, "gatus.db"))
-            // Nobody is asked: what matters here is that Gatus understands.
+            // No endpoint is checked: only the configuration matters here.
             .replaceAll(/http:\/\/[a-z]+\.[a-z]+\.svc\.cluster\.local:\d+/g, "http://127.0.0.1:1"),
     );
 });
@@ -50,7 +50,7 @@ beforeEach(async () => {
 afterEach(() => rmSync(directory, { recursive: true }));
 
 test("Gatus reads its configuration, and a check for every Ingress from its annotation", async () => {
-    // As gatus-sidecar writes them: the annotation over what the Ingress says.
+    // Written like gatus-sidecar does: the annotation overrides the Ingress.
     const endpoints = ingresses.flatMap(({ metadata }) => {
         const { path, ...rest } = JSON.parse(metadata.annotations?.[annotation] ?? "{}");
         return path ? [{ name: metadata.name, url: `https://127.0.0.1:1${path}`, interval: "1m", ...rest }] : [];

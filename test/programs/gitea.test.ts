@@ -22,7 +22,7 @@ const directory = mkdtempSync(join(tmpdir(), "hearth-gitea-"));
 const watches: ServerResponse[] = [];
 let gitea: Closeable;
 let api: ApiServer;
-/** Argo CD's webhook: it takes a signed message about a push, and refreshes root for it. */
+/** Argo CD's webhook: it accepts a signed push notification, and refreshes root. */
 let argocd: Server;
 let server: string;
 let port: number;

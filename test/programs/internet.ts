@@ -37,13 +37,13 @@ async function bodyOf(message: IncomingMessage): Promise<Buffer> {
  * https://developers.cloudflare.com/api/resources/dns/subresources/records/
  */
 export class Internet {
-    /** Rights of the token, whatever it is. */
+    /** Rights of any token. */
     rights: Rights = "all";
     /** False for an account that does not have the domain. */
     hasZone = true;
-    /** False while records are accepted and not published. */
+    /** False while records are accepted but not published. */
     publishes = true;
-    /** True if Let's Encrypt accepts no order for now. */
+    /** True if Let's Encrypt currently accepts no order. */
     isRateLimited = false;
 
     readonly #directory = mkdtempSync(join(tmpdir(), "hearth-internet-"));
@@ -62,7 +62,7 @@ export class Internet {
         return join(this.#directory, name);
     }
 
-    /** Certificates of all hosts, by an authority of the test's own. */
+    /** Certificates of all hosts, signed by the test's authority. */
     #certify(): void {
         const openssl = (...args: string[]) => execFileSync("openssl", args, { cwd: this.#directory, stdio: "pipe" });
         const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
@@ -90,7 +90,7 @@ export class Internet {
         this.#pebble = new Program(
             tool("pebble"),
             ["-config", this.#path("pebble.json"), "-dnsserver", `127.0.0.1:${this.dns.port}`],
-            // No pauses, no nonces that are refused, no authorization that is valid for a second order.
+            // Disables delays, rejected nonces, and the reuse of authorizations.
             { env: { PEBBLE_VA_NOSLEEP: "1", PEBBLE_WFE_NONCEREJECT: "0", PEBBLE_AUTHZREUSE: "0" } },
         );
         await this.#pebble.until(async () => (await this.authority()) !== "");
@@ -114,7 +114,7 @@ export class Internet {
         await new Promise<void>((resolve) => this.#proxy.listen(0, "127.0.0.1", resolve));
     }
 
-    /** Environment of a program that is to reach it. */
+    /** Environment of a program that uses it. */
     get environment(): NodeJS.ProcessEnv {
         const { port } = this.#proxy.address() as AddressInfo;
         return { HTTPS_PROXY: `http://127.0.0.1:${port}`, SSL_CERT_FILE: this.#path("ca.crt") };
@@ -155,7 +155,7 @@ export class Internet {
             return;
         }
         if (this.isRateLimited && url === "/order-plz") {
-            // As Let's Encrypt does: https://letsencrypt.org/docs/rate-limits/
+            // Like Let's Encrypt: https://letsencrypt.org/docs/rate-limits/
             const problem = {
                 type: "urn:ietf:params:acme:error:rateLimited",
                 detail:
@@ -179,7 +179,7 @@ export class Internet {
         response.writeHead(passed.answer.statusCode ?? 502, passed.answer.headers).end(passed.body);
     }
 
-    /** Publishes what is not yet, as a slow provider does in the end. */
+    /** Publishes pending records, as a slow provider does eventually. */
     async publish(): Promise<void> {
         this.publishes = true;
         for (const { id, name, content } of this.#records.filter((each) => !this.#published.has(each.id))) {

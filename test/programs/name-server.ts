@@ -5,7 +5,7 @@ import { freePort } from "../../lib/ports";
 import { tool } from "../../toolchain/tools";
 import { Program } from "./program";
 
-/** A domain name as packets hold it: RFC 1035, section 3.1. */
+/** A domain name in a packet's encoding: RFC 1035, section 3.1. */
 function nameBytes(name: string): Buffer {
     const labels = name.replace(/\.$/, "").split(".");
     const bytes = labels.map((each) => Buffer.concat([Buffer.from([each.length]), Buffer.from(each)]));
@@ -26,7 +26,7 @@ const classes = { internet: 1, none: 254, any: 255 };
 const types = { SOA: 6, TXT: 16, TSIG: 250 };
 const algorithm = "hmac-sha256.";
 
-/** A DNS server that has the home's domain and takes signed updates, as the one of a provider or of a router. */
+/** A DNS server for the home's domain that accepts signed updates, like a provider's or a router's. */
 export class NameServer {
     /** Name and value of the key (TSIG) that signs updates. */
     readonly key = { name: "hearth", secret: randomBytes(32).toString("base64") };
@@ -52,13 +52,13 @@ export class NameServer {
         await this.#program?.stop();
     }
 
-    /** Values of TXT records; none for a name without. */
+    /** Values of a name's TXT records. */
     async texts(name: string): Promise<string[]> {
         const found = await this.resolver.resolveTxt(name).catch(() => []);
         return found.map((parts) => parts.join("")).sort();
     }
 
-    /** Adds or deletes a TXT record, as RFC 2136 and RFC 8945 say. */
+    /** Adds or deletes a TXT record by RFC 2136 and RFC 8945. */
     async update(action: "add" | "delete", name: string, value: string): Promise<void> {
         const id = randomBytes(2).readUInt16BE();
         const header = (signatures: number) =>

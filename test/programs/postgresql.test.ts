@@ -47,8 +47,8 @@ function hasVectors(): boolean {
 }
 
 /**
- * Parts of Immich's tables that a restore can fail on: types, functions and indexes of extensions, which are found by a
- * path.
+ * Parts of Immich's tables that a restore can fail on: types, functions and indexes of extensions, which depend on the
+ * search path.
  */
 const likeImmich = [
     "CREATE EXTENSION unaccent",
@@ -152,7 +152,7 @@ beforeAll(async () => {
     const initial = container?.env?.find(({ name }) => name === "POSTGRES_INITDB_ARGS")?.value?.split(" ") ?? [];
     const [first, ...args] = container?.args ?? [];
     expect(first).toBe("postgres");
-    // As the image's entrypoint does it.
+    // Like the image's entrypoint.
     expect(
         await runToEnd(
             program("initdb"),
@@ -309,7 +309,7 @@ describe("PostgreSQL", () => {
         }
         expect(await dump()).toHaveEndedWith(0);
         const day = readdirSync(folder("dumps")).find((name) => !name.startsWith("2020")) ?? "";
-        // Lost, and recreated: the Job has made what an app needs, and the app its own tables.
+        // Lost and recreated: the Job has created the database and user, and the app its tables.
         expect(await query("DROP DATABASE immich", "postgres")).toHaveEndedWith(0);
         expect(await roles()).toHaveEndedWith(0);
         expect(await mine("CREATE TABLE photos (name text, size int); CREATE TABLE later ()")).toMatchObject({

@@ -1,13 +1,13 @@
 import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
 import { setTimeout as delay } from "node:timers/promises";
 
-// A program starts in a second or two, and on a machine that is busy in many.
+// Milliseconds for a program to start, which takes long on a busy machine.
 jest.setTimeout(60_000);
 
 /** Options of {@link Program}. */
 export type ProgramOptions = Pick<SpawnOptions, "cwd" | "env" | "uid" | "gid">;
 
-/** A real program that a test runs, with what it says. */
+/** A real program that a test runs, with its output. */
 export class Program {
     /** Its output on both streams, in order. */
     output = "";

@@ -30,7 +30,7 @@ interface Blueprint {
     readonly targets: readonly unknown[];
 }
 
-/** State of the stand-in: routes that people made, resources, sites, and every change that was asked for. */
+/** State of the stand-in: manual routes, resources, sites, and all requested changes. */
 let ingresses: unknown[];
 let resources: Resource[];
 let sites: { readonly niceId: string; readonly type: string }[];
@@ -94,7 +94,7 @@ const server: Server = createServer((request, response) => {
     });
 });
 
-/** Runs one comparison, as the pod does every half minute. */
+/** Runs one comparison; the pod does so every half minute. */
 async function publish(key = "id.secret"): Promise<{ readonly metrics: string; readonly said: string }> {
     writeFileSync(join(directory, "token"), "of-the-account");
     writeFileSync(join(directory, "api-key"), key);
@@ -112,7 +112,7 @@ async function publish(key = "id.secret"): Promise<{ readonly metrics: string; r
     return { metrics: stdout, said: stderr };
 }
 
-/** Ingresses of Jellyfin and ntfy, as their charts render them with these values. */
+/** Ingresses of Jellyfin and ntfy, rendered by their charts with these values. */
 async function charts(jellyfin: object, ntfy: object = {}): Promise<unknown[]> {
     const render = async (chart: string, ingress: object) => {
         const values = JSON.stringify({ [chart]: { ingress } });

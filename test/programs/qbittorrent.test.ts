@@ -9,7 +9,7 @@ const directory = mkdtempSync(join(tmpdir(), "hearth-qbittorrent-"));
 const file = join(directory, "qBittorrent/qBittorrent.conf");
 
 /**
- * The image's initial configuration, as far as it concerns the page: apps/qbittorrent/defaults of
+ * The part of the image's initial configuration about the web page: apps/qbittorrent/defaults of
  * home-operations/containers.
  */
 const open = String.raw`[BitTorrent]
@@ -23,7 +23,7 @@ WebUI\CSRFProtection=false
 WebUI\LocalHostAuth=false
 `;
 
-/** Runs what the chart runs before qBittorrent, which is Python as in the image. */
+/** Runs the chart's init container, a Python script. */
 function close(password = "secret"): string {
     execFileSync("python3", [script, directory], { env: { PATH: process.env["PATH"], ADMIN_PASSWORD: password } });
     return readFileSync(file, "utf8");

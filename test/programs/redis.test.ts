@@ -56,7 +56,7 @@ test.each(["immich", "paperless", "searxng"])(
 
             expect(ask("config", "get", "save").split("\n")).toEqual(["save"]);
             expect(ask("config", "get", "appendonly").split("\n")).toEqual(["appendonly", "no"]);
-            // Less than the container may have.
+            // Less than the container's limit.
             expect(Number(ask("config", "get", "maxmemory").split("\n")[1])).toBeGreaterThan(32 * 2 ** 20);
         } finally {
             await server.stop();

@@ -18,7 +18,7 @@ const plugins = {
     "github.com/fosrl/badger": "badger",
     "github.com/maxlerebourg/crowdsec-bouncer-traefik-plugin": "crowdsec_bouncer_traefik_plugin",
 };
-/** The header with which each stand-in says that a request went through it. */
+/** The header by which each stand-in marks requests that passed it. */
 const seen = (name: string) => `X-Seen-By-${name.replaceAll("_", "-")}`;
 
 const directory = mkdtempSync(join(tmpdir(), "hearth-traefik-"));
@@ -46,7 +46,7 @@ async function serve(server: string, body?: object): Promise<string> {
     return `http://127.0.0.1:${(listening.address() as AddressInfo).port}`;
 }
 
-/** A middleware that passes every request on, in Go, as Traefik loads a plugin from beside itself. */
+/** A middleware in Go that passes every request on, as a local plugin of Traefik. */
 function writePluginStandIn(module: string, name: string): void {
     const folder = join(directory, "plugins-local/src", module);
     mkdirSync(folder, { recursive: true });
@@ -81,9 +81,9 @@ function write(name: string, text: string): string {
 }
 
 /**
- * Writes the files of a volume as a kubelet does: all at once, by turning a link to them.
+ * Writes the files of a volume like a kubelet: atomically, by switching a link.
  *
- * @param version tells one write from the one before
+ * @param version distinguishes one write from the previous one
  */
 function writeVolume(version: number, files: Readonly<Record<string, string>>): void {
     for (const [name, text] of Object.entries(files)) {
@@ -97,7 +97,7 @@ function writeVolume(version: number, files: Readonly<Record<string, string>>): 
     rmSync(join(edge, `..${version - 1}`), { recursive: true, force: true });
 }
 
-/** A certificate as a Secret holds it. */
+/** A certificate in a Secret's form. */
 const tls = ({ cert, key }: KeyPair) => ({ "tls.crt": cert, "tls.key": key });
 
 /** The serial number of the certificate that is served for a name. */

@@ -20,10 +20,10 @@ export interface DiskConfig {
     readonly erase?: string;
 }
 
-/** Part of the passphrase by which it is found, however the rest is quoted. */
+/** Part of the passphrase to search for, however the rest is quoted. */
 export const passphraseWords = "kestrel heron plover";
 
-/** Opens the data disks; a shell would make something else of it. */
+/** Passphrase of the data disks, with characters that a shell would change. */
 export const passphrase = `it's "${passphraseWords}" $HOME`;
 
 /** Mount point of the file system, which is exported. */
@@ -36,8 +36,8 @@ const program = "test/provision/disks-program.ts";
 const publicKey = (file: string) => readFileSync(`${file}.pub`, "utf8").trim().split(" ").slice(0, 2).join(" ");
 
 /**
- * A home with a node that gets data disks, nas, another machine, tv, and a checkout with a stack. One key lets into the
- * machines; another one, in an SSH agent, is that of somebody who may unlock the node and do nothing else.
+ * A home with a node that gets data disks, nas, another machine, tv, and a checkout with a stack. One key logs in to
+ * the machines; another one, in an SSH agent, may only unlock the node.
  */
 export class DiskHome {
     private readonly environment: NodeJS.ProcessEnv;
@@ -59,7 +59,7 @@ export class DiskHome {
         };
     }
 
-    /** Makes the machines, which are off, and the stack. */
+    /** Creates the machines, switched off, and the stack. */
     static async create(): Promise<DiskHome> {
         const folder = mkdtempSync(join(tmpdir(), "hearth-disks-"));
         for (const key of ["admin", "unlocker"]) {
@@ -104,9 +104,9 @@ export class DiskHome {
     }
 
     /**
-     * Writes the node into the stack's config, as it is now.
+     * Writes the node's current state into the stack's config.
      *
-     * @param unlock how it is unlocked, beside the usual; null if a key file opens its disks
+     * @param unlock changes to the usual settings; null if a key file opens its disks
      * @param raid RAID level, if it is not the default
      */
     configure(disks: readonly DiskConfig[], unlock: { readonly hostKey?: string } | null = {}, raid?: 1 | 5 | 6): void {
@@ -138,12 +138,12 @@ export class DiskHome {
         await this.setSecret("hearth:storage.passphrase", text);
     }
 
-    /** Runs a command of Pulumi, which must succeed; what it printed. */
+    /** Runs a Pulumi command, which must succeed, and returns its output. */
     async pulumi(args: readonly string[], input = ""): Promise<string> {
         const command = [tool("pulumi"), ...args, "--non-interactive"];
         const { code, output } = await this.checkout.run(command, input, this.environment);
         if (code !== 0) {
-            throw new Error(`pulumi ${args.join(" ")} ended with ${code}: ${output}`);
+            throw new Error(`pulumi ${args.join(" ")} exited with ${code}: ${output}`);
         }
         return output;
     }
@@ -162,7 +162,7 @@ export class DiskHome {
         return output;
     }
 
-    /** Makes the stack forget its steps, so that every script inspects its host again. The node is not touched. */
+    /** Makes the stack forget its steps, so that every script inspects its host again. The node is not changed. */
     async forget(): Promise<void> {
         await this.pulumi(["destroy", "--yes", "--skip-preview", "--stack", "test"]);
     }
@@ -172,7 +172,7 @@ export class DiskHome {
         return this.run("hack/unlock", "nas", "--stack", "test");
     }
 
-    /** Files of the checkout, with the stack's config and state, in which the passphrase stands as it is. */
+    /** Files of the checkout, including the stack's config and state, that contain the passphrase in plain text. */
     filesWithPassphrase(): string[] {
         return this.checkout.filesWith(passphraseWords);
     }

@@ -1,4 +1,4 @@
-// The program that the tests of data disks run: the disks of each node, and nothing of what comes before and after them.
+// The program of the tests of data disks: only the disks of each node, without the steps before and after.
 import * as pulumi from "@pulumi/pulumi";
 import { loadSettings } from "../../config/settings";
 import { preflight } from "../../provision/preflight";
@@ -10,7 +10,7 @@ const { nodes = [], ssh, k3s, storage: shared } = loadSettings();
 if (ssh === undefined || shared === undefined) {
     throw new pulumi.RunError("hearth:ssh and hearth:storage are missing");
 }
-// Beside the node, the other machine of the tests.
+// The node, and the other machine of the tests.
 const clients = [...nodes.map(({ address }) => address), "10.77.0.20"];
 const purpose = { mount: shared.mount };
 const looked = preflight("preflight", { nodes, ssh, cluster: "test", k3s, purpose }, {});

@@ -5,7 +5,7 @@ import { linesOf } from "../docs/pages";
 import type { Outcome } from "../sandbox/home";
 import { type DiskConfig, DiskHome, mount, passphrase, passphraseWords } from "./disk-home";
 
-// Starts of machines, on a host that may be busy.
+// Milliseconds for starting machines on a busy host.
 jest.setTimeout(900_000);
 
 const serials = ["D1", "D2", "D3", "D4"];
@@ -37,7 +37,7 @@ const told = ({ output }: Outcome) => output.replace(/\s+/g, " ");
 /** Changes that the scripts report. */
 const changes = (output: string) => output.match(/(?<=\[nas\] changed: ).*/g) ?? [];
 
-/** The checksum of everything that is on the data disks. */
+/** The checksum of the data disks' contents. */
 async function disksContent(): Promise<string[]> {
     await home.nas.output("sync");
     return serials.map((serial) =>
@@ -47,7 +47,7 @@ async function disksContent(): Promise<string[]> {
     );
 }
 
-/** Makes an array on the node that has the name of ours, and is of other disks. */
+/** Creates an array of other disks on the node, under our array's name. */
 async function startOtherArray(): Promise<void> {
     await home.nas.output(
         "truncate --size=64M /var/tmp/a /var/tmp/b && mdadm --create /dev/md/hearth --run --quiet --metadata=1.2 " +

@@ -1,6 +1,6 @@
 import { type LiveNode, MachineHome, versions } from "./home";
 
-// A node has five minutes to become empty.
+// Draining a node may take five minutes.
 jest.setTimeout(900_000);
 
 let home: MachineHome;
@@ -18,7 +18,7 @@ const versionOf = (node: LiveNode | undefined) => node?.status.nodeInfo.kubeletV
 test("a node whose pods cannot be evicted keeps running them, and is upgraded once they can", async () => {
     home.configure();
     expect(await home.stack.up()).toHaveEndedWith(0);
-    // A pod that runs on a1, that somebody would make again elsewhere, and that no budget lets go.
+    // A pod on a1 with a controller, and a budget that does not allow its eviction.
     const overrides = {
         spec: { nodeName: "a1" },
         metadata: {

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { MachineHome, type NodeConfig, printed } from "./home";
 
-// Runs over several machines, on a host that may be busy.
+// Milliseconds for runs over several machines on a busy host.
 jest.setTimeout(600_000);
 
 let home: MachineHome;
@@ -16,7 +16,7 @@ afterAll(async () => {
 
 const up = () => printed(home.stack.up());
 
-/** The nodes of these names, as the config has them. */
+/** The nodes with these names, from the config. */
 const nodesNamed = (...names: string[]): NodeConfig[] =>
     names.flatMap((name) => home.nodes().filter((node) => node.name === name));
 
@@ -43,7 +43,7 @@ class Writer {
         }
     }
 
-    /** Ends it; the writes that were acknowledged, and those of them that the cluster has lost. */
+    /** Ends it, and returns the acknowledged writes and those that the cluster has lost. */
     async stop(): Promise<{ readonly acknowledged: number; readonly lost: string[] }> {
         this.stopped = true;
         await this.ended;

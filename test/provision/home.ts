@@ -34,13 +34,13 @@ export interface LiveNode {
     };
 }
 
-/** The release of k3s whose place the stand-in takes, and one of the minor version after it. */
+/** The release of k3s that the stand-in replaces, and one of the next minor version. */
 export const versions = ["v1.35.0+k3s1", "v1.36.0+k3s1"] as const;
 
-/** The release of k3s that the stand-in says it is where its nodes run pods, and a patch release of it. */
+/** The release of k3s that the stand-in reports if its nodes run pods, and a later patch release. */
 export const podVersions = [`${toolVersion(podTools.kubelet)}+k3s1`, `${toolVersion(podTools.kubelet)}+k3s2`] as const;
 
-/** Programs of the control plane, and of nodes that run pods, as the stand-in finds them under /opt/tools. */
+/** Programs of the control plane, and of nodes that run pods, in /opt/tools for the stand-in. */
 const controlPlane: ToolName[] = ["etcd", "kube-apiserver", "kubectl"];
 const podPrograms: ToolName[] = ["kube-controller-manager", "kube-scheduler", "kube-proxy", "pod-network", "helm3"];
 const cniPlugins: ToolName[] = ["bridge", "host-local", "loopback", "portmap"];
@@ -51,12 +51,12 @@ const podPackages = ["containerd", "ipset", "runc", "wireguard-tools"];
 /** Path at which the hosts find the releases of k3s. */
 const source = "/opt/k3s";
 
-/** Path at which the hosts find the packages that they were made of, for one that lacks some. */
+/** Path of the Debian packages on the hosts, for one that lacks some. */
 export const packages = "/opt/packages";
 
 /**
- * Machines in a network of their own, named `s…` for servers and `a…` for agents, and the stack that makes a cluster of
- * them. What stands in for k3s is sandbox/k3s-stand-in.sh.
+ * Machines in an isolated network, named `s…` for servers and `a…` for agents, and the stack that builds a cluster from
+ * them. sandbox/k3s-stand-in.sh replaces k3s.
  */
 export class MachineHome {
     readonly network = new Network();
@@ -71,8 +71,8 @@ export class MachineHome {
     private current: Stack | undefined;
 
     /**
-     * @param runPods whether the nodes run pods, or the cluster is no more than its API
-     * @param program what `pulumi up` runs
+     * @param runPods true if the nodes run pods; otherwise the cluster is only an API @param program the program that
+     * `pulumi up` runs
      */
     private constructor(
         private readonly runPods: boolean,
@@ -88,7 +88,7 @@ export class MachineHome {
         return MachineHome.of(true, "nodes", names);
     }
 
-    /** A home whose nodes run pods, and whose stack is the whole program's. */
+    /** A home whose nodes run pods, with a stack of the whole program. */
     static async withServices(...names: string[]): Promise<MachineHome> {
         return MachineHome.of(true, "home", names);
     }
@@ -127,7 +127,7 @@ export class MachineHome {
         return this.current;
     }
 
-    /** The key that lets into the machines, and what the machines find under /opt. */
+    /** The key for logging in to the machines, and the files under /opt. */
     private async prepare(): Promise<void> {
         execFileSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", this.key]);
         for (const version of this.runPods ? podVersions : versions) {
@@ -152,7 +152,7 @@ export class MachineHome {
             for (const name of cniPlugins) {
                 copy(name, "tools/cni");
             }
-            // A node's version is its kubelet's: the patch release differs in nothing else.
+            // A node's version is its kubelet's, so the patch release only differs in that.
             const kubelet = readFileSync(tool("kubelet"), "latin1");
             for (const version of podVersions) {
                 const file = join(this.folder, "tools", `kubelet-${version}`);
@@ -169,7 +169,7 @@ export class MachineHome {
         }
     }
 
-    /** Adds machines, as their installers leave them. */
+    /** Adds newly installed machines. */
     async addMachines(...names: string[]): Promise<void> {
         const first = 10 + this.machines.length + 1;
         const added = await Promise.allSettled(
@@ -187,7 +187,7 @@ export class MachineHome {
         }
     }
 
-    /** A machine as its installer leaves it, in this home's network or in another. */
+    /** A newly installed machine, in this home's network or in another. */
     async createMachine(name: string, network: Network, address: string): Promise<Machine> {
         const publicKey = readFileSync(`${this.key}.pub`, "utf8");
         const mounts = {
@@ -206,7 +206,7 @@ export class MachineHome {
         return debianRoot(this.runPods ? podPackages : []);
     }
 
-    /** Makes the machines what their installers left, and the stack a new one. */
+    /** Resets the machines to their installed state, and replaces the stack. */
     async startOver(): Promise<void> {
         await Promise.all(this.machines.map((machine) => machine.reinstall()));
         this.current?.remove();
@@ -228,16 +228,16 @@ export class MachineHome {
             name,
             address,
             hostKey,
-            // Both ways in: as root, and as somebody with sudo.
+            // Both logins: as root, and as a user with sudo.
             user: name.endsWith("1") ? "root" : "admin",
             role: name.startsWith("s") ? "server" : "agent",
         }));
     }
 
     /**
-     * Writes the stack's config: all machines, or the nodes that are given.
+     * Writes the stack's config with all machines, or the given nodes.
      *
-     * @param changes what is different from the usual
+     * @param changes to the usual settings
      */
     configure(
         nodes: readonly NodeConfig[] = this.nodes(),
@@ -261,12 +261,12 @@ export class MachineHome {
         });
     }
 
-    /** A release of what stands in for k3s. */
+    /** A release of the k3s stand-in. */
     release(version: string = this.version): { readonly version: string; readonly sha256: string } {
         return { version, sha256: this.sums.get(version) ?? "" };
     }
 
-    /** Serves what stands in for k3s over HTTP, in the machines' network and on none of them, until it is closed. */
+    /** Serves the k3s stand-in over HTTP, in the machines' network, until it is closed. */
     mirror(port: number): { readonly url: string; close(): void } {
         const folder = join(this.folder, "k3s");
         const [program, args] = this.network.command("python3", "-m", "http.server", `${port}`, "--directory", folder);
@@ -310,7 +310,7 @@ export class MachineHome {
     }
 }
 
-/** Output of something that must succeed. */
+/** Output of a program that must succeed. */
 export async function printed(outcome: Promise<Outcome>): Promise<string> {
     const { exitCode, output } = await outcome;
     if (exitCode !== 0) {

@@ -6,7 +6,7 @@ jest.setTimeout(300_000);
 let home: MachineHome;
 let undisturbed: string[];
 
-/** Without what is different each time by intention: keys and tokens. */
+/** Without keys and tokens, which always differ. */
 const fingerprints = () => Promise.all(home.machines.map((machine) => machine.fingerprint({ withSecrets: false })));
 
 async function up(): Promise<void> {
@@ -31,7 +31,7 @@ afterAll(async () => {
 const disturbances = {
     "is killed": async (run: { kill(): void }) => run.kill(),
     "loses its connection": async () => {
-        // The session's own process, not the one that listens.
+        // The process of the session, not the listening one.
         await home.machine("s1").run("pkill -9 -f '^sshd: root'");
         await home.machine("a1").run("pkill -9 -f '^sshd: admin'; pkill -9 -f '^sshd: root'");
     },

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import type { Outcome } from "../sandbox/home";
 import { type DiskConfig, DiskHome, mount } from "./disk-home";
 
-// Starts of machines, on a host that may be busy.
+// Milliseconds for starting machines on a busy host.
 jest.setTimeout(900_000);
 
 const serials = ["D1", "D2", "D3", "D4", "D5"];
@@ -35,11 +35,11 @@ const content = (serial: string) =>
         .update(readFileSync(home.nas.diskImage(serial)))
         .digest("hex");
 
-/** Waits for the array's work in the background, and for the file system's growth. */
+/** Waits for the array's background work, and for the file system's growth. */
 const settled = () =>
     home.nas.output("mdadm --wait /dev/md/hearth; while systemctl is-active --quiet hearth-grow; do sleep 1; done");
 
-/** Makes the disks blank, as if they had just been bought. */
+/** Makes the disks blank, like new ones. */
 async function replaceDisks(): Promise<void> {
     await home.nas.output(
         `umount ${mount}; mdadm --stop /dev/md/hearth; for each in /dev/mapper/hearth-*; do cryptsetup close $each; done; ` +

@@ -2,7 +2,7 @@ import { type Outcome, run } from "../../lib/run";
 import { until } from "../sandbox/home";
 import { type LiveNode, MachineHome, type NodeConfig, packages, versions } from "./home";
 
-// A run over all machines, on a host that may be busy.
+// Milliseconds for a run over all machines on a busy host.
 jest.setTimeout(300_000);
 
 let home: MachineHome;
@@ -17,7 +17,7 @@ afterAll(async () => {
     await home?.remove();
 });
 
-/** `pulumi up` that must succeed; what it printed. */
+/** Output of `pulumi up`, which must succeed. */
 async function up(): Promise<string> {
     const { exitCode, output } = await home.stack.up();
     if (exitCode !== 0) {
@@ -170,7 +170,7 @@ describe("a host that locks everybody out", () => {
         return output;
     }
 
-    // With the new configuration of sshd in force, no answer comes here: no session can confirm it.
+    // With the new configuration of sshd active, replies do not arrive: no session can confirm it.
     beforeAll(() =>
         output(
             `mkdir -p $(dirname ${dropIn}) && printf '%s\\n' '[Service]' ` +
@@ -238,13 +238,13 @@ describe("hosts with Debian", () => {
         ]);
         expect(output).toContain("[s1] changed: k3s.service runs k3s v1.35.0+k3s1");
 
-        // A snapshot is no use without the token that was in force.
+        // A snapshot is useless without the token of its time.
         const server = "/var/lib/rancher/k3s/server";
         const [kept, inForce] = [`${server}/db/snapshots/server-token`, `${server}/token`].map((file) =>
             home.machine("s1").read(file),
         );
         expect(kept === inForce).toBe(true);
-        // Neither swap nor what prepares images comes back with a restart.
+        // Neither swap nor cloud-init returns after a restart.
         expect((await home.machine("a1").run("systemctl is-enabled swap.target")).output).toContain("masked");
         expect(home.machine("a1").read("/etc/rpi/swap.conf.d/90-hearth.conf")).toBe("[Main]\nMechanism=none\n");
         expect(home.machine("a2").has("/etc/rpi")).toBe(false);
@@ -303,7 +303,7 @@ describe("hosts with Debian", () => {
         expect(metadata?.labels).toMatchObject({ room: "cellar" });
         expect(metadata?.labels).not.toHaveProperty("hearth/disk");
         expect(spec?.taints).toMatchObject([{ key: "gpu", effect: "NoExecute" }]);
-        // That is no reason to empty it.
+        // That does not require a drain.
         expect(output).not.toContain("cordoned");
     });
 

@@ -20,7 +20,7 @@ afterAll(async () => {
 
 const isOff = async (name: string) => (await home.machine(name).run("true")).exitCode === -1;
 
-/** Takes the cable out of each machine that has ended, as its card does. Returns their order. */
+/** Disconnects each machine that has shut down. Returns their order. */
 async function untilAllAreOff(): Promise<string[]> {
     const order: string[] = [];
     await until("all machines are off", 600_000, async () => {
@@ -100,7 +100,7 @@ test("off stops the services, then agents, then servers; they start again with t
     await Promise.all(home.machines.map((machine) => machine.start()));
     const unit = "/etc/systemd/system/hearth-power-on.service";
     await until("the service is started", 300_000, async () => (await replicas()) === "2");
-    // No controller makes its pods here, so the script would wait for them.
+    // No controller creates its pods here, so the script would wait for them.
     await until("it is left alone no more", 60_000, async () => !(await annotations()).includes("skip-reconcile"));
     expect(await home.kubectl("delete", "deployment", "kavita", "--namespace=books")).toHaveEndedWith(0);
     await until("the unit has removed itself", 120_000, async () => !home.machine("s1").has(unit));

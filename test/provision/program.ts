@@ -1,4 +1,4 @@
-// The program that the tests of provisioning run: the nodes, and nothing of what comes after them.
+// The program of the provisioning tests: only the nodes, without the later steps.
 import * as pulumi from "@pulumi/pulumi";
 import { edgeSchema } from "../../config/edge";
 import { identitySchema, k3sSchema, nodesSchema, registriesSchema } from "../../config/nodes";

@@ -2,10 +2,10 @@ import { linesOf } from "../docs/pages";
 import { until } from "../sandbox/home";
 import { type LiveNode, MachineHome, printed } from "./home";
 
-// Machines that start, and a run over all of them, on a host that may be busy.
+// Milliseconds for starting machines and a run over all of them on a busy host.
 jest.setTimeout(600_000);
 
-/** The address that the servers hold among themselves. */
+/** The address that the servers share. */
 const address = "10.77.0.9";
 
 let home: MachineHome;
@@ -32,7 +32,7 @@ async function readyNodes(): Promise<string[]> {
     return live.map(({ metadata }) => metadata.name).sort();
 }
 
-/** Does what docs/nodes.md says of a node that has died; `prepare` has another machine in its place, and in the config. */
+/** Follows docs/nodes.md for a dead node; `prepare` replaces the machine, and its entry in the config. */
 async function replace(name: string, prepare: () => Promise<void>): Promise<void> {
     const [forget = "", run = "", ...others] = linesOf("docs/nodes.md");
     expect(others).toEqual([]);
@@ -43,7 +43,7 @@ async function replace(name: string, prepare: () => Promise<void>): Promise<void
     await printed(home.stack.type(run));
 }
 
-/** Takes a server's power, and waits until the API answers without it, and knows of it. */
+/** Cuts a server's power, and waits until the API answers without it and reports it as not Ready. */
 async function die(server: string): Promise<void> {
     await home.machine(server).powerOff();
     await until(`the API answers without ${server}, and knows of it`, 120_000, async () => {

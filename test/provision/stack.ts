@@ -10,20 +10,20 @@ import type { Network } from "./machines/network";
 
 const repository = resolve(__dirname, "../..");
 
-/** A run of Pulumi that goes on. */
+/** A run of Pulumi in progress. */
 export interface Run {
     /** Ends when it does. */
     readonly outcome: Promise<Outcome>;
     /** Waits until it has printed `text`; false if it ended before. */
     prints(text: string | RegExp): Promise<boolean>;
-    /** Ends it and all that it has started, at once and without a word. */
+    /** Kills it and its children. */
     kill(): void;
 }
 
-/** Program of a stack: the nodes alone (program.ts), or the home's own index.ts, in a checkout of its own. */
+/** Program of a stack: only the nodes (program.ts), or the home's own index.ts, in a separate checkout. */
 export type Program = "nodes" | "home";
 
-/** A stack with a state of its own, run within a test's network. */
+/** A stack with its own state, run in a test's network. */
 export class Stack {
     private readonly runs = new Set<Run>();
     /** The checkout that the program is run in. */
@@ -91,7 +91,7 @@ export class Stack {
         return run(program, parameters, options);
     }
 
-    /** Runs a line of a page to its end, as a reader types it who then says yes. */
+    /** Runs a command line of a page, and confirms its prompt. */
     async type(line: string): Promise<Outcome> {
         const [program, parameters, options] = this.command(["-c", line], "sh");
         return run(program, parameters, { ...options, env: { ...options.env, PULUMI_SKIP_CONFIRMATIONS: "true" } });
@@ -125,7 +125,7 @@ export class Stack {
         return output;
     }
 
-    /** Lets the state forget what scripts have done, so that all of them run again. */
+    /** Removes the scripts from the state, so that all of them run again. */
     async forgetScripts(): Promise<void> {
         const file = join(this.folder, "exported.json");
         const succeed = async (...args: string[]) => {
@@ -142,7 +142,7 @@ export class Stack {
         await succeed("stack", "import", "--file", file);
     }
 
-    /** Loses the state, as somebody does whose disk fails; the config stays, and an empty stack of the same name. */
+    /** Deletes the state, like a failed disk; the config remains, with an empty stack of the same name. */
     async loseState(): Promise<void> {
         rmSync(join(this.folder, ".state"), { recursive: true });
         mkdirSync(join(this.folder, ".state"));
@@ -152,7 +152,7 @@ export class Stack {
         }
     }
 
-    /** Removes it, and nothing from the machines; a run that a failed test left ends. */
+    /** Removes it without changing the machines, and ends the run of a failed test. */
     remove(): void {
         for (const run of this.runs) {
             run.kill();

@@ -35,7 +35,7 @@ const inside = (host: string, program: string, ...args: string[]) =>
 
 const ip = (host: string, ...args: string[]) => inside(host, "ip", ...args);
 
-/** The firewall that provision/scripts/access.sh gives a host. */
+/** The firewall of a host by provision/scripts/access.sh. */
 function firewall(input: Readonly<Record<string, string>>): string {
     const script = readFileSync(resolve(__dirname, "../../provision/scripts/access.sh"), "utf8");
     const assignments = Object.entries(input).map(([name, value]) => `${name}=${shellQuote(value)}\n`);
@@ -43,7 +43,7 @@ function firewall(input: Readonly<Record<string, string>>): string {
     return execFileSync("bash", ["-euc", text], { encoding: "utf8" });
 }
 
-/** Brings an end of the tunnel up, as its host's systemd does. Two ends on one machine have sockets of their own. */
+/** Starts one end of the tunnel, like its host's systemd. Two ends on one machine have separate sockets. */
 async function startEnd(host: string, config: string): Promise<void> {
     const file = join(folder, host, `${tunnelInterface}.conf`);
     mkdirSync(join(folder, host));
@@ -79,14 +79,14 @@ function serve(host: string, ...ports: number[]): void {
     }
 }
 
-/** Body of a page as a host gets it; undefined where it gets none. */
+/** Body of a page requested from a host; undefined without an answer. */
 async function page(from: string, at: string, limit = 5): Promise<string | undefined> {
     const curl = ["curl", "--silent", "--fail", "--max-time", String(limit), `http://${at}/page`];
     const { exitCode, output } = await run("nsenter", [`--net=${hosts[from]}`, ...curl]);
     return exitCode === 0 ? output : undefined;
 }
 
-/** A host's part of the network of pods, as flannel makes it: VXLAN to the other, and a pod. */
+/** A host's part of the pod network, like flannel's: VXLAN to the other host, and a pod. */
 function addPods(
     host: string,
     here: { own: string; pod: string; local: string; dev: string; mtu: string },
@@ -162,7 +162,7 @@ beforeAll(async () => {
     const traefik = ["--entrypoints.web.address=:9080", `--providers.file.filename=${join(folder, "routes.yaml")}`];
     const enter = [`--net=${hosts["edge-pod"]}`, tool("traefik"), ...traefik];
     children.push(spawn("nsenter", enter, { stdio: "ignore", cwd: folder }));
-    // As containerd's portmap does for a hostPort.
+    // Like containerd's portmap for a hostPort.
     const portmap = `table ip portmap {
         chain prerouting {
             type nat hook prerouting priority dstnat;
@@ -226,10 +226,10 @@ test("an intruder on the edge reaches the API server's port, no other port of a 
     expect(await page("edge", `${nodeAddress}:6443`)).toBe("the page at home");
     for (const port of [22, 80, 10250]) {
         expect([port, await page("edge", `${nodeAddress}:${port}`, 2)]).toEqual([port, undefined]);
-        // The same node by its address among the pods, with a pod's address as the sender's.
+        // The same node by its address in the pod network, with a pod's address as the source.
         expect([port, await page("edge-pod", `10.42.0.1:${port}`, 2)]).toEqual([port, undefined]);
     }
-    // Root on the edge sends what it likes into either tunnel.
+    // Root on the edge can send any packet into either tunnel.
     ip("edge", "route", "add", "10.77.0.1/32", "via", "10.42.0.0", "dev", "flannel.1", "onlink");
     expect(await page("edge-pod", "10.77.0.1:13002", 2)).toBeUndefined();
     ip("edge", "route", "replace", "10.77.0.1/32", "dev", tunnelInterface);

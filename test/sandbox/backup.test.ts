@@ -2,7 +2,7 @@ import { planStop, readMounting, start, stop } from "../../hack/backups/stop";
 import { Kubectl } from "../../hack/kubectl";
 import { Home, isReady, until } from "./home";
 
-/** A fresh cluster and every Application, in milliseconds. */
+/** Milliseconds for a fresh cluster and every Application. */
 const limit = 15 * 60_000;
 
 /** Time in which Argo CD sees a push, in milliseconds. */
@@ -32,7 +32,7 @@ const namespacesOf = (objects: readonly string[]) => [...new Set(objects.map((ea
 const namesOfJobs = (work: string) => names("cronjobs", `--selector=hearth/backup=${work}`);
 const secretsOfTargets = () => names("secrets", "--field-selector=metadata.name=backup");
 
-/** Claims of services, by the identity that a recreated one would not have. */
+/** UIDs of services' claims, to detect recreated ones. */
 async function claims(): Promise<string[]> {
     const { items } = await home.get<{ items: Named[] }>("pvc", "--all-namespaces");
     const services = items.filter(({ metadata }) => metadata.namespace !== "backup");

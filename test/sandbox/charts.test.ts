@@ -10,19 +10,19 @@ import { workloads } from "../charts/manifest";
 import { charts, exampleOf, inParallel, parseManifests, Workspace } from "../charts/workspace";
 import { Home, type Outcome } from "./home";
 
-/** Milliseconds: a control plane, and what it is asked. */
+/** Milliseconds for a control plane and its requests. */
 const limit = 5 * 60_000;
 
 /** Releases whose definitions the home's charts use. */
 const definedBy = ["cert-manager", "argo-cd", "metallb"];
 
-/** Both ways in which a chart is rendered: its Helm arguments by what they are. */
+/** Both renderings of a chart: Helm arguments by description. */
 const ways: Readonly<Record<string, (chart: string) => string[]>> = { defaults: () => [], "real use": exampleOf };
 
 let home: Home;
 let workspace: Workspace;
 
-/** The API server's answers, by chart and way. */
+/** The API server's answers, by chart and rendering. */
 const answers = new Map<string, Outcome>();
 
 /** Result of applying manifests, as Helm or JSON.stringify wrote them. */
@@ -32,7 +32,7 @@ async function apply(name: string, text: string, ...options: string[]): Promise<
     return home.kubectl("apply", "--server-side", `--filename=${join(home.root, file)}`, ...options);
 }
 
-/** Applies what the tests themselves need. */
+/** Applies the tests' own objects. */
 async function prepare(name: string, text: string, ...options: string[]): Promise<void> {
     const { code, output } = await apply(name, text, ...options);
     if (code !== 0) {
@@ -56,10 +56,10 @@ async function upstream(chart: string, ...options: string[]): Promise<string> {
     return output;
 }
 
-/** Objects as one that kubectl takes. */
+/** Objects as a list for kubectl. */
 const list = (items: readonly object[]) => JSON.stringify({ apiVersion: "v1", kind: "List", items });
 
-/** A namespace that enforces a Pod Security level, and warns of workloads whose pods it would refuse. */
+/** A namespace that enforces a Pod Security level, and warns of workloads whose pods it would reject. */
 const namespace = (name: string, level: string) => ({
     apiVersion: "v1",
     kind: "Namespace",
@@ -183,7 +183,7 @@ describe("what a chart must not do", () => {
 });
 
 describe("the real scheduler", () => {
-    /** Workloads whose images exist, or are wanted, for one architecture alone. */
+    /** Workloads whose images exist, or are used, for only one architecture. */
     const only: Readonly<Record<string, string>> = {
         "runner-amd64": "amd64",
         "runner-arm64": "arm64",

@@ -31,7 +31,7 @@ export class Dialog {
         this.ended = new Promise((done) => child.once("close", done));
     }
 
-    /** Waits until `text` is shown, after what was waited for before, and types `keys` then. */
+    /** Waits until `text` is shown after the previous match, then types `keys`. */
     async answer(text: string, keys: string): Promise<void> {
         const from = this.seen;
         await new Promise<void>((done, reject) => {
@@ -56,7 +56,7 @@ export class Dialog {
     }
 }
 
-/** A copy of the work tree without its tests, with a Pulumi of its own, which writes down how it is called. */
+/** A copy of the work tree without its tests, with a wrapper of Pulumi that records its calls. */
 export class Checkout {
     readonly root = mkdtempSync(join(tmpdir(), "hearth-checkout-"));
     private readonly calls = join(this.root, ".calls");
@@ -122,7 +122,7 @@ export class Checkout {
         return new Dialog(this.spawn(["script", "--quiet", "--return", "--command", sized, "/dev/null"], environment));
     }
 
-    /** Ends what still runs, and removes the copy. */
+    /** Ends its processes, and removes the copy. */
     async remove(): Promise<void> {
         const running = [...this.children].filter((child) => child.exitCode === null && child.signalCode === null);
         await Promise.all(

@@ -10,7 +10,7 @@ import { type GiteaAccess, Home, isReady, until } from "./home";
 import { startAndCut } from "./killed-run";
 import { sendPushMessage } from "./push-message";
 
-/** Two cores and a fresh cluster: minutes, in milliseconds. */
+/** Milliseconds; a fresh cluster takes minutes on two cores. */
 const limit = 10 * 60_000;
 
 /** Milliseconds for Argo CD to deploy a change that it was notified of. */
@@ -19,7 +19,7 @@ const soon = 100_000;
 let home: Home;
 let gitea: GiteaAccess;
 
-/** The repository's URL with an account in it, as a person would have it. */
+/** The repository's URL with an account, like a user's. */
 function urlFor({ name, password }: Account): string {
     const url = new URL(gitea.url);
     url.username = name;
@@ -53,7 +53,7 @@ async function change(memory: string): Promise<string> {
 async function start(): Promise<string> {
     const { code, output } = await home.start();
     if (code !== 0) {
-        throw new Error(`npm start ended with ${code}:\n${output}`);
+        throw new Error(`npm start exited with ${code}:\n${output}`);
     }
     return output;
 }
@@ -65,7 +65,7 @@ beforeAll(async () => {
     home.keepApplications("cert-manager", "database", "gitops", "qbittorrent", "navidrome");
     const access = await home.useOwnGitea();
     first = await home.commit("a small home with a Gitea of its own");
-    // Half-way: Gitea is there, and nothing in it.
+    // Half done: Gitea exists, but is empty.
     await startAndCut(home, {
         signal: "SIGKILL",
         victim: "its Pulumi",
@@ -242,7 +242,7 @@ test.each([
         for (let count = 2; count < commits; count += 1) {
             await home.emptyCommit(`${count}`);
         }
-        // The last one touches something else: of a push that touches nothing, Argo CD compares every chart.
+        // The last commit touches another file: for an empty one, Argo CD compares every chart.
         home.edit("README.md", (text) => `${text}\n`);
         const revision = await home.commit("another line");
         expect(await home.pushTo(urlFor(gitea.account), "main")).toHaveEndedWith(0);
@@ -357,7 +357,7 @@ test("a runner registers with the generated token, for one job, and not without 
         fetch(`${gitea.server}/api/actions/runner.v1.RunnerService/Register`, {
             method: "POST",
             headers: { "content-type": "application/json" },
-            // As the runner of charts/gitops does it.
+            // Like the runner of charts/gitops.
             body: JSON.stringify({ name: "runner-arm64-0", token, labels: ["linux-arm64"], ephemeral: true }),
         });
     expect((await register("0".repeat(40))).ok).toBe(false);
@@ -400,9 +400,9 @@ test("an administrator's wrong password is reported as such", async () => {
 });
 
 /**
- * Ends Gitea, which the sandbox starts again as soon as its program is back in place.
+ * Stops Gitea, which the sandbox restarts as soon as its program is restored.
  *
- * @returns puts the program back
+ * @returns a function that restores the program
  */
 function takeGiteaAway(): () => void {
     const program = join(home.root, ".sandbox/bin/gitea");
@@ -423,7 +423,7 @@ const giteaAnswers = () =>
         () => false,
     );
 
-/** The pods of navidrome, each as it was made. */
+/** The pods of navidrome with their creation times. */
 async function pods(): Promise<string[]> {
     const { items } = await home.get<{ items: { metadata: { uid: string } }[] }>("pods", "--namespace=navidrome");
     return items.map(({ metadata }) => metadata.uid);
@@ -508,7 +508,7 @@ test(
     limit,
 );
 
-/** Gitea's container, as it is in the cluster. */
+/** Gitea's container in the cluster. */
 async function giteaContainer(): Promise<{ readonly memory?: string; readonly env: readonly string[] }> {
     const { spec } = await home.get<{
         spec: {

@@ -11,7 +11,7 @@ interface Listed {
     readonly items: readonly { readonly metadata: { readonly namespace: string; readonly name: string } }[];
 }
 
-/** A namespace in which nobody is granted anything: what is granted there is granted everywhere. */
+/** A namespace without its own grants: rights in it are granted everywhere. */
 const nowhere = "hearth-nowhere";
 
 /** Rights that the API server grants an account, by namespace, in the words of the table. */
@@ -29,7 +29,7 @@ async function rulesOf(home: Home, account: string, namespaces: readonly string[
     if (code !== 0) {
         throw new Error(output);
     }
-    // One object after the other, which is no list; none of them repeats its question.
+    // A sequence of objects instead of a list; none of them contains its request.
     const reviews: readonly RulesReview[] = JSON.parse(`[${output.replace(/^}\n(?={)/gm, "},")}]`);
     return new Map(
         reviews.map(({ status }, index) => [
@@ -41,7 +41,7 @@ async function rulesOf(home: Home, account: string, namespaces: readonly string[
 
 /** Rights that the API server grants to the accounts of a home. */
 export interface Granted {
-    /** The accounts that there are. */
+    /** The existing accounts. */
     readonly accounts: readonly string[];
     /** Rights of each beyond {@link everybody}, as lines of the table. */
     readonly lines: readonly string[];

@@ -1,6 +1,6 @@
 import { Home, isReady, until } from "./home";
 
-/** Two cores and a fresh cluster: minutes, in milliseconds. */
+/** Milliseconds; a fresh cluster takes minutes on two cores. */
 const limit = 10 * 60_000;
 
 /** Milliseconds for Argo CD to see a change in the cluster. */
@@ -20,7 +20,7 @@ async function status(): Promise<{ code: number | null; ready: boolean; first?: 
     return { code, ...JSON.parse(output) };
 }
 
-/** Has Argo CD look at the repository now: what is under test is what it does then, not how soon it looks. */
+/** Makes Argo CD refresh now: the tests are about the result, not about the polling interval. */
 async function pushed(message: string): Promise<string> {
     const revision = await home.commit(message);
     await home.push();
@@ -33,7 +33,7 @@ async function pushed(message: string): Promise<string> {
 const navidrome = async () => (await home.applications()).get("navidrome");
 const synced = async () => (await navidrome())?.status?.sync?.status;
 
-/** The memory that the running Deployment asks for. */
+/** The memory request of the running Deployment. */
 async function memory(): Promise<string> {
     const { output } = await home.kubectl(
         ...["get", "deployment", "navidrome", "--namespace", "navidrome"],
@@ -227,7 +227,7 @@ test(
     async () => {
         const { code, output } = await home.hack("new-app", "notes", "--image", "ghcr.io/owner/notes:v1.2.3");
         expect({ code, output }).toHaveEndedWith(0);
-        // Root's sync takes seconds, for the pause after each wave: the push comes within it.
+        // Root's sync takes seconds, since it pauses after each wave: the push happens during it.
         const operation = { sync: { syncOptions: ["ServerSideApply=true", "Validate=false"] } };
         const asked = await home.kubectl(
             ...["patch", "application", "root", "--namespace", "argocd", "--type", "merge"],

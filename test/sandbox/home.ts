@@ -53,13 +53,10 @@ export interface GiteaAccess {
     readonly webhook: string;
 }
 
-/**
- * A copy of the work tree, as committed files of a repository of its own, with a sandbox of its own: what a test breaks
- * there breaks nothing else.
- */
+/** A copy of the work tree, committed to a separate repository, with its own sandbox, which a test can break. */
 export class Home {
     readonly kubeconfig: string;
-    /** Of its Git server and of its charts, once they are chosen. */
+    /** Ports of its Git server and of its charts, once they are chosen. */
     private ports: Readonly<Record<"git" | "charts", number>> | undefined;
 
     private constructor(
@@ -74,7 +71,7 @@ export class Home {
         symlinkSync(join(repository, "node_modules"), join(home.root, "node_modules"));
         await home.takeWorkTree();
         await home.git("init", "--quiet", "--initial-branch=main");
-        // Here it is a link, which is none of .gitignore's folders.
+        // Here it is a link, which .gitignore's folder patterns do not match.
         writeFileSync(join(home.root, ".git/info/exclude"), "node_modules\n");
         await home.git("config", "user.email", "test@home.arpa");
         await home.git("config", "user.name", "test");
@@ -82,23 +79,23 @@ export class Home {
         return home;
     }
 
-    /** Makes the home's files those of the work tree; commits nothing. */
+    /** Copies the work tree's files to the home, without a commit. */
     async takeWorkTree(): Promise<void> {
         await this.removeFiles();
         const list = ["-C", repository, "ls-files", "-z", "-co", "--exclude-standard"];
         const files = (await this.run("git", list)).output.split("\0").filter(Boolean);
         for (const file of files) {
             mkdirSync(join(this.root, dirname(file)), { recursive: true });
-            // In Node 22 cpSync takes a link to a folder for the folder.
+            // In Node 22 cpSync treats a link to a folder as the folder.
             await cp(join(repository, file), join(this.root, file), { force: true, verbatimSymlinks: true });
         }
         await this.usePorts();
     }
 
     /**
-     * Makes the home's files those of a commit of this repository; commits nothing.
+     * Copies the files of a commit of this repository to the home, without a commit.
      *
-     * @param commit any name that Git knows it by
+     * @param commit any name that Git resolves
      */
     async takeCommit(commit: string): Promise<void> {
         await this.removeFiles();
@@ -122,7 +119,7 @@ export class Home {
         }
     }
 
-    /** Has the sandbox serve Git and charts at ports that are this home's own. */
+    /** Makes the sandbox serve Git and charts at this home's own ports. */
     private async usePorts(): Promise<void> {
         this.ports ??= await freePorts("git", "charts");
         const { git, charts } = this.ports;
@@ -133,7 +130,7 @@ export class Home {
         );
     }
 
-    /** The same home for somebody who has another passphrase. */
+    /** The same home for a user with another passphrase. */
     withPassphrase(passphrase: string): Home {
         return new Home(this.root, passphrase);
     }
@@ -154,7 +151,7 @@ export class Home {
         writeFileSync(join(this.root, file), after);
     }
 
-    /** Keeps these Applications and removes the others, for a home that is up sooner. */
+    /** Keeps these Applications and removes the others, for a home that starts faster. */
     keepApplications(...names: string[]): void {
         for (const file of readdirSync(join(this.root, "clusters/home/apps"))) {
             if (!names.includes(file.replace(/\.yaml$/, ""))) {
@@ -166,7 +163,7 @@ export class Home {
         );
     }
 
-    /** Gives the home a Gitea of its own, which runs once the Pulumi program has made its pod. */
+    /** Gives the home its own Gitea, which runs once the Pulumi program has created its pod. */
     async useOwnGitea(): Promise<Omit<GiteaAccess, "account">> {
         const ports = await freePorts("gitea", "argocd");
         const server = `http://127.0.0.1:${ports.gitea}`;
@@ -197,12 +194,12 @@ export class Home {
         rmSync(join(this.root, folder), { recursive: true });
     }
 
-    /** Takes back every change since the last commit. */
+    /** Reverts every change since the last commit. */
     async restore(): Promise<void> {
         await this.git("checkout", "--quiet", "--", ".");
     }
 
-    /** Begins a branch at main, with main's files. */
+    /** Creates a branch at main, with main's files. */
     async branch(name: string): Promise<void> {
         await this.git("checkout", "--quiet", "--force", "-B", name, "main");
     }
@@ -214,13 +211,13 @@ export class Home {
         return (await this.git("rev-parse", "HEAD")).output.trim();
     }
 
-    /** Makes a commit that changes nothing and returns its full hash. */
+    /** Creates an empty commit and returns its full hash. */
     async emptyCommit(message: string): Promise<string> {
         await this.git("commit", "--quiet", "--allow-empty", "--message", message);
         return (await this.git("rev-parse", "HEAD")).output.trim();
     }
 
-    /** The cluster and its stack alone, with nothing deployed: where a first run is before it does anything. */
+    /** Starts only the cluster and its stack, with nothing deployed: the state before a first run. */
     async startCluster(): Promise<void> {
         await startSandbox(this.root);
         mkdirSync(join(this.root, ".state"), { recursive: true });
@@ -230,7 +227,7 @@ export class Home {
         }
     }
 
-    /** `npm start` without the set-up, which the tests' own start has done. */
+    /** `npm start` without the setup, which the tests have already run. */
     async start(): Promise<Outcome> {
         return this.run("npm", ["run", "--silent", "--ignore-scripts", "start"]);
     }
@@ -239,7 +236,7 @@ export class Home {
     async stop(...options: string[]): Promise<void> {
         const { code, output } = await this.run("npm", ["run", "--silent", "stop", "--", ...options]);
         if (code !== 0) {
-            throw new Error(`npm stop ended with ${code}:\n${output}`);
+            throw new Error(`npm stop exited with ${code}:\n${output}`);
         }
     }
 
@@ -249,19 +246,19 @@ export class Home {
         rmSync(this.root, { recursive: true });
     }
 
-    /** `npx pulumi` as a person would type it, for the stack of the sandbox. */
+    /** `npx pulumi` for the stack of the sandbox. */
     async pulumi(...args: string[]): Promise<Outcome> {
         return this.run("npx", ["pulumi", ...args, "--stack", "sandbox", "--non-interactive"]);
     }
 
-    /** {@link pulumi} on a machine whose clock is wrong, by a time that faketime knows: "+1d". */
+    /** {@link pulumi} on a machine whose clock is wrong by an offset in faketime's form: "+1d". */
     async pulumiAt(time: string, ...args: string[]): Promise<Outcome> {
         const command = ["npx", "pulumi", ...args, "--stack", "sandbox", "--non-interactive"];
-        // The clock that measures spans is left alone: a machine that has not run for long cannot set it back.
+        // The monotonic clock is not changed: on a recently booted machine it cannot be set back.
         return this.run("faketime", ["--exclude-monotonic", "-f", time, ...command]);
     }
 
-    /** Sets a secret of the stack's config, as a person would pipe it in. */
+    /** Sets a secret of the stack's config, by standard input. */
     async setSecret(path: string, value: string): Promise<Outcome> {
         const args = ["config", "set", "--secret", "--path", path, "--stack", "sandbox", "--non-interactive"];
         return this.run("npx", ["pulumi", ...args], value);
@@ -272,24 +269,24 @@ export class Home {
         return this.run(`./hack/${verb}`, args);
     }
 
-    /** One of the commands in hack/, as a job of a workflow runs it: with more variables. */
+    /** One of the commands in hack/, with the additional variables of a workflow's job. */
     async hackInJob(variables: NodeJS.ProcessEnv, verb: string, ...args: string[]): Promise<Outcome> {
         return this.run(`./hack/${verb}`, args, undefined, variables);
     }
 
-    /** Pushes the home's main to where its Argo CD looks. */
+    /** Pushes the home's main to the repository that its Argo CD follows. */
     async push(): Promise<void> {
         await this.git("push", "--quiet", this.url, "main");
     }
 
-    /** Puts the branch back to a commit, here and, past the hook that refuses it, where its Argo CD looks. */
+    /** Resets the branch to a commit, here and, bypassing the hook, in the repository that its Argo CD follows. */
     async forcePush(commit: string): Promise<void> {
         await this.git("reset", "--quiet", "--hard", commit);
         const served = join(this.root, ".sandbox/git", new URL(this.url).pathname);
         await this.git("--git-dir", served, "update-ref", "refs/heads/main", commit);
     }
 
-    /** Makes where its Argo CD looks the remote `origin`, as in a checkout that was cloned from there. */
+    /** Sets the repository that its Argo CD follows as the remote `origin`, as in a clone. */
     async addOrigin(): Promise<void> {
         await this.git("remote", "add", "origin", this.url);
     }
@@ -335,9 +332,9 @@ export class Home {
     }
 
     /**
-     * Types a line into a shell at a terminal, as a reader of the docs who has `kubectl` and its settings would.
+     * Types a line into a shell at a terminal, with `kubectl` and its settings, like a reader of the docs.
      *
-     * @param answers what is typed when a question is shown, at every time that it is
+     * @param answers text to type whenever a prompt is shown
      */
     async type(line: string, answers: readonly (readonly [question: string, keys: string])[]): Promise<Outcome> {
         const bin = join(this.root, ".sandbox/reader");

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { parseAllDocuments, stringify } from "yaml";
 import { Home, isReady } from "./home";
 
-/** A fresh cluster and every Application, in milliseconds. */
+/** Milliseconds for a fresh cluster and every Application. */
 const limit = 15 * 60_000;
 
 const manifest = "sandbox/manifests/nodes.yaml";
@@ -41,7 +41,7 @@ interface Named {
 /** Services that share a folder of media over NFS. */
 const sharing = ["arr", "audiobookshelf", "jellyfin", "kavita", "navidrome", "qbittorrent", "tdarr"];
 
-/** Every home of this table is without a GPU, and without a domain that is its own on the Internet. */
+/** No home of this table has a GPU or a public domain. */
 describe.each<[string, readonly string[], readonly string[]]>([
     ["one amd64 node alone", ["amd64"], ["amd64"]],
     ["three arm64 nodes", ["arm64", "arm64", "arm64"], ["arm64"]],
@@ -121,7 +121,7 @@ describe("a home of one node without an NFS server", () => {
         async () => {
             const names = readdirSync(join(home.root, "clusters/home/apps")).map((file) => file.replace(".yaml", ""));
             home.keepApplications(...names.filter((name) => !sharing.includes(name)));
-            // The secrets of a service that is left out.
+            // The secrets of an omitted service.
             home.edit("Pulumi.sandbox.yaml", (text) => text.replace(/ {2}hearth:secrets:\n( {4}.*\n)+/, ""));
             const revision = await home.commit("without what shares media");
             expect(await home.start()).toHaveEndedWith(0);

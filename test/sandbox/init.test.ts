@@ -6,7 +6,7 @@ import { secretQuestions } from "../../hack/new-stack/questions";
 import { privateKey, publicKey } from "../unit/keys";
 import { Checkout } from "./checkout";
 
-// Several runs of Pulumi in each, in milliseconds.
+// Milliseconds for several runs of Pulumi.
 jest.setTimeout(300_000);
 
 const passphrase = "canary passphrase";
@@ -60,7 +60,7 @@ async function decrypted(): Promise<Record<string, { value: string; objectValue?
     return JSON.parse(output.slice(output.indexOf("{"), output.lastIndexOf("}") + 1));
 }
 
-/** Nothing of a secret is in any file, Pulumi's own included, nor in an argument; except in files that the test wrote. */
+/** No part of a secret is in an argument or in a file, including Pulumi's own, except for files that the test wrote. */
 function expectNoSecretLeft(...written: string[]): void {
     for (const secret of [passphrase, key, token]) {
         for (const form of [secret, Buffer.from(secret).toString("base64"), encodeURIComponent(secret)]) {
@@ -86,7 +86,7 @@ test("creates a stack from answers on standard input: secrets encrypted, and no 
             },
         },
     });
-    // The file explains itself as the example does.
+    // The file has the example's comments.
     expect(file).toMatch(/# .*<service>\.<domain>.*\n {2}hearth:domain: haus\.example\.org/);
     const config = await decrypted();
     expect(config["hearth:kubeconfig"]).toEqual({ value: kubeconfig, secret: true });
@@ -94,7 +94,7 @@ test("creates a stack from answers on standard input: secrets encrypted, and no 
     expectNoSecretLeft();
     expect(output).not.toContain("canary");
 
-    // Run again, it finds everything there, and changes nothing.
+    // A second run finds all answers, and changes nothing.
     expect(await init({})).toHaveEndedWith(0);
     expect(checkout.read("Pulumi.haus.yaml")).toBe(file);
 

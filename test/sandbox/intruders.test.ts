@@ -2,7 +2,7 @@ import { Gitea } from "../../components/gitea/api";
 import { type GiteaAccess, Home, until } from "./home";
 import { sendPushMessage } from "./push-message";
 
-/** Two cores and a fresh cluster: minutes, in milliseconds. */
+/** Milliseconds; a fresh cluster takes minutes on two cores. */
 const limit = 15 * 60_000;
 
 let home: Home;
@@ -12,7 +12,8 @@ beforeAll(async () => {
     home = await Home.create();
     home.keepApplications("cert-manager", "database", "gitops", "qbittorrent", "glance");
     const access = await home.useOwnGitea();
-    // A folder of the home's repository that no Application of the home has. A StorageClass decides where every volume is.
+    // A folder of the home's repository that no Application uses. A StorageClass determines the location of every
+    // volume.
     home.write(
         "intruder/storage-class.yaml",
         "apiVersion: storage.k8s.io/v1\nkind: StorageClass\nmetadata: { name: intruder }\nprovisioner: example.com/none\n",

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Home } from "./home";
 
-/** Whom a fault hits: the command that was typed, or the Pulumi that it runs. */
+/** Target of a fault: the command itself, or the Pulumi that it runs. */
 export type Victim = "npm start" | "its Pulumi";
 
 /** Kind of interruption. */
@@ -23,7 +23,7 @@ export interface DisturbedRun {
 }
 
 /**
- * Runs `npm start` of a home, and does something at a moment of it.
+ * Runs `npm start` of a home, and acts at a moment of it.
  *
  * @param when whether the moment has come, by what the run has printed
  * @param act gets the number of npm's process, which leads a process group of its own; is waited for
@@ -57,7 +57,7 @@ export async function startAndDisturb(
     const code = await new Promise<number | null>((ended, failed) => child.once("exit", ended).once("error", failed));
     await acted;
     if (hitAt === undefined) {
-        throw new Error(`npm start ended with ${code} before the moment came:\n${output}`);
+        throw new Error(`npm start exited with ${code} before the moment came:\n${output}`);
     }
     return { code, output, seconds: (Date.now() - hitAt) / 1_000 };
 }
@@ -65,7 +65,7 @@ export async function startAndDisturb(
 /** Runs `npm start` of a home and cuts it short. @throws as {@link startAndDisturb} */
 export async function startAndCut(home: Home, { signal, victim, when }: Cut): Promise<DisturbedRun> {
     const pids = {
-        // npm hands on what it can hear; what kills it has to kill what it runs too.
+        // npm forwards signals that it can handle; SIGKILL has to hit its children too.
         "npm start": (npm: number) => (signal === "SIGKILL" ? -npm : npm),
         "its Pulumi": () => JSON.parse(readFileSync(join(home.root, ".sandbox/pulumi.json"), "utf8")).pid,
     };
@@ -86,7 +86,7 @@ const kinds = [
     ...["deployments", "statefulsets", "daemonsets", "cronjobs"],
 ].join(",");
 
-/** The name of every object that somebody declared: what a run made twice would stand here. */
+/** The name of every declared object, to detect duplicates. */
 export async function declaredObjects(home: Home): Promise<string[]> {
     const { items } = await home.get<{ items: readonly Listed[] }>(kinds, "--all-namespaces");
     return items

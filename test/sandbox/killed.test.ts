@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { Home } from "./home";
 import { startAndCut } from "./killed-run";
 
-/** Two cores and a fresh cluster: minutes, in milliseconds. */
+/** Milliseconds; a fresh cluster takes minutes on two cores. */
 const limit = 10 * 60_000;
 
 let home: Home;
@@ -33,7 +33,7 @@ test(
             victim: "its Pulumi",
             when: isInstalling,
         });
-        // A moment later, this is how Pulumi would have left it.
+        // The state that Pulumi would have left a moment later.
         writeFileSync(join(home.root, ".state/.pulumi/stacks/hearth/sandbox.json.attrs"), "");
 
         const { code, output } = await home.start();

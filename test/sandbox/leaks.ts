@@ -18,7 +18,7 @@ export interface Leak {
 
 const maxBuffer = 512 * 1024 * 1024;
 
-/** The forms in which a value could stand somewhere. */
+/** The encodings in which a value could occur. */
 function forms({ value }: Canary): string[] {
     const base64 = Buffer.from(value).toString("base64");
     return [value, base64, base64.replace(/=+$/, ""), encodeURIComponent(value), JSON.stringify(value).slice(1, -1)];
@@ -31,7 +31,7 @@ export function search(place: string, text: Buffer, canaries: readonly Canary[])
         .map(({ name }) => ({ place, canary: name }));
 }
 
-/** As it is, and unpacked where it is packed. */
+/** Plain, and decompressed if it is compressed. */
 function unpacked(content: Buffer): Buffer {
     const packed = content[0] === 0x1f && content[1] === 0x8b;
     // redis-cli ends its output with a line feed, and a file may be read while it is written.
@@ -74,7 +74,7 @@ function objects(home: Home, kind: string): [string, Buffer][] {
     return [[kind, execFileSync(...home.kubectlCommand(...list), { maxBuffer })]];
 }
 
-/** Helm keeps a release, values and manifests included, packed in a Secret. */
+/** Helm stores a release, with values and manifests, compressed in a Secret. */
 function helmReleases(home: Home): [string, Buffer][] {
     const list = [
         "get",
@@ -98,7 +98,7 @@ interface RunningProcess {
     readonly text: string;
 }
 
-/** Every process of the machine that can be looked at. */
+/** Every readable process of the machine. */
 export function runningProcesses(): RunningProcess[] {
     return readdirSync("/proc")
         .filter((pid) => /^\d+$/.test(pid))
@@ -139,7 +139,7 @@ export const places: Readonly<Record<string, (home: Home) => [string, Buffer][]>
         runningProcesses().map(({ pid, text }) => [`process ${pid}: ${text.split("\n", 1)[0]}`, Buffer.from(text)]),
 };
 
-/** Every canary that lies anywhere. */
+/** Every canary that is found anywhere. */
 export function findLeaks(home: Home, canaries: readonly Canary[]): Leak[] {
     return Object.entries(places).flatMap(([kind, look]) =>
         look(home).flatMap(([name, content]) => search(`${kind}: ${name}`, content, canaries)),
@@ -147,9 +147,8 @@ export function findLeaks(home: Home, canaries: readonly Canary[]): Leak[] {
 }
 
 /**
- * Looks at the arguments and the environment of every process, again and again, until the returned function is called,
- * which says what was seen. Pulumi's program itself is the one that has to know: its language host hands it the config
- * in its environment.
+ * Polls the arguments and the environment of every process until the returned function is called, which returns the
+ * findings. Pulumi's program itself is excluded: its language host passes it the config in its environment.
  */
 export function watchProcesses(): (canaries: readonly Canary[]) => Leak[] {
     const seen = new Map<string, string>();

@@ -14,8 +14,8 @@ beforeAll(async () => {
 
 afterAll(async () => home.remove(), limit);
 
-// Pulumi's plugin knows the definitions that a Helm release will install from release 4.32 on; the one that is built where
-// it cannot be downloaded is older.
+// Pulumi's plugin knows the definitions that a Helm release will install from release 4.32 on; the built one, for
+// machines that cannot download it, is older.
 test(
     "a preview succeeds on a cluster that lacks the definitions of MetalLB, cert-manager and Argo CD",
     async () => {
@@ -27,7 +27,7 @@ test(
 );
 
 // From release 4.29 on the plugin refuses to create what exists, unless the program sets `upsertExistingObjects`; older
-// releases do not know the setting, and adopt.
+// releases lack the setting, and adopt.
 test(
     "`npm start` adopts an existing object, with the program's values",
     async () => {

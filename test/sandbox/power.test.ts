@@ -6,7 +6,7 @@ import type { PowerStep } from "../../hack/shutdown/plan";
 import { readPlan, stopServices, writeRecord } from "../../hack/shutdown/services";
 import { Home, until } from "./home";
 
-/** A fresh cluster and six Applications, in milliseconds. */
+/** Milliseconds for a fresh cluster and six Applications. */
 const limit = 15 * 60_000;
 
 interface Workload {
@@ -64,12 +64,12 @@ async function activeCronJobs(): Promise<string[]> {
     return items.filter(({ spec }) => spec.suspend !== true).map(({ metadata }) => metadata.name);
 }
 
-/** Waits until the status of workloads says that these steps run, and no others: it follows the pods. */
+/** Waits until exactly these steps run, by the status of workloads, which follows the pods. */
 async function runs(names: readonly string[], steps: readonly PowerStep[]): Promise<void> {
     await until(`running: ${names.join(", ")}`, 120_000, async () => (await running(steps)).join() === names.join());
 }
 
-/** Applications that Argo CD leaves alone. */
+/** Applications that Argo CD skips. */
 async function paused(): Promise<string[]> {
     const found = [...(await home.applications()).values()];
     return found
@@ -122,7 +122,7 @@ test(
         expect(suspended).not.toEqual([]);
         expect((await activeCronJobs()).filter((name) => suspended.includes(name))).toEqual([]);
         expect(await paused()).toEqual(order.flat().sort());
-        // An interrupted run that is started again forgets nothing.
+        // A rerun after an interruption keeps the whole record.
         expect(await readPlan(kubectl)).toMatchObject(
             steps.map(({ name, workloads }) => ({
                 name,

@@ -6,7 +6,7 @@ import { gzipSync } from "node:zlib";
 import { Home } from "./home";
 import { type Canary, findLeaks, type Leak, redisCli, search, watchProcesses } from "./leaks";
 
-/** Two cores and a fresh cluster: minutes, in milliseconds. */
+/** Milliseconds; a fresh cluster takes minutes on two cores. */
 const limit = 10 * 60_000;
 
 let home: Home;
@@ -15,7 +15,7 @@ let stopWatching: (canaries: readonly Canary[]) => Leak[];
 /** Every value that the config ever had. */
 const given: Canary[] = [];
 
-/** A value that nothing else holds, with characters that every encoding writes differently. */
+/** A unique value, with characters that every encoding writes differently. */
 function newCanary(name: string): string {
     const value = `canary+/"${randomBytes(18).toString("hex")}"`;
     given.push({ name, value });
@@ -26,7 +26,7 @@ async function setSecret(path: string): Promise<void> {
     expect(await home.setSecret(`hearth:secrets.${path}`, newCanary(path))).toHaveEndedWith(0);
 }
 
-/** Everything in the charts' Secrets: what was given, and what was generated. */
+/** All configured and generated values in the charts' Secrets. */
 async function canaries(): Promise<Canary[]> {
     const { items } = await home.get<{
         items: { metadata: { name: string; namespace: string }; data: Record<string, string> }[];

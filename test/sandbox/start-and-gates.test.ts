@@ -7,7 +7,7 @@ import { argocdPorts } from "../monitoring/argocd-ports";
 import { granted } from "./granted";
 import { Home, isReady, type LiveApplication, type StateResource, until } from "./home";
 
-/** Two cores, a fresh cluster and every Application: minutes, in milliseconds. */
+/** Milliseconds; a fresh cluster with every Application takes minutes on two cores. */
 const limit = 15 * 60_000;
 
 const tierOf = ({ metadata }: LiveApplication) => metadata.annotations["argocd.argoproj.io/sync-wave"];
@@ -17,7 +17,7 @@ let revision: string;
 
 beforeAll(async () => {
     home = await Home.create();
-    // Every home of these tests gives up on a tier after two minutes, not ten.
+    // The homes of these tests have a tier timeout of two minutes.
     home.edit("Pulumi.sandbox.yaml", (text) => text.replace("config:\n", "config:\n  hearth:tierTimeout: 2m\n"));
     // No node has this label: the pod stays Pending, and the Application Progressing.
     home.write(
@@ -325,7 +325,7 @@ describe("an Application that is Healthy but OutOfSync", () => {
     test(
         "keeps the gate closed, and the error states what Argo CD could not do",
         async () => {
-            // The API server refuses to change an immutable ConfigMap; a ConfigMap has no health that could suffer.
+            // The API server rejects changes of an immutable ConfigMap, and a ConfigMap has no health.
             home.write("charts/garage/templates/marker.yaml", marker("first"));
             await home.commit("garage: a marker");
             await home.push();
@@ -342,7 +342,7 @@ describe("an Application that is Healthy but OutOfSync", () => {
             expect(output).toMatch(/health Healthy/);
             expect(output).toMatch(/immutable/);
             const applications = await home.applications();
-            // Argo CD's own polling may bring tier 3 to the new revision; what counts is that Pulumi left it alone.
+            // Argo CD's own polling may sync tier 3 to the new revision; the test is that Pulumi did not change it.
             const tier3 = [...applications.values()].filter((each) => tierOf(each) === "3");
             expect(tier3.length).toBeGreaterThan(0);
             for (const { metadata } of tier3) {

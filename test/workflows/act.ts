@@ -14,7 +14,7 @@ export function write(path: string, text: string): void {
     writeFileSync(path, text);
 }
 
-/** The name and release of an action that a workflow uses, as `uses:` has it. */
+/** The name and release of an action in a workflow's `uses:`. */
 function actionOf(workflow: string, action: string): string {
     const { jobs } = parse(workflow) as { jobs: Record<string, { steps: { uses?: string }[] }> };
     const uses = Object.values(jobs).flatMap(({ steps }) => steps.flatMap((step) => step.uses ?? []));
@@ -25,13 +25,15 @@ function actionOf(workflow: string, action: string): string {
     return found;
 }
 
-/** Runs workflows on this machine with act, which Gitea's runner is built on: both runners' labels mean this machine. */
+/**
+ * Runs workflows on this machine with act, on which Gitea's runner is based: the labels of both runners map to this
+ * machine.
+ */
 export class Runner {
     private readonly repositories: readonly string[];
 
     /**
-     * @param directory a folder that is the runner's home
-     * @param gitea host and port of what stands in for Gitea
+     * @param directory the runner's home folder @param gitea host and port of Gitea's stand-in
      */
     constructor(
         private readonly directory: string,
@@ -45,7 +47,7 @@ export class Runner {
         const build = readFileSync(join(checkout, ".gitea/workflows/build.yaml"), "utf8");
         write(join(directory, "hearth/.github/workflows/build.yaml"), build);
 
-        // The Go of this machine is what this action would install.
+        // This machine already has the Go that the action would install.
         const steps = [{ run: "go version", shell: "bash" }];
         const setupGo = { name: "setup-go", runs: { using: "composite", steps } };
         write(join(directory, "setup-go/action.yml"), JSON.stringify(setupGo));
@@ -57,10 +59,10 @@ export class Runner {
     }
 
     /**
-     * Does what a push to a repository starts.
+     * Runs the workflows of a push to a repository.
      *
      * @param repository a Git repository whose workflows are in .gitea/workflows
-     * @returns how act ended (1 when a job failed), and what the jobs printed
+     * @returns act's exit code (1 when a job failed), and the jobs' output
      */
     async push(repository: string): Promise<{ exitCode: number; output: string }> {
         const { directory, gitea } = this;

@@ -7,7 +7,7 @@ const folder = ".gitea/workflows";
 
 test("actionlint has no findings in the workflows", () => {
     const files = readdirSync(folder).map((file) => join(folder, file));
-    // Without the linters that a machine may or may not have: what is found is the same everywhere.
+    // Without linters that only some machines have, so that findings are the same everywhere.
     const options = ["-config-file", ".gitea/actionlint.yaml", "-shellcheck=", "-pyflakes=", "-oneline"];
 
     expect(execFileSync(tool("actionlint"), [...options, ...files], { encoding: "utf8" })).toBe("");

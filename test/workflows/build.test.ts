@@ -22,7 +22,7 @@ afterAll(async () => {
     rmSync(directory, { recursive: true, force: true });
 });
 
-/** The file that docs/builds.md tells a person to put into their repository. */
+/** The file in docs/builds.md for a user's repository. */
 function documentedWorkflow(): string {
     const page = readFileSync("docs/builds.md", "utf8");
     const [, workflow] = /```yaml\n# .gitea\/workflows\/image.yaml\n([^`]+)```/.exec(page) ?? [];
@@ -37,7 +37,7 @@ function git(repository: string, ...args: string[]): void {
     execFileSync("git", ["-C", repository, "-c", "user.name=t", "-c", "user.email=t@example.com", ...args]);
 }
 
-/** Another repository of the home, as a person makes it. */
+/** Another repository of the home. */
 function repositoryWith(name: string, dockerfile: string): string {
     const repository = join(directory, name);
     write(join(repository, ".gitea/workflows/image.yaml"), documentedWorkflow());

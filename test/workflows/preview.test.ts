@@ -124,7 +124,7 @@ describe("changes of a pull request", () => {
     });
 });
 
-/** A request that the program does not notice. */
+/** A request that does not affect the program. */
 const nothing: ProgramChange = { created: 0, updated: 0, deleted: 0, diff: "" };
 
 describe("the comment", () => {
@@ -169,7 +169,7 @@ describe("the comment", () => {
 });
 
 describe("at Gitea", () => {
-    /** Answers as Gitea's API does to the three requests that matter. */
+    /** Answers the three relevant requests like Gitea's API. */
     async function withGitea(use: (server: string, comments: Map<number, string>) => Promise<void>): Promise<void> {
         const comments = new Map([[7, "Nice!"]]);
         const server = createServer(async (request, response) => {

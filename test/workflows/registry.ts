@@ -19,7 +19,7 @@ export async function startRegistry(): Promise<Registry> {
     for await (const line of createInterface({ input: serving.stderr })) {
         const port = /serving on port (\d+)/.exec(line)?.[1];
         if (port !== undefined) {
-            // Requests are logged too: nobody reads them, and a full pipe would stop it.
+            // Requests are discarded: a full pipe would block it.
             serving.stderr.resume();
             const stop = () => {
                 const end = ended(serving);

@@ -1,5 +1,5 @@
-// Runs AdGuard Home. Upstream's main embeds the pages that npm makes, which the Go module lacks: this one has a page that
-// answers the probe of charts/adguard, and no more.
+// Runs AdGuard Home. Upstream's main embeds the pages that npm makes, which the Go module lacks: this one only has a
+// page for the probe of charts/adguard.
 package main
 
 import (

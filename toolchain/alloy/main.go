@@ -12,7 +12,7 @@ import (
 	"github.com/grafana/alloy/syntax/parser"
 )
 
-// Block is a block of the configuration with what stands in it.
+// Block is a block of the configuration with its contents.
 type Block struct {
 	Name       string   `json:"name"`
 	Label      string   `json:"label"`

@@ -50,7 +50,7 @@ func main() {
 	<-ctx.Done()
 }
 
-// connect leads packets for the pods of other nodes to these until ctx ends. The node's name is in NODE_NAME.
+// connect routes packets for the pods of other nodes until ctx ends. The node's name is in NODE_NAME.
 func connect(ctx context.Context, kubeconfig, network, address string) error {
 	manager, err := kube.NewSubnetManager(ctx, "", kubeconfig, annotationPrefix, network, true)
 	if err != nil {
@@ -96,7 +96,7 @@ func connect(ctx context.Context, kubeconfig, network, address string) error {
 	return manager.CompleteLease(ctx, lease, &group)
 }
 
-// enforce applies NetworkPolicies to the node's pods until ctx ends, with what k3s sets.
+// enforce applies NetworkPolicies to the node's pods until ctx ends, with k3s' settings.
 func enforce(ctx context.Context, kubeconfig, node, services string) error {
 	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
 	if err != nil {

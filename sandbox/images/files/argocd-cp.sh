@@ -1,5 +1,5 @@
 #!/bin/sh
-# Argo CD's chart calls cp as coreutils 9.3 and newer have it; Debian 12's release does not know --update=none.
+# Argo CD's chart needs cp of coreutils 9.3 or newer; Debian 12's release lacks --update=none.
 if [ "${1:-}" = --update=none ]; then
     shift
     eval "target=\${$#}"

@@ -1,6 +1,6 @@
 #!/bin/bash
-# Makes the database at the first start, as the entry point of docker-library/postgres does for the variables that
-# charts/database sets: a superuser's password, asked for from every address, and arguments for initdb.
+# Creates the database at the first start, like the entry point of docker-library/postgres for the variables that
+# charts/database sets: a superuser's password, required from every address, and arguments for initdb.
 set -eu
 if [ ! -s "$PGDATA/PG_VERSION" ]; then
     mkdir -p "$PGDATA"

@@ -30,7 +30,7 @@ export function sshArguments(connection: Connection, folder: string): string[] {
         ConnectTimeout: perDialTimeout,
         RequestTTY: "no",
         LogLevel: "ERROR",
-        // As Go's TCP connections: a peer that does not answer is given up after 9 probes.
+        // Like Go's TCP connections, which end after 9 unanswered probes.
         ServerAliveInterval: 15,
         ServerAliveCountMax: 9,
     };
@@ -84,7 +84,7 @@ function hostOptions(
         UserKnownHostsFile: knownHosts,
         GlobalKnownHostsFile: "/dev/null",
         CheckHostIP: "no",
-        // pulumi-command 1.2.1 offers the pinned key's type alone. OpenSSH 8.8 and newer sign nothing with ssh-rsa, so a
+        // pulumi-command 1.2.1 offers only the pinned key's type. OpenSSH 8.8 and newer do not sign with ssh-rsa, so a
         // pin of that type fails.
         HostKeyAlgorithms: type,
         // Without a key, those of the agent at SSH_AUTH_SOCK.

@@ -9,14 +9,14 @@ import { aptGetInstall } from "../../../toolchain/apt-get";
 
 const cache = join(cacheDirectory, "provision");
 
-/** Folder with the packages that the roots are made of. */
+/** Folder with the packages of the roots. */
 export const packageCache = join(cache, "debs");
 
-/** Milliseconds for a root: some hundred packages, from a mirror that may be slow, on a host that may be busy. */
+/** Milliseconds for a root: some hundred packages, possibly from a slow mirror, on a busy host. */
 const limit = 1_800_000;
 
 /**
- * Packages of an installed machine with an SSH server, and those that the scripts install: nothing is fetched later.
+ * Packages of an installed machine with an SSH server, and those that the scripts install: nothing is downloaded later.
  */
 const packages = [
     ...["ca-certificates", "curl", "dbus", "iproute2", "iputils-ping", "kmod", "netbase", "openssh-server"],
@@ -43,10 +43,10 @@ async function mirror(codename: string): Promise<string | undefined> {
 }
 
 /**
- * A folder with a Debian root: systemd, sshd, sudo and what the scripts install. It is made once, from the mirror of
- * this machine's apt, and kept in the user's cache; whoever uses it copies it, or lays something over it.
+ * A folder with a Debian root: systemd, sshd, sudo and what the scripts install. It is built once, from the mirror of
+ * this machine's apt, and kept in the user's cache; callers copy it or mount an overlay on it.
  *
- * @param extra packages beside the usual ones
+ * @param extra packages in addition to the usual ones
  * @throws Failure where debootstrap is missing and cannot be installed from here
  */
 export async function debianRoot(extra: readonly string[] = []): Promise<string> {
@@ -54,7 +54,7 @@ export async function debianRoot(extra: readonly string[] = []): Promise<string>
     const include = [...packages, ...extra].sort().join(",");
     const name = `debian-${codename}-${createHash("sha256").update(include).digest("hex").slice(0, 12)}`;
     const root = join(cache, name);
-    // A root counts when it is complete, which the rename tells; two suites may want the same one at once.
+    // The rename marks a complete root; two suites may build the same one at once.
     await withLock(
         join(cache, `${name}.lock`),
         () => undefined,
@@ -77,7 +77,7 @@ async function build(root: string, codename: string, include: string): Promise<v
     rmSync(unfinished, { recursive: true, force: true });
     mkdirSync(packageCache, { recursive: true });
     const from = await mirror(codename);
-    // In a mount namespace of its own: what it mounts in the root is gone with it, however it ends.
+    // In a separate mount namespace, so that its mounts in the root always end with it.
     const { exitCode, output } = await run(
         "unshare",
         [
@@ -88,7 +88,7 @@ async function build(root: string, codename: string, include: string): Promise<v
         { timeout: limit },
     );
     if (exitCode !== 0) {
-        throw new Error(`debootstrap ended with ${exitCode}:\n${output.slice(-4_000)}`);
+        throw new Error(`debootstrap exited with ${exitCode}:\n${output.slice(-4_000)}`);
     }
     rmSync(join(unfinished, "var/cache/apt/archives"), { recursive: true });
     mkdirSync(join(unfinished, "var/cache/apt/archives/partial"), { recursive: true });

@@ -3,18 +3,18 @@ import { randomBytes } from "node:crypto";
 
 const ip = (...args: string[]) => execFileSync("ip", args, { stdio: ["ignore", "pipe", "pipe"] });
 
-/** The address of a machine's network card, which it keeps whatever is installed: it ends as the IPv4 address does. */
+/** The MAC address of a machine, independent of its system: it ends with the bytes of the IPv4 address. */
 export const hardwareAddress = (address: string) =>
     `52:54:00:77:00:${Number(address.split(".")[3]).toString(16).padStart(2, "0")}`;
 
 /**
- * A network of a test's own: one network namespace with a bridge, where the test's programs run, and one for each
- * machine, cabled to the bridge. Nothing leads out of it.
+ * An isolated network for a test: one network namespace with a bridge, where the test's programs run, and one for each
+ * machine, connected to the bridge.
  */
 export class Network {
     /** Name of the namespace in which programs reach the machines. */
     readonly namespace = `hearth-${randomBytes(3).toString("hex")}`;
-    /** IPv4 address of the bridge, at which the machines reach what runs there. */
+    /** IPv4 address of the bridge, at which the machines reach programs in its namespace. */
     readonly address: string;
     private readonly machines = new Set<string>();
 
@@ -38,7 +38,7 @@ export class Network {
     }
 
     /**
-     * Cables a machine to the bridge.
+     * Connects a machine to the bridge.
      *
      * @param address IPv4 address in the network
      * @returns path of the machine's network namespace
@@ -58,7 +58,7 @@ export class Network {
         return `/run/netns/${namespace}`;
     }
 
-    /** Takes a machine off the bridge, with all that its network namespace has. */
+    /** Removes a machine from the bridge, with its network namespace. */
     detach(machine: string): void {
         ip("-n", this.namespace, "link", "delete", `v-${machine}`);
         ip("netns", "delete", `${this.namespace}-${machine}`);
@@ -66,8 +66,8 @@ export class Network {
     }
 
     /**
-     * Has the bridge be the router of a home, behind its provider's NAT: what is in here reaches another network with the
-     * router's address there, and nothing in that network reaches what is in here.
+     * Makes the bridge the router of a home behind its provider's NAT: hosts here reach another network with the
+     * router's address there, and hosts of that network cannot reach those here.
      *
      * @param other the provider's network
      * @param address the router's address there
@@ -95,7 +95,7 @@ export class Network {
         inside(rules, "chroot", root, "nft", "--file", "-");
     }
 
-    /** Has an address beside that of the bridge, as some other machine would. */
+    /** Adds a second address to the bridge, like another machine's. */
     hold(address: string): void {
         ip("-n", this.namespace, "address", "add", `${address}/24`, "dev", "bridge");
     }

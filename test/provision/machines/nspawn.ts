@@ -24,7 +24,7 @@ const hasFirstVersion = existsSync("/sys/fs/cgroup/memory");
 /** Disk of a machine that runs pods, for images and volumes; the host stores what is written to it. */
 const diskSize = "16G";
 
-/** Milliseconds in which a machine starts, on a host that may be busy. */
+/** Milliseconds for a machine to start on a busy host. */
 const startLimit = 120_000;
 
 /**
@@ -84,11 +84,11 @@ export interface MachineArgs {
     /** IPv4 address in the network. */
     readonly address: string;
     readonly network: Network;
-    /** Folder with a Debian root, which stays as it is. */
+    /** Folder with a Debian root, which is not changed. */
     readonly root: string;
-    /** Public key that root and the user admin let in. */
+    /** Public key for logins as root and as the user admin. */
     readonly publicKey: string;
-    /** Folders and files of the host, by the path that they have in the machine, where they are read-only. */
+    /** Folders and files of the host that are mounted read-only, by their path in the machine. */
     readonly mounts: Readonly<Record<string, string>>;
     /** True if containers can run in it. @default false */
     readonly containers?: boolean;
@@ -108,7 +108,7 @@ export class Machine {
         this.address = args.address;
     }
 
-    /** Makes a machine as its installer would leave it, and starts it. */
+    /** Creates a newly installed machine, and starts it. */
     static async create(args: MachineArgs): Promise<Machine> {
         if (!findOnPath("systemd-nspawn")) {
             await aptGetInstall("systemd-nspawn", "Install the package systemd-container.", ["systemd-container"]);
@@ -161,7 +161,7 @@ export class Machine {
         const overlay = `lowerdir=${this.args.root},upperdir=${join(folder, "upper")},workdir=${join(folder, "work")}`;
         execFileSync("mount", ["-t", "overlay", "overlay", "-o", overlay, root]);
         if (this.args.containers) {
-            // Layers of images cannot lie on an overlay, and a full disk of the host would be one of each machine.
+            // Layers of images cannot be on an overlay, and a full disk would fill the host's.
             const [disk, state] = [join(folder, "disk"), join(root, "var/lib")];
             rmSync(disk, { force: true });
             execFileSync("truncate", [`--size=${diskSize}`, disk]);
@@ -203,7 +203,7 @@ export class Machine {
     /** Switches the machine on, and waits until its sshd answers. */
     async start(): Promise<void> {
         const log = join(this.folder, "console.log");
-        // A machine that starts knows nothing of addresses and firewalls that it had before.
+        // A machine starts without its previous addresses and firewall.
         const namespace = this.args.network.attach(this.name, this.address);
         const binds = Object.entries(this.args.mounts).map(([inside, outside]) => `--bind-ro=${outside}:${inside}`);
         // `ip netns exec` would mount a /sys without control groups.
@@ -245,7 +245,7 @@ export class Machine {
         return `${this.args.network.namespace}-${this.name}`;
     }
 
-    /** Command line that starts another one in cgroups that its containers can divide. */
+    /** Command line that starts another one in cgroups in which containers can create their own. */
     private controlGroups(): string[] {
         // Of version 2, systemd-nspawn makes them.
         if (!this.args.containers || !hasFirstVersion) {
@@ -265,7 +265,7 @@ export class Machine {
         return ["sh", "-ec", script, this.controlGroup];
     }
 
-    /** Runs a command in the machine as root, past SSH. */
+    /** Runs a command in the machine as root, without SSH. */
     async run(command: string): Promise<Outcome> {
         const leader = this.leader();
         return leader === undefined
@@ -295,7 +295,7 @@ export class Machine {
         return output;
     }
 
-    /** Makes it what its installer left, and starts it. */
+    /** Resets it to its installed state, and starts it. */
     async reinstall(): Promise<void> {
         await this.powerOff();
         execFileSync("umount", ["--recursive", this.root]);
@@ -303,7 +303,7 @@ export class Machine {
         await this.start();
     }
 
-    /** Takes the power away: nothing in the machine can end what it does. */
+    /** Cuts the power: no program in the machine can shut down gracefully. */
     async powerOff(): Promise<void> {
         const { child } = this;
         const leader = this.leader();
@@ -317,7 +317,7 @@ export class Machine {
         this.child = undefined;
     }
 
-    /** Switches the machine off and removes all that was made for it. */
+    /** Switches the machine off and removes all of its resources. */
     async remove(): Promise<void> {
         await this.powerOff();
         // An interrupted command removes its machines, too: `run` would refuse.
@@ -346,7 +346,7 @@ export class Machine {
     }
 }
 
-/** Reports whether a process is the init of a process namespace of its own. */
+/** Reports whether a process is the init of its own PID namespace. */
 function isInit(pid: string): boolean {
     try {
         return /^NSpid:\s+\d+\s+1$/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));

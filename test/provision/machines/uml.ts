@@ -23,19 +23,19 @@ import { until } from "../../sandbox/home";
 import { debianRoot } from "./debian";
 import { hardwareAddress, type Network } from "./network";
 
-/** Milliseconds in which a machine starts, on a host that may be busy. */
+/** Milliseconds for a machine to start on a busy host. */
 const startLimit = 240_000;
 
 /** Debian's kernel as a program of the host, and the folder with its modules, by version. */
 const kernel = { program: "linux.uml", modules: "/usr/lib/uml/modules" };
 
-/** Packages that the scripts install on a node with data disks, and what makes an initramfs. */
+/** Packages that the scripts install on a node with data disks, and those that make an initramfs. */
 const packages = [
     ...["linux-base", "initramfs-tools", "busybox", "e2fsprogs"],
     ...["cryptsetup", "cryptsetup-initramfs", "dropbear-initramfs", "mdadm", "nfs-kernel-server"],
 ];
 
-/** Units that only cost time, or want hardware that the kernel does not have. */
+/** Units that only cost time, or need hardware that the kernel lacks. */
 const masked = [
     ...["getty.target", "systemd-hwdb-update.service", "systemd-pcrphase.service", "logrotate.timer", "man-db.timer"],
     ...["apt-daily.timer", "apt-daily-upgrade.timer", "unattended-upgrades.service", "e2scrub_reap.service"],
@@ -102,7 +102,7 @@ export interface VirtualMachineArgs {
     /** IPv4 address in 10.77.0.0/24. */
     readonly address: string;
     readonly network: Network;
-    /** File with the private key that root lets in; its public half is beside it. */
+    /** File with the private key for root's login; its public half is next to it. */
     readonly key: string;
 }
 
@@ -123,7 +123,7 @@ export class VirtualMachine {
         this.folder = mkdtempSync(join(tmpdir(), `hearth-vm-${args.name}-`));
     }
 
-    /** Makes a machine as its installer would leave it; it is off. */
+    /** Creates a newly installed machine, switched off. */
     static async create(args: VirtualMachineArgs): Promise<VirtualMachine> {
         if (!findOnPath(kernel.program)) {
             const needed = ["user-mode-linux", "e2fsprogs", "iproute2", "openssh-client"];
@@ -144,12 +144,12 @@ export class VirtualMachine {
         return readFileSync(join(this.folder, "host-key.pub"), "utf8").split(" ").slice(0, 2).join(" ");
     }
 
-    /** Image of its root file system; what it has in memory is not in it. */
+    /** Image of its root file system, without unwritten data in its memory. */
     get rootImage(): string {
         return join(this.folder, "root.img");
     }
 
-    /** Image of a data disk, made blank when it is named first. */
+    /** Image of a data disk, created blank at its first use. */
     diskImage(serial: string): string {
         const image = join(this.folder, `disk-${serial}.img`);
         appendFileSync(image, "");
@@ -251,11 +251,11 @@ export class VirtualMachine {
      * @returns whether it takes passphrases over SSH
      */
     private takeInitramfs(): boolean {
-        // Without power the machine may not have written everything where it belongs: its journal has it.
+        // After a power cut, some writes may still be only in the journal.
         execFileSync("sh", ["-c", '/sbin/e2fsck -p "$0" || [ $? = 1 ]', this.rootImage], { stdio: "pipe" });
         const debugfs = (command: string) =>
             execFileSync("/sbin/debugfs", ["-R", command, this.rootImage], { stdio: ["ignore", "pipe", "pipe"] });
-        // Beside it may be its backup, and one that was not finished.
+        // Its folder may contain a backup, and an incomplete one.
         const name = /initrd\.img-[\d.]+(?=\/)/.exec(debugfs("ls -p /boot").toString())?.[0];
         debugfs(`dump /boot/${name} ${join(this.folder, "initrd.img")}`);
         return / hearth /.test(debugfs("ls -l /etc/initramfs-tools/conf.d").toString().replaceAll("\n", " \n"));
@@ -274,7 +274,7 @@ export class VirtualMachine {
         await this.output('dmsetup create BROKEN --table "0 524288 error" && udevadm settle');
     }
 
-    /** Waits until what answers at its port for SSH has another key than its sshd; that key. */
+    /** Waits until the server at its SSH port has another key than its sshd, and returns that key. */
     async asksForPassphrase(): Promise<string> {
         let key = "";
         await this.waitFor("its initramfs answers", async () => {
@@ -316,7 +316,7 @@ export class VirtualMachine {
     async output(command: string): Promise<string> {
         const { exitCode, output } = await this.run(command);
         if (exitCode !== 0) {
-            throw new Error(`${command} on ${this.name} ended with ${exitCode}: ${output}`);
+            throw new Error(`${command} on ${this.name} exited with ${exitCode}: ${output}`);
         }
         return output;
     }
@@ -324,7 +324,7 @@ export class VirtualMachine {
     /** Reboots it, as its owner would. */
     async reboot(): Promise<void> {
         const ended = this.ended();
-        // A reboot would start the same kernel with the initramfs of before.
+        // A reboot would start the same kernel with the previous initramfs.
         await this.run("systemctl poweroff");
         await ended;
         this.switchOn();
@@ -345,7 +345,7 @@ export class VirtualMachine {
         }
     }
 
-    /** Switches it off and removes all that was made for it. */
+    /** Switches it off and removes all of its resources. */
     async remove(): Promise<void> {
         await this.powerOff();
         rmSync(this.folder, { recursive: true });

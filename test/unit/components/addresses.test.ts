@@ -6,7 +6,7 @@ import { root } from "../../../lib/root";
 const applications = readApplications(root, "home");
 const pool = { addresses: ["192.168.1.240-192.168.1.250"] };
 
-/** The addresses of a home. @param loadBalancers Services of type LoadBalancer that its cluster has already */
+/** The addresses of a home. @param loadBalancers existing Services of type LoadBalancer */
 const chosen = (
     loadBalancer: { addresses: string[]; traefik?: string; adguard?: string },
     loadBalancers: readonly LoadBalancer[] = [],

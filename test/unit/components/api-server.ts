@@ -6,15 +6,15 @@ import { text } from "node:stream/consumers";
 import { stringify } from "yaml";
 import { keyPairs } from "../../key-pairs";
 
-/** An API server of a test's own, on loopback. */
+/** An API server for a test, on loopback. */
 export interface ApiServer {
-    /** Contents of a kubeconfig that names it. */
+    /** Contents of a kubeconfig for it. */
     readonly kubeconfig: string;
-    /** Ends it, and what is connected to it. */
+    /** Closes it and its connections. */
     close(): void;
 }
 
-/** Contents of a kubeconfig for nobody in particular. @param cluster what it says of the API server */
+/** Contents of a kubeconfig with an arbitrary user. @param cluster its entry of the API server */
 export function kubeconfigOf(cluster: object): string {
     return stringify({
         apiVersion: "v1",
@@ -45,7 +45,7 @@ export async function serveApi(authority: "own" | "another", listener: RequestLi
     };
 }
 
-/** Runs a wait as its command does, and returns what it wrote as its error. */
+/** Runs a wait like its command, and returns its standard error. */
 export async function runWait(script: string, input: object): Promise<{ code: unknown; said: string }> {
     const child = spawn("node", ["--no-deprecation", "dist/wait.cjs", script]);
     child.stdin.end(JSON.stringify(input));

@@ -3,7 +3,7 @@ import { askCluster, checkCluster, readCluster } from "../../../components/clust
 import { type ApiServer, kubeconfigOf, serveApi } from "./api-server";
 import { mockEngine } from "./mocks";
 
-/** A k3s as somebody set it up: two nodes, a GPU, a board of an architecture that no image exists for, ServiceLB. */
+/** An existing k3s: two nodes, a GPU, a board of an architecture without images, ServiceLB. */
 const objects: Readonly<Record<string, object>> = {
     "/api/v1/nodes": {
         items: [

@@ -12,7 +12,10 @@ afterEach(() => {
     }
 });
 
-/** A Gitea with one webhook, which it delivers by `deliver`. @param named what it calls the repository, if not by its address */
+/**
+ * A Gitea with one webhook, whose messages `deliver` delivers. @param named what it calls the repository, if not by its
+ * address
+ */
 async function gitea(webhook: string, deliver: () => void, named?: string): Promise<string> {
     const listener: RequestListener = ({ method, url = "" }, response) => {
         const repository = "/api/v1/repos/home/hearth";
@@ -33,7 +36,7 @@ async function gitea(webhook: string, deliver: () => void, named?: string): Prom
     return `http://${host}`;
 }
 
-/** An API server with the root Application, and what Argo CD does at a message. */
+/** An API server with the root Application, and Argo CD's action at a message. */
 async function cluster(): Promise<{ kubeconfig: string; refresh: () => void }> {
     const watches: ServerResponse[] = [];
     const root = (annotations?: object) => ({ metadata: { name: "root", resourceVersion: "5", annotations } });

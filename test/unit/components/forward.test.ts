@@ -24,7 +24,7 @@ const kubeconfig = () =>
         "insecure-skip-tls-verify": true,
     });
 
-/** Opens a WebSocket as the API server does. https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2 */
+/** Opens a WebSocket like the API server. https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2 */
 function open({ headers }: IncomingMessage, socket: Duplex): void {
     const key = `${headers["sec-websocket-key"]}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`;
     const protocol = String(headers["sec-websocket-protocol"]).split(",", 1);
@@ -55,7 +55,7 @@ test("a connection that the API server opens after the client's timeout is close
     const [frame]: Buffer[] = await once(socket, "data");
     socket.destroy();
 
-    // The opcode of a frame that closes.
+    // The opcode of a close frame.
     expect(frame?.[0]).toBe(0x88);
 });
 

@@ -7,7 +7,7 @@ import { Secrets } from "../../../components/secrets";
 import { parseSettings } from "../../../config/settings";
 import { mockEngine, type Registered, settled } from "./mocks";
 
-/** Nobody listens there: what is registered is what the first run of a new home registers. */
+/** Nothing listens there, so the first run of a new home is tested. */
 const url = "http://127.0.0.1:1/home/hearth.git";
 
 async function register(gitea?: GiteaAccess): Promise<Registered[]> {
@@ -20,7 +20,7 @@ async function register(gitea?: GiteaAccess): Promise<Registered[]> {
 const repositorySecret = (registered: Registered[]) =>
     registered.find(({ type, name }) => type === "kubernetes:core/v1:Secret" && name === "git-source");
 
-/** The keys of its data, which is a secret on the wire. */
+/** The keys of its data, which is marked as secret in requests to the engine. */
 const keys = (secret?: Registered) => Object.keys(Object(secret?.inputs["data"]).value).sort();
 
 test("an external Git server gets only a reader without an account", async () => {
@@ -57,7 +57,7 @@ describe("a home without a Git server", () => {
         stack: "home",
         values: {
             domain: "home.example.com",
-            // No such file: nothing is reached.
+            // A missing file, so that nothing is contacted.
             kubeconfig: join(root, "no-such-kubeconfig"),
             loadBalancer: '{"addresses":["192.168.1.240/28"]}',
             nfs: '{"server":"nas","path":"/export"}',

@@ -16,7 +16,7 @@ export interface Registered {
     readonly type: string;
     readonly name: string;
     readonly urn: string;
-    /** Plain JSON: secrets as the wire has them. */
+    /** Plain JSON, with secrets as in requests to the engine. */
     readonly inputs: Record<string, unknown>;
     /** URN of its parent. */
     readonly parent: string;
@@ -28,7 +28,7 @@ export interface Registered {
     readonly retainOnDelete: boolean;
     /** True if Pulumi refuses to delete the resource. */
     readonly protect: boolean;
-    /** Names of the resources that were there when it was asked for. */
+    /** Names of the resources that existed when it was registered. */
     readonly after: readonly string[];
 }
 
@@ -39,7 +39,7 @@ interface Monitor {
     registerResource(request: RegisterResourceRequest, callback: Callback): unknown;
 }
 
-/** The outputs that resources have beyond their inputs. */
+/** Outputs that resources have in addition to their inputs. */
 const generated: Readonly<Record<string, (value: string) => object>> = {
     "random:index/randomPassword:RandomPassword": (result) => ({ result, bcryptHash: `hash of ${result}` }),
     "random:index/randomId:RandomId": (hex) => ({ hex }),
@@ -48,7 +48,7 @@ const generated: Readonly<Record<string, (value: string) => object>> = {
 
 const standIns: Readonly<Record<string, Parameters<typeof check>[0]>> = { ...commandSchemas, ...randomSchemas };
 
-/** @throws Error when a stand-in of Pulumi's plugins refuses a resource of its package */
+/** @throws Error when a stand-in of Pulumi's plugins rejects a resource of its package */
 function checkByStandIn(request: RegisterResourceRequest): void {
     const type = request.getType();
     const inputs = request.getObject()?.toJavaScript() ?? {};
@@ -62,7 +62,7 @@ function checkByStandIn(request: RegisterResourceRequest): void {
 }
 
 /**
- * Puts Pulumi's mocks in place of the engine, and records what they do not show: parents and dependencies.
+ * Replaces the engine by Pulumi's mocks, and records parents and dependencies, which they do not show.
  *
  * @returns the list that fills with what is registered; calls of functions are unexpected and throw
  */
@@ -112,7 +112,7 @@ export function byType(registered: readonly Registered[], type: string): Record<
     );
 }
 
-/** Waits until everything that was started has been registered. */
+/** Waits until all registrations are complete. */
 export async function settled(): Promise<void> {
     await pulumi.runtime.disconnect();
 }

@@ -4,7 +4,7 @@ import { byType, mockEngine, settled } from "./mocks";
 
 const base64 = (value: string) => Buffer.from(value).toString("base64");
 
-/** A secret on the wire to the engine. */
+/** A secret in a request to the engine. */
 const secret = (value: object) => ({ "4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", value });
 
 test("one Secret per chart: given, generated and shared values", async () => {

@@ -6,7 +6,7 @@ jest.mock("../../../components/git", () => ({ git: jest.fn() }));
 /** Files that changed between the commit of the last sync and the one that the Application is compared to. */
 const changed = (files: string) => jest.mocked(git).mockResolvedValue(files);
 
-/** OutOfSync on the commit "b", nothing going on, the last sync to "a". */
+/** OutOfSync on the commit "b", without an operation, last synced to "a". */
 const atRest: Application = {
     metadata: {
         name: "app",

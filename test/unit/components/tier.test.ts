@@ -98,8 +98,8 @@ test("its commands refresh them and report late ones; the cluster is only passed
     }
 });
 
-// Pulumi runs a number of steps at a time, by default four for each processor, and an Application that waits for its revision
-// holds its place.
+// Pulumi runs a number of steps at a time, by default four for each processor, and an Application that waits for its
+// revision occupies one.
 test("Argo CD refreshes a tier before any of its Applications waits, so that any number of late ones cannot block the gate", async () => {
     const registered = await mockEngine();
     const applications = readApplications(resolve(__dirname, "../../.."), "home");

@@ -24,7 +24,7 @@ test("an object that Argo CD already manages stays unchanged", () => {
     expect(ownedByArgocd(entries)).toBeUndefined();
 });
 
-/** An API server with one object, which somebody else writes between a reading and what is patched on it. */
+/** An API server with one object, which another writer changes between a read and the patch. */
 async function transfer(conflicts: number, limit: number) {
     const gitea = { apiVersion: "apps/v1", kind: "StatefulSet", metadata: { name: "gitea", namespace: "gitops" } };
     let version = 1;

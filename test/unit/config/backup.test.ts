@@ -45,7 +45,7 @@ test("pods may reach the target's own port: at its address, or at any address fo
     expect(peers("s3:https://s3.example.com/bucket")).toEqual([{ anywhere: true, ports: [443] }]);
     expect(peers("sftp://me@nas//copies")).toEqual([{ anywhere: true, ports: [22] }]);
     expect(peers("rest:http://nas/home/")).toEqual([{ anywhere: true, ports: [80] }]);
-    // Nodes mount it; pods reach the server before it.
+    // Nodes mount it; pods reach the server in front of it.
     expect(peers("nfs://nas/copies")).toEqual([{ namespace: "backup", workload: "server-main", ports: [8000] }]);
 });
 

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { resolve } from "node:path";
 
-/** As the SDK does: whatever is thrown is printed. */
+/** Like the SDK: prints every thrown error. */
 const program = `
     require(${JSON.stringify(resolve(__dirname, "../../../config/process.ts"))});
     process.on("uncaughtException", (error) => console.error(error));

@@ -1,7 +1,7 @@
 import { parseSettings } from "../../../config/settings";
 import { privateKey, publicKey } from "../keys";
 
-/** A config as a real home has it, as Pulumi passes it: plain strings, and JSON for structured values. */
+/** A realistic config in Pulumi's form: plain strings, and JSON for structured values. */
 const good = {
     domain: "home.example.com",
     kubeconfig: "kubeconfig.yaml",

@@ -119,7 +119,7 @@ describe("an export that a pod tries before anything is deployed", () => {
         const here = script.replaceAll("/export/", `${folder}/`);
         const asRoot = spawnSync("sh", ["-c", here]);
         expect(asRoot.status === 0).toBe(process.getuid?.() === 0);
-        // As a server that maps root to nobody answers.
+        // The error of a server that maps root to nobody.
         const refused = spawnSync("sh", ["-c", `chown() { echo not permitted >&2; return 1; }; ${here}`], {
             encoding: "utf8",
         });

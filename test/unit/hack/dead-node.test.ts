@@ -22,7 +22,7 @@ const state = {
                 dependencies: [urn("node-1-k3s-join"), urn("node-1-b-baseline")],
                 propertyDependencies: { stdin: [urn("node-1-k3s-join")] },
             },
-            // A service of that name is no node's.
+            // A service of that name does not belong to the node.
             { urn: urn("node-1-member", "kubernetes:core/v1:Secret") },
         ],
     },

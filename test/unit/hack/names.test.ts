@@ -37,7 +37,7 @@ test("names are those of all Ingresses and IngressRoutes, each once, in order", 
     ]);
 });
 
-/** Records of a DNS server of the test's own: addresses by name; others do not exist. */
+/** Records of the test's DNS server: addresses by name; others do not exist. */
 const records: Readonly<Record<string, readonly number[]>> = {
     "elsewhere.home.arpa": [127, 0, 0, 9],
     "any.home.arpa": [127, 0, 0, 1],
@@ -73,7 +73,7 @@ function openssl(...args: string[]): void {
 
 const newKey = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
 
-/** Settings of `openssl ca`, the command of OpenSSL that takes the dates of a certificate in each of its versions. */
+/** Settings of `openssl ca`, the OpenSSL command that accepts dates of a certificate in every version. */
 const settings = `[ca]
 default_ca = own
 [own]
@@ -87,7 +87,7 @@ policy = any
 commonName = supplied
 `;
 
-/** A certificate that an authority of the test's signs. */
+/** A certificate signed by the test's authority. */
 function certificate(
     file: string,
     { subject, names, by, from, to }: { subject: string; names: string; by: string; from: string; to: string },

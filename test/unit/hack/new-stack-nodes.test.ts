@@ -19,7 +19,7 @@ afterEach(() => {
     rmSync(folder, { recursive: true });
 });
 
-/** Answers in turn; what was asked, told, and kept. */
+/** Answers in turn; records the prompts, messages and stored values. */
 async function answered(
     answers: readonly string[],
     { same = true, had = {} as Record<string, unknown>, ask = askNodes } = {},

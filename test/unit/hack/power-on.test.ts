@@ -3,7 +3,7 @@ import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-// The script that a server runs when it is on again, with programs that note how they are called.
+// The script that a server runs at its next start, with programs that record their calls.
 let folder: string;
 
 beforeEach(() => {
@@ -14,7 +14,7 @@ beforeEach(() => {
 
 afterEach(() => rmSync(folder, { recursive: true }));
 
-/** Lines of a record, as the ConfigMap has them. */
+/** Lines of a record in the ConfigMap. */
 const steps = ["scale books deployment/kavita 2", "reconcile argocd application.argoproj.io/kavita"];
 
 /**

@@ -119,7 +119,7 @@ test("a claim of a chart: kept, deleted, recreated, about to be pruned, or no lo
     });
     const renamed = { workloads: [workload({}, "settings")] };
     expect(rehearsal(renamed)).toMatchObject({ leftClaims: [mounted], lostClaims: [], good: false });
-    // A service that is removed leaves them on purpose.
+    // A removed service leaves them on purpose.
     expect(rehearsal({ workloads: [] }, {}, { declared: [] })).toMatchObject({ leftClaims: [mounted], good: true });
 });
 

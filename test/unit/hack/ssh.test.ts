@@ -8,7 +8,7 @@ import { sshArguments } from "../../../sandbox/plugins/command/ssh";
 
 const sshd = "/usr/sbin/sshd";
 const { username } = userInfo();
-/** A server needs the package openssh-server, and root to read its files as it wants them. */
+/** The server needs the package openssh-server, and root for the ownership of its files. */
 const perhaps = existsSync(sshd) && username === "root" ? describe : describe.skip;
 
 const freePort = () =>
@@ -30,7 +30,7 @@ perhaps("a host behind a jump host", () => {
     let jumpHost: SshTarget;
     let privateKey: string;
 
-    /** An sshd; one that forwards nothing cannot be jumped through. */
+    /** An sshd; a jump host has to allow forwarding. */
     async function start(name: string, forwards: "yes" | "no"): Promise<SshTarget> {
         const hostKey = key(name);
         const port = await freePort();

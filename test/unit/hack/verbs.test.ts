@@ -26,7 +26,7 @@ function runWith(environment: NodeJS.ProcessEnv, verb: string, ...args: string[]
     return outcome(join(root, "hack", verb), args, env);
 }
 
-/** Calls a verb in this process, as hack/main.ts does it. */
+/** Calls a verb in this process, like hack/main.ts. */
 function call(name: string, ...args: string[]): Promise<number> {
     const { verb }: { verb: Verb } = require(`../../../hack/verbs/${name}`);
     return verb(name, args);

@@ -26,7 +26,7 @@ const common = {
     rotations: { garage: { "admin-token": "2026-11-23" } },
 };
 
-/** Configs that have every setting between them. */
+/** Configs that together have every setting. */
 export const configs = {
     "a cluster that is there": { ...common, kubeconfig: "kubeconfig.yaml", context: "home" },
     "its own Gitea": {
@@ -127,7 +127,7 @@ export const configs = {
     },
 } as const;
 
-/** Names in a record of the configs are examples of all possible ones. */
+/** Names in a record of the configs represent all possible ones. */
 export function namesOf(path: Path): string {
     const names: Readonly<Record<string, string>> = {
         secrets: "vaultwarden",

@@ -21,7 +21,7 @@ const anyValue = fc.anything({
 });
 const places = placesOf(settingFields, namesOf);
 
-/** Calls what reads something; anything but the one error that speaks to the person is a defect. */
+/** Calls a parser; any error except a Failure is a defect. */
 function told(reading: () => unknown): string | undefined {
     try {
         reading();
@@ -36,7 +36,7 @@ function told(reading: () => unknown): string | undefined {
 
 const isReadable = (message: string) => message.length < 20_000 && !/[^\n\P{Cc}]|[\p{Cf}\p{Cs}]/u.test(message);
 
-/** Reports whether a message about any input is readable for a person. */
+/** Reports whether a message about any input is readable. */
 function alwaysReadable<T>(values: fc.Arbitrary<T>, reading: (value: T) => unknown, numRuns = 300): void {
     fc.assert(
         fc.property(values, (value) => isReadable(told(() => reading(value)) ?? "")),

@@ -40,11 +40,11 @@ const literals = folders.flatMap((folder) =>
         .flatMap((file) => literalsOf(`${folder}/${file}`)),
 );
 
-/** Texts that make a regular expression try every way to divide them: many of the same, and an end that fits none. */
+/** Strings that cause backtracking in a regular expression: repetitions with an end that does not match. */
 const parts = [..."aA0_-./:=+ @#*\n'\"", "a.", "a-", "a/", "/.", "..", "a ", " a", "a=", "a:", "0.", "aA0", "a,", "- "];
 const pumps = parts.map((part) => `${part.repeat(100_000 / part.length)}\0`);
 
-/** Milliseconds after which one is stopped; linear ones take less than one. */
+/** Milliseconds after which an expression is stopped; linear ones take less than one. */
 const limit = 5_000;
 
 test("no regular expression has more than linear run time", () => {

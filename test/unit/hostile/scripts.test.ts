@@ -47,7 +47,7 @@ function composed(text: string) {
             config = tried;
             carriers.push(name);
         } catch {
-            // Refused: see settings.test.ts.
+            // Rejected: see settings.test.ts.
         }
     }
     return { settings: parseSettings(rawConfig(config)), carriers };
@@ -75,7 +75,7 @@ function plain(value: unknown): string {
 
 /** Values of variables in bash after a script's assignments, run for real in an empty folder. */
 function variablesOf(script: string, ...names: string[]): Record<string, string> {
-    // Every script goes on with the text of lib.sh.
+    // Every script continues with the text of lib.sh.
     const assignments = script.slice(0, script.indexOf("# shellcheck shell=bash\n"));
     const folder = mkdtempSync(join(tmpdir(), "hearth-hostile-"));
     try {
@@ -120,11 +120,11 @@ test.each(kinds)("%s reaches the variables of the scripts unchanged, and runs no
         const connection = Object(inputs["connection"]);
         const { privateKey, hostKey } = connection.value ?? connection;
         expect([plain(privateKey), hostKey]).toEqual([settings.ssh?.privateKey, node?.hostKey]);
-        // Input that a shell reads on the node is the same for everybody.
+        // Input that a shell on the node reads is not user-specific.
         expect(String(inputs["create"]).replaceAll(/\d+/g, "N")).toBe(
             'if [ "$(id -u)" = N ]; then timeout --kill-after=N N bash -s create; ' +
                 "else sudo -n timeout --kill-after=N N bash -s create; fi; code=$?; case $code in N | N) echo 'not done " +
-                'within N minutes, and stopped: see "ps -ef" there, and run "pulumi up" again\' >&N ;; esac; exit $code',
+                'within N minutes, and stopped: see "ps -ef" there, and rerun "pulumi up"\' >&N ;; esac; exit $code',
         );
     }
     const [preflight] = Object.values(byType(registered, "command:local:Command"));

@@ -42,7 +42,7 @@ export interface Place {
     readonly part: "value" | "name";
 }
 
-/** The schema behind what makes a value optional. */
+/** The schema without the wrappers that make a value optional. */
 function unwrapped(schema: z.core.$ZodType): z.core.$ZodType {
     return schema instanceof z.ZodDefault || schema instanceof z.ZodOptional || schema instanceof z.ZodPrefault
         ? unwrapped(schema.unwrap())
@@ -50,7 +50,7 @@ function unwrapped(schema: z.core.$ZodType): z.core.$ZodType {
 }
 
 /**
- * Every place of a schema: what holds no other. The names of a record are places too; those in `names` stand for all.
+ * Every leaf of a schema. The names of a record are places too; those in `names` stand for all.
  *
  * @throws Error for a kind of schema that is not known here, so that none is skipped
  */
@@ -99,7 +99,7 @@ export function valueAt(from: unknown, path: Path): unknown {
     );
 }
 
-/** A copy in which a place holds another text. */
+/** A copy with another string at a place. */
 export function withText(from: unknown, { path, part }: Place, text: string): unknown {
     const [key, ...rest] = path;
     if (key === undefined) {

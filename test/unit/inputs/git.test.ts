@@ -100,7 +100,7 @@ describe("kind 6: real-world Git setups", () => {
         ]);
     });
 
-    /** Settings and variables with which people have Git. */
+    /** Common settings and variables of Git. */
     const habits: readonly (readonly [what: string, env: NodeJS.ProcessEnv, config: string])[] = [
         ["a hook that calls this program", { GIT_DIR: "/nowhere", GIT_INDEX_FILE: "/nowhere/index" }, ""],
         ["a difference tool", { GIT_EXTERNAL_DIFF: "false" }, '[diff]\nexternal = "false"\nnoprefix = true\n'],

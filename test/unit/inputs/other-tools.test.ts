@@ -136,7 +136,7 @@ describe("kind 2: kubeconfigs as other tools write them", () => {
     test("that only root can read: how to copy it (B15)", () => {
         writeFileSync("k3s.yaml", text(kubeconfig()));
         chmodSync("k3s.yaml", 0o000);
-        // Root may read everything: as somebody else, then.
+        // Root may read everything, so the test runs as another user.
         const isRoot = process.getuid?.() === 0;
         chmodSync(folder, 0o755);
         if (isRoot) {

@@ -88,7 +88,7 @@ test("kind 3: a scalar has the same value for the cluster, YAML 1.2 and this pro
         }),
         { numRuns: 5_000 },
     );
-    // The generator has come by the listed cases.
+    // The generator has covered the listed cases.
     expect([...refused]).toEqual(expect.arrayContaining(["0644", "no", "61e9540", "1_000", "123456789012345678"]));
 });
 

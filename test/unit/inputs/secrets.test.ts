@@ -95,7 +95,7 @@ describe("kind 1: a secret in plain text, on the screen or changed", () => {
             ),
             { numRuns: 3_000 },
         );
-        // The generator has come by the listed cases.
+        // The generator has covered the listed cases.
         for (const words of ["is truncated", "readers", "not valid YAML"]) {
             expect([...found].some((message) => message.includes(words))).toBe(true);
         }

@@ -44,14 +44,14 @@ describe("kind 7: shell environments", () => {
     });
 });
 
-/** A verb in this process, as hack/main.ts calls it. */
+/** A verb in this process, called like in hack/main.ts. */
 function call(name: string, ...args: string[]): Promise<number> {
     const { verb }: { verb: Verb } = require(`../../../hack/verbs/${name}`);
     return verb(name, args);
 }
 
 const verbs = readdirSync(join(root, "hack/verbs")).map((file) => file.replace(/\.ts$/, ""));
-/** Arguments that a verb cannot do without. */
+/** Required arguments of a verb. */
 const required: Readonly<Record<string, string>> = {
     ...{ install: "jellyfin", uninstall: "jellyfin", template: "jellyfin", restore: "jellyfin" },
     ...{

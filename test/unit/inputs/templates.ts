@@ -1,4 +1,4 @@
-/** Texts of values with `{{ }}`, and what Helm makes of them for a chart called paperless; undefined where it is refused. */
+/** Values with `{{ }}`, and Helm's result for a chart called paperless; undefined if it is rejected. */
 export const templates: readonly (readonly [text: string, rendered: string | undefined])[] = [
     ["plain", "plain"],
     ['https://x.{{ include "common.domain" . }}', "https://x.home.arpa"],

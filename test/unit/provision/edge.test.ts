@@ -74,7 +74,7 @@ test("the edge gets no secret except its own key and a token that is valid once"
 
     expect(told).toHaveLength(7);
     for (const text of told) {
-        // The administrator's kubeconfig, the cluster's tokens, a login: each is somebody else's.
+        // The administrator's kubeconfig, the cluster's tokens, a login: none belongs on the edge.
         expect(text).not.toMatch(
             /generated-(server|agent)-token|generated-a-credentials|of-the-registry|kubeconfig='[^']/,
         );

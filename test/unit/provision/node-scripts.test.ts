@@ -21,7 +21,7 @@ function write(path: string, text: string): void {
     writeFileSync(join(folder, path), text);
 }
 
-/** Runs functions of scripts on the folder's files: all of the scripts, but their main. */
+/** Runs functions of scripts on the folder's files, without their main. */
 function run(files: readonly string[], variables: Readonly<Record<string, string>>, body: string) {
     const texts = files.map((file) =>
         readFileSync(join(scripts, `${file}.sh`), "utf8").replace(/\nmain "\$@".*\n$/, "\n"),
@@ -166,7 +166,7 @@ describe("claims on a node's disk", () => {
         write("etc/machine-id", "0123\n");
         write("etc/rancher/hearth-cluster", "c1\na1\n0123\n");
         write("var/lib/rancher/k3s/storage/pvc-1-2_media_jellyfin-config/library.db", "films");
-        // The first thing that it would do; nothing after it may happen on the host of this test.
+        // Its first action; nothing after it may run on the host of this test.
         const uninstall = "systemctl() { result stopped; kill -KILL $$; }; uninstall";
         const { stdout, stderr, status } = run(["identity", "claims", "k3s"], k3s, uninstall);
         expect({ stdout, status }).toEqual({ stdout: "", status: 1 });
@@ -212,7 +212,7 @@ describe("networks of an existing cluster", () => {
 });
 
 describe("an upgrade to another k3s", () => {
-    /** Calls of kubectl that a switch makes; `first` is the node as the API shows it at its begin. */
+    /** Calls of kubectl during an upgrade; `first` is the node in the API at its start. */
     const calls = (first: string) => {
         const body = `
             renew_in_time() { :; }; is_applied() { return 1; }; open_cluster() { :; }; is_ready() { :; }

@@ -35,7 +35,7 @@ async function register(nodes: object[], api?: ApiSettings): Promise<Registered[
     return registered;
 }
 
-/** The names of everything that a resource waits for, near and far. */
+/** The names of all direct and indirect dependencies of a resource. */
 function waitsFor(registered: readonly Registered[], name: string): string[] {
     const byUrn = new Map(registered.map((each) => [each.urn, each]));
     const seen = new Set<string>();
@@ -127,7 +127,7 @@ test("the kubeconfig is read again each month", () => {
 
 test("the key, the tokens and the kubeconfig are secrets in every resource", async () => {
     const registered = await register(three, { address: "10.0.0.9", virtual: false });
-    /** The value without what the wire marks as a secret. */
+    /** The value without its secret marker. */
     const plain = (value: unknown): unknown => {
         if (Array.isArray(value)) {
             return value.map(plain);

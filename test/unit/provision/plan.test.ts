@@ -16,7 +16,7 @@ function plan(nodes: readonly PlannedNode[], virtual = false) {
     return planSteps(nodes, first, { virtual });
 }
 
-/** All steps that end before one begins. */
+/** All steps that end before the given one starts. */
 function before(nodes: readonly PlannedNode[], name: string, virtual = false): string[] {
     const steps = new Map(plan(nodes, virtual).map((step) => [step.name, step.after]));
     const seen = new Set<string>();

@@ -7,7 +7,7 @@ import { bytes } from "../../../provision/sizes";
 const folder = resolve(__dirname, "../../../provision/scripts");
 const scripts = readdirSync(folder).filter((name) => name.endsWith(".sh"));
 
-/** Runs bash as a node does: assignments, lib.sh, then the body, all on standard input. */
+/** Runs bash like a node: assignments, lib.sh, then the body, all on standard input. */
 function run(body: string) {
     const library = readFileSync(join(folder, "lib.sh"), "utf8");
     return spawnSync("bash", ["-s", "look"], {

@@ -21,7 +21,7 @@ beforeEach(async () => {
 
 const scripts = () => registered.filter(({ type }) => type === "command:remote:Command");
 
-/** The node's standard input, which must be a secret on the wire. */
+/** The node's standard input, which must be marked as secret. */
 function secretInput({ inputs }: Registered): string {
     expect(inputs["stdin"]).toMatchObject({ [secretMark]: expect.any(String) });
     return (inputs["stdin"] as { value: string }).value;

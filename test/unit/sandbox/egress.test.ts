@@ -43,7 +43,7 @@ afterAll(async () => {
 /** The proxy's answer to a CONNECT, and then the data from the other end. */
 function connect(target: string, pair?: KeyPair): Promise<{ status?: number; body: string }> {
     return new Promise((resolve, reject) => {
-        // Without a name of its own, Node 26 checks the certificate for the host that is in the target.
+        // Without a server name, Node 26 checks the certificate against the host of the target.
         const tls = { servername: "localhost", ca: own.cert, ...pair };
         const call = request({ host: "127.0.0.1", port, method: "CONNECT", path: target, agent: false, ...tls });
         call.once("error", reject);

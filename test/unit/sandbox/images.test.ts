@@ -9,7 +9,7 @@ import type { Closeable } from "../../../sandbox/http-server";
 const cache = mkdtempSync(join(tmpdir(), "hearth-images-"));
 const home = process.env["XDG_CACHE_HOME"];
 process.env["XDG_CACHE_HOME"] = cache;
-// After the variable: the store's folder follows from it.
+// After the variable, which determines the store's folder.
 const { writeLayer } = require("../../../sandbox/images/layer") as typeof import("../../../sandbox/images/layer");
 const { serveImages } =
     require("../../../sandbox/images/registry") as typeof import("../../../sandbox/images/registry");

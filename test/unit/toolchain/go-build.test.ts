@@ -38,7 +38,7 @@ function write(file: string, ...lines: string[]): void {
     writeFileSync(join(folder, file), `${lines.join("\n")}\n`);
 }
 
-/** A program with a module of its own in a module for all; it prints its version. */
+/** A program with its own module in the shared one; it prints its version. */
 function program(name: string): Tools.GoTool {
     write(`${name}/go.mod`, `module example.com/${name}`, "go 1.26");
     write(`${name}/main.go`, "package main", "var version string", "func main() { print(version) }");
@@ -67,7 +67,7 @@ function twoPrograms() {
     return { first: program("first"), second: program("second") };
 }
 
-/** The tools of the cache, whole or not. */
+/** The tools in the cache, complete or not. */
 const cached = () => (existsSync(join(folder, "hearth/tools")) ? readdirSync(join(folder, "hearth/tools")) : []);
 
 describe("the programs of the sandbox", () => {
@@ -120,7 +120,7 @@ describe("a build that cannot succeed ends with one sentence, and leaves nothing
         async () => {
             const { first } = twoPrograms();
             const message = await failing({ ...first, variables: () => ({ "main.version": "9.9.9" }) });
-            expect(message).toMatch(/^first was built but does not run as v1\.2\.3: delete \S+, and run it again$/);
+            expect(message).toMatch(/^first was built but does not run as v1\.2\.3: delete \S+, and rerun it$/);
         },
         limit,
     );
@@ -182,7 +182,7 @@ describe("a build that cannot succeed ends with one sentence, and leaves nothing
 
         test("that serves another module than the pinned one", async () => {
             answer = [200, "module example.com/first\n"];
-            expect(await build()).toMatch(/a download does not match go\.sum: .*checksum mismatch.*run it again/);
+            expect(await build()).toMatch(/a download does not match go\.sum: .*checksum mismatch.*rerun it/);
         });
 
         test("that is unreachable", async () => {
@@ -198,7 +198,7 @@ describe("a build that cannot succeed ends with one sentence, and leaves nothing
         chmodSync(join(folder, "bin/go"), 0o755);
         process.env["PATH"] = `${join(folder, "bin")}:${process.env["PATH"]}`;
         expect(await failing(first)).toMatch(
-            /^first v1\.2\.3 cannot be built: the disk is full\. Make room \(.* take \d+ GB\), and run it again\.$/,
+            /^first v1\.2\.3 cannot be built: the disk is full\. Make room \(.* take \d+ GB\), and rerun it\.$/,
         );
     });
 
@@ -213,7 +213,7 @@ describe("several builds", () => {
     let buildAll: typeof Build.buildAll;
     let groups: [string, Tools.GoTool][][];
 
-    /** Has Go run a script instead of building. */
+    /** Replaces Go's build by a script. */
     const go = (...script: string[]) => {
         write("bin/go", "#!/bin/sh", '[ "$1" = build ] || exit 0', `cd ${folder}`, ...script);
         chmodSync(join(folder, "bin/go"), 0o755);
@@ -227,7 +227,7 @@ describe("several builds", () => {
     });
 
     test("run in parallel", async () => {
-        // Each ends when the other has started; none of them makes a program.
+        // Each ends when the other has started; neither builds a program.
         go("touch started.$$", 'until [ "$(ls started.* | wc -l)" = 2 ]; do sleep 0.1; done', "exit 3");
         await expect(buildAll(groups)).rejects.toThrow("cannot be built");
         expect(readdirSync(folder).filter((name) => name.startsWith("started."))).toHaveLength(2);

@@ -9,7 +9,7 @@ const { PATH, PULUMI_HOME } = process.env;
 
 beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), "hearth-plugins-"));
-    // No CLI there, so nothing is downloaded.
+    // Without a CLI, nothing is downloaded.
     process.env["PULUMI_HOME"] = join(folder, "pulumi");
     process.env["PATH"] = [join(folder, "bin"), join(folder, "other/node_modules/.bin")].join(":");
     jest.resetModules();

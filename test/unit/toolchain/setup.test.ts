@@ -68,13 +68,13 @@ test("a second setup waits for the first, and reports that; Ctrl-C ends it", asy
     expect({ code, output }).toEqual({
         code: 130,
         output:
-            `Another set-up (process ${process.pid}) is building the tools; waiting for it.\n` +
+            `Another setup (process ${process.pid}) is building the tools; waiting for it.\n` +
             "setup: interrupted; rerun it to continue from here\n",
     });
 });
 
 test("Ctrl-C in the middle of a build leaves nothing partly built", () => {
-    // Has Ctrl-C arrive while it compiles, and compiles until it is ended.
+    // Sends Ctrl-C while it compiles, and compiles until it is stopped.
     const go = ["#!/bin/sh", '[ "$1" = build ] || exit 0', 'kill -INT "$PPID"', "exec sleep 600"];
     writeFileSync(join(folder, "bin/go"), go.join("\n"), { mode: 0o755 });
     const { status, stderr } = spawnSync(process.execPath, ["toolchain/compile.cjs", "tools", "kustomize"], {

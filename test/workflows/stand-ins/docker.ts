@@ -1,5 +1,5 @@
 /**
- * Stands in for Docker where none runs: `docker login`, `docker build` of a Dockerfile that begins with FROM scratch,
+ * Replaces Docker on machines without it: `docker login`, `docker build` of a Dockerfile that begins with FROM scratch,
  * and `docker push`, with crane. Like Docker's, a built image stays on the machine until it is pushed.
  */
 import { execFileSync } from "node:child_process";

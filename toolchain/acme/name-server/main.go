@@ -130,7 +130,7 @@ func main() {
 			Net:        network,
 			Handler:    handler,
 			TsigSecret: map[string]string{*key: *secret},
-			// miekg/dns refuses updates otherwise.
+			// miekg/dns rejects updates otherwise.
 			MsgAcceptFunc: func(header dns.Header) dns.MsgAcceptAction {
 				if opcode := int(header.Bits>>11) & 0xF; opcode == dns.OpcodeUpdate {
 					return dns.MsgAccept

@@ -1,7 +1,7 @@
 // Runs cert-manager's controller, webhook, CA injector or check of the API, which the first argument names: in a pod as
 // upstream does, and with KUBECONFIG as a process that shares its machine, on loopback and without ports for probes and
-// metrics. Upstream's own commands are modules without a published version; the packages behind them are not. Of the
-// issuers, Vault and Venafi are left out.
+// metrics. Upstream's own commands are modules without a published version; the packages behind them are not. The
+// issuers Vault and Venafi are omitted.
 package main
 
 import (
@@ -72,11 +72,10 @@ const (
 	healthAddress  = ":9403"
 )
 
-// Whether nothing but this process has the address, as in a pod.
+// True if only this process uses the address, as in a pod.
 var alone = os.Getenv("KUBECONFIG") == ""
 
-// Stands in for an ACME server, which signs for no sandbox: an issuer is ready at once, and the signatures are those of a
-// CA that nobody trusts.
+// Replaces an ACME server, which would not sign for a sandbox: an issuer is ready at once, and an untrusted CA signs.
 type acme struct {
 	authority *x509.Certificate
 	key       crypto.Signer
@@ -142,11 +141,11 @@ func parse(flags *pflag.FlagSet, args []string) error {
 	return logf.ValidateAndApply(logging)
 }
 
-// The defaults are those of internal/apis/config/controller/v1alpha1, which imports what is left out here.
+// The defaults are those of internal/apis/config/controller/v1alpha1, which imports packages that are omitted here.
 func runControllers(ctx context.Context, flags *pflag.FlagSet, args []string) error {
 	settings := controller.ContextOptions{
 		Kubeconfig: os.Getenv("KUBECONFIG"),
-		// No limit, as with an API server that has priority and fairness, which kwok turns off.
+		// No client-side limit, as with an API server that has priority and fairness, which kwok disables.
 		KubernetesAPIQPS: -1,
 		IssuerOptions:    controller.IssuerOptions{ClusterIssuerAmbientCredentials: true},
 		IngressShimOptions: controller.IngressShimOptions{
@@ -295,7 +294,7 @@ func runInjector(ctx context.Context, flags *pflag.FlagSet, args []string) error
 	return created.Start(ctx)
 }
 
-// Waits until the webhook admits what is valid and refuses what is not, as upstream's Job does after an installation.
+// Waits until the webhook admits valid objects and rejects invalid ones, like upstream's Job after an installation.
 func runCheck(ctx context.Context, flags *pflag.FlagSet, args []string) error {
 	limit := flags.Duration("wait", 0, "")
 	// Here it is no level.

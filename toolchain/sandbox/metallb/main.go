@@ -1,5 +1,4 @@
-// Runs MetalLB's controller on a machine that it shares with others. The build adds the files of upstream's own main
-// package to this one.
+// Runs MetalLB's controller on a shared machine. The build adds the files of upstream's own main package to this one.
 package main
 
 import (

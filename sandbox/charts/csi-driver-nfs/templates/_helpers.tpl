@@ -21,7 +21,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name (.Chart.Version | replace "+" "_") 
     {{- toYaml .resources | nindent 4 }}
 {{- end }}
 
-{{/* What the container that mounts needs beside the others. */}}
+{{/* Additional fields of the container that mounts. */}}
 {{- define "nfs.plugin" -}}
 securityContext:
   privileged: true
