@@ -9,16 +9,23 @@ export const backupSecret = "backup";
 /** A CronJob that runs charts/common/files/backup.sh. */
 export interface BackupJob {
     readonly name: string;
-    /** First argument of the script. */
-    readonly action: "repository" | "prune" | "backup";
+    /** First argument of backup.sh; a restored copy is then checked by databases.py. */
+    readonly action: "repository" | "prune" | "backup" | "drill";
     /** Time in the home's time zone, as cron writes it. */
     readonly schedule: string;
     /** Variables besides the home and its targets. */
     readonly env: Readonly<Record<string, string>>;
-    /** Name of its copies, for `backup`. */
+    /** Name of its copies, for `backup` and `drill`. */
     readonly claim?: string;
     /** Folder of a server node to copy, as root. */
     readonly serverFolder?: string;
+}
+
+/** An image, with the requests and limits of its containers. */
+export interface BackupImage {
+    readonly repository: string;
+    readonly tag: string;
+    readonly resources: kubernetes.types.input.core.v1.ResourceRequirements;
 }
 
 /** Arguments of {@link BackupJobs}. */
@@ -27,12 +34,13 @@ export interface BackupJobsArgs {
     readonly namespace: string;
     /** The stack's `hearth:backup`. */
     readonly backup: BackupSettings;
-    /** Text of charts/common/files/backup.sh. */
-    readonly script: string;
+    /** Texts of charts/common/files, by name. */
+    readonly scripts: Readonly<Record<string, string>>;
     readonly timeZone: string;
-    /** Image with restic. */
-    readonly image: { readonly repository: string; readonly tag: string };
-    readonly resources: kubernetes.types.input.core.v1.ResourceRequirements;
+    /** Image with restic, and its container. */
+    readonly restic: BackupImage;
+    /** Image with Python, and its container. */
+    readonly python: BackupImage;
     readonly jobs: readonly BackupJob[];
 }
 
@@ -54,8 +62,11 @@ function peersOf(peer: TargetPeer): kubernetes.types.input.networking.v1.Network
     return ("cidr" in peer ? [peer.cidr] : ["0.0.0.0/0", "::/0"]).map((cidr) => ({ ipBlock: { cidr } }));
 }
 
+/** Folder to which a drill restores. */
+const scratch = "/volume";
+
 /** Volumes of a job's pod, and their mount paths. */
-function volumesOf({ serverFolder }: BackupJob) {
+function volumesOf({ action, serverFolder }: BackupJob) {
     const own = {
         script: { source: { configMap: { name: backupSecret } }, path: "/backup", readOnly: true },
         target: {
@@ -69,18 +80,20 @@ function volumesOf({ serverFolder }: BackupJob) {
         files: { source: { hostPath: { path: serverFolder, type: "Directory" } }, path: "/copy/files", readOnly: true },
         databases: { source: { emptyDir: {} }, path: "/copy/databases", readOnly: true },
     };
-    return Object.entries({ ...own, ...copied }).map(([name, each]) => ({ name, ...each }));
+    // The copy is as large as a server's snapshots.
+    const restored = action === "drill" && { volume: { source: { emptyDir: {} }, path: scratch, readOnly: false } };
+    return Object.entries({ ...own, ...copied, ...restored }).map(([name, each]) => ({ name, ...each }));
 }
 
 /** The script, the network policy for the targets, and CronJobs, in one namespace. */
 export class BackupJobs extends pulumi.ComponentResource {
     constructor(name: string, args: BackupJobsArgs, opts?: pulumi.ComponentResourceOptions) {
         super("hearth:components:BackupJobs", name, {}, opts);
-        const { namespace, backup, script, timeZone, image, resources, jobs } = args;
+        const { namespace, backup, scripts, timeZone, restic, python, jobs } = args;
         const parent = { parent: this };
         new kubernetes.core.v1.ConfigMap(
             `${name}-script`,
-            { metadata: { name: backupSecret, namespace }, data: { "backup.sh": script } },
+            { metadata: { name: backupSecret, namespace }, data: scripts },
             parent,
         );
         const dns = {
@@ -118,10 +131,32 @@ export class BackupJobs extends pulumi.ComponentResource {
                 HOME_NAME: home,
                 TARGETS: targets.join(" "),
                 ...(job.claim === undefined ? {} : { CLAIM: `${namespace}/${job.claim}` }),
-                ...(job.claim === undefined || uploadLimit === undefined ? {} : { UPLOAD_LIMIT: String(uploadLimit) }),
+                ...(job.action !== "backup" || uploadLimit === undefined ? {} : { UPLOAD_LIMIT: String(uploadLimit) }),
+                ...(job.action === "drill" ? { DRILL: "yes", VOLUME: scratch } : {}),
                 ...job.env,
             };
             const volumes = volumesOf(job);
+            const container = (name: string, { repository, tag, resources }: BackupImage, command: string[]) => ({
+                name,
+                image: `${repository}:${tag}`,
+                command,
+                env: Object.entries(env).map(([key, value]) => ({ name: key, value })),
+                resources,
+                securityContext: restrictedContainer,
+                volumeMounts: volumes.map(({ name: volume, path, readOnly }) => ({
+                    name: volume,
+                    mountPath: path,
+                    readOnly,
+                })),
+            });
+            const main = container(job.name, restic, ["sh", "/backup/backup.sh", job.action]);
+            const containers =
+                job.action === "drill"
+                    ? {
+                          initContainers: [{ ...main, name: "fetch" }],
+                          containers: [container(job.name, python, ["python3", "/backup/databases.py", "check"])],
+                      }
+                    : { containers: [main] };
             const onServer: kubernetes.types.input.core.v1.PodSpec | undefined =
                 job.serverFolder === undefined
                     ? undefined
@@ -157,21 +192,7 @@ export class BackupJobs extends pulumi.ComponentResource {
                                         priorityClassName: "backup",
                                         securityContext: restrictedPod,
                                         ...onServer,
-                                        containers: [
-                                            {
-                                                name: job.name,
-                                                image: `${image.repository}:${image.tag}`,
-                                                command: ["sh", "/backup/backup.sh", job.action],
-                                                env: Object.entries(env).map(([key, value]) => ({ name: key, value })),
-                                                resources,
-                                                securityContext: restrictedContainer,
-                                                volumeMounts: volumes.map(({ name: volume, path, readOnly }) => ({
-                                                    name: volume,
-                                                    mountPath: path,
-                                                    readOnly,
-                                                })),
-                                            },
-                                        ],
+                                        ...containers,
                                         volumes: volumes.map(({ name: volume, source }) => ({
                                             name: volume,
                                             ...source,

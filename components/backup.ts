@@ -95,13 +95,15 @@ const commonValues = z.object({
         resources: resourcesSchema,
         server: z.object({ repository: z.string(), tag: z.string() }),
         serverResources: resourcesSchema,
+        databases: z.object({ repository: z.string(), tag: z.string() }),
+        databasesResources: resourcesSchema,
     }),
 });
 
 /**
  * Resources for backups of volumes outside their charts: credentials in each namespace, and jobs on the whole
  * repository. `repository` creates it and opens it every hour; `prune` deletes old copies; `datastore-backup` copies the
- * snapshots that k3s takes on its servers.
+ * snapshots that k3s takes on its servers, and `datastore-drill` restores and checks them once a month.
  */
 export class Backup extends pulumi.ComponentResource {
     constructor(name: string, args: BackupArgs, opts?: pulumi.ComponentResourceOptions) {
@@ -136,12 +138,13 @@ export class Backup extends pulumi.ComponentResource {
             );
         }
         const { daily, weekly, monthly } = backup.keep;
+        const textOf = (script: string) => ({ [script]: readFileSync(join(common, "files", script), "utf8") });
         const shared = {
             backup,
-            script: readFileSync(join(common, "files", "backup.sh"), "utf8"),
+            scripts: textOf("backup.sh"),
             timeZone: global.timezone,
-            image: containers.image,
-            resources: containers.resources,
+            restic: { ...containers.image, resources: containers.resources },
+            python: { ...containers.databases, resources: containers.databasesResources },
         };
         const env = { KEEP_DAILY: String(daily), KEEP_WEEKLY: String(weekly), KEEP_MONTHLY: String(monthly) };
         const opt = { parent: this, dependsOn: [namespace, ...secrets.slice(0, namespaces.length)] };
@@ -167,6 +170,7 @@ export class Backup extends pulumi.ComponentResource {
                 `${name}-datastore`,
                 {
                     ...shared,
+                    scripts: { ...shared.scripts, ...textOf("databases.py") },
                     namespace: systemNamespace,
                     jobs: [
                         {
@@ -177,6 +181,14 @@ export class Backup extends pulumi.ComponentResource {
                             // An incomplete snapshot.
                             env: { EXCLUDE: "*.part" },
                             serverFolder: snapshots,
+                        },
+                        {
+                            name: "datastore-drill",
+                            action: "drill",
+                            schedule: `15 ${(backup.start + backup.hours + 1) % 24} 1 * *`,
+                            claim: "datastore",
+                            // k3s ends a snapshot's name with its time.
+                            env: { EXPECT: "server-token\n*-[0-9]*" },
                         },
                     ],
                 },

@@ -454,7 +454,7 @@ export const toolsFor = {
         ...["AdGuardHome", "gatus", "glance", "traefik"],
         ...["cert-manager-acme", "external-dns", "name-server", "pebble"],
     ],
-    backup: ["restic", "rest-server", "etcdutl"],
+    backup: ["restic", "rest-server", "etcdutl", "gitea"],
     monitoring: [
         ...["alertmanager", "amtool", "kube-state-metrics", "node_exporter", "prometheus", "promtool"],
         ...["alloysyntax", "gatus"],

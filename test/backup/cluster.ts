@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { dirname } from "node:path";
 import { readApplications } from "../../components/applications";
 import { Backup, secretData } from "../../components/backup";
-import { type BackupSettings, backupSchema, backupTargets } from "../../config/backup";
+import { type BackupSettings, backupSchema, backupTargets, targetPeer } from "../../config/backup";
 import { root } from "../../lib/root";
 import { tool } from "../../toolchain/tools";
 import type { Manifest } from "../charts/manifest";
@@ -12,7 +12,7 @@ import { ControlPlane } from "./control-plane";
 import { Kubelet } from "./kubelet";
 
 /** Objects that the library chart and the Pulumi program create for a home with copies. */
-async function manifests(charts: readonly string[], backup: BackupSettings): Promise<object[]> {
+export async function manifests(charts: readonly string[], backup: BackupSettings): Promise<object[]> {
     const registered = await mockEngine();
     new Backup("backup", { root, applications: readApplications(root, "home"), backup, ownServers: false });
     await settled();
@@ -25,8 +25,10 @@ async function manifests(charts: readonly string[], backup: BackupSettings): Pro
     });
     const workspace = new Workspace("helm4");
     const { home, start, hours, startEmpty } = backup;
-    const targets = backupTargets(backup).map(({ name }) => name);
-    const global = JSON.stringify({ home, targets, egress: [], start, hours, startEmpty });
+    const targets = backupTargets(backup);
+    const names = targets.map(({ name }) => name);
+    const egress = targets.map(targetPeer);
+    const global = JSON.stringify({ home, targets: names, egress, start, hours, startEmpty });
     try {
         const rendered: Manifest[] = [];
         for (const chart of charts) {

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { stringify } from "yaml";
 import { freePorts } from "../../lib/ports";
 import { type ToolName, tool } from "../../toolchain/tools";
-import { Program } from "../programs/program";
+import { Program, runToEnd } from "../programs/program";
 
 /** A real API server with the real controllers of Jobs, Deployments and so on, without nodes. */
 export class ControlPlane {
@@ -16,10 +16,13 @@ export class ControlPlane {
     readonly #token = randomUUID();
     readonly #agent = new Agent({ keepAlive: true, rejectUnauthorized: false });
     #port = 0;
+    /** URL of etcd, for clients. */
+    etcd = "";
 
-    static async start(): Promise<ControlPlane> {
+    /** @param snapshot path of a snapshot of etcd that has the cluster's objects; by default there are none */
+    static async start(snapshot?: string): Promise<ControlPlane> {
         const plane = new ControlPlane();
-        await plane.#start();
+        await plane.#start(snapshot);
         return plane;
     }
 
@@ -27,8 +30,23 @@ export class ControlPlane {
         this.#programs.push(new Program(tool(name), args));
     }
 
-    async #start(): Promise<void> {
+    async #start(snapshot: string | undefined): Promise<void> {
         const { etcd, peer, api, controllers } = await freePorts("etcd", "peer", "api", "controllers");
+        this.etcd = `http://127.0.0.1:${etcd}`;
+        const data = join(this.directory, "etcd");
+        const member = [
+            ...["--initial-cluster", `default=http://127.0.0.1:${peer}`],
+            ...["--initial-advertise-peer-urls", `http://127.0.0.1:${peer}`],
+        ];
+        if (snapshot !== undefined) {
+            const { code, output } = await runToEnd(tool("etcdutl"), [
+                ...["snapshot", "restore", snapshot, "--data-dir", data, "--name", "default"],
+                ...member,
+            ]);
+            if (code !== 0) {
+                throw new Error(output);
+            }
+        }
         const file = (name: string, contents: string) => {
             const path = join(this.directory, name);
             writeFileSync(path, contents, { mode: 0o600 });
@@ -57,23 +75,13 @@ export class ControlPlane {
             }),
         );
         this.#run("etcd", [
-            ...["--data-dir", join(this.directory, "etcd"), "--log-level", "error", "--unsafe-no-fsync"],
-            ...[
-                "--listen-client-urls",
-                `http://127.0.0.1:${etcd}`,
-                "--advertise-client-urls",
-                `http://127.0.0.1:${etcd}`,
-            ],
-            ...[
-                "--listen-peer-urls",
-                `http://127.0.0.1:${peer}`,
-                "--initial-advertise-peer-urls",
-                `http://127.0.0.1:${peer}`,
-            ],
-            ...["--initial-cluster", `default=http://127.0.0.1:${peer}`],
+            ...["--data-dir", data, "--log-level", "error", "--unsafe-no-fsync"],
+            ...["--listen-client-urls", this.etcd, "--advertise-client-urls", this.etcd],
+            ...["--listen-peer-urls", `http://127.0.0.1:${peer}`],
+            ...member,
         ]);
         this.#run("kube-apiserver", [
-            `--etcd-servers=http://127.0.0.1:${etcd}`,
+            `--etcd-servers=${this.etcd}`,
             `--secure-port=${api}`,
             ...[
                 "--bind-address=127.0.0.1",

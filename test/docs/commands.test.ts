@@ -58,6 +58,7 @@ const others = new Set([
     "npm",
     "source",
     "openssl",
+    "restic",
     "ssh",
     "tac",
     "tail",

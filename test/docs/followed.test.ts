@@ -36,6 +36,7 @@ const elsewhere: Readonly<Record<string, string>> = {
     "npx pulumi up --target": "machines: test/provision",
     "hack/backup": "a target, and pods that run: test/backup",
     "hack/restore": "the same",
+    "restic restore": "the same, with the emergency kit: test/backup/datastore.test.ts",
     "npx pulumi config set --path hearth:loadBalancer": "addresses of another network",
     "npx pulumi config set --path hearth:letsencrypt": "a domain of somebody's own",
     "npx pulumi config set --secret --path hearth:secrets.cert-manager.dns-token": "the same",

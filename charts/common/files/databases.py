@@ -1,4 +1,4 @@
-"""SQLite databases in a volume: copies those that programs write to, and checks restored ones.
+"""SQLite databases in a volume: copies those that programs write to, and checks restored ones. Checks snapshots of etcd, too.
 
     databases.py copy    copies each database under $ROOT/files to $ROOT/databases, and lists what the file copy leaves out
     databases.py check   checks the copy that was restored beside $VOLUME
@@ -7,6 +7,7 @@ A database is known by its header. SQLite's backup API copies it at a commit, wh
 (https://www.sqlite.org/backup.html). Runs in the image python, with the standard library alone.
 """
 
+import hashlib
 import json
 import os
 import re
@@ -21,6 +22,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 HEADER = b"SQLite format 3\x00"
+# In the first page of bbolt, etcd's own database.
+BBOLT_MAGIC = bytes.fromhex("edda0ced")
 # Files that belong to a database at a moment of its life.
 COMPANIONS = ("-wal", "-shm", "-journal")
 # Names in the top folder of a volume that are not the service's.
@@ -145,6 +148,22 @@ def mistakes_in(path: Path) -> list[str]:
     return []
 
 
+def is_snapshot(path: Path) -> bool:
+    """etcd appends a checksum to a snapshot, which it tells from a plain database by the size: etcdutl/snapshot."""
+    with path.open("rb") as file:
+        return file.read(20)[16:] == BBOLT_MAGIC and path.stat().st_size % 512 == hashlib.sha256().digest_size
+
+
+def has_checksum(path: Path) -> bool:
+    digest = hashlib.sha256()
+    left = path.stat().st_size - digest.digest_size
+    with path.open("rb") as file:
+        while left > 0 and (read := file.read(min(left, 1 << 20))):
+            digest.update(read)
+            left -= len(read)
+        return file.read() == digest.digest()
+
+
 def check() -> None:
     state = Path(os.environ["VOLUME"], ".hearth-restore")
     restored = state / "new"
@@ -159,6 +178,8 @@ def check() -> None:
     broken = {each: mistakes_in(each) for each in databases}
     findings = [f"{each} is missing" for each in missing]
     findings += [f"{path.relative_to(restored)}: {found[0]}" for path, found in broken.items() if found]
+    snapshots = [each for each in files(restored) if is_snapshot(each)]
+    findings += [f"{each.relative_to(restored)} differs from its checksum" for each in snapshots if not has_checksum(each)]
     seconds = round(time.time() - started)
     count = sum(1 for _ in files(restored))
     if os.environ.get("DRILL"):
@@ -171,6 +192,8 @@ def check() -> None:
         report({"ok": False, "reason": "check", **result, "message": sentence})
         sys.exit(CHECK)
     sentence = f"restored {count} files; SQLite finds no fault in {len(databases)} databases"
+    if snapshots:
+        sentence = f"restored {count} files; snapshots of etcd that match their checksum: {len(snapshots)}"
     report({"ok": True, **result, "message": sentence})
 
 

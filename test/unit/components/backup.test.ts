@@ -115,6 +115,12 @@ test("the snapshots of the datastore are copied with their token, from a server 
         },
     });
     expect(JSON.stringify(job)).toContain('{"path":"/var/lib/rancher/k3s/server/db/snapshots","type":"Directory"}');
+    const drill = byType(registered, "kubernetes:batch/v1:CronJob")["backup-datastore-datastore-drill"];
+    expect(drill).toMatchObject({
+        metadata: { namespace: "kube-system", labels: { "hearth/claim": "datastore", "hearth/backup": "drill" } },
+    });
+    // It needs no server's disk, and no root.
+    expect(JSON.stringify(drill)).not.toMatch(/hostPath|"runAsUser":0/);
     const secrets = Object.values(byType(registered, "kubernetes:core/v1:Secret")) as {
         metadata: { namespace: string };
     }[];
