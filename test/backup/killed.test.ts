@@ -229,7 +229,7 @@ describe("a script killed before any of its changes", () => {
 
         expect(code).toBe(1);
         expect(readFileSync(join(volume.files, "folder-0/file"), "utf8")).toBe("written by somebody meanwhile");
-        expect(output).toContain("something wrote to the volume meanwhile");
+        expect(output).toContain("a program wrote to the volume meanwhile");
         volume.remove();
     });
 });
