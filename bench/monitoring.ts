@@ -94,7 +94,7 @@ function copyOf(series: readonly Series[], applications: ReadonlySet<string>, co
     });
 }
 
-/** The values of a label in the series of a metric, joined by the others that are asked for. */
+/** The values of a label in the series of a metric, joined by the other requested ones. */
 function labelsOf(series: readonly Series[], metric: string): Record<string, string>[] {
     return series
         .filter(({ name }) => name.startsWith(`${metric}{`))
@@ -340,7 +340,7 @@ async function measure(told: Told, applications: number): Promise<Cost> {
         }
         const evaluation = (part: string) => numberIn(metrics, `prometheus_rule_group_duration_seconds_${part}`);
         const done = asked.reduce((sum, count) => sum + count, 0) / asked.length;
-        // A snapshot is what the samples take once they are written out.
+        // A snapshot measures the samples as they are written out.
         await fetch(`http://127.0.0.1:${port}/api/v1/admin/tsdb/snapshot`, { method: "POST" });
         const bytesPerSample = sizeOf(join(data, "snapshots")) / samples;
         const readsPerDay = (24 * 3600) / interval.home;

@@ -75,7 +75,7 @@ async function renewAsKubeletsDo(paths: SandboxPaths): Promise<void> {
     const [program = "", ...args] = readFileSync(`/proc/${kwok?.pid}/cmdline`, "utf8").split("\0").slice(0, -1);
     const option = /^(--node-lease-duration-seconds)=.*/;
     if (!args.some((each) => option.test(each))) {
-        throw new Error(`kwok lacks an option that this benchmark expects: ${args.join(" ")}`);
+        throw new Error(`kwok has no option that this benchmark expects: ${args.join(" ")}`);
     }
     await endProcesses(paths, isKwok);
     const asKubelets = args.map((each) => each.replace(option, "$1=40"));

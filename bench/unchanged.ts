@@ -39,7 +39,7 @@ function pulumi(cwd: string, ...args: string[]): Run {
     return { seconds, processorSeconds: user + system };
 }
 
-/** A project beside the sandbox's whose program is empty: the floor of every `pulumi up`. */
+/** A project next to the sandbox's with an empty program: the lower limit of every `pulumi up`. */
 function emptyProject(): string {
     const directory = join(root, ".sandbox/empty-program");
     mkdirSync(join(directory, ".state"), { recursive: true });

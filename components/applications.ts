@@ -77,7 +77,7 @@ const chartSource = source.extend({
         "a Helm repository, not one of Git, or a registry without oci:// in front, the form that Argo CD expects",
     ),
     chart: word(
-        "the name of an upstream chart: beside this repository, which is the first source, only those are read",
+        "the name of an upstream chart: besides this repository, which is the first source, only those are supported",
     ),
     helm: helm
         .extend({

@@ -65,7 +65,7 @@ export function lostValues(values: unknown, defaults?: unknown): string[] {
         return foreign === undefined
             ? []
             : [
-                  `invalid ${dottedPath(path)}: got ${quoted(foreign)}, expected a template of Helm's; for the application, ` +
+                  `invalid ${dottedPath(path)}: got ${quoted(foreign)}, expected a Helm template; for the application, ` +
                       `write {{ \`${foreign}\` }}`,
               ];
     });

@@ -204,7 +204,7 @@ export interface Cluster {
  * Inspects and checks a cluster. Every consumer of the result's kubeconfig waits for that.
  *
  * @param hasNfs whether the home has an NFS server
- * @param warnings about what the services request and the cluster lacks
+ * @param warnings about requests of the services that the cluster cannot meet
  */
 export function askCluster(
     kubeconfig: pulumi.Output<string>,
@@ -215,7 +215,7 @@ export function askCluster(
         const end = Date.now() + (pulumi.runtime.isDryRun() ? 0 : updatePatience);
         let facts: ClusterFacts | undefined;
         // Without its facts, an update would replace existing values for Traefik with its own. The certificate of a
-        // restarting server may also lack its new address for a moment.
+        // restarting server may also be missing its new address for a moment.
         for (let isOver = false; !facts && !isOver; ) {
             isOver = Date.now() >= end;
             facts = await readCluster(given).catch((error) => (isOver ? Promise.reject(error) : undefined));

@@ -120,7 +120,7 @@ const noCommit: readonly (readonly [says: RegExp, what: string])[] = [
  * The commit that is checked out.
  *
  * @param cwd a folder of the checkout
- * @throws Failure that says why there is none that Argo CD can follow, and what to do
+ * @throws Failure with the reason if Argo CD cannot follow any, and the next step
  */
 export async function headCommit(cwd?: string): Promise<string> {
     const options = cwd === undefined ? {} : { cwd };

@@ -56,7 +56,7 @@ const words = {
 } as const;
 
 /**
- * References in values to objects that the cluster lacks.
+ * References in values to objects that are missing in the cluster.
  *
  * @param where the values are, for the message
  */

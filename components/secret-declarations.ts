@@ -33,7 +33,7 @@ const declarationSchema = z.union(
         z.strictObject({ description: z.string(), from: z.strictObject({ chart: chartName, key: secretKey }) }),
     ],
     "a description and one of: required: true, optional: true, generate: {length, alphabet}, from: {chart, key}; " +
-        "beside the first three, form: line, word or hex for a chart that does not support every string",
+        "with the first three, form: line, word or hex for a chart that does not support every string",
 );
 
 /** Schema of charts/<chart>/secrets.yaml. */

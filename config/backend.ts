@@ -6,8 +6,8 @@ import { homeDirectory } from "../lib/paths";
 import { readYaml } from "./yaml";
 
 /**
- * Mebibytes that have to be free on the disk with the state: each write creates a new file beside the old one and a
- * copy.
+ * Mebibytes that have to be free on the disk with the state: each write creates a new file in addition to the old one
+ * and a copy.
  */
 const needed = 64;
 

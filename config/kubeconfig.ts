@@ -179,7 +179,7 @@ export function readKubeconfig(given: string, options: KubeconfigOptions = {}): 
         const where = dottedPath(error.issues[0]?.path ?? []);
         const form = where.endsWith(".server") ? "a URL that begins with https://" : "the form of a kubeconfig";
         throw new KubeconfigError(
-            `it lacks the contexts, clusters and users of a kubeconfig${where && `: ${where} is not ${form}`}`,
+            `it does not have the contexts, clusters and users of a kubeconfig${where && `: ${where} is not ${form}`}`,
         );
     }
     const names = data.contexts.map(({ name }) => name);

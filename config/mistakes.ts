@@ -77,7 +77,7 @@ function describe(value: unknown, secrecy: ReturnType<typeof secrecyOf>): string
     return `the ${typeof value} ${visible(String(value))}`;
 }
 
-/** The keys that are accepted beside a misspelled one. */
+/** The valid keys at the place of a misspelled one. */
 function siblings(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
     let current: unknown = schema;
     const unwrap = () => {

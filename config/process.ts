@@ -9,8 +9,8 @@ type Log = NonNullable<ReturnType<typeof pulumi.runtime.getEngine>>["log"];
 const response = /^((?:RegisterResource|ReadResource|Invoke)\b.* RPC finished: [\s\S]*?)(resp: )[\s\S]*$/;
 
 /**
- * Leaves responses out of the debug log of `pulumi up --debug`, which people attach to bug reports. The SDK hides what it
- * sends behind a flag, but not what it receives: https://github.com/pulumi/pulumi/pull/24479
+ * Leaves responses out of the debug log of `pulumi up --debug`, which people attach to bug reports. The SDK only logs
+ * sent messages with a flag, but always logs received ones: https://github.com/pulumi/pulumi/pull/24479
  */
 function hideResponses(): void {
     const engine = pulumi.runtime.getEngine();

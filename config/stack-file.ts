@@ -24,7 +24,7 @@ const completed = (key: string) => (key.includes(":") ? key.replace(/^hearth:con
 /**
  * Reads a stack's file as Pulumi does.
  *
- * @throws Failure that names the line of a merge conflict, or of what is not valid YAML
+ * @throws Failure with the line of a merge conflict or of invalid YAML
  */
 export function readStackFile(path: string): StackFile {
     if (!statSync(path).isFile()) {

@@ -275,7 +275,7 @@ export function readYaml(text: string, options: YamlOptions = {}): unknown {
     return value;
 }
 
-/** The text of each document in a stream beside its value, for callers that pass on a part of the text. */
+/** The text and value of each document in a stream, for callers that pass on a part of the text. */
 export function splitYaml(text: string): { readonly text: string; readonly value: unknown }[] {
     let start = 0;
     return inspected(text, { generated: true }).map((document) => {

@@ -12,7 +12,7 @@ export interface CaptureOptions {
     readonly env?: NodeJS.ProcessEnv;
     /** Failed action, with which the message begins. */
     readonly failure: string;
-    /** Exit codes beside 0 that count as success; or a test of standard output, when only some outputs do. */
+    /** Exit codes besides 0 that count as success; or a test of standard output, when only some outputs do. */
     readonly accepted?: readonly number[] | ((stdout: string) => boolean);
     /** Seconds that it may take; 0 for a program that has a limit of its own. Default: 600. */
     readonly limit?: number;

@@ -91,7 +91,7 @@ export function machineChecks(): Promise<Finding>[] {
             const version = await capture("git", ["--version"], { failure: "it does not run" });
             return version.trim().replace("git version ", "");
         }),
-        check("tools", "`npm run setup` builds what is missing", tools),
+        check("tools", "`npm run setup` builds missing tools", tools),
         check("pulumi", "`npm run setup` installs it", async () => {
             const version = (await capture(tool("pulumi"), ["version"], { failure: "it does not run" })).trim();
             return version.replace(/^v/, "") === pulumiVersion ? version : fail(`${version}, not ${pulumiVersion}`);
@@ -294,7 +294,7 @@ export async function clusterChecks(stack: Stack, triesExport = false): Promise<
         };
         const backup = async (): Promise<Finding> => {
             if (!hasBackup(stack)) {
-                const note = "Nothing is copied off this home: docs/backup.md says how to change that in four lines.";
+                const note = "Nothing is copied off this home: docs/backup.md shows how to change that in four lines.";
                 return { what: "backup", good: true, found: "not set", note };
             }
             return check(

@@ -81,8 +81,8 @@ export function judgeExport({ status = {} }: PodState, warnings: readonly Warnin
 }
 
 /**
- * Tries the home's export from a node, with a pod that lasts seconds: before the first `pulumi up`, nothing else shows that a
- * server maps root to nobody.
+ * Tries the home's export from a node, with a pod that lasts seconds: before the first `pulumi up`, nothing else
+ * detects a server that maps root to nobody.
  *
  * @throws Failure as {@link judgeExport}
  */

@@ -39,7 +39,7 @@ function goModules(): Component[] {
     });
 }
 
-/** Images that the charts run: each tag in their values has its repository beside it, for Renovate. */
+/** Images that the charts run: each tag in their values has its repository next to it, for Renovate. */
 function images(): Component[] {
     const files = readdirSync(join(root, "charts"), { recursive: true, encoding: "utf8" });
     return files

@@ -39,7 +39,7 @@ export function listSecrets(declarations: SecretDeclarations, stack: StackSecret
     );
 }
 
-/** The number of the line, from 0, on which the value of each path under `config` stands, by the path's keys. */
+/** The line number, from 0, of the value of each path under `config`, by the path's keys. */
 export function linesOf(text: string): Map<string, number> {
     const lines = new Map<string, number>();
     const lineAt = (offset: number) => text.slice(0, offset).split("\n").length - 1;

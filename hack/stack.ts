@@ -90,7 +90,7 @@ async function selectedStack(): Promise<string> {
     }
 }
 
-/** A setting of the stack's file, of which Pulumi decrypts what is encrypted. */
+/** A setting of the stack's file; Pulumi decrypts encrypted parts. */
 async function decrypted(stack: string, { config, encrypted }: StackFile, key: string): Promise<unknown> {
     return encrypted.some(([first]) => first === `hearth:${key}`)
         ? parseValue(key, await pulumi("config", "get", `hearth:${key}`, "--stack", stack))
@@ -101,7 +101,7 @@ async function decrypted(stack: string, { config, encrypted }: StackFile, key: s
  * Reads a stack's file, with the checks of the program.
  *
  * @param given the stack's name; the selected one if undefined
- * @throws Failure when there is no such file, or when it lacks settings that the verbs need
+ * @throws Failure when there is no such file, or when required settings are missing
  */
 export async function readStack(given: string | undefined): Promise<Stack> {
     const name = given ?? (await selectedStack());

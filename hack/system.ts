@@ -3,7 +3,7 @@ import { tool } from "../toolchain/tools";
 import { pulumiEnvironment } from "./stack";
 
 /**
- * `pulumi up` of everything below the Applications: the System component and its children. It asks for confirmation.
+ * `pulumi up` of everything below the Applications: the System component and its children. It prompts for confirmation.
  *
  * @returns Pulumi's exit code
  */

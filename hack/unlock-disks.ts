@@ -114,7 +114,7 @@ export async function waitForNode(node: LockedNode): Promise<void> {
         if (Date.now() > end) {
             throw new Failure(
                 `the disks of ${node.name} are open, but its SSH did not answer at ${node.address} within ` +
-                    `${startLimit} seconds: look at its console`,
+                    `${startLimit} seconds: check its console`,
             );
         }
         await pause(2000);

@@ -12,7 +12,7 @@ export function parseQuantity(text: string): number {
     const exponent = decimal[suffix];
     const power = binary.indexOf(suffix);
     if (digits === "" || (exponent === undefined && power < 1)) {
-        throw new Error(`${text} is no quantity`);
+        throw new Error(`${text} is not a quantity`);
     }
     return Number(digits) * (exponent === undefined ? 1024 ** power : 10 ** exponent);
 }

@@ -75,7 +75,7 @@ export interface Push {
 /**
  * Pushes the checkout's commit to the branch that Argo CD follows.
  *
- * The sandbox mirrors the checkout: if its branch has commits that the checkout lacks (an amended commit, another
+ * The sandbox mirrors the checkout: if its branch has commits that are not in the checkout (an amended commit, another
  * branch), it is reset to the checkout's, and the former head is kept under refs/replaced/.
  *
  * @throws Failure when the checkout has no commit

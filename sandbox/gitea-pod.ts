@@ -98,7 +98,7 @@ class GiteaPod {
         const { containers, initContainers = [] } = workload.spec.template.spec;
         const [container, admin] = [containers, initContainers].map(([first]) => first);
         if (!container || !admin) {
-            throw new Error("the pod of Gitea lacks the containers of its chart");
+            throw new Error("the pod of Gitea does not have the containers of its chart");
         }
         mkdirSync(directory, { recursive: true });
         const config = join(directory, "app.ini");

@@ -129,7 +129,7 @@ start_containerd() {
     ln -sfT "$version" /var/lib/rancher/k3s/data/current
     for program in "$tools"/cni/* /usr/bin/containerd-shim-runc-v2 /usr/sbin/runc; do ln -sf "$program" "$bin/"; done
     mirror_registries
-    # AppArmor's profiles and a lower OOM score need rights that a nested machine may lack.
+    # AppArmor's profiles and a lower OOM score need rights that a nested machine may not have.
     cat >"$agent/etc/containerd/config.toml" <<END
 version = 2
 root = "$agent/containerd"

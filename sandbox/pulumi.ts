@@ -22,7 +22,7 @@ export const byHand = "PULUMI_CONFIG_PASSPHRASE=sandbox npx pulumi";
 /** Environment variables that Pulumi needs besides ours. */
 function environment(root: string): Record<string, string> {
     return {
-        // Its language host is beside it. Plugins that cannot be downloaded are in npm's folder of commands.
+        // Its language host is in the same folder. Plugins that cannot be downloaded are in npm's folder of commands.
         PATH: [dirname(tool("pulumi")), join(root, "node_modules", ".bin"), process.env["PATH"] ?? ""].join(delimiter),
         PULUMI_BACKEND_URL: `file://${join(root, ".state")}`,
         PULUMI_CONFIG_PASSPHRASE: "sandbox",

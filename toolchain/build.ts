@@ -132,7 +132,7 @@ export function toolsOf(purposes: Purposes): Tools {
 /**
  * Builds, downloads or installs the tools that are missing.
  *
- * @param purposes commands whose tools are needed beside the sandbox's
+ * @param purposes commands whose tools are needed in addition to the sandbox's
  */
 export async function completeTools(purposes: Purposes): Promise<void> {
     const tools = toolsOf(purposes);

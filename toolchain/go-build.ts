@@ -155,7 +155,7 @@ function explain(what: string, output: string): Failure {
     return new Failure(`${what}: ${reason(output)}`);
 }
 
-/** @throws Failure that says how to get a C compiler, where there is none and it cannot be installed from here */
+/** @throws Failure with the way to install a C compiler, if it is missing and cannot be installed from here */
 async function ensureCompiler(name: string): Promise<void> {
     const compilers = [process.env["CC"] ?? "cc", "gcc", "clang"];
     if (!compilers.some((each) => findOnPath(each))) {
@@ -310,7 +310,7 @@ function writeEmbedded(
  * The folder of a tool's sources in Go's module cache, for a program that reads files of them.
  *
  * @param env of Go, which names the cache
- * @throws Failure when it cannot be had
+ * @throws Failure when it is unavailable
  */
 export async function sourcesOf(
     name: string,

@@ -77,7 +77,7 @@ export async function downloadPulumi(): Promise<boolean> {
 }
 
 /**
- * Takes Pulumi's own CLI from PATH, with the language host beside it, if it is exactly the pinned release.
+ * Takes Pulumi's own CLI from PATH, with the language host next to it, if it is exactly the pinned release.
  *
  * @returns whether it was
  */

@@ -32,7 +32,7 @@ export function sshdProgram(): string {
 /**
  * Installs OpenSSH's server from Debian.
  *
- * @throws Failure that says how to get it, where packages cannot be installed from here
+ * @throws Failure with the way to install it if packages cannot be installed from here
  */
 export async function installSshd(): Promise<void> {
     await aptGetInstall("OpenSSH's server", howToGetIt, ["openssh-server"]);

@@ -29,7 +29,8 @@ export interface GoTool {
     /** Build tags of a program without parts in C. */
     readonly tags?: readonly string[];
     /**
-     * Files that the program embeds or is compiled with, and its sources lack, by their name beside main.go.
+     * Files that the program embeds or is compiled with, and that are not in its sources, by their name next to
+     * main.go.
      *
      * @param sources the module's folder
      */
@@ -170,7 +171,7 @@ export const testTools = {
     },
     // The programs of charts/monitoring, in the releases of its images.
     node_exporter: prometheus("node-exporter", "github.com/prometheus/node_exporter", ""),
-    // charts/monitoring has a later release. From 0.32 on, the module lacks the pages that it embeds.
+    // charts/monitoring has a later release. From 0.32 on, the module does not contain the pages that it embeds.
     alertmanager: prometheus("alertmanager", "github.com/prometheus/alertmanager", "alertmanager"),
     amtool: prometheus("alertmanager", "github.com/prometheus/alertmanager", "amtool"),
     "kube-state-metrics": {
@@ -380,7 +381,7 @@ export const podTools = {
         variables: (version) => ({ "sigs.k8s.io/descheduler/pkg/version.version": version }),
         unoptimized: true,
     },
-    // The last release of its first major version in Go's module names; its module lacks the pages.
+    // The last release of its first major version in Go's module names; its module does not contain the pages.
     syncthing: {
         folder: "syncthing",
         module: "github.com/syncthing/syncthing",
@@ -510,8 +511,8 @@ export function sourceFolder(tool: GoTool): string {
 }
 
 /**
- * Path of a built tool: a folder per content, so that checkouts with other pins share the cache. The release of
- * Go is left out: a new one is no reason to build for a quarter of an hour.
+ * Path of a built tool: a folder per content, so that checkouts with other pins share the cache. Without the release of
+ * Go: a new one does not justify a build of a quarter of an hour.
  */
 export function builtPath(name: string, tool: GoTool): string {
     const hash = createHash("sha256");

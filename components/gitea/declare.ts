@@ -82,7 +82,7 @@ async function declareTeams(
 
 const emailOf = ({ name }: Account) => `${name}@noreply.invalid`;
 
-/** @throws GiteaError for an account that somebody else made: its password and rights stay */
+/** @throws GiteaError for a foreign account: its password and rights stay */
 async function checkReader(gitea: Gitea, reader: Account): Promise<void> {
     const existing = await gitea.find<{ email: string }>(`/users/${reader.name}`);
     if (existing !== undefined && existing.email !== emailOf(reader)) {

@@ -18,7 +18,7 @@ async function main(): Promise<number> {
     if (!process.argv.includes("--check")) {
         writeFileSync(file, after);
     } else if (after !== before) {
-        throw new Failure(`${file} is not what bench/results/faults.json says: run \`npx tsx docs/faults/main.ts\``);
+        throw new Failure(`${file} differs from bench/results/faults.json: run \`npx tsx docs/faults/main.ts\``);
     }
     return 0;
 }

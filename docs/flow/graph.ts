@@ -4,7 +4,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { RegisterResourceRequest } from "@pulumi/pulumi/proto/resource_pb";
 import { parse } from "yaml";
 
-/** A component at the top of the program, with what is in it. */
+/** A component at the top of the program, with its children. */
 export interface Part {
     readonly name: string;
     /** Type of the component: "hearth:components:Tier". */
@@ -42,7 +42,7 @@ const machines = {
     "hearth:nodes": [{ name: "node-1", address: "192.168.1.11", user: "root", hostKey, role: "server" }],
 };
 
-/** Runs index.ts on Pulumi's mocks, from bare hosts on, and records what it registers. */
+/** Runs index.ts on Pulumi's mocks, from bare hosts, and records the registered resources. */
 async function registrations(): Promise<Registration[]> {
     const { config } = parse(readFileSync("Pulumi.home.yaml", "utf8"));
     const plain = JSON.parse(JSON.stringify(config, (_, value) => (value?.secure ? "secret" : value)));

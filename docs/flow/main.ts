@@ -11,7 +11,7 @@ async function main(): Promise<number> {
     if (!process.argv.includes("--check")) {
         writeFileSync(file, picture);
     } else if (readFileSync(file, "utf8") !== picture) {
-        throw new Failure(`${file} is not what the program is: run \`npm run picture\``);
+        throw new Failure(`${file} differs from the program: run \`npm run picture\``);
     }
     return 0;
 }

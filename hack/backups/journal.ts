@@ -15,7 +15,7 @@ const journalSchema = z.object({
     id: z.string(),
     /**
      * copying: the service runs. exchanging and undoing: it is stopping or stopped. done: the copies are in use, and
-     * the old data is kept beside them. undone: the other way round.
+     * the old data is kept next to them. undone: the reverse.
      */
     state: z.enum(["copying", "exchanging", "done", "undoing", "undone"]),
     /** Claims whose data and copy are exchanged. */

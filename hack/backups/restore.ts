@@ -77,7 +77,7 @@ async function whileStopped(
 }
 
 /**
- * Restores copies beside a service's data while it runs, then stops it, exchanges the two, and starts it.
+ * Restores copies next to a service's data while it runs, then stops it, exchanges the two, and starts it.
  *
  * @param journal of the restore: a new one, or that of a killed call
  */
@@ -134,7 +134,7 @@ export async function undoRestore(restore: Restore, journal: Journal): Promise<v
     );
 }
 
-/** Deletes what a restore, or its undo, has set aside. */
+/** Deletes the data that a restore, or its undo, has set aside. */
 export async function dropOldData(restore: Restore, journal: Journal): Promise<void> {
     await runJobs(restore, journal, "drop");
     await removeJournal(restore.kubectl, restore.service.namespace);

@@ -39,7 +39,7 @@ const highestPriority = 1_000_000_000;
 /** Label of pods that were given to the scheduler, so that they are listed alone. */
 const round = "hearth/what-if";
 
-/** Annotation by which the scheduler asks a provisioner for a volume. */
+/** Annotation by which the scheduler requests a volume from a provisioner. */
 const selectedNode = "volume.kubernetes.io/selected-node";
 
 /** Annotation of a claim whose volume is bound for good. */
@@ -52,7 +52,7 @@ function metadataOf({ name, namespace, labels }: Metadata, annotations?: object)
     return { name, ...(namespace && { namespace }), ...(labels && { labels }), ...(annotations && { annotations }) };
 }
 
-/** A node as it was, without what the home's controllers assigned to it. */
+/** A node without the fields that the home's controllers assigned to it. */
 function nodeObject({ metadata, spec, status }: Node) {
     return {
         metadata: metadataOf(metadata),

@@ -90,7 +90,7 @@ export function releaseDeadLocks(locks: readonly StackLock[], stack: string, rep
         rmSync(`${file}.attrs`, { force: true });
         report(
             holder
-                ? `Lock removed: its run (process ${holder.pid} of ${holder.username}, since ${holder.timestamp}) is gone`
+                ? `Lock removed: its run (process ${holder.pid} of ${holder.username}, since ${holder.timestamp}) has ended`
                 : "Lock removed: it was truncated when it was written",
         );
     }

@@ -9,7 +9,7 @@ import { temporaryFolder } from "../../lib/temporary-folder";
 import { captureGit } from "../git";
 import { checkOut } from "../preview/program";
 
-/** Longest wait for a tier, where hearth:tierTimeout of the sandbox does not say otherwise: pods are simulated. */
+/** Default for the longest wait for a tier, if the sandbox does not set hearth:tierTimeout: pods are simulated. */
 const tierTimeout = "5m";
 
 /** Passphrases of the home: the sandbox has its own, and nothing in it may read these. */

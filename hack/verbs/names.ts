@@ -39,7 +39,7 @@ interface HomeReport {
     /** SHA-256 fingerprint of the home's own certificate authority; undefined in a home without one. */
     readonly authority: string | undefined;
     readonly names: readonly (NameReport & { readonly access: Access })[];
-    /** Names that the edge serves, and the home does not; undefined where the edge cannot be asked. */
+    /** Names that the edge serves, but the home does not; undefined if the edge cannot be queried. */
     readonly strays: readonly string[] | undefined;
     /** Certificates that are not ready, and why. */
     readonly pending: readonly string[];

@@ -89,7 +89,7 @@ export const verb = defineVerb({
         ["$0 vaultwarden", "from the newest copy"],
         ["$0 paperless --at 2026-11-22", "as it was at the end of that day"],
         ["$0 paperless --undo", "as it was before the restore"],
-        ["$0 home-assistant --file automations.yaml --to restored", "one file, beside the others"],
+        ["$0 home-assistant --file automations.yaml --to restored", "one file, into another folder"],
     ],
     run: async ({ chart, claim, stack: name, at, target, file, to, undo, drop, yes }) => {
         const before = at === undefined ? undefined : momentOf(at);

@@ -99,7 +99,7 @@ function format(
         ...(largestLoss === undefined ? [] : [largestLoss, ""]),
         ...(copies || applications.length === 0
             ? []
-            : ["Nothing is copied off this home: docs/backup.md says how to change that in four lines.", ""]),
+            : ["Nothing is copied off this home: docs/backup.md shows how to change that in four lines.", ""]),
         ...(certificates.length > 0 ? [...certificates, ""] : []),
         ...explained.flatMap(({ name, reasons }) => [
             colors.bold(name),

@@ -101,7 +101,7 @@ function replacedFindings(nodes: readonly NodeLook[]): Finding[] {
                 ...{ node: name, level: "fatal", what },
                 advice: peer.ready
                     ? `take ${name} out of hearth:nodes and run \`pulumi up\`, then add this host; or give it another name`
-                    : `if that host is gone: hack/forget-node ${name}, and rerun \`pulumi up\``,
+                    : `if that host no longer exists: hack/forget-node ${name}, and rerun \`pulumi up\``,
             },
         ];
     });

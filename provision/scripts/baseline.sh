@@ -35,7 +35,7 @@ fs.inotify.max_user_watches=524288
 END
     local key value
     while IFS='=' read -r key value; do
-        # A kernel may lack some of these settings.
+        # A kernel may not have all of these settings.
         [[ -e /proc/sys/${key//./\/} ]] || continue
         if [[ $(sysctl -n "$key") != "$value" ]]; then
             sysctl -q -w "$key=$value"
@@ -72,7 +72,7 @@ Unattended-Upgrade::Automatic-Reboot "false";
 END
 }
 
-# A file for node-exporter's textfile collector, which charts/monitoring mounts: RebootDue asks for it.
+# A file for node-exporter's textfile collector, which charts/monitoring mounts, for the alert RebootDue.
 node_metrics() {
     write_file /usr/local/lib/hearth/node-metrics 0755 <<'END'
 #!/bin/sh

@@ -26,7 +26,7 @@ note_copies() {
     } | sort -k 1,1 -k 2,2r | awk '!seen[$1]++' | write_file "$copies" 0600
 }
 
-# Reason why the copy of a volume's folder lacks something that is in it; nothing if it has everything.
+# Reason why the copy of a volume's folder is incomplete; nothing if it is complete.
 missing_in_copy() {
     local began="" newer
     if [[ -e $copies ]]; then began=$(awk -v folder="${1##*/}" '$1 == folder { print $2 }' "$copies"); fi

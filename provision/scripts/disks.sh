@@ -62,7 +62,7 @@ inspect_ours() {
     fi
 }
 
-# Disks beside $1 that give the serial $2 as theirs, as those in a cheap enclosure do.
+# Other disks than $1 with the serial $2, as in some cheap enclosures.
 twins_of() {
     lsblk --nodeps --noheadings --paths --output KNAME,SERIAL |
         awk -v path="$1" -v serial="$2" '{ name = $1; $1 = ""; gsub(/ /, "") } $0 == serial && name != path { print name }' |

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Installs the pinned k3s beside the running one. Nothing is started.
+# Installs the pinned k3s next to the running one. Nothing is started.
 # Input: version; source, a URL or a directory; sha256_x86_64 and sha256_aarch64.
 : "${version:?}" "${source:?}" "${sha256_x86_64:?}" "${sha256_aarch64:?}"
 

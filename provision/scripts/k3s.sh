@@ -60,8 +60,8 @@ is_valid_resolv_conf() {
     ((${all:-0} > 0)) && [[ $(name_servers "$1" | wc -l) == "$all" ]]
 }
 
-# Text of a resolv.conf for k3s, where neither of those that it looks at will do, and one of them has a name server that
-# does; empty otherwise.
+# Text of a resolv.conf for k3s, if k3s accepts none of the host's files, but one of them has a usable name server;
+# empty otherwise.
 resolv_conf() {
     local file
     for file in /etc/resolv.conf /run/systemd/resolve/resolv.conf; do

@@ -35,7 +35,7 @@ changed() {
     say "changed: $*"
 }
 
-# die TEXT: ends the script; TEXT says what happened and what to do.
+# die TEXT: ends the script; TEXT states what happened and what to do.
 die() {
     printf '%s\n' "$*"
     exit 1

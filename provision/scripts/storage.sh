@@ -309,9 +309,9 @@ UUID=$uuid $mountpoint ext4 defaults,noatime,nofail,x-systemd.device-timeout=5mi
     fi
 }
 
-# mountpoint: without the disks nobody writes to the empty directory below them.
-# no_root_squash: the CSI driver makes the directories of claims, and gives them to their users. So the nodes mount it, and
-# nobody else: root of any host with the export is root of its files.
+# mountpoint: without the disks, nothing writes to the empty directory below them. no_root_squash: the CSI driver
+# creates the directories of claims, and changes their owners. So only the nodes can mount it: root of any host with the
+# export is root of its files.
 export_file_system() {
     local client line=$mountpoint
     for client in $clients; do line+=" $client(rw,sync,no_subtree_check,no_root_squash,mountpoint)"; done

@@ -18,7 +18,7 @@ make_key_file() {
     sync "$new"
     mv -fT "$new" "$key_file"
     changed "$key_file opens the data disks when $node starts: whoever takes the whole node can read them." \
-        "With \"unlock\" in its entry the passphrase is asked for instead"
+        "With \"unlock\" in its entry the node prompts for the passphrase instead"
 }
 
 add_key() {

@@ -352,7 +352,7 @@ const services: readonly Recipe[] = [
     {
         repositories: ["docker.gitea.com/gitea"],
         source: "code.gitea.io/gitea v1.26.0 Dockerfile.rootless",
-        differs: "Debian instead of Alpine; the module lacks npm's assets: pages have no styles and scripts",
+        differs: "Debian instead of Alpine; the module has no assets from npm: pages have no styles and scripts",
         config: {
             User: "1000:1000",
             Entrypoint: ["/usr/bin/dumb-init", "--", "/usr/local/bin/docker-entrypoint.sh"],
@@ -528,7 +528,7 @@ const services: readonly Recipe[] = [
     {
         repositories: ["docker.io/adguard/adguardhome"],
         source: "github.com/AdguardTeam/AdGuardHome v0.107.77 docker/build.Dockerfile",
-        differs: "its pages are empty: npm builds them, and the Go module lacks them",
+        differs: "its pages are empty: npm builds them, and the Go module does not contain them",
         config: {
             WorkingDir: "/opt/adguardhome/work",
             Entrypoint: ["/opt/adguardhome/AdGuardHome"],
@@ -572,7 +572,7 @@ const services: readonly Recipe[] = [
         repositories: ["docker.io/syncthing/syncthing"],
         source: "github.com/syncthing/syncthing v1.30.0 Dockerfile",
         differs:
-            "a major version behind, and the module lacks the pages: the API answers, the page in a browser is empty",
+            "a major version behind, and the module does not contain the pages: the API answers, the page in a browser is empty",
         config: {
             Entrypoint: ["/bin/entrypoint.sh", "/bin/syncthing"],
             Env: [

@@ -13,7 +13,7 @@ export interface ImageConfig {
     readonly User?: string;
     readonly Entrypoint?: readonly string[];
     readonly Cmd?: readonly string[];
-    /** NAME=value, beside PATH. */
+    /** NAME=value, in addition to PATH. */
     readonly Env?: readonly string[];
     readonly WorkingDir?: string;
     readonly ExposedPorts?: readonly string[];

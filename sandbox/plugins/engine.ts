@@ -6,7 +6,7 @@ import { main, type Provider } from "@pulumi/pulumi/provider";
 /** Milliseconds between two checks that the engine lives, as in Pulumi's own plugins. */
 const checkInterval = 5 * 60_000;
 
-/** Shows a line beside a resource until the next one. */
+/** Shows a line next to a resource until the next one. */
 export type ShowStatus = (urn: string, line: string) => void;
 
 /**

@@ -14,8 +14,8 @@ import type { z } from "zod";
 export type Properties = Readonly<Record<string, unknown>>;
 
 /**
- * A schema for some of the arguments of an official resource: the compiler rejects fields and types that the official
- * type lacks.
+ * A schema for some of the arguments of an official resource: the compiler rejects fields and types that are not in the
+ * official type.
  */
 export type SchemaOf<Args> = { readonly [Name in keyof Args]?: z.ZodType<pulumi.Unwrap<Args[Name]>> };
 

@@ -424,7 +424,7 @@ test("an emptied target is detected by the time at which its repository was crea
     expect(await made()).not.toBe(first);
 });
 
-test("undo deletes a copy that was restored beside the data and never swapped in", async () => {
+test("undo deletes a copy that was restored next to the data and never swapped in", async () => {
     const notes = volume();
     notes.write("notes.md", "milk");
     await notes.run("repository");
@@ -434,7 +434,7 @@ test("undo deletes a copy that was restored beside the data and never swapped in
     expect(readdirSync(join(notes.files, ".hearth-restore"))).toContain("new");
 
     const { code, result } = await notes.run("swap", { ACTION: "undo" });
-    expect([code, result?.message]).toEqual([0, "the copy beside the data is deleted; the data was never replaced"]);
+    expect([code, result?.message]).toEqual([0, "the copy next to the data is deleted; the data was never replaced"]);
     expect(readdirSync(notes.files)).not.toContain(".hearth-restore");
     expect(readFileSync(join(notes.files, "notes.md"), "utf8")).toBe("bread");
     expect((await notes.run("swap", { ACTION: "undo" })).result).toMatchObject({ ok: false, reason: "none" });

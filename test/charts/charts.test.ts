@@ -317,7 +317,7 @@ test.each(examples)(goldenTest("%s renders its golden file, whatever the version
     expectGolden(`${chart}.yaml`, withoutVersions.trim().split("\n"));
 });
 
-test("mounts no token in a web page's container: the container beside it has one", () => {
+test("mounts no token in a web page's container: another container has one", () => {
     const holders = (chart: string) => workloads(rendered(chart)).flatMap(({ template }) => tokenHolders(template));
 
     expect(holders("glance")).toEqual(["api"]);

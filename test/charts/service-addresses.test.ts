@@ -25,7 +25,7 @@ test("a page that reads the address of a Service names the one that has an addre
     expect(named.filter(({ chart, name }) => portsAt(chart, name) === undefined)).toEqual([]);
 });
 
-test("the address at which Syncthing's values say that devices of the home find it is open", () => {
+test("the address of Syncthing in its values is open to devices of the home", () => {
     const values = readFileSync(join(chartsDirectory, "syncthing/values.yaml"), "utf8");
     const [, protocol = "", name = "", port = ""] =
         /(\w+):\/\/<address of the Service (\S+?)>:(\d+)/.exec(values) ?? [];

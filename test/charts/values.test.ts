@@ -259,10 +259,10 @@ const mistakes: readonly [what: string, chart: string, values: object, key: stri
         "a workload of the chart: ntfy",
     ],
     [
-        "a connection to nobody, which Kubernetes takes for everybody",
+        "a connection without a peer, which Kubernetes takes for every peer",
         "ntfy",
         { workloads: { ntfy: { network: { to: [{ internet: false, ports: [443] }] } } } },
-        "workloads.ntfy.network.to[0] names nobody",
+        "workloads.ntfy.network.to[0] has no peer",
         "one of workload, namespace, internet",
     ],
     [
@@ -284,7 +284,7 @@ const mistakes: readonly [what: string, chart: string, values: object, key: stri
         "ntfy",
         { workloads: { ntfy: { env: { TOKEN: { secret: "token" } } } } },
         'workloads.ntfy.env.TOKEN.secret is "token"',
-        "a key of charts/ntfy/secrets.yaml: there is none",
+        "a key of charts/ntfy/secrets.yaml: none exists",
     ],
     [
         "the claim of a workload that does not exist",
@@ -588,7 +588,7 @@ describe("with realistic values", () => {
         });
 
         test.each(helms)(
-            "stores the database's dumps beside its data, and has no claim that stays Pending (%s)",
+            "stores the database's dumps with its data, and has no claim that stays Pending (%s)",
             async (helm) => {
                 const objects = await workspace(helm).render("database", ...withoutExport);
                 const { volumes, containers: [dump] = [] } =
@@ -735,7 +735,7 @@ describe.each(helms)("%s: {{ }} in values", (helm) => {
 
     test("is rejected where it belongs to the application, with the form to write", async () => {
         await inParallel(refused, async (text) => {
-            const said = expect.stringContaining("is no template of Helm's; for the application, write {{ `");
+            const said = expect.stringContaining("is not a Helm template; for the application, write {{ `");
             await expect(render({ X: text })).rejects.toMatchObject({ stderr: said });
         });
     }, 60_000);

@@ -135,7 +135,7 @@ async function request(chart: string, from: string, to: string, rehearsed = true
 async function read(number: number): Promise<PullRequest> {
     const found = await gitea.find<PullRequest>(`${repository}/pulls/${number}`);
     if (found === undefined) {
-        throw new Error(`there is no pull request ${number}`);
+        throw new Error(`pull request ${number} does not exist`);
     }
     return found;
 }

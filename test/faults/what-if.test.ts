@@ -191,7 +191,7 @@ const names = (services: Answer["stops"]) => services.map(({ service }) => servi
 const seeds = Array.from({ length: Number(process.env["HEARTH_HOMES"] ?? 5) }, (_, index) => index + 1);
 
 test.each(seeds)(
-    "home %i: what is said to stop without a node stops when it is taken out, and nothing else does",
+    "home %i: exactly the services that are predicted to stop without a node stop when it is removed",
     async (seed) => {
         const { lost, manifests } = generateHome(seed);
         await ControlPlane.with(async (plane) => {

@@ -19,8 +19,8 @@ import { runAlertmanager } from "./run-alertmanager";
 const limit = 10 * 60_000;
 
 /**
- * Milliseconds until a page arrives, from when Argo CD knows of it: five seconds that the alert waits by the values
- * below, one each for reading, for the rules and for the group, and what a busy machine adds.
+ * Milliseconds from Argo CD's detection until a notification arrives: five seconds of the alert's `for` period, one
+ * each for the scrape, the rules and the group, and a reserve for a busy machine.
  */
 const pageLimit = 30_000;
 
@@ -218,7 +218,7 @@ test(
             "node-exporter",
             "prometheus",
         ];
-        const targets = await eventually("all that run here are up, and all others were asked", async () => {
+        const targets = await eventually("all targets that run here are up, and all others were scraped", async () => {
             const { activeTargets } = await ask<{ activeTargets: ActiveTarget[] }>("targets?state=active");
             const up = activeTargets.filter(({ health: state }) => state === "up").map(({ labels }) => labels["app"]);
             expect(up).toEqual(expect.arrayContaining(expected));

@@ -100,7 +100,7 @@ test("every pod is ready on a node, or has succeeded", async () => {
     });
 });
 
-test("somebody at home opens the start page by its name, and the certificate is the home's", async () => {
+test("a user at home opens the start page by its name, with a certificate of the home", async () => {
     const person = await somebody();
     const traefik = await kubectl(
         ...["get", "service", "traefik", "--namespace=kube-system"],

@@ -104,7 +104,7 @@ export function account({ rootfs, config }: Image): { uid: number; gid: number }
     return { uid: Number(entry?.[2] ?? (user || 0)), gid: Number(groupEntry?.[2] ?? group ?? entry?.[3] ?? 0) };
 }
 
-/** User and groups of a container: what the pod says, else the image's. */
+/** User and groups of a container: the pod's, else the image's. */
 function identity(pod: Model<"V1PodSecurityContext">, container: Container, image: Image) {
     const security = container.securityContext ?? {};
     const own = account(image);
@@ -144,7 +144,7 @@ export class Pod {
     readonly #mounted: string[] = [];
 
     /**
-     * @param manifests what the chart renders: ConfigMaps are taken from it
+     * @param manifests rendered objects of the chart, including ConfigMaps
      * @param secret value of a Secret's key
      */
     constructor(
@@ -165,7 +165,7 @@ export class Pod {
     /**
      * Runs the pod until its containers are ready, or have succeeded if they are expected to end.
      *
-     * @param without containers that need what is missing here
+     * @param without containers whose requirements are missing here
      * @throws Error with the container's output
      */
     async start(without: readonly string[] = []): Promise<void> {
@@ -329,7 +329,7 @@ export class Pod {
         return (container.volumeMounts ?? []).map(({ name, mountPath, subPath, readOnly }) => {
             const volume = this.#volumes.get(name);
             if (volume === undefined) {
-                throw new Error(`${container.name} mounts ${name}, which is no volume of the pod`);
+                throw new Error(`${container.name} mounts ${name}, which is not a volume of the pod`);
             }
             const source = subPath ? join(volume, subPath) : volume;
             if (!existsSync(source)) {

@@ -56,7 +56,7 @@ test("AdGuard Home knows every key of the configuration: it writes back the same
     writeFileSync(file, text);
     const adguard = new Program(tool("AdGuardHome"), ["--no-check-update", "--config", file, "--work-dir", directory]);
     try {
-        // Its Go module lacks the pages, but has the API, which requires the password.
+        // Its Go module does not contain the pages, but the API, which requires the password.
         await adguard.until(async () => (await fetch(`http://127.0.0.1:${http}/control/status`)).status === 401);
         // It rewrites its configuration after reading it.
         await adguard.until(async () => readFileSync(file, "utf8") !== text);

@@ -86,7 +86,7 @@ function secret(name: string, key: string): string {
     return Buffer.from(data ?? "", "base64").toString();
 }
 
-/** A certificate for a name, by somebody who has stolen the authority's key. */
+/** A certificate for a name, signed by a thief of the authority's key. */
 function forge(name: string): { cert: string; key: string } {
     const file = (suffix: string) => join(folder, `forged${suffix}`);
     writeFileSync(file(".ca.key"), secret("internal-ca", "tls.key"));
@@ -171,7 +171,7 @@ test("a renewal, as docs/names.md has it, gives the authority of an older home i
         const line = renewal.replace(/^kubectl/, `${tool("kubectl")} --kubeconfig ${plane?.kubeconfig}`);
         execFileSync("sh", ["-euc", line]);
         await plane?.until(
-            "another certificate is there",
+            "another certificate exists",
             async () => new X509Certificate(secret("internal-ca", "tls.crt")).serialNumber !== serialNumber,
         );
         writeFileSync(authority, secret("internal-ca", "tls.crt"));

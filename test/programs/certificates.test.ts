@@ -225,7 +225,7 @@ test("a rate limit of the CA is reported in a sentence, and the old certificate 
 
 test(
     "a token without rights, an account without the domain and a slow provider are reported in a sentence each; the old " +
-        "certificate is served until the new one is there",
+        "certificate is served until the new one exists",
     async () => {
         const old = await served();
         internet.rights = "read";
@@ -235,7 +235,7 @@ test(
 
         internet.rights = "all";
         internet.hasZone = false;
-        await reports("the token's account does not have this domain: it may be somebody else's", old);
+        await reports("the token's account does not have this domain: it may belong to someone else", old);
 
         internet.hasZone = true;
         await reports("the DNS provider has not published the record yet: wait", old);

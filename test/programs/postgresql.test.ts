@@ -21,7 +21,7 @@ import { Program, runToEnd } from "./program";
 
 /** PostgreSQL refuses to run as root. */
 const nobody = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {};
-/** Parts that only the chart's image has; Debian's PostgreSQL lacks them. */
+/** Parts that are only in the chart's image, not in Debian's PostgreSQL. */
 const onlyInImage = "vchord";
 const passwords = { superuser: "for-the-superuser", immich: "for-immich", paperless: 'it\'s for "paperless"; --' };
 

@@ -151,7 +151,7 @@ describe("four disks, one with data that may be erased", () => {
     test("are left unchanged by a second run, which reports it", async () => {
         expect(await up()).not.toContain("[nas]");
 
-        // Without the state, the scripts inspect the disks again. The config still says that D4 may be erased.
+        // Without the state, the scripts inspect the disks again. The config still allows erasing D4.
         await home.forget();
         const output = await up();
         expect(changes(output)).toEqual([]);

@@ -51,7 +51,7 @@ const podPackages = ["containerd", "ipset", "runc", "wireguard-tools"];
 /** Path at which the hosts find the releases of k3s. */
 const source = "/opt/k3s";
 
-/** Path of the Debian packages on the hosts, for one that lacks some. */
+/** Path of the Debian packages on the hosts, to install missing ones. */
 export const packages = "/opt/packages";
 
 /**
@@ -63,7 +63,7 @@ export class MachineHome {
     readonly machines: Machine[] = [];
     /** Path at which the hosts find the releases of k3s. */
     readonly source = source;
-    /** Goes with the home. */
+    /** Deleted with the home. */
     readonly folder = mkdtempSync(join(tmpdir(), "hearth-machines-"));
     /** Address of the API; the first server's by default. */
     api: ApiSettings | undefined;

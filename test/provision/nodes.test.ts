@@ -160,7 +160,7 @@ describe("a host with an sshd configuration that is not Debian's", () => {
     });
 });
 
-describe("a host that locks everybody out", () => {
+describe("a host that locks out all users", () => {
     const dropIn = "/etc/systemd/system/ssh.service.d/lock-out.conf";
 
     /** Output of a command that must succeed. */

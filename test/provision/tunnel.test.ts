@@ -206,7 +206,7 @@ test("the home's router admits nothing, and the edge still gets a page of a pod 
     }
 });
 
-test("somebody on the Internet gets the page from the edge's Traefik, and reaches no other port of the edge", async () => {
+test("a client on the Internet gets the page from the edge's Traefik, and reaches no other port of the edge", async () => {
     await until("Traefik serves", 60_000, async () => (await page("internet", edgeAddress)) === "the page at home");
     expect(await page("internet", `${edgeAddress}:9100`, 2)).toBeUndefined();
 });

@@ -119,13 +119,13 @@ describe("mistakes are reported before anything is registered, without a stack t
 
     test.each<[string, (text: string) => string, RegExp, RegExp]>([
         [
-            "in an encrypted value that was damaged; hack/doctor says in which",
+            "in a damaged encrypted value; hack/doctor names it",
             (text) => text.replace(/(vpn-private-key:\n +secure: v1:)./, "$1#"),
             /validating stack config/,
             /cannot be decrypted: hearth:secrets\.qbittorrent\.vpn-private-key\n/,
         ],
         [
-            "in a file that Git could not merge; hack/doctor says on which line",
+            "in a file with a merge conflict; hack/doctor reports the line",
             (text) => text.replace("  hearth:nfs:", "<<<<<<< HEAD\n  hearth:nfs:"),
             /invalid YAML file/,
             /Pulumi\.sandbox\.yaml: line 13 is a merge conflict/,

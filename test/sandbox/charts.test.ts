@@ -139,7 +139,7 @@ test(
     limit,
 );
 
-describe("what a chart must not do", () => {
+describe("invalid charts", () => {
     const podSpec = (container: object) => ({
         containers: [{ name: "planted", image: "example.com/planted:1", ...container }],
     });

@@ -340,7 +340,7 @@ spec:
           securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: [ALL] } }
 `;
 
-test("a repository with other contents is rejected, with the path that it lacks", async () => {
+test("a repository with other contents is rejected, with the missing path", async () => {
     const [server, repository] = [gitea.server, { owner: "home", name: "hearth", branch: "main" }];
     const declaration = {
         ...{ server, repository, administrator: gitea.account, reader: await reader(), limit: 30 },

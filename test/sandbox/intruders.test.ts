@@ -72,7 +72,7 @@ test.each(attempts)(
         const file = `${home.root}/.sandbox/intruder.json`;
         expect(await home.kubectl("apply", "--namespace=argocd", "--filename", file)).toHaveEndedWith(0);
 
-        await until("Argo CD says why it refuses", 180_000, async () => {
+        await until("Argo CD reports the reason", 180_000, async () => {
             const { status = {} } = await home.get<{ status?: object }>(...application(name));
             return refusal.test(JSON.stringify(status));
         });

@@ -25,7 +25,7 @@ export interface DisturbedRun {
 /**
  * Runs `npm start` of a home, and acts at a moment of it.
  *
- * @param when whether the moment has come, by what the run has printed
+ * @param when whether the moment has come, by the run's output
  * @param act gets the number of npm's process, which leads a process group of its own; is waited for
  * @throws Error with what it printed, when it ended before the moment came
  */

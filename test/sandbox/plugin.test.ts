@@ -17,7 +17,7 @@ afterAll(async () => home.remove(), limit);
 // Pulumi's plugin knows the definitions that a Helm release will install from release 4.32 on; the built one, for
 // machines that cannot download it, is older.
 test(
-    "a preview succeeds on a cluster that lacks the definitions of MetalLB, cert-manager and Argo CD",
+    "a preview succeeds on a cluster without the definitions of MetalLB, cert-manager and Argo CD",
     async () => {
         const { code, output } = await home.pulumi("preview");
         expect({ code, output }).toHaveEndedWith(0);
@@ -27,7 +27,7 @@ test(
 );
 
 // From release 4.29 on the plugin refuses to create what exists, unless the program sets `upsertExistingObjects`; older
-// releases lack the setting, and adopt.
+// releases do not have the setting, and adopt.
 test(
     "`npm start` adopts an existing object, with the program's values",
     async () => {

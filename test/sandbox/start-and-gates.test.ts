@@ -159,7 +159,7 @@ describe("a running home", () => {
         async () => {
             const { accounts, lines, everybody } = await granted(home);
             const table = readFileSync(permissionsTable, "utf8").trim().split("\n");
-            // That of a Helm hook is gone with it.
+            // The account of a Helm hook was deleted with it.
             const isThere = (line: string) => accounts.includes(line.split(" ", 1)[0] ?? "");
             // Rights that are granted everywhere and again in a namespace are listed once.
             const isCovered = (line: string) =>
@@ -353,7 +353,7 @@ describe("an Application that is Healthy but OutOfSync", () => {
     );
 });
 
-/** Asks Argo CD's API server. */
+/** Queries Argo CD's API server. */
 async function argocd(
     method: string,
     path: string,

@@ -1,5 +1,5 @@
-// Runs AdGuard Home. Upstream's main embeds the pages that npm makes, which the Go module lacks: this one only has a
-// page for the probe of charts/adguard.
+// Runs AdGuard Home. Upstream's main embeds the pages that npm builds, which are not in the Go module: this one only
+// has a page for the probe of charts/adguard.
 package main
 
 import (

@@ -1,4 +1,5 @@
-// Pulumi-kubernetes is Pulumi's kubernetes plugin: upstream's main package, which embeds two files that its module lacks.
+// Pulumi-kubernetes is Pulumi's kubernetes plugin: upstream's main package, which embeds two files that are not in its
+// module.
 package main
 
 import (

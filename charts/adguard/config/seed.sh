@@ -4,7 +4,7 @@ conf=/opt/adguardhome/conf
 target=$conf/AdGuardHome.yaml
 written=$conf/home-names
 if [ -e "$target" ]; then
-  echo "$target is there"
+  echo "$target already exists"
 else
   hash=$(printf %s "$ADMIN_PASSWORD" | htpasswd -niB admin | cut -d: -f2)
   sed "s|PASSWORD_HASH|$hash|" /seed/AdGuardHome.yaml > "$target.part"

@@ -27,7 +27,7 @@ write() {
 }
 
 # Runs the chart's command that converts the copy in $NEW to data, once for each copy. Runs in the chart's image, which
-# may lack restic and jq.
+# may not contain restic and jq.
 if [ "$action" = load ]; then
     shift
     case ${ACTION:-restore} in
@@ -132,7 +132,7 @@ explain() {
     [ -n "$detail" ] || detail=$(sed 's/^.*"message":"//; s/"[,}].*$//; s/^Fatal: //' "$work/error" | grep -v '^ *$' | tail -n 1)
     where="the $target target"
     case $1 in
-        10) reason=none sentence="$where has no repository yet: the CronJob backup/repository makes it within the hour" && return ;;
+        10) reason=none sentence="$where has no repository yet: the CronJob backup/repository creates it within the hour" && return ;;
         11) reason=locked sentence="$where is locked by another run; the lock of a dead run is removed after 30 minutes" && return ;;
         12) reason=password sentence="hearth:backup.password does not open $where: set the password that its copies were made with" && return ;;
     esac
@@ -144,7 +144,7 @@ explain() {
         *'key verification failed'*)
             reason=unreachable sentence="$where answers with another SSH host key than hearth:backup.sftp.hostKey: check that it is yours, then correct the key" ;;
         *'ermission denied'* | *'403 Forbidden'* | *AccessDenied* | *'read-only file system'* | *'ead-only'* | *' 405 '*)
-            reason=read-only sentence="$where refuses to be written or read with these credentials: check them and what they may do" ;;
+            reason=read-only sentence="$where denies reading or writing with these credentials: check them and their permissions" ;;
         *'401 Unauthorized'* | *SignatureDoesNotMatch* | *InvalidAccessKeyId*)
             reason=password sentence="$where refuses the credentials in hearth:backup: check user and password, or access key and secret key" ;;
         *NoSuchBucket* | *'bucket does not exist'*)
@@ -214,8 +214,8 @@ watched() {
     return "$(cat "$work/code")"
 }
 
-# Copies ./files and ./databases to $target. restic keeps a copy that lacks files that it could not read, so a copy has the
-# name of the home only once it is whole.
+# Copies ./files and ./databases to $target. restic keeps a copy without the files that it could not read, so a copy
+# gets the name of the home only once it is complete.
 copy() {
     code=0
     : > "$work/summary"
@@ -302,7 +302,7 @@ remove_empty() {
 # Replaces the data, which is moved to old/, with the copy in new/.
 swap() {
     if [ ! -e "$state/swapping" ]; then
-        [ -e "$state/complete" ] || fail failed "no complete copy is beside the data of $CLAIM: restore one first"
+        [ -e "$state/complete" ] || fail failed "no complete copy is next to the data of $CLAIM: restore one first"
         write "$state/swapping" "$(cat "$state/complete")"
     fi
     copy=$(cat "$state/swapping")
@@ -321,12 +321,12 @@ swap() {
 # Restores the data in old/, after a swap or in the middle of one. The restored copy is kept in undone/.
 undo() {
     if [ ! -e "$state/old" ] && [ ! -e "$state/swapping" ] && [ ! -e "$state/undoing" ]; then
-        # A copy that was restored beside the data and never swapped in.
+        # A copy that was restored next to the data and never swapped in.
         if [ -e "$state/new" ]; then
             rm -f "$state/complete"
             rm -rf "$state/new" "$state/id" "$state/loaded" "$state/since" "$state/facts"
             rmdir "$state" 2> /dev/null || true
-            finish true "the copy beside the data is deleted; the data was never replaced"
+            finish true "the copy next to the data is deleted; the data was never replaced"
         fi
         fail none "nothing to undo: $CLAIM has no data from before a restore"
     fi
@@ -352,7 +352,7 @@ undo() {
 
 # The ID of the copy to restore from $target: $copy. Returns 1 with $reason and $sentence.
 choose() {
-    # A complete copy beside the data needs no target: the service may be stopped and waiting for it.
+    # A complete copy next to the data needs no target: the service may be stopped and waiting for it.
     if [ -e "$state/complete" ] && [ "${COPY:-latest}" != latest ]; then
         copy=$(cat "$state/complete")
         case $copy in "$COPY"*) return 0 ;; esac
@@ -386,13 +386,13 @@ beside() {
     code=0
     for part in files databases; do
         watched restore "$copy:/$part" --no-lock --target "$state/new" || code=$?
-        # restic cannot always set the owner and times of the top folder, which is no error; an incomplete file is.
+        # restic cannot always set the owner and times of the top folder, which is not an error; an incomplete file is.
         [ "$code" != 0 ] || continue
         explain "$code"
         case $error in
             *'no space left'*)
                 rm -rf "$state/new"
-                reason=full sentence="the disk of $CLAIM became full during the restore, and what was restored is removed: make room first"
+                reason=full sentence="the disk of $CLAIM became full during the restore, and the restored files are deleted: make room first"
                 ;;
         esac
         return 1
@@ -489,7 +489,7 @@ case $action in
                 fi
                 if choose && beside; then
                     note copies "$(jq -n -c --arg target "$target" --arg copy "$copy" '{($target): $copy[0:8]}')"
-                    finish true "the copy $(printf %.8s "$copy") is beside the data"
+                    finish true "the copy $(printf %.8s "$copy") is next to the data"
                 fi
                 fail "$reason" "$sentence"
                 ;;
@@ -519,20 +519,20 @@ case $action in
         case ${ACTION:-restore} in
             restore)
                 swap
-                finish true "restored; the data of before is kept in .hearth-restore/old"
+                finish true "restored; the previous data is kept in .hearth-restore/old"
                 ;;
             undo)
                 undo
-                finish true "the data of before the restore is back; what was restored is kept in .hearth-restore/undone"
+                finish true "the previous data is restored; the copy is kept in .hearth-restore/undone"
                 ;;
             drop)
                 if [ -e "$state/swapping" ] || [ -e "$state/undoing" ]; then
                     fail failed "a restore of $CLAIM was interrupted: complete or undo it before its old data is deleted"
                 fi
                 rm -rf "$state"
-                finish true "deleted the data that restores had kept"
+                finish true "deleted the data that restores had set aside"
                 ;;
-            *) finish true "the copy is beside the data, and whole" ;;
+            *) finish true "the copy is next to the data, and complete" ;;
         esac
         ;;
     repository)

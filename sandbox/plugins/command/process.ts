@@ -14,7 +14,7 @@ export interface Outcome {
 /** Options of {@link runProcess}. */
 export interface ProcessOptions {
     readonly input?: string;
-    /** Variables beside those of this process. */
+    /** Variables in addition to those of this process. */
     readonly environment?: Readonly<Record<string, string>>;
     /** Kills the process. */
     readonly signal?: AbortSignal;

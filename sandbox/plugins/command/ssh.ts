@@ -113,7 +113,7 @@ function dialError(stderr: string, { host, port }: Connection): string {
     return reason ?? `ssh: ${stderr.trim().split("\n").pop() || "the connection was closed"}`;
 }
 
-/** Opens the connection that later calls of ssh share, and retries as often as dialErrorLimit says. */
+/** Opens the connection that later calls of ssh share, and retries up to dialErrorLimit times. */
 async function dial(
     args: readonly string[],
     connection: Connection,

@@ -35,7 +35,7 @@ const packages = [
     ...["cryptsetup", "cryptsetup-initramfs", "dropbear-initramfs", "mdadm", "nfs-kernel-server"],
 ];
 
-/** Units that only cost time, or need hardware that the kernel lacks. */
+/** Units that only cost time, or need hardware that the kernel does not support. */
 const masked = [
     ...["getty.target", "systemd-hwdb-update.service", "systemd-pcrphase.service", "logrotate.timer", "man-db.timer"],
     ...["apt-daily.timer", "apt-daily-upgrade.timer", "unattended-upgrades.service", "e2scrub_reap.service"],
@@ -43,8 +43,8 @@ const masked = [
 ];
 
 /**
- * Image of a root file system with Debian, the kernel's modules and an initramfs that is made of them. It is made once, since
- * an initramfs takes longer than the start of a machine, and kept beside the Debian root.
+ * Image of a root file system with Debian, the kernel's modules and their initramfs. It is built once, since an
+ * initramfs takes longer than the start of a machine, and kept next to the Debian root.
  */
 async function installedImage(): Promise<string> {
     const base = await debianRoot(packages);

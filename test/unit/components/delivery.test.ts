@@ -13,8 +13,8 @@ afterEach(() => {
 });
 
 /**
- * A Gitea with one webhook, whose messages `deliver` delivers. @param named what it calls the repository, if not by its
- * address
+ * A Gitea with one webhook, whose messages `deliver` delivers. @param named its URL of the repository, if that differs
+ * from its address
  */
 async function gitea(webhook: string, deliver: () => void, named?: string): Promise<string> {
     const listener: RequestListener = ({ method, url = "" }, response) => {

@@ -64,7 +64,7 @@ function checkByStandIn(request: RegisterResourceRequest): void {
 /**
  * Replaces the engine by Pulumi's mocks, and records parents and dependencies, which they do not show.
  *
- * @returns the list that fills with what is registered; calls of functions are unexpected and throw
+ * @returns the list that fills with registered resources; calls of functions are unexpected and throw
  */
 export async function mockEngine(): Promise<Registered[]> {
     const registered: Registered[] = [];

@@ -54,7 +54,7 @@ test("accepts names that exist, and those that the program creates", () => {
     ).toEqual([]);
 });
 
-test("this repository's values name only what a plain k3s has", () => {
+test("this repository's values only refer to objects of a plain k3s", () => {
     const plain = {
         ...facts,
         devices: [],

@@ -70,7 +70,7 @@ test("a mirror replaces every upstream repository, and Argo CD may use it", asyn
     expect(project?.["spec"]).toMatchObject({ sourceRepos: ["https://git.home.arpa/home.git", "http://127.0.0.1:1"] });
 });
 
-test("MetalLB hands out the stack's addresses, and announces the same pool", async () => {
+test("MetalLB assigns the stack's addresses, and announces the same pool", async () => {
     const registered = await system();
     expect(byType(registered, "kubernetes:metallb.io/v1beta1:IPAddressPool")["metallb-pool"]).toMatchObject({
         metadata: { name: "home", namespace: "metallb-system" },

@@ -15,7 +15,7 @@ test.each([
     ["a push that does not reach Argo CD is a warning of the update", false, args.declared, ["A push is lost"]],
     ["a preview sends no test", true, args.declared, []],
     ["an update that leaves the webhook as it is sends none", false, "2026-11-29T08:00:00.000Z", []],
-    ["a webhook of before its time was recorded is not tested", false, "", []],
+    ["a webhook without a recorded time is not tested", false, "", []],
 ])("%s", async (_, isPreview, declared, warnings) => {
     await mockEngine();
     jest.spyOn(pulumi.runtime, "isDryRun").mockReturnValue(isPreview);

@@ -31,9 +31,9 @@ describe("a run starts", () => {
 
     test.each([
         ["where the state has room", "backend: { url: 'file://.' }"],
-        ["where there is no state yet", "backend: { url: 'file://./.state' }"],
+        ["without a state", "backend: { url: 'file://./.state' }"],
         ["with a backend elsewhere", "backend: { url: 's3://bucket' }"],
-        ["with whatever backend somebody has logged in to", ""],
+        ["with any backend that the user has logged in to", ""],
     ])("%s", (_, backend) => {
         writeFileSync(join(root, "Pulumi.yaml"), `name: hearth\n${backend}\n`);
 

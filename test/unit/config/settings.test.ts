@@ -194,7 +194,7 @@ describe("nodes to build a cluster from", () => {
             /hearth:nodes\[0\].raid: got the number 0, expected 1, 5 or 6/,
         ],
         [
-            "disks that all say that they have the same serial",
+            "disks that all report the same serial",
             built([{ ...machine("a", 1), disks: ["1", "1", "2", "3"].map(disk) }]),
             /the serial number 1 occurs more than once .*connect them without it/,
         ],
@@ -272,7 +272,7 @@ describe("an invalid config states the path, the value and the expected form", (
             /invalid hearth:loadBalancer.traefik: got "10.0.0.10", expected an address in a range of hearth:loadBalancer.addr/,
         ],
         [
-            "an address that MetalLB hands out to nobody",
+            "an address that MetalLB assigns to no Service",
             { loadBalancer: '{"addresses":["10.0.0.240-10.0.0.255"],"adguard":"10.0.0.255"}' },
             /hearth:loadBalancer.adguard: got "10.0.0.255", expected an address that does not end in .0 or .255/,
         ],
@@ -326,7 +326,7 @@ describe("an invalid config states the path, the value and the expected form", (
             /invalid hearth:nfs: got "nas:\/export", expected an object/,
         ],
         ["broken JSON", { nfs: '{"server":' }, /hearth:nfs: got .* expected an object/],
-        ["a cluster that is no folder name", { cluster: "../home" }, /hearth:cluster: got "..\/home"/],
+        ["a cluster that is not a folder name", { cluster: "../home" }, /hearth:cluster: got "..\/home"/],
         [
             "an empty secret",
             { secrets: '{"database":{"password":""}}' },

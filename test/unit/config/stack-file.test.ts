@@ -43,7 +43,7 @@ test.each([
         "config:\n<<<<<<< HEAD\n  a: 1\n=======\n  a: 2\n>>>>>>> branch\n",
         "line 2 is a merge conflict",
     ],
-    ["what is not YAML", "config:\n  a: [1\n  b: 2\n", ": line "],
+    ["invalid YAML", "config:\n  a: [1\n  b: 2\n", ": line "],
 ])("reports the line of %s", (_, text, expected) => {
     writeFileSync(file, text);
 

@@ -108,7 +108,7 @@ test.each<[string, Partial<HomeObjects>, string]>([
     ],
     ["a cluster without Argo CD", { applications: undefined }, "Argo CD is not installed"],
     [
-        "Argo CD itself, before what it says of Applications",
+        "Argo CD itself, before its report on Applications",
         { argocd: [controller(0)], applications: [application("jellyfin", "3", degraded)] },
         "Argo CD's statefulset/argocd-application-controller is not ready.",
     ],

@@ -35,12 +35,12 @@ describe("a lock on a stack", () => {
     test.each([
         ["whose run goes on", lock(10, "desk"), "live"],
         ["whose run goes on, found on PATH", lock(13, "desk"), "live"],
-        ["whose process is gone", lock(99, "desk"), "dead"],
+        ["whose process has ended", lock(99, "desk"), "dead"],
         ["whose number is an editor's by now", lock(12, "desk"), "dead"],
         ["whose number is a plugin's by now", lock(11, "desk"), "dead"],
         ["of another machine", lock(10, "sofa"), "elsewhere"],
-        ["of another machine, where nobody has that number here", lock(99, "sofa"), "elsewhere"],
-        ["that was cut short when it was written", { file: "lock.json", holder: undefined }, "dead"],
+        ["of another machine, whose process number is unused here", lock(99, "sofa"), "elsewhere"],
+        ["that was truncated when it was written", { file: "lock.json", holder: undefined }, "dead"],
     ])("%s", (_, found, expected) => {
         expect(judgeLock(found, machine)).toBe(expected);
     });
@@ -76,14 +76,14 @@ describe("the locks of a file backend", () => {
     });
     afterEach(() => rmSync(folder, { recursive: true }));
 
-    test("are none while nobody is working", () => {
+    test("are none without a run", () => {
         expect(release()).toEqual([]);
     });
 
     test("removes a killed run's lock, and reports it", async () => {
         await withProcess("pulumi", (pid) => take("one", pid, hostname()));
 
-        expect(release()).toEqual([expect.stringContaining("somebody, since 2026-11-23T12:00:00Z) is gone")]);
+        expect(release()).toEqual([expect.stringContaining("somebody, since 2026-11-23T12:00:00Z) has ended")]);
         expect(readLocks(folder, "hearth", "home")).toEqual([]);
         expect(existsSync(join(locks(), "one.json.attrs"))).toBe(false);
     });
@@ -98,7 +98,7 @@ describe("the locks of a file backend", () => {
         expect(readLocks(folder, "hearth", "home")).toHaveLength(2);
     });
 
-    test("removes truncated files beside the locks, and keeps complete ones", () => {
+    test("removes truncated files in the locks' folder, and keeps complete ones", () => {
         take("one", 1, hostname());
         const stacks = join(folder, ".pulumi/stacks/hearth");
         mkdirSync(stacks, { recursive: true });
@@ -235,19 +235,19 @@ describe("Helm's records of a release", () => {
     test.each([
         ["in the state and deployed: all stay", true, [record("1", "superseded"), record("2", "deployed")], []],
         [
-            "in the state, upgrade cut short: that revision goes",
+            "in the state, upgrade interrupted: that revision is removed",
             true,
             [record("1", "deployed"), record("2", "pending-upgrade")],
             ["v2"],
         ],
         [
-            "in the state, rollback cut short: that revision goes",
+            "in the state, rollback interrupted: that revision is removed",
             true,
             [record("1", "deployed"), record("3", "pending-rollback")],
             ["v3"],
         ],
-        ["in the state and failed: Helm goes on from it", true, [record("1", "failed")], []],
-        ["not in the state, install cut short", false, [record("1", "pending-install")], ["v1"]],
+        ["in the state and failed: Helm continues from it", true, [record("1", "failed")], []],
+        ["not in the state, install interrupted", false, [record("1", "pending-install")], ["v1"]],
         ["not in the state, but deployed", false, [record("1", "deployed")], ["v1"]],
         ["not in the state, and failed", false, [record("1", "failed")], ["v1"]],
         ["not there at all", false, [], []],

@@ -28,7 +28,7 @@ const common = {
 
 /** Configs that together have every setting. */
 export const configs = {
-    "a cluster that is there": { ...common, kubeconfig: "kubeconfig.yaml", context: "home" },
+    "an existing cluster": { ...common, kubeconfig: "kubeconfig.yaml", context: "home" },
     "its own Gitea": {
         ...common,
         kubeconfig: "kubeconfig.yaml",

@@ -65,6 +65,6 @@ test("single-line values in the config are limited to 64 KiB, since Pulumi could
 });
 
 test("the command that a message suggests has the effect that it shows", () => {
-    const message = outcome({ ...configs["a cluster that is there"], "x'; touch pwned; '": "y" });
+    const message = outcome({ ...configs["an existing cluster"], "x'; touch pwned; '": "y" });
     expect(message).toContain(`--path 'hearth:["x'\\''; touch pwned; '\\''"]' <value>`);
 });

@@ -168,7 +168,7 @@ describe("kind 5: Applications as people write them", () => {
         ["a trailing separator", `${stringify(good)}---\n`],
         ["a comment before the first separator", `# mine\n---\n${stringify(good)}`],
         ["the cluster by its name", stringify(withSpec({ destination: { name: "in-cluster", namespace: "a" } }))],
-        ["value files beside the chart", stringify(withHelm({ valueFiles: ["values.yaml"] }))],
+        ["value files outside the chart", stringify(withHelm({ valueFiles: ["values.yaml"] }))],
         [
             "an upstream chart",
             stringify(
@@ -200,7 +200,7 @@ describe("kind 5: Applications as people write them", () => {
         );
     });
 
-    test("files beside the chart that change it without its Application are rejected (B25)", () => {
+    test("files in the chart's folder that change its Application are rejected (B25)", () => {
         writeFileSync(join(root, "charts/a/.argocd-source-a.yaml"), "helm: {}\n");
         expect(() => read(good)).toThrow(/\.argocd-source-a\.yaml changes this Application without its file/);
     });

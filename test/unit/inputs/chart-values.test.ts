@@ -13,7 +13,7 @@ describe("kind 5: {{ }} that is meant for the application", () => {
         for (const container of [{ env: { X: text } }, { args: ["a", text] }, { command: [text] }]) {
             expect(lostValues({ workloads: { paperless: container } })).toEqual([
                 expect.stringMatching(
-                    /^invalid workloads\.paperless\.\S+: got "\{\{ created_year \}\}", expected a template of Helm's; for the application, write \{\{ `\{\{ created_year \}\}` \}\}$/,
+                    /^invalid workloads\.paperless\.\S+: got "\{\{ created_year \}\}", expected a Helm template; for the application, write \{\{ `\{\{ created_year \}\}` \}\}$/,
                 ),
             ]);
         }

@@ -39,7 +39,7 @@ describe("kind 2: kubeconfigs as other tools write them", () => {
         const given = text(kubeconfig());
         expect(isKubeconfigContents(given)).toBe(true);
         expect(readKubeconfig(given)).toMatchObject({ server: "https://192.168.1.10:6443", isLoopback: false });
-        const { kubeconfig: _, ...others } = configs["a cluster that is there"];
+        const { kubeconfig: _, ...others } = configs["an existing cluster"];
         expect(parseSettings(rawConfig({ ...others, kubeconfig: given })).kubeconfig).toBe(given);
     });
 
@@ -48,7 +48,7 @@ describe("kind 2: kubeconfigs as other tools write them", () => {
         expect(kubeconfigPath("a~b")).toBe(join(process.cwd(), "a~b"));
     });
 
-    test("with certificate files beside it, which are embedded", () => {
+    test("with certificate files next to it, which are embedded", () => {
         mkdirSync("elsewhere", { recursive: true });
         writeFileSync("elsewhere/ca.crt", "certificate");
         const clusters = [
@@ -115,12 +115,12 @@ describe("kind 2: kubeconfigs as other tools write them", () => {
             /neither a path nor the contents.*with its line breaks(?!.*t0ken)/,
         ],
         [
-            "with a server that is no URL",
+            "with a server that is not a URL",
             () => readKubeconfig(text(kubeconfig({}, "192.168.1.10:6443"))),
             /clusters\[0\]\.cluster\.server is not a URL that begins with https:\/\//,
         ],
         ["that is empty", () => readKubeconfig("{}"), /current context/],
-        ["that is no file", () => readKubeconfig("."), /is not a file/],
+        ["that is not a file", () => readKubeconfig("."), /is not a file/],
         ["that does not exist", () => readKubeconfig("nowhere.yaml"), /nowhere\.yaml does not exist/],
         [
             "that is not valid YAML",

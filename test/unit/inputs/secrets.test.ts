@@ -140,7 +140,7 @@ describe("kind 1: a secret in plain text, on the screen or changed", () => {
 
     test("the password in a URL is not repeated", () => {
         const config = {
-            ...configs["a cluster that is there"],
+            ...configs["an existing cluster"],
             repository: { url: `https://u:${canary}@git.example.com/a.git` },
         };
         const message = messageOf(() => parseSettings(rawConfig(config)));
@@ -149,7 +149,7 @@ describe("kind 1: a secret in plain text, on the screen or changed", () => {
     });
 
     const keys = [canary, "aGVsbG8gd29ybGQsIGhlbGxvIHdvcmxkLCBoZWxsbyE=", "c0ffee".repeat(6), "correct horse battery"];
-    const existing = configs["a cluster that is there"];
+    const existing = configs["an existing cluster"];
     test.each(
         keys.flatMap(
             (key) =>
@@ -169,9 +169,13 @@ describe("kind 1: a secret in plain text, on the screen or changed", () => {
                         key,
                         () => parseSettings(rawConfig({ ...existing, storage: { [key]: "x" } })),
                     ],
-                    ["beside a private key", key, () => parseSettings(rawConfig({ ...existing, ssh: { [key]: "x" } }))],
                     [
-                        "that no chart asks for",
+                        "next to a private key",
+                        key,
+                        () => parseSettings(rawConfig({ ...existing, ssh: { [key]: "x" } })),
+                    ],
+                    [
+                        "that no chart declares",
                         key,
                         () => checkGivenSecrets({ qbittorrent: {} }, { qbittorrent: { [key]: "x" } }, "home"),
                     ],
@@ -248,7 +252,7 @@ describe("kind 1: a secret in plain text, on the screen or changed", () => {
         expect(message).not.toContain("hunter2");
     });
 
-    test("the path of a kubeconfig is no secret", () => {
+    test("the path of a kubeconfig is not secret", () => {
         expect(messageOf(() => checkEncryption("home", { kubeconfig: "~/.kube/config" }, () => false))).toBeUndefined();
     });
 
@@ -268,7 +272,7 @@ describe("kind 1: a secret in plain text, on the screen or changed", () => {
 
     test("a private key in the wrong place is not repeated", () => {
         const message = messageOf(() =>
-            parseSettings(rawConfig({ ...configs["a cluster that is there"], domain: privateKey })),
+            parseSettings(rawConfig({ ...configs["an existing cluster"], domain: privateKey })),
         );
         expect(message).toMatch(/invalid hearth:domain: got a secret, expected/);
     });

@@ -4,7 +4,7 @@ import { parseSettings } from "../../../config/settings";
 import { settingWarnings } from "../../../config/warnings";
 import { configs, rawConfig } from "../hostile/configs";
 
-const existing = configs["a cluster that is there"];
+const existing = configs["an existing cluster"];
 const built = configs["machines to build one from"];
 const nodes = (address: string) => [{ ...built.nodes[0], address }];
 

@@ -15,10 +15,10 @@ describe("a chart's dependencies", () => {
     const chart = "name: a\ndependencies:\n  - name: crds\n    version: 1.0.0\n  - name: frr\n    version: 2.0.0\n";
 
     test.each([
-        ["all stay that are there", ["crds", "frr-2.0.0.tgz"], ["crds", "frr"]],
-        ["one goes that is not", ["crds"], ["crds"]],
+        ["all existing ones stay", ["crds", "frr-2.0.0.tgz"], ["crds", "frr"]],
+        ["a missing one is removed", ["crds"], ["crds"]],
         ["a name that only begins alike is another", ["frr-extra"], undefined],
-        ["the list goes with the last", [], undefined],
+        ["the list is removed with the last", [], undefined],
     ])("%s", (_, vendored, names) => {
         const { name, dependencies } = parse(withoutMissingDependencies(chart, vendored));
         expect([name, dependencies?.map((each: { name: string }) => each.name)]).toEqual(["a", names]);

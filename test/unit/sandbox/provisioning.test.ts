@@ -112,7 +112,7 @@ test.each<[string, V1PersistentVolumeClaim, Surroundings, string]>([
         "NodePath only supports ReadWriteOnce",
     ],
     [
-        "local-path on a node that is gone",
+        "local-path on a node that no longer exists",
         claim(local, {}, { "volume.kubernetes.io/selected-node": "x" }),
         surroundings(),
         "no node was specified",
@@ -172,5 +172,5 @@ test.each([
 });
 
 test.each(["", "Gi", "10GB", "ten"])("%p is not a quantity", (text) => {
-    expect(() => parseQuantity(text)).toThrow("is no quantity");
+    expect(() => parseQuantity(text)).toThrow("is not a quantity");
 });

@@ -35,7 +35,7 @@ async function hasOfficial(...plugin: string[]): Promise<boolean> {
 
 test.each([
     [
-        "the release that package.json asks for, installed by Pulumi",
+        "the release that package.json requires, installed by Pulumi",
         ["pulumi/plugins", `resource-kubernetes-v${pluginVersion("kubernetes")}`],
     ],
     ["one on PATH", ["bin"]],

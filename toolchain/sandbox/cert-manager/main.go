@@ -297,7 +297,7 @@ func runInjector(ctx context.Context, flags *pflag.FlagSet, args []string) error
 // Waits until the webhook admits valid objects and rejects invalid ones, like upstream's Job after an installation.
 func runCheck(ctx context.Context, flags *pflag.FlagSet, args []string) error {
 	limit := flags.Duration("wait", 0, "")
-	// Here it is no level.
+	// This flag is not a level here.
 	flags.BoolP("verbose", "v", false, "")
 	if err := flags.Parse(args); err != nil {
 		return err

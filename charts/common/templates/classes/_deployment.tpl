@@ -17,7 +17,7 @@ spec:
     type: RollingUpdate
     {{- /*
     The API server's defaults, written out: server-side apply removes only fields that it owns, and a Deployment that
-    gets its first volume would keep this block beside Recreate, which is refused.
+    gets its first volume would keep this block next to Recreate, which is rejected.
     https://github.com/kubernetes/kubernetes/issues/24198
     */}}
     rollingUpdate:

@@ -198,7 +198,7 @@ volumes:
     mounts: { fetch: /volume, load: /volume, proof: /volume }
 {{- end -}}
 
-{{/* Init containers that restore a copy beside the data, and convert it to data. Takes (…, action, env). */}}
+{{/* Init containers that restore a copy next to the data, and convert it to data. Takes (…, action, env). */}}
 {{- define "common.backup.fetch" -}}
 fetch:
   {{- include "common.backup.restic" . | nindent 2 }}
@@ -208,7 +208,7 @@ load:
 {{- end }}
 {{- end -}}
 
-{{/* A container that checks the copy beside the data. */}}
+{{/* A container that checks the copy next to the data. */}}
 {{- define "common.backup.check" -}}
 {{- $env := deepCopy .env -}}
 {{- with .backup.expect }}{{ $_ := set $env "EXPECT" (join "\n" .) }}{{ end -}}

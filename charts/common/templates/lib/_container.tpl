@@ -73,7 +73,7 @@ components/chart-values.ts has the same rule. Takes (root, text).
     {{- $rest := trimPrefix "{{" . | trimSuffix "}}" -}}
     {{- $rest = regexReplaceAll "\"(\\\\.|[^\"\\\\])*\"|`[^`]*`|\\.(Values|Release|Chart|Capabilities|Template|Files|Subcharts)\\b[\\w.]*" $rest "\"\"" -}}
     {{- if or (not (hasSuffix "}}" .)) (not (regexMatch "\"\"|^-?\\s*(/\\*|(if|else|end|template|block)\\b)" $rest)) (regexMatch "(^|[\\s(|,$])\\.[A-Za-z_]|[$]\\w|'" $rest) -}}
-      {{- fail (printf "\n\nchart %s: %s is no template of Helm's; for the application, write {{ `%s` }}\n" $root.Chart.Name . .) -}}
+      {{- fail (printf "\n\nchart %s: %s is not a Helm template; for the application, write {{ `%s` }}\n" $root.Chart.Name . .) -}}
     {{- end -}}
   {{- end -}}
 {{- end -}}

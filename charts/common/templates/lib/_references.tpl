@@ -41,7 +41,7 @@ Takes (root, name, workload).
 {{- define "common.references.expect" -}}
 {{- range .names | default (list .name) -}}
   {{- if and . (not (has . $.known)) -}}
-    {{- fail (printf "\n\n%s is %q, expected %s: %s\n" $.at . $.what ($.known | uniq | sortAlpha | join ", " | default "there is none")) -}}
+    {{- fail (printf "\n\n%s is %q, expected %s: %s\n" $.at . $.what ($.known | uniq | sortAlpha | join ", " | default "none exists")) -}}
   {{- end -}}
 {{- end -}}
 {{- end -}}
@@ -120,10 +120,10 @@ workload, of `from`).
   {{- if get $.peer . -}}{{- $given = append $given . -}}{{- end -}}
 {{- end -}}
 {{- if not $given -}}
-  {{- fail (printf "\n\n%s names nobody, expected one of %s\n" .at (join ", " $ends)) -}}
+  {{- fail (printf "\n\n%s has no peer, expected one of %s\n" .at (join ", " $ends)) -}}
 {{- end -}}
 {{- if not .peer.namespace -}}
-  {{- /* Workloads for architectures that the home's nodes lack, and copies of claims, are valid peers too. */ -}}
+  {{- /* Workloads for architectures without a node in the home, and copies of claims, are valid peers too. */ -}}
   {{- $known := list -}}
   {{- range $name, $workload := .root.Values.workloads -}}
     {{- $known = concat $known (list $name (regexReplaceAll "-(amd64|arm64)$" $name "-amd64") (regexReplaceAll "-(amd64|arm64)$" $name "-arm64")) -}}

@@ -58,7 +58,7 @@ A workload with all defaults filled in: the library's, then the chart's, then it
 {{- end -}}
 
 {{/*
-Moves a workload to the edge, a host on the Internet that can be lost or taken over: it must have no volume, no copies made with the home's credentials, and no address of the home's network. Takes (root, name, workload).
+Moves a workload to the edge, a host on the Internet that can be lost or compromised: it must have no volume, no copies made with the home's credentials, and no address of the home's network. Takes (root, name, workload).
 */}}
 {{- define "common.workload.onEdge" -}}
 {{- $_ := set .workload "nodeSelector" (merge (dict "hearth/edge" "true") (.workload.nodeSelector | default dict)) -}}
