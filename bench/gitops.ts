@@ -35,20 +35,20 @@ async function measured(count: number): Promise<Measured> {
         process.stderr.write("pushes …\n");
         // The first push fills caches that every later one uses.
         await home.push("chart");
-        const told = {
+        const webhook = {
             chart: await repeated(trials(count), () => home.push("chart")),
             library: await repeated(trials(count), () => home.push("library")),
         };
         await home.report(false);
         // Takes up to five minutes, since Argo CD polls.
-        const found = {
+        const polling = {
             chart: await repeated(1, () => home.push("chart")),
             library: await repeated(1, () => home.push("library")),
         };
         return {
             applications: count,
-            webhook: told,
-            polling: found,
+            webhook,
+            polling,
         };
     } finally {
         await home.remove();

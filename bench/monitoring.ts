@@ -134,7 +134,7 @@ function kubelets(state: readonly Series[]): Target[] {
 }
 
 /** Metrics of the home's programs in the sandbox. */
-interface Told {
+interface HomeMetrics {
     readonly applications: readonly string[];
     readonly state: readonly Series[];
     readonly argocd: Readonly<Record<string, readonly Series[]>>;
@@ -160,7 +160,7 @@ function numberIn(text: string, metric: string): number {
 }
 
 /** Scrapes the sandbox's programs, and those of the chart that it does not run. */
-async function listen(directory: string): Promise<Told> {
+async function listen(directory: string): Promise<HomeMetrics> {
     const paths = sandboxPaths(root);
     const ports = await freePorts("state", "telemetry", "node", "alertmanager");
     const configs = await renderConfigs();
@@ -220,22 +220,22 @@ async function listen(directory: string): Promise<Told> {
 }
 
 /** Every target of a home with the given number of Applications. */
-function home(told: Told, count: number): Target[] {
-    const copies = Array.from({ length: Math.ceil(count / told.applications.length) - 1 }, (_, index) => {
-        const left = count - (index + 1) * told.applications.length;
-        return new Set(told.applications.slice(0, left));
+function home(exposed: HomeMetrics, count: number): Target[] {
+    const copies = Array.from({ length: Math.ceil(count / exposed.applications.length) - 1 }, (_, index) => {
+        const left = count - (index + 1) * exposed.applications.length;
+        return new Set(exposed.applications.slice(0, left));
     });
     const grown = (series: readonly Series[]) => [
         ...series,
         ...copies.flatMap((applications, index) => copyOf(series, applications, index + 1)),
     ];
-    const state = grown(told.state);
+    const state = grown(exposed.state);
     const pod = (app: string, namespace: string) => ({ app, namespace, pod: `${app}-0`, node: "server" });
     return [
         { job: "objects", labels: { app: "kube-state-metrics" }, series: state },
-        { job: "apiserver", labels: { app: "kube-apiserver" }, series: told.apiserver },
+        { job: "apiserver", labels: { app: "kube-apiserver" }, series: exposed.apiserver },
         ...kubelets(state),
-        ...Object.entries(told.argocd).map(([app, series]) => ({
+        ...Object.entries(exposed.argocd).map(([app, series]) => ({
             job: "pods",
             labels: pod(app, "argocd"),
             series: grown(series),
@@ -243,12 +243,12 @@ function home(told: Told, count: number): Target[] {
         ...nodes.map((node) => ({
             job: "pods",
             labels: { ...pod("node-exporter", "monitoring"), pod: `node-exporter-${node}`, node },
-            series: told.node,
+            series: exposed.node,
         })),
         ...Array.from({ length: count }, (_, index) => ({
             job: "pods",
             labels: pod(`service-${index}`, `service-${index}`),
-            series: told.own,
+            series: exposed.own,
         })),
     ];
 }
@@ -285,10 +285,10 @@ function configuration(text: string, rules: string, targets: readonly Target[], 
     );
 }
 
-async function measure(told: Told, applications: number): Promise<Cost> {
+async function measure(exposed: HomeMetrics, applications: number): Promise<Cost> {
     process.stderr.write(`${applications} Applications …\n`);
     const directory = mkdtempSync(join(tmpdir(), "hearth-bench-"));
-    const targets = home(told, applications);
+    const targets = home(exposed, applications);
     const asked = targets.map(() => 0);
     let bytes = 0;
     const exporter = createServer((request, response) => {
@@ -364,16 +364,16 @@ async function measure(told: Told, applications: number): Promise<Cost> {
 async function main(): Promise<number> {
     await succeed("npm", ["run", "--silent", "--ignore-scripts", "start"], root);
     const directory = mkdtempSync(join(tmpdir(), "hearth-bench-"));
-    const told = await listen(directory).finally(async () => {
+    const exposed = await listen(directory).finally(async () => {
         rmSync(directory, { recursive: true });
         await succeed("npm", ["run", "--silent", "stop"], root);
     });
-    const counts = process.argv.length > 2 ? process.argv.slice(2).map(Number) : [told.applications.length, 200];
+    const counts = process.argv.length > 2 ? process.argv.slice(2).map(Number) : [exposed.applications.length, 200];
     const file = join(results, "monitoring.json");
     let measured: Cost[] = existsSync(file) ? JSON.parse(readFileSync(file, "utf8")).measured : [];
-    const others = told.memoryMiB;
+    const others = exposed.memoryMiB;
     for (const count of counts) {
-        const cost = await measure(told, count);
+        const cost = await measure(exposed, count);
         measured = [...measured.filter(({ applications }) => applications !== count), cost];
         measured.sort((a, b) => a.applications - b.applications);
         writeFileSync(file, `${JSON.stringify({ ...machine(), interval, reads, measured, others }, null, 4)}\n`);

@@ -154,7 +154,7 @@ export async function readCluster(kubeconfig: string): Promise<ClusterFacts | un
  * @param kubeconfig path to a kubeconfig, or the contents of one
  * @returns undefined for any other
  */
-export function loopbackMistake(kubeconfig: string): string | undefined {
+function loopbackMistake(kubeconfig: string): string | undefined {
     try {
         const { server, isLoopback } = readKubeconfig(kubeconfig);
         return isLoopback

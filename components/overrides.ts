@@ -63,7 +63,7 @@ const below = (path: string, key: string) => `${path}/${key.replaceAll("~", "~0"
 const add = (path: string, value: Override["value"]): Override => ({ op: "add", path, value });
 
 /** The overrides that every Application gets: all of them have this repository as their first source. */
-export function commonOverrides({ repository, domain, edge, nfs, letsencrypt }: OverrideSettings): Override[] {
+function commonOverrides({ repository, domain, edge, nfs, letsencrypt }: OverrideSettings): Override[] {
     return [
         add("/spec/sources/0/repoURL", repository.url),
         add("/spec/sources/0/targetRevision", repository.revision),
@@ -77,7 +77,7 @@ export function commonOverrides({ repository, domain, edge, nfs, letsencrypt }: 
 }
 
 /** The overrides that depend on the cluster; none while it is unknown. */
-export function clusterOverrides(values: ClusterValues | undefined): Override[] {
+function clusterOverrides(values: ClusterValues | undefined): Override[] {
     return values
         ? [
               add(`${global}/architectures`, values.architectures),
@@ -106,25 +106,25 @@ export function backupOverrides({ backup }: OverrideSettings): Override[] {
 }
 
 /** The overrides that follow from the tier. */
-export function tierOverrides(tier: TierNumber): Override[] {
+function tierOverrides(tier: TierNumber): Override[] {
     return [add("/spec/project", projectOf(tier)), add(`${global}/priorityClass`, priorityClassOf(tier))];
 }
 
 /** The override of the Application that has the issuers. */
-export function issuerOverrides({ letsencrypt }: OverrideSettings, { name }: Application): Override[] {
+function issuerOverrides({ letsencrypt }: OverrideSettings, { name }: Application): Override[] {
     return letsencrypt && name === "cert-manager"
         ? [add("/spec/sources/0/helm/valuesObject/letsencrypt", letsencrypt)]
         : [];
 }
 
 /** The override that a Pod Security annotation requests: Argo CD labels the namespace with it. */
-export function podSecurityOverrides(level: string | undefined): Override[] {
+function podSecurityOverrides(level: string | undefined): Override[] {
     const labels = "/spec/syncPolicy/managedNamespaceMetadata/labels";
     return level === undefined ? [] : [add(below(labels, podSecurityLabel), level)];
 }
 
 /** The overrides of an Application with upstream charts. */
-export function upstreamOverrides({ charts }: OverrideSettings, { name, manifest }: Application): Override[] {
+function upstreamOverrides({ charts }: OverrideSettings, { name, manifest }: Application): Override[] {
     const upstream = manifest.spec.sources.slice(1);
     if (upstream.length === 0) {
         return [];

@@ -6,7 +6,7 @@ import type { Application } from "./applications";
 import { base64 } from "./base64";
 
 /** Account of Gitea that pulls images: charts/gitops/config/admin.sh creates it. */
-export const registryUser = "nodes";
+const registryUser = "nodes";
 
 /** Name of the pull secret in a namespace: charts/common/templates/lib/_pod.tpl refers to it. */
 const secretName = "registry";

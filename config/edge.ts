@@ -37,7 +37,7 @@ export const edgeSchema = z.strictObject({
 export type EdgeSettings = z.output<typeof edgeSchema>;
 
 /** Label and taint of the edge: charts/common has its workloads select and tolerate them. */
-export const edgeKey = "hearth/edge";
+const edgeKey = "hearth/edge";
 
 /** The edge as a node of the cluster, with its address in the tunnel. */
 export function edgeNode({ name, port, user, hostKey, tunnel }: EdgeSettings): NodeSettings {

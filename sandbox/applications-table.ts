@@ -27,7 +27,7 @@ export interface ApplicationObject {
  *
  * @returns undefined while it has not been synced
  */
-export function secondsTaken({ metadata, status }: ApplicationObject): number | undefined {
+function secondsTaken({ metadata, status }: ApplicationObject): number | undefined {
     const { startedAt, finishedAt } = status?.operationState ?? {};
     if (!startedAt || !finishedAt) {
         return undefined;

@@ -7,7 +7,7 @@ import type { SandboxPaths } from "./paths";
 import type { SandboxSettings } from "./settings";
 
 /** The folder of the bare repository that the sandbox serves. */
-export function bareRepository(paths: SandboxPaths, { repository }: SandboxSettings): string {
+function bareRepository(paths: SandboxPaths, { repository }: SandboxSettings): string {
     return join(paths.git, repository);
 }
 

@@ -23,7 +23,7 @@ interface Input extends WaitInput {
 export const refreshAnnotation = "argocd.argoproj.io/refresh";
 
 /** Annotations to set on an Application; undefined when Argo CD has compared it to the commit, or is about to. */
-export function refreshAnnotations(
+function refreshAnnotations(
     { metadata, status }: KubernetesObject & { readonly status?: ApplicationStatus },
     { revision, forcedBack }: Pick<Input, "revision" | "forcedBack">,
 ): Record<string, string> | undefined {

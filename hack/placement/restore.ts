@@ -48,7 +48,7 @@ export function restoreOf(lost: readonly Claim[], backups: readonly BackupRow[])
 const count = (number: number, noun: string) => `${number} ${noun}${number === 1 ? "" : "s"}`;
 
 /** A length of time in words: "9 minutes". */
-export function formatSeconds(seconds: number): string {
+function formatSeconds(seconds: number): string {
     const rounded = Math.round(seconds);
     if (rounded < 90) {
         return count(rounded, "second");

@@ -25,7 +25,7 @@ export const marker = "<!-- hearth: preview -->";
 export const rehearsalMarker = "<!-- hearth: rehearsal -->";
 
 /** Maximum length of each part of the comment in characters: every database that Gitea supports can hold their sum. */
-export const commentLimit = 50_000;
+const commentLimit = 50_000;
 export const rehearsalLimit = 10_000;
 
 /** A code block whose text cannot close it. */

@@ -55,7 +55,7 @@ function expandSubdirectory(template: string, { metadata }: V1PersistentVolumeCl
 }
 
 /** Every provisioner of the cluster, by its name in StorageClasses. */
-export const provisioners: Readonly<Record<string, Provisioner>> = {
+const provisioners: Readonly<Record<string, Provisioner>> = {
     "rancher.io/local-path": {
         // k3s runs it on the server; the sandbox has no pod for it.
         isRunning: () => true,

@@ -152,8 +152,10 @@ fault(
         expect(output).toMatch(/no matches for kind "IPAddressPool" in version "metallb.io\/v1beta1"/);
 
         mended();
-        const { output: told } = await home.hack("recover", "--stack", "sandbox");
-        expect(told).toContain("CustomResourceDefinition ipaddresspools.metallb.io was missing, and is recreated");
+        const recovery = await home.hack("recover", "--stack", "sandbox");
+        expect(recovery.output).toContain(
+            "CustomResourceDefinition ipaddresspools.metallb.io was missing, and is recreated",
+        );
         succeeded(await upRefreshed(home));
 
         expect(await home.get(...pool)).toMatchObject({ spec });

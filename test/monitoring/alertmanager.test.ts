@@ -188,11 +188,11 @@ describe("Alertmanager itself, with the chart's configuration", () => {
                 generatorURL: `https://prometheus.home.arpa/graph?g0.expr=${encodeURIComponent(expr)}&g0.tab=1`,
             }));
         const severities = ["critical", "warning", "info"];
-        const told = rules.filter(({ labels }) => severities.includes(labels?.["severity"] ?? ""));
-        await post(told.flatMap(dozen));
-        await eventually("a message of each", () => new Set(receiver.names("firing")).size === told.length);
+        const notified = rules.filter(({ labels }) => severities.includes(labels?.["severity"] ?? ""));
+        await post(notified.flatMap(dozen));
+        await eventually("a message of each", () => new Set(receiver.names("firing")).size === notified.length);
 
-        expect(told.length).toBeGreaterThan(25);
+        expect(notified.length).toBeGreaterThan(25);
         for (const { shown, size, alerts } of receiver.messages) {
             const { title = "", message = "" } = shown;
             const alert = alerts[0]?.labels["alertname"];

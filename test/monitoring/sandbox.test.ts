@@ -336,10 +336,10 @@ test(
     async () => {
         const { items } = await home.get<{ items: Placed[] }>("pods", "--namespace=glance");
         const [pod = "", node = ""] = [items[0]?.metadata.name, items[0]?.spec.nodeName];
-        const told = receiver.messages.length;
+        const before = receiver.messages.length;
         const since = (name: string) =>
             receiver.messages
-                .slice(told)
+                .slice(before)
                 .flatMap(({ alerts }) => alerts)
                 .filter(({ status, labels }) => status === "firing" && labels["alertname"] === name);
         // While kwok is stopped, the node's lease is not renewed.

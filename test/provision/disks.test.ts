@@ -32,7 +32,7 @@ afterAll(async () => {
 const up = () => home.upSucceeds();
 
 /** Messages, without Pulumi's decoration. */
-const told = ({ output }: Outcome) => output.replace(/\s+/g, " ");
+const messages = ({ output }: Outcome) => output.replace(/\s+/g, " ");
 
 /** Changes that the scripts report. */
 const changes = (output: string) => output.match(/(?<=\[nas\] changed: ).*/g) ?? [];
@@ -79,15 +79,17 @@ describe("disks that differ from the config", () => {
         const outcome = await home.up();
 
         expect(outcome.code).not.toBe(0);
-        expect(told(outcome)).toMatch(/virtio-D1 has the serial D1, expected ELSE correct its device or its serial/);
-        expect(told(outcome)).toMatch(
+        expect(messages(outcome)).toMatch(
+            /virtio-D1 has the serial D1, expected ELSE correct its device or its serial/,
+        );
+        expect(messages(outcome)).toMatch(
             /virtio-D2 \(D2\) has 268435456 bytes, expected 4000000000000 .*correct its device or its size/,
         );
-        expect(told(outcome)).toMatch(/virtio-D3 \(D3\): erase names another disk, D1 correct it, or remove it/);
-        expect(told(outcome)).toMatch(/virtio-D4 \(D4\) carries data: ext4 "photos" to erase it, set .* erase: D4/);
-        expect(told(outcome)).toMatch(/virtio-ROOT \(ROOT\) is in use: disk ubda at \/ free it first/);
-        expect(told(outcome)).toMatch(/missing: BROKEN \(cannot be read\) \(serials\) connect them/);
-        expect(told(outcome)).toMatch(
+        expect(messages(outcome)).toMatch(/virtio-D3 \(D3\): erase names another disk, D1 correct it, or remove it/);
+        expect(messages(outcome)).toMatch(/virtio-D4 \(D4\) carries data: ext4 "photos" to erase it, set .* erase: D4/);
+        expect(messages(outcome)).toMatch(/virtio-ROOT \(ROOT\) is in use: disk ubda at \/ free it first/);
+        expect(messages(outcome)).toMatch(/missing: BROKEN \(cannot be read\) \(serials\) connect them/);
+        expect(messages(outcome)).toMatch(
             /virtio-TWIN \(TWIN\): \/dev\/ubd\w reports the same serial connect them by another adapter/,
         );
         expect(await disksContent()).toEqual(before);
@@ -107,11 +109,11 @@ describe("four disks, one with data that may be erased", () => {
         await stopOtherArray();
 
         expect([hidden.code, taken.code]).not.toContain(0);
-        expect(told(hidden)).toMatch(/will be erased: \S+virtio-D4 \(D4\): ext4 "photos"/);
-        expect(told(hidden)).toContain(
+        expect(messages(hidden)).toMatch(/will be erased: \S+virtio-D4 \(D4\): ext4 "photos"/);
+        expect(messages(hidden)).toContain(
             `nothing was changed on any disk, because: [nas] ${mount} contains files, which the file system would hide: move`,
         );
-        expect(told(taken)).toMatch(
+        expect(messages(taken)).toMatch(
             /\/dev\/md\/hearth already runs on disks that are not in the config\. Name its disks/,
         );
         expect(await disksContent()).toEqual(before);
@@ -241,9 +243,9 @@ describe("when a disk has died", () => {
         expect(await readData()).toBe("Dear family\n");
 
         await home.forget();
-        const told = await up();
-        expect(told).toContain("[nas] warning: missing: D3 (serials)");
-        expect(told).toMatch(/\[nas\] warning: \/dev\/md\/hearth runs without 1 of 4 disks, and can lose 1 more/);
+        const warnings = await up();
+        expect(warnings).toContain("[nas] warning: missing: D3 (serials)");
+        expect(warnings).toMatch(/\[nas\] warning: \/dev\/md\/hearth runs without 1 of 4 disks, and can lose 1 more/);
         expect(await readData()).toBe("Dear family\n");
     });
 
@@ -265,10 +267,10 @@ describe("when a disk has died", () => {
         await stopOtherArray();
 
         expect([held.code, taken.code]).not.toContain(0);
-        expect(told(held)).toMatch(
+        expect(messages(held)).toMatch(
             /\/dev\/\w+ \(D1\) cannot be opened, for another reason than its passphrase: see cryptsetup's message above/,
         );
-        expect(told(taken)).toMatch(/\/dev\/md\/hearth runs, and these disks belong to another array/);
+        expect(messages(taken)).toMatch(/\/dev\/md\/hearth runs, and these disks belong to another array/);
         expect(changes(held.output + taken.output).filter((each) => !each.startsWith("opened "))).toEqual([]);
 
         const output = await up();

@@ -25,7 +25,7 @@ const named = (...names: readonly string[]): DiskConfig[] => names.map((serial) 
 const up = () => home.upSucceeds();
 
 /** Output on one line. */
-const told = ({ output }: Outcome) => output.replace(/\s+/g, " ");
+const messages = ({ output }: Outcome) => output.replace(/\s+/g, " ");
 
 const array = () => home.nas.output("mdadm --detail /dev/md/hearth");
 const readData = () => home.nas.output(`cat ${mount}/letter`);
@@ -75,7 +75,7 @@ describe("a single disk", () => {
         const outcome = await home.up();
 
         expect(outcome.code).not.toBe(0);
-        expect(told(outcome)).toMatch(/virtio-D2 \(D2\) carries data: ext4 "photos" to erase it, set .* erase: D2/);
+        expect(messages(outcome)).toMatch(/virtio-D2 \(D2\) carries data: ext4 "photos" to erase it, set .* erase: D2/);
         await home.nas.output("sync");
         expect(content("D2")).toBe(before);
     });
@@ -129,7 +129,9 @@ describe("four disks", () => {
         const output = await up();
 
         expect(early.code).not.toBe(0);
-        expect(told(early)).toContain("grows only when it is complete and idle, and it is check, without 0 of 4 disks");
+        expect(messages(early)).toContain(
+            "grows only when it is complete and idle, and it is check, without 0 of 4 disks",
+        );
 
         expect(output).toMatch(/changed: \/dev\/md\/hearth grows from 4 disks to 5/);
         expect(await home.nas.output("cat /sys/block/md*/md/sync_action")).toBe("reshape\n");
@@ -172,7 +174,7 @@ describe("three disks", () => {
         const blank = content("D4");
         const other = await home.up();
         expect(other.code).not.toBe(0);
-        expect(told(other)).toContain(
+        expect(messages(other)).toContain(
             '/dev/md/hearth is RAID5, and the config names RAID6. Nothing was changed: the level of an array cannot change. Set "raid: 5"',
         );
         expect(content("D4")).toBe(blank);
@@ -189,7 +191,7 @@ describe("three disks", () => {
         home.configure(named("D1", "D2", "D3", "D5"), null, 5);
         const { code, output } = await home.up();
         expect(code).not.toBe(0);
-        expect(told({ code, output })).toContain(
+        expect(messages({ code, output })).toContain(
             "D5 (serials) are new, and /dev/md/hearth is complete with a disk that is not in the config",
         );
         expect(content("D5")).toBe(blank);

@@ -45,7 +45,7 @@ async function isHardened(name: string): Promise<{ sshd: boolean; firewall: bool
 }
 
 /** Messages, without Pulumi's decoration. */
-const told = ({ output }: Outcome) => output.replace(/\s+/g, " ");
+const messages = ({ output }: Outcome) => output.replace(/\s+/g, " ");
 
 describe("hosts that cannot become the cluster", () => {
     test("are all reported at once, in a table, and none is changed", async () => {
@@ -58,13 +58,13 @@ describe("hosts that cannot become the cluster", () => {
         const outcome = await home.stack.up();
 
         expect(outcome.exitCode).not.toBe(0);
-        expect(told(outcome)).toMatch(
+        expect(messages(outcome)).toMatch(
             /The nodes are not ready, and none was changed: NODE FOUND WHAT TO DO .*s1 fatal this host runs k3s of another cluster .* hack\/recover/,
         );
-        expect(told(outcome)).toMatch(
+        expect(messages(outcome)).toMatch(
             /a1 fatal another host key than the config has .*hack\/host-keys prints its keys/,
         );
-        expect(told(outcome)).toMatch(/a2 fatal sudo requires a password, or is not installed .*NOPASSWD/);
+        expect(messages(outcome)).toMatch(/a2 fatal sudo requires a password, or is not installed .*NOPASSWD/);
         expect(await fingerprints()).toEqual(before);
 
         await server.run("rm -r /etc/rancher");
@@ -103,7 +103,7 @@ describe("hosts that cannot become the cluster", () => {
             "a2 fatal cgroup v2 without the memory controller, which k3s needs add cgroup_enable=memory",
             "a2 warning 10.77.0.13 is leased (DHCP) reserve this address for the host",
         ]) {
-            expect(told(outcome).replace(/(clock is 3)\d{3}/, "$1600")).toContain(finding);
+            expect(messages(outcome).replace(/(clock is 3)\d{3}/, "$1600")).toContain(finding);
         }
         expect(after).toEqual(before);
     });
@@ -113,7 +113,7 @@ describe("hosts that cannot become the cluster", () => {
         home.configure(nodesWith("a1", { role: "server" }));
         const outcome = await home.stack.up();
         expect(outcome.exitCode).not.toBe(0);
-        expect(told(outcome)).toMatch(/an odd number of servers, not 2: .*make one an agent/);
+        expect(messages(outcome)).toMatch(/an odd number of servers, not 2: .*make one an agent/);
         expect(await fingerprints()).toEqual(before);
     });
 
@@ -124,7 +124,7 @@ describe("hosts that cannot become the cluster", () => {
         const outcome = await home.stack.up();
 
         expect(outcome.exitCode).not.toBe(0);
-        expect(told(outcome)).toMatch(
+        expect(messages(outcome)).toMatch(
             /invalid \/opt\/k3s\/v1\.35\.0\+k3s1\/k3s: got the SHA-256 [0-9a-f]{64}, expected 0{64} \(provision\/k3s-release\.ts\)\. Nothing was installed\. Download/,
         );
         expect(await fingerprints()).toEqual(before);
@@ -137,7 +137,7 @@ describe("hosts that cannot become the cluster", () => {
         home.network.cable("a1", "up");
 
         expect(outcome.exitCode).not.toBe(0);
-        expect(told(outcome)).toMatch(/a1 fatal not reachable: .* check whether it is on/);
+        expect(messages(outcome)).toMatch(/a1 fatal not reachable: .* check whether it is on/);
     });
 });
 
@@ -150,8 +150,10 @@ describe("a host with an sshd configuration that is not Debian's", () => {
         const outcome = await home.stack.up();
 
         expect(outcome.exitCode).not.toBe(0);
-        expect(told(outcome)).toMatch(/\[s1\] sshd rejects its new configuration, which was reverted/);
-        expect(told(outcome)).toMatch(/\[a1\] sshd would still accept passwords, .* the first line of .*: "Include/);
+        expect(messages(outcome)).toMatch(/\[s1\] sshd rejects its new configuration, which was reverted/);
+        expect(messages(outcome)).toMatch(
+            /\[a1\] sshd would still accept passwords, .* the first line of .*: "Include/,
+        );
         for (const name of ["s1", "a1"]) {
             expect([name, await isHardened(name)]).toEqual([name, { sshd: false, firewall: false }]);
         }
@@ -318,12 +320,12 @@ describe("hosts with Debian", () => {
         const older = await home.stack.up();
 
         expect([newer.exitCode, older.exitCode]).not.toContain(0);
-        expect(told(newer)).toMatch(
+        expect(messages(newer)).toMatch(
             /a1 fatal the node has another role than server, and a role cannot change in place remove it/,
         );
-        expect(told(newer)).toMatch(/s1 fatal the node has another role than agent, .*/);
-        expect(told(newer)).toMatch(/a2 fatal it runs k3s v1\.35, and v1\.37\.0\+k3s1 skips a minor release/);
-        expect(told(older)).toMatch(
+        expect(messages(newer)).toMatch(/s1 fatal the node has another role than agent, .*/);
+        expect(messages(newer)).toMatch(/a2 fatal it runs k3s v1\.35, and v1\.37\.0\+k3s1 skips a minor release/);
+        expect(messages(older)).toMatch(
             /a2 fatal it runs k3s v1\.35, and Kubernetes cannot be downgraded by a minor release/,
         );
         expect(await fingerprints()).toEqual(before);

@@ -14,8 +14,8 @@ test.each([
     ["webhook", { owner: "MetalLB", object: { apiVersion: "v1", kind: "Namespace", metadata: { name: "any" } } }],
 ])(
     "the wait for %s fails at once if the API server's certificate is not trusted, with that reason",
-    async (wait, told) => {
-        const { code, said } = await runWait(wait, { kubeconfig: server.kubeconfig, limit: 3_600, ...told });
+    async (wait, input) => {
+        const { code, said } = await runWait(wait, { kubeconfig: server.kubeconfig, limit: 3_600, ...input });
 
         expect(said).toMatch(
             /^The API server's certificate is not trusted here: .*\nThe kubeconfig belongs to another cluster/,

@@ -78,15 +78,15 @@ test("its commands refresh them and report late ones; the cluster is only passed
     await settled();
 
     const commands = byType(registered, "command:local:Command");
-    const told = {
+    const common = {
         kubeconfig: "/dev/null",
         applications: ["garage"],
         revision: "c0ffee",
         forcedBack: "2026-11-30T12:00:00.000Z",
     };
     for (const [name, wait, input] of [
-        ["tier-2-refresh", "refresh", { ...told, limit: 60 }],
-        ["tier-2-gate", "applications", { ...told, limit: 180, where: "tier 2" }],
+        ["tier-2-refresh", "refresh", { ...common, limit: 60 }],
+        ["tier-2-gate", "applications", { ...common, limit: 180, where: "tier 2" }],
     ] as const) {
         const { create, logging, stdin, ...others } = commands[name] ?? {};
         expect({ create, logging, others }).toEqual({

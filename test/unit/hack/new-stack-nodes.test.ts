@@ -26,7 +26,7 @@ async function answered(
 ) {
     const kept: Record<string, unknown> = { ...had };
     const encrypted: Record<string, string> = {};
-    const told: string[] = [];
+    const shown: string[] = [];
     const rest = [...answers];
     const text: Interview["person"]["text"] = async ({ title, mistake }) => {
         const answer = rest.shift();
@@ -37,15 +37,15 @@ async function answered(
         if (wrong === undefined) {
             return answer;
         }
-        told.push(`${title}: ${wrong}`);
+        shown.push(`${title}: ${wrong}`);
         return text({ title, explanation: "", mistake });
     };
     const confirm = async (question: string) => {
-        told.push(question);
+        shown.push(question);
         return same;
     };
     await ask({
-        person: { text, secret: text, confirm, report: (line) => told.push(line) },
+        person: { text, secret: text, confirm, report: (line) => shown.push(line) },
         file: {
             at: (path: readonly string[]) => kept[path.join(".")],
             set: (path: readonly string[], value: unknown) => {
@@ -67,13 +67,13 @@ async function answered(
         },
     });
     expect(rest).toEqual([]);
-    return { kept, encrypted, told };
+    return { kept, encrypted, shown };
 }
 
 const node = (name: string, last: number, role: string) => [name, `10.0.0.${last}`, "root", role];
 
 test("nodes are stored in the program's form after their fingerprints are compared", async () => {
-    const { kept, encrypted, told } = await answered([
+    const { kept, encrypted, shown } = await answered([
         join(folder, "key"),
         ...node("n1", 1, "server"),
         ...node("n2", 2, "agent"),
@@ -84,7 +84,7 @@ test("nodes are stored in the program's form after their fingerprints are compar
         { name: "n2", role: "agent", hostKey: `${publicKey} 10.0.0.2` },
     ]);
     expect(encrypted["ssh.privateKey"]).toBe(privateKey);
-    expect(told).toContainEqual(expect.stringMatching(/console.*ssh_host_ed25519_key.*SHA256:of-10\.0\.0\.1/));
+    expect(shown).toContainEqual(expect.stringMatching(/console.*ssh_host_ed25519_key.*SHA256:of-10\.0\.0\.1/));
 });
 
 test("does not prompt for a key when an SSH agent has it", async () => {
@@ -100,15 +100,15 @@ test("a host with another fingerprint, or none, is left out", async () => {
     expect(another.kept).toEqual(had);
     const silent = await answered([...node("n3", 99, "agent"), ""], { had });
     expect(silent.kept).toEqual(had);
-    expect(silent.told).toContainEqual("10.0.0.99 does not answer with a host key. It is left out.");
+    expect(silent.shown).toContainEqual("10.0.0.99 does not answer with a host key. It is left out.");
 });
 
 test("an answer that the program would reject is prompted for again, with the program's message", async () => {
-    const { told } = await answered([
+    const { shown } = await answered([
         ...[join(folder, "nowhere"), join(folder, "key")],
         ...["", "Node.1", "n1", "n1.local", "10.0.0.1", "root", "master", "server", ""],
     ]);
-    expect(told).toEqual([
+    expect(shown).toEqual([
         expect.stringContaining("expected the path of a file with a private key"),
         expect.stringContaining("Name of the first node: expected a lower-case host name"),
         expect.stringContaining("Name of the first node: expected a lower-case host name"),
@@ -133,12 +133,12 @@ describe("access from the Internet", () => {
     });
 
     test("an edge is stored with its host key after the user has compared it", async () => {
-        const { kept, told } = await answered(["not a host", "203.0.113.10", "root"], { ask: askEdge });
+        const { kept, shown } = await answered(["not a host", "203.0.113.10", "root"], { ask: askEdge });
         expect(kept["edge"]).toEqual({
             ...{ address: "203.0.113.10", user: "root" },
             hostKey: `${publicKey} 203.0.113.10`,
         });
-        expect(told).toContainEqual(expect.stringContaining("SHA256:of-203.0.113.10"));
+        expect(shown).toContainEqual(expect.stringContaining("SHA256:of-203.0.113.10"));
     });
 
     test("an edge with another fingerprint is left out, and one that is set is not prompted for", async () => {

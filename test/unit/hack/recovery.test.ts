@@ -55,9 +55,9 @@ describe("the locks of a file backend", () => {
         writeFileSync(join(locks(), `${name}.json.attrs`), "{}");
     };
     const release = () => {
-        const told: string[] = [];
-        releaseDeadLocks(readLocks(folder, "hearth", "home"), "home", (line) => told.push(line));
-        return told;
+        const reported: string[] = [];
+        releaseDeadLocks(readLocks(folder, "hearth", "home"), "home", (line) => reported.push(line));
+        return reported;
     };
     /** A process by this name that runs for as long as `body` does. */
     const withProcess = async (name: string, body: (pid: number) => void) => {
@@ -104,12 +104,12 @@ describe("the locks of a file backend", () => {
         mkdirSync(stacks, { recursive: true });
         writeFileSync(join(stacks, "home.json"), "{}");
         writeFileSync(join(stacks, "home.json.attrs"), "");
-        const told: string[] = [];
+        const reported: string[] = [];
 
-        const found = repairBackend(folder, (line) => told.push(line));
+        const found = repairBackend(folder, (line) => reported.push(line));
 
         expect(found).toEqual({ old: [], lost: [] });
-        expect(told).toEqual([expect.stringMatching(/^Removed: \S+home.json.attrs, which was truncated/)]);
+        expect(reported).toEqual([expect.stringMatching(/^Removed: \S+home.json.attrs, which was truncated/)]);
         expect(existsSync(join(stacks, "home.json"))).toBe(true);
         expect(existsSync(join(locks(), "one.json.attrs"))).toBe(true);
     });
@@ -118,8 +118,8 @@ describe("the locks of a file backend", () => {
         const cut = '{ "version": 3, "check';
         let stacks: string;
         const repaired = () => {
-            const told: string[] = [];
-            return { ...repairBackend(folder, (line) => told.push(line)), told };
+            const reported: string[] = [];
+            return { ...repairBackend(folder, (line) => reported.push(line)), reported };
         };
 
         beforeEach(() => {
@@ -135,11 +135,11 @@ describe("the locks of a file backend", () => {
             expect(repaired()).toEqual({
                 old: ["home"],
                 lost: [],
-                told: [expect.stringMatching(/^Restored: \S+home\.json from \S+home\.json\.bak/)],
+                reported: [expect.stringMatching(/^Restored: \S+home\.json from \S+home\.json\.bak/)],
             });
             expect(readFileSync(join(stacks, "home.json"), "utf8")).toBe('{"version":3}');
             expect(existsSync(join(stacks, "home.json.attrs"))).toBe(false);
-            expect(repaired()).toEqual({ old: [], lost: [], told: [] });
+            expect(repaired()).toEqual({ old: [], lost: [], reported: [] });
         });
 
         test("is set aside and recreated, if its copy is truncated too", () => {
@@ -148,10 +148,10 @@ describe("the locks of a file backend", () => {
             expect(repaired()).toEqual({
                 old: [],
                 lost: ["home"],
-                told: [expect.stringMatching(/^Moved: the truncated state to \S+home\.json\.truncated/)],
+                reported: [expect.stringMatching(/^Moved: the truncated state to \S+home\.json\.truncated/)],
             });
             expect(readdirSync(stacks)).toEqual(["home.json.truncated"]);
-            expect(repaired()).toEqual({ old: [], lost: [], told: [] });
+            expect(repaired()).toEqual({ old: [], lost: [], reported: [] });
         });
     });
 

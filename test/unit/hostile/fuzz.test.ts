@@ -22,7 +22,7 @@ const anyValue = fc.anything({
 const places = placesOf(settingFields, namesOf);
 
 /** Calls a parser; any error except a Failure is a defect. */
-function told(reading: () => unknown): string | undefined {
+function messageOf(reading: () => unknown): string | undefined {
     try {
         reading();
         return undefined;
@@ -39,7 +39,7 @@ const isReadable = (message: string) => message.length < 20_000 && !/[^\n\P{Cc}]
 /** Reports whether a message about any input is readable. */
 function alwaysReadable<T>(values: fc.Arbitrary<T>, reading: (value: T) => unknown, numRuns = 300): void {
     fc.assert(
-        fc.property(values, (value) => isReadable(told(() => reading(value)) ?? "")),
+        fc.property(values, (value) => isReadable(messageOf(() => reading(value)) ?? "")),
         { numRuns },
     );
 }
@@ -80,9 +80,9 @@ test("no message contains a secret, wherever the mistake is", () => {
             fc.constantFrom(...places),
             fc.constantFrom(secret, [secret], { x: secret }, { privateKey: secret }, { password: ["", secret] }),
             (key, value) =>
-                !told(() => parseSettings(rawConfig({ ...configs["an existing cluster"], [key]: value })))?.includes(
-                    secret,
-                ),
+                !messageOf(() =>
+                    parseSettings(rawConfig({ ...configs["an existing cluster"], [key]: value })),
+                )?.includes(secret),
         ),
         { numRuns: 100 },
     );

@@ -38,11 +38,11 @@ function flaw(place: Place, text: string): string | undefined {
         const given = place.part === "name" ? valueAt(configWith(place), place.path) : text;
         return isDeepStrictEqual(valueAt(result, path), given) ? undefined : "accepted, and changed";
     }
-    const told =
+    const isReported =
         result.startsWith("1 mistake") &&
         new RegExp(`\n  (invalid |unknown |set either )?hearth:${place.path[0]}`).test(result);
     const readable = result.length < 2_000 && !/[^\n\P{Cc}]|[\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/u.test(result);
-    return told && readable ? undefined : `refused with: ${result.slice(0, 200)}`;
+    return isReported && readable ? undefined : `refused with: ${result.slice(0, 200)}`;
 }
 
 test.each(places.map((place) => [nameOf(place), place] as const))(

@@ -66,14 +66,14 @@ test("the edge is reached at its public address, without the home's jump host", 
 
 test("the edge gets no secret except its own key and a token that is valid once", async () => {
     const registered = await register();
-    const told = registered
+    const inputs = registered
         .filter(
             ({ name, type }) => type === "command:remote:Command" && /^edge-/.test(name) && !/token|member/.test(name),
         )
         .map(({ inputs }) => JSON.stringify(inputs["stdin"]));
 
-    expect(told).toHaveLength(7);
-    for (const text of told) {
+    expect(inputs).toHaveLength(7);
+    for (const text of inputs) {
         // The administrator's kubeconfig, the cluster's tokens, a login: none belongs on the edge.
         expect(text).not.toMatch(
             /generated-(server|agent)-token|generated-a-credentials|of-the-registry|kubeconfig='[^']/,
