@@ -452,7 +452,7 @@ export const toolsFor = {
     prose: ["vale"],
     faults: ["helm3", "gitea"],
     programs: [
-        ...["AdGuardHome", "gatus", "glance", "traefik"],
+        ...["AdGuardHome", "gatus", "gitea", "glance", "traefik"],
         ...["cert-manager-acme", "external-dns", "name-server", "pebble"],
     ],
     backup: ["restic", "rest-server", "etcdutl", "gitea"],

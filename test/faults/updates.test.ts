@@ -15,7 +15,6 @@ import { soon, succeeded } from "./small-home";
 interface Alert {
     readonly labels: Readonly<Record<string, string>>;
     readonly annotations: Readonly<Record<string, string>>;
-    readonly startsAt?: string;
 }
 
 /** Part of a CronJob that a run of its program takes from the cluster. */
@@ -56,14 +55,13 @@ let access: GiteaAccess;
 let gitea: Gitea;
 let folder: string;
 
-/** Stand-in for Alertmanager: the active alerts, and those that were posted to it. */
-let active: Alert[];
+/** Alerts that were posted to the stand-in for Alertmanager, which has none of its own. */
 let posted: Alert[];
 const alertmanager: Server = createServer(async (request, response) => {
     if (request.method === "POST") {
         posted.push(...JSON.parse(await text(request)));
     }
-    response.end(JSON.stringify(active));
+    response.end("[]");
 });
 
 beforeAll(async () => {
@@ -86,7 +84,6 @@ beforeAll(async () => {
 }, limit);
 
 beforeEach(() => {
-    active = [];
     posted = [];
 });
 
@@ -108,12 +105,8 @@ function authorized(): string {
     return url.href;
 }
 
-/**
- * Opens a pull request that changes a chart, as Renovate does.
- *
- * @param rehearsed true if its comment reports a good rehearsal
- */
-async function request(chart: string, from: string, to: string, rehearsed = true): Promise<PullRequest> {
+/** Opens a pull request that changes a chart, as Renovate does, with the comment of a rehearsal. */
+async function request(chart: string, from: string, to: string): Promise<PullRequest> {
     await git("checkout", "--quiet", "main");
     await git("pull", "--quiet", "--ff-only", authorized(), "main");
     const branch = `renovate/${chart}-${to.replace(/\W+/g, "-")}`;
@@ -124,10 +117,8 @@ async function request(chart: string, from: string, to: string, rehearsed = true
     const { number } = await gitea.change<PullRequest>("POST", `${repository}/pulls`, {
         ...{ head: branch, base: "main", title: `chore(deps): ${chart} ${to}` },
     });
-    if (rehearsed) {
-        const body = `<!-- hearth: preview -->\n\n### Rehearsal of ${commit.slice(0, 10)} over 0123456789: every Application becomes Synced and Healthy (pulumi up: 60 s)`;
-        await gitea.change("POST", `${repository}/issues/${number}/comments`, { body });
-    }
+    const body = `<!-- hearth: preview -->\n\n### Rehearsal of ${commit.slice(0, 10)} over 0123456789: every Application becomes Synced and Healthy (pulumi up: 60 s)`;
+    await gitea.change("POST", `${repository}/issues/${number}/comments`, { body });
     await until("Gitea has compared it", soon, async () => (await read(number)).mergeable);
     return read(number);
 }
@@ -142,10 +133,8 @@ async function read(number: number): Promise<PullRequest> {
 
 const labelsOf = async (number: number) => (await read(number)).labels.map(({ name }) => name);
 
-const close = (number: number) => gitea.change("PATCH", `${repository}/pulls/${number}`, { state: "closed" });
-
 /** One run of the CronJob's program, with its account, and with everything that it reaches where the sandbox has it. */
-async function night(seconds = 30, signal?: AbortSignal): Promise<string> {
+async function night(): Promise<string> {
     const { spec } = await home.get<CronJob>("cronjob/updates", "--namespace=gitops");
     const { serviceAccountName, containers } = spec.jobTemplate.spec.template.spec;
     const { data } = await home.get<{ data: Record<string, string> }>("configmap/updates", "--namespace=gitops");
@@ -170,10 +159,10 @@ async function night(seconds = 30, signal?: AbortSignal): Promise<string> {
         GITEA: access.server,
         PASSWORD: access.account.password,
         ALERTMANAGER: `http://127.0.0.1:${(alertmanager.address() as AddressInfo).port}`,
-        LIMIT: String(seconds),
+        LIMIT: "30",
         PULSE: "1",
     };
-    const { stdout } = await promisify(execFile)(process.execPath, [script], { env, ...(signal && { signal }) });
+    const { stdout } = await promisify(execFile)(process.execPath, [script], { env });
     return stdout;
 }
 
@@ -220,59 +209,17 @@ async function nightOfCrashes(namespace: string, tag: string): Promise<string> {
 }
 
 test(
-    "a request stays open that changes a minor version, that was not rehearsed, of a service with an alert, and of data without a backup",
+    "an update that breaks its service is reverted, and reported with the minutes that it took",
     async () => {
-        const minor = await request("glance", "tag: v0.8.5", "tag: v0.9.0");
-        const untried = await request("glance", "tag: v0.8.5", "tag: v0.8.6", false);
-        const data = await request("home-assistant", ...tags);
-        const printed = await night();
-        expect(printed).toContain(
-            `#${minor.number} chore(deps): glance tag: v0.9.0: it changes more than patch versions`,
-        );
-        expect(printed).toContain(
-            `#${untried.number} chore(deps): glance tag: v0.8.6: its last commit has no good rehearsal`,
-        );
-        expect(printed).toContain(
-            `#${data.number} chore(deps): home-assistant ${tags[1]}: home-assistant has data without a backup`,
-        );
-        for (const { number } of [minor, untried, data]) {
-            expect(await read(number)).toMatchObject({ state: "open" });
-            await close(number);
-        }
-        const alerted = await request("glance", "tag: v0.8.5", "tag: v0.8.7");
-        active = [{ labels: { alertname: "PodNotReady", namespace: "glance" }, annotations: {} }];
-        expect(await night()).toContain(`#${alerted.number} chore(deps): glance tag: v0.8.7: PodNotReady is active`);
-        await close(alerted.number);
-        expect(posted).toEqual([]);
-    },
-    limit,
-);
-
-test(
-    "a patch version is merged, and stays when its service is healthy to the end",
-    async () => {
-        const { number } = await request("glance", "tag: v0.8.5", "tag: v0.8.8");
-        expect(await night()).toMatch(`#${number} chore(deps): glance tag: v0.8.8: merged\n`);
-        expect(await read(number)).toMatchObject({ merged: true });
-        expect(await labelsOf(number)).toEqual([]);
-        expect(await imageOf("deployment/glance", "glance")).toContain("v0.8.8");
-        expect(posted).toEqual([]);
-    },
-    limit,
-);
-
-test(
-    "an update that breaks its service is reverted, and reported with the minutes that it took; it is not tried again",
-    async () => {
-        const { number } = await request("glance", "tag: v0.8.8", "tag: v0.8.9");
-        const printed = await nightOfCrashes("glance", ":v0.8.9");
+        const { number } = await request("glance", "tag: v0.8.5", "tag: v0.8.6");
+        const printed = await nightOfCrashes("glance", ":v0.8.6");
         process.stdout.write(printed);
         expect(printed).toMatch(
             new RegExp(
                 `#${number} .*: reverted, since glance is Synced and Progressing; healthy again; not healthy for [0-9.]+ min`,
             ),
         );
-        expect(await imageOf("deployment/glance", "glance")).toContain("v0.8.8");
+        expect(await imageOf("deployment/glance", "glance")).toContain("v0.8.5");
         expect(await labelsOf(number)).toEqual(["hearth/reverted"]);
         expect(posted).toMatchObject([
             {
@@ -280,46 +227,19 @@ test(
                 annotations: { summary: "An update of glance was reverted" },
             },
         ]);
-        const again = await request("glance", "tag: v0.8.8", "tag: v0.8.9");
-        expect(await night()).toContain(`#${again.number} chore(deps): glance tag: v0.8.9: it was reverted before`);
-        await close(again.number);
     },
     limit,
 );
 
 test(
-    "an alert of the service that starts after the merge reverts it at once",
-    async () => {
-        const { number } = await request("glance", "tag: v0.8.8", "tag: v0.8.10");
-        const running = night(600);
-        await until("it is merged", soon, async () => (await read(number)).merged);
-        const labels = { alertname: "ServiceDoesNotAnswer", namespace: "glance", severity: "critical" };
-        active = [{ labels, annotations: { summary: "glance does not answer" }, startsAt: new Date().toISOString() }];
-        expect(await running).toMatch(
-            `#${number} chore(deps): glance tag: v0.8.10: reverted, since glance does not answer`,
-        );
-        expect(await imageOf("deployment/glance", "glance")).toContain("v0.8.8");
-    },
-    limit,
-);
-
-test(
-    "a StatefulSet whose data was copied within the day rolls back, though its pod never becomes ready; a run that was killed is continued",
+    "a StatefulSet whose data was copied within the day rolls back, though its pod never becomes ready",
     async () => {
         await copied("home-assistant", "config");
         const before = await imageOf("statefulset/home-assistant", "home-assistant");
         const { number } = await request("home-assistant", ...tags);
-        let over = false;
-        const crashing = crashUntil(() => over, "home-assistant", version);
-        try {
-            const killed = night(600, AbortSignal.timeout(30_000));
-            await expect(killed).rejects.toThrow("aborted");
-            expect(await read(number)).toMatchObject({ merged: true, labels: [{ name: "hearth/watched" }] });
-            expect(await night()).toContain("reverted, since home-assistant is Synced and Progressing; healthy again");
-        } finally {
-            over = true;
-            await crashing;
-        }
+        expect(await nightOfCrashes("home-assistant", version)).toContain(
+            "reverted, since home-assistant is Synced and Progressing; healthy again",
+        );
         expect(await labelsOf(number)).toEqual(["hearth/reverted"]);
         expect(await imageOf("statefulset/home-assistant", "home-assistant")).toBe(before);
     },
