@@ -2,6 +2,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { root } from "../lib/root";
 import { checkFreeSpace } from "./backend";
+import { areDebugMessagesPrinted } from "./debug-messages";
 
 type Log = NonNullable<ReturnType<typeof pulumi.runtime.getEngine>>["log"];
 
@@ -35,6 +36,48 @@ function exitWithEngine(): void {
     }
 }
 
+/** Part of the SDK's runtime/debuggable.js, which its types leave out. */
+interface Debuggable {
+    readonly debugPromiseLeaks: boolean;
+    readonly debuggablePromise: (promise: Promise<unknown>, context?: unknown) => Promise<unknown>;
+}
+
+/**
+ * Saves a third of the program's processor time. The SDK reads the stack of each promise that it makes, for a message about
+ * promises that never end, which it prints with PULUMI_DEBUG_PROMISE_LEAKS alone; and source-map-support, which it installs,
+ * looks for a source map of each frame, which neither this program nor its callers have.
+ */
+function saveStacks(): void {
+    Reflect.deleteProperty(Error, "prepareStackTrace");
+    const debuggable: Debuggable = require("@pulumi/pulumi/runtime/debuggable");
+    const { debuggablePromise, debugPromiseLeaks } = debuggable;
+    if (debugPromiseLeaks) {
+        return;
+    }
+    const withoutStack: Debuggable["debuggablePromise"] = (promise, context) => {
+        const { stackTraceLimit } = Error;
+        Error.stackTraceLimit = 0;
+        try {
+            return debuggablePromise(promise, context);
+        } finally {
+            Error.stackTraceLimit = stackTraceLimit;
+        }
+    };
+    Object.assign(debuggable, { debuggablePromise: withoutStack });
+}
+
+/**
+ * Saves an eighth of the processor time of an `up` without changes. The SDK sends some five hundred debug messages, each once
+ * the one before has been answered, and without `--debug` the engine has no use for them.
+ */
+function saveDebugMessages(): void {
+    if (!areDebugMessagesPrinted()) {
+        Object.assign(pulumi.log, { debug: () => Promise.resolve() });
+    }
+}
+
 exitWithEngine();
+saveStacks();
+saveDebugMessages();
 hideResponses();
 checkFreeSpace(root);

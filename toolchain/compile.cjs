@@ -106,8 +106,7 @@ function load(name) {
         process.stderr.write(`Node.js ${process.versions.node} is too old: install 22.12 or newer (https://nodejs.org).\n`);
         process.exit(2);
     }
-    // In this folder, where no other program writes.
-    enableCompileCache(join(root, "node_modules/.cache/node"));
+    require("./compile-cache.cjs");
     compile();
     return require(join(output, `${name}.cjs`));
 }
