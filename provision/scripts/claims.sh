@@ -35,10 +35,10 @@ missing_in_copy() {
     elif (($(date +%s) - $(date --date "$began" +%s) > copy_limit)); then
         printf 'its last copy is of %s' "$began"
     elif [[ -e $1/.hearth-restore ]]; then
-        printf 'it has the data of before a restore, which hack/restore --drop deletes'
+        printf 'it has the data from before a restore, which hack/restore --drop deletes'
     else
         # By the time of the last change of an inode, which no program can set. Folders do not count: a deletion loses
-        # nothing, and a copy of a database makes files beside it.
+        # nothing, and a copy of a database creates files next to it.
         newer=$(find "$1" ! -type d -newerct "$began" -print -quit) || newer=unreadable
         [[ -z $newer ]] || printf 'changed since its last copy, of %s: %s' "$began" "${newer#"$1/"}"
     fi

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # Runs on the first server: a token with which the edge joins once, within a day. The edge does not get the agents' own,
-# which lets in any number of nodes for ever. Its result is the token.
+# which admits any number of nodes forever. Its result is the token.
 # Input: member, the edge's name; machine, its machine id.
 : "${member:?}" "${machine:?}"
 

@@ -120,7 +120,7 @@ export class Workspace {
  * Objects of every chart as Argo CD renders it, for tests that are named after them: Jest needs these names
  * synchronously.
  *
- * @param values beside the chart's own
+ * @param values in addition to the chart's own
  */
 export function renderedCharts(values: object = {}): ReadonlyMap<string, Manifest[]> {
     const workspace = new Workspace("helm4");

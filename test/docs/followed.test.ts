@@ -54,7 +54,7 @@ const elsewhere: Readonly<Record<string, string>> = {
     "npx pulumi stack init home": "the same",
     "npx pulumi config set --path hearth:repository.url": "another home's",
     "npx pulumi config set --secret --path 'hearth:gitea.password'": "the same",
-    "kubectl port-forward --namespace gitops": "it goes on; the program goes this way in test/sandbox/gitea.test.ts",
+    "kubectl port-forward --namespace gitops": "it does not exit; test/sandbox/gitea.test.ts covers port forwarding",
 };
 
 /** Prompts of commands, and the answers. */

@@ -106,7 +106,7 @@ fault(
                 ...merge({ operation: { sync: { syncStrategy: { apply: {} } } } }),
             ),
         );
-        await until("it is there again", soon, () => qbittorrentIs("Synced"));
+        await until("it exists again", soon, () => qbittorrentIs("Synced"));
         expect(await home.get(...deployment)).toMatchObject({ status: { readyReplicas: 1 } });
     },
 );

@@ -175,7 +175,7 @@ test("hack/status names a node with a full disk, and its volumes are kept until 
 
     await printed(home.machine("a2").run("rm /var/lib/recordings"));
     // The kubelet waits for five minutes.
-    await until("the pod has started once more", 600_000, async () => (await starts()) === 6);
+    await until("the pod has started again", 600_000, async () => (await starts()) === 6);
 });
 
 test("a host that replaces a lost node under its name gives its pods empty volumes", async () => {

@@ -186,7 +186,7 @@ describe("three disks", () => {
         expect(await readData()).toBe("Dear family\n");
     });
 
-    test("a new disk beside all of them is rejected unless the array grows by it", async () => {
+    test("a new disk in addition to all of them is rejected unless the array grows by it", async () => {
         const blank = content("D5");
         home.configure(named("D1", "D2", "D3", "D5"), null, 5);
         const { code, output } = await home.up();

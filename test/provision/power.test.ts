@@ -101,7 +101,7 @@ test("off stops the services, then agents, then servers; they start again with t
     const unit = "/etc/systemd/system/hearth-power-on.service";
     await until("the service is started", 300_000, async () => (await replicas()) === "2");
     // No controller creates its pods here, so the script would wait for them.
-    await until("it is left alone no more", 60_000, async () => !(await annotations()).includes("skip-reconcile"));
+    await until("Argo CD no longer skips it", 60_000, async () => !(await annotations()).includes("skip-reconcile"));
     expect(await home.kubectl("delete", "deployment", "kavita", "--namespace=books")).toHaveEndedWith(0);
     await until("the unit has removed itself", 120_000, async () => !home.machine("s1").has(unit));
     expect((await home.kubectl("get", "configmaps", "--namespace=kube-system")).output).not.toContain("power-off");

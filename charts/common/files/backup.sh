@@ -416,7 +416,7 @@ prepare() {
             mkdir -p "$state"
             write "$state/start" "$copy"
             note copies "$(jq -n -c --arg target "$target" --arg copy "$copy" '{($target): $copy[0:8]}')"
-            if [ "${LOADS:-}" = yes ]; then finish true "the copy is beside the volume; the next container loads it"; fi
+            if [ "${LOADS:-}" = yes ]; then finish true "the copy is next to the data; the next container loads it"; fi
             start
         fi
         say "$sentence"
@@ -483,7 +483,7 @@ case $action in
         case ${ACTION:-restore} in
             restore | copy)
                 if [ -e "$state/undoing" ]; then fail failed "an undo of $CLAIM was interrupted: rerun hack/restore --undo"; fi
-                if [ -e "$state/swapping" ]; then finish true "a restore of $CLAIM was cut short, and goes on"; fi
+                if [ -e "$state/swapping" ]; then finish true "a restore of $CLAIM was interrupted, and continues"; fi
                 if [ -e "$state/old" ]; then
                     fail failed "the data from before the last restore of $CLAIM is still kept: restore it with hack/restore --undo, or delete it with hack/restore --drop"
                 fi

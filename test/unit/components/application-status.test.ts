@@ -152,7 +152,7 @@ describe("an Application is ready", () => {
         ["Healthy but OutOfSync", { ...ready, sync: { ...ready.sync, status: "OutOfSync" } }, false],
         ["Synced but Progressing", { ...ready, health: { status: "Progressing" } }, false],
         ["on the commit before", { ...ready, sync: { ...ready.sync, revisions: ["badbeef"] } }, false],
-        ["not looked at", undefined, false],
+        ["not processed", undefined, false],
     ])("when it is %s: %#", (_, status, expected) => {
         expect(isReady(status, "c0ffee")).toBe(expected);
     });

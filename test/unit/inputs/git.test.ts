@@ -227,7 +227,7 @@ describe("kind 6: real-world Git setups", () => {
         ...(seen !== undefined && { status: { sync: { revisions: [seen] } } }),
     });
     test.each([
-        ["put back to the commit that the last run waited for", application(revisions.a, revisions.b), true],
+        ["reset to the commit that the last run waited for", application(revisions.a, revisions.b), true],
         ["where the last run left it", application(revisions.a, revisions.a), false],
         ["that gets a new commit, which is a new wait anyway", application(revisions.b, revisions.b), false],
         ["that Argo CD has not compared yet", application(revisions.a), false],
