@@ -106,7 +106,7 @@ export async function succeed(program: string, args: readonly string[], cwd: str
     return output;
 }
 
-/** Runs `kubectl` at a sandbox's cluster, and returns what it printed. @throws Error with its output when it fails */
+/** Runs `kubectl` at a sandbox's cluster, and returns its output. @throws Error with its output when it fails */
 export function kubectl({ kubeconfig, root }: SandboxPaths, ...args: string[]): Promise<string> {
     return succeed(tool("kubectl"), ["--kubeconfig", kubeconfig, ...args], root);
 }
@@ -116,7 +116,7 @@ export async function selectStack(root: string): Promise<void> {
     await succeed("npx", ["pulumi", "stack", "select", "--create", "sandbox", "--non-interactive"], root);
 }
 
-/** `pulumi up` of the sandbox's stack, as `npm start` does it. */
+/** `pulumi up` of the sandbox's stack, like `npm start`. */
 export async function pulumiUp(root: string, ...args: string[]): Promise<void> {
     const up = [
         "pulumi",

@@ -34,7 +34,7 @@ export class MetalLB extends pulumi.ComponentResource {
                     // A home announces by ARP; BGP would need a router that supports it.
                     speaker: { frr: { enabled: false } },
                     frrk8s: { enabled: false },
-                    // The controller is reached at its webhook, and reaches the API server at k3s's port alone. The
+                    // The controller is reached at its webhook, and reaches the API server only at k3s's port. The
                     // speaker is in the nodes' network, where no policy applies.
                     networkpolicies: { enabled: true, defaultDeny: true, apiPort: 6443 },
                 },

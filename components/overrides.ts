@@ -23,7 +23,7 @@ export type OverrideSettings = Pick<
 export interface ClusterValues {
     /** Architectures of the nodes: some charts have one workload for each. */
     readonly architectures: readonly string[];
-    /** Undefined if the settings name no pool to take them from. */
+    /** Undefined if the settings have no pool for them. */
     readonly addresses?: HomeAddresses;
 }
 

@@ -36,7 +36,7 @@ export function targetKind(target: string): TargetKind | undefined {
 }
 
 const targetFields = {
-    /** The repository's URL, as restic has it. */
+    /** The repository's URL, in restic's form. */
     target: z.string(targetForm).refine((text) => targetKind(text) !== undefined, targetForm),
     /** Account of an s3 target. */
     s3: z

@@ -41,8 +41,8 @@ export function quoted(text: string): string {
 }
 
 /**
- * Reports a mistake that is a sentence of its own, for instance of two settings that exclude each other, from a
- * schema's check.
+ * Reports a mistake as a complete sentence, for instance of two settings that exclude each other, from a schema's
+ * check.
  */
 export function refuse(issues: z.core.$ZodRawIssue[], path: readonly PropertyKey[], sentence: string): void {
     issues.push({ code: "custom", input: undefined, path: [...path], message: sentence, params: { sentence: true } });

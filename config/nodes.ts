@@ -48,7 +48,7 @@ const unlockSchema = z.strictObject({
             'an IPv4 address with a prefix length, for instance "192.168.1.10/24"',
         ),
     gateway: ipv4Address,
-    /** Name of the network interface, as the kernel has it in the initramfs. */
+    /** Name of the network interface in the initramfs. */
     interface: z.string().regex(/^\w[\w.-]{0,14}$/, 'the name of a network interface, for instance "enp1s0"'),
     /** Public keys that may unlock, and do nothing else. */
     keys: z
@@ -91,7 +91,7 @@ export const nodeSchema = z.strictObject({
         .default([]),
     /** Data disks: LUKS on each, an array over all. */
     disks: z.array(diskSchema).default([]),
-    /** RAID level of the array; by default 6 with four disks or more, and 1 with fewer: a mirror, or a disk alone. */
+    /** RAID level of the array; by default 6 with four disks or more, and 1 with fewer: a mirror, or a single disk. */
     raid: z.literal([1, 5, 6], "1, 5 or 6").optional(),
     unlock: unlockSchema.optional(),
     /** True if the node is switched off: it is not changed, and the others do not wait for it. */

@@ -2,8 +2,8 @@ import { isNativeError } from "node:util/types";
 import { visible } from "./characters";
 
 /**
- * Error that the user can fix. It is shown as its message alone, without a stack trace: the problem, its place, and the
- * next step.
+ * Error that the user can fix. Only its message is shown, without a stack trace: the problem, its place, and the next
+ * step.
  */
 export class Failure extends Error {
     override readonly name = "Failure";

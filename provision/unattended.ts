@@ -15,7 +15,10 @@ export interface UnattendedArgs {
     readonly passphrase: pulumi.Input<string>;
 }
 
-/** Data disks that a key file on the node's system disk opens at boot: the disks alone are of no use to a thief. */
+/**
+ * Data disks that a key file on the node's system disk opens at boot: without the node, the disks are useless to a
+ * thief.
+ */
 export class Unattended extends pulumi.ComponentResource {
     constructor(name: string, args: UnattendedArgs, opts?: pulumi.ComponentResourceOptions) {
         super("hearth:provision:Unattended", name, {}, opts);

@@ -45,7 +45,7 @@ function fingerprint(): string {
     return hash.digest("hex");
 }
 
-/** Helm with folders of its own, so that neither the user's repositories nor a full cache matter. */
+/** Helm with separate folders, so that neither the user's repositories nor a full cache matter. */
 function helmEnvironment(work: string): NodeJS.ProcessEnv {
     return {
         ...process.env,

@@ -74,7 +74,7 @@ export async function startDaemon(paths: SandboxPaths, settings: SandboxSettings
     const child = spawn(
         process.execPath,
         [join(root, "dist/daemon.cjs"), paths.root, fingerprint],
-        // A session of its own: Ctrl-C and a closed terminal do not reach it.
+        // A separate session: Ctrl-C and a closed terminal do not reach it.
         {
             argv0: join(paths.bin, daemonName),
             cwd: paths.root,

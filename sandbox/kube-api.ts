@@ -24,7 +24,7 @@ export function kubeApi(kubeconfigFile: string): KubeApi {
     const { clusters, users }: Kubeconfig = parse(readFileSync(kubeconfigFile, "utf8"));
     const [cluster, user] = [clusters[0]?.cluster, users[0]?.user];
     if (!cluster || !user) {
-        throw new Error(`${kubeconfigFile} names no cluster`);
+        throw new Error(`${kubeconfigFile} has no cluster`);
     }
     const decode = (text: string) => Buffer.from(text, "base64");
     const agent = new Agent({

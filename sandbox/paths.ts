@@ -8,7 +8,7 @@ export interface SandboxPaths {
     readonly root: string;
     /** `.sandbox` in it. */
     readonly directory: string;
-    /** Administrator's access to the cluster; readable by its owner alone. */
+    /** Administrator's access to the cluster; readable only by its owner. */
     readonly kubeconfig: string;
     /** One file for each process. */
     readonly logs: string;

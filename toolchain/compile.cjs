@@ -98,7 +98,7 @@ function compile() {
     replace(record, current);
 }
 
-/** Compiles what has changed and loads a program. */
+/** Compiles changed programs and loads one. */
 function load(name) {
     // Deprecation warnings about packages do not concern users of a verb.
     process.noDeprecation = true;

@@ -229,7 +229,7 @@ export const testTools = {
         variables: (version) => ({ "sigs.k8s.io/external-dns/pkg/apis/externaldns.Version": version }),
         versionArguments: ["--version"],
     },
-    // The parser of Alloy's language, in a program of ours.
+    // The parser of Alloy's language, in our own program.
     alloysyntax: {
         folder: "alloy",
         module: "github.com/grafana/alloy/syntax",

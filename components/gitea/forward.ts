@@ -46,7 +46,7 @@ async function portForward(kubeconfig: string, connectLimit: number): Promise<In
     const client = loadClient();
     const config = loadKubeConfig(client, kubeconfig);
     const apply = config.applyToHTTPSOptions.bind(config);
-    // The client passes these to its WebSocket, and has no limit of its own.
+    // The client passes these to its WebSocket, and has no time limit.
     config.applyToHTTPSOptions = async (options) => {
         await apply(options);
         Object.assign(options, { handshakeTimeout: connectLimit });

@@ -57,7 +57,7 @@ export async function waitForApplications(): Promise<void> {
         await patch(name, { metadata: { annotations: { [refreshAnnotation]: "normal" } } });
     };
 
-    /** As `argocd app sync` does it, unless the object was changed in between; once, whatever the result. */
+    /** Like `argocd app sync`, unless the object was changed in between; once, whatever the result. */
     const synced = new Set<string>();
     const syncIfPassedOver = async (name: string, application: Application) => {
         if (!synced.has(name) && (await isCommitSkipped(application))) {

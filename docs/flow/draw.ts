@@ -31,13 +31,13 @@ function contents({ name: part, type, children }: Part): string[] {
 
 /** Purpose of each part; the parts themselves, their contents and their order come from the program. */
 const captions: Readonly<Record<string, string>> = {
-    "hearth:provision:Nodes": "machines become a k3s cluster, over SSH",
-    "hearth:components:System": "Helm releases and what they need",
+    "hearth:provision:Nodes": "hosts become a k3s cluster, over SSH",
+    "hearth:components:System": "Helm releases and their requirements",
     "hearth:components:Secrets": "from the stack's encrypted config, or generated",
-    "hearth:components:SecretUsers": "what uses a Secret that changed is restarted",
-    "hearth:components:GitSource": "the monorepo, made known to Argo CD",
+    "hearth:components:SecretUsers": "consumers of a changed Secret restart",
+    "hearth:components:GitSource": "the monorepo, declared in Argo CD",
     "hearth:components:Tier": "each Synced, Healthy and on the pushed revision",
-    "hearth:components:RootApplication": "from here on, Argo CD keeps what is in Git",
+    "hearth:components:RootApplication": "from here on, Argo CD syncs with Git",
 };
 
 /** Graphviz writes colors as attributes, which a rule of CSS overrides where the reader's screen is dark. */

@@ -216,7 +216,7 @@ export async function askNodes(model: Model, home: Home, { without, add }: Chang
     return answerOf(home, evicted, placements, lost);
 }
 
-/** Answers for a chart as the checkout has it, in addition to the rest of the home. */
+/** Answers for a chart in the checkout, in addition to the rest of the home. */
 export async function askRollout(model: Model, home: Home, rollout: Rollout): Promise<Answer> {
     const { pods, claims, evicted, replaced } = rollout;
     await model.evict(evicted);

@@ -123,7 +123,7 @@ const byName = (one: { readonly name: string }, other: { readonly name: string }
 
 const podPath = (key: string) => `/api/v1/namespaces/${key.replace("/", "/pods/")}`;
 
-/** A home in a control plane of its own. */
+/** A home in a separate control plane. */
 export class Model {
     /** Pods that have a node, by key. */
     readonly #pods = new Map<string, Pod>();

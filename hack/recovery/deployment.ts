@@ -71,8 +71,8 @@ function reveal(value: unknown): unknown {
 }
 
 /**
- * The kubeconfig of a kubernetes provider, by path or by contents, as the state has it: also in the first run, which
- * has no outputs yet.
+ * The kubeconfig of a kubernetes provider, by path or by contents, from the state: also in the first run, which has no
+ * outputs yet.
  *
  * @param state exported with its secrets
  */

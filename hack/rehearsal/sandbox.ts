@@ -15,7 +15,7 @@ const tierTimeout = "5m";
 /** Passphrases of the home: the sandbox has its own, and nothing in it may read these. */
 const passphrases = ["PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"];
 
-/** The sandbox of a clone in a folder of its own, which another one does not notice. */
+/** The sandbox of a clone in a separate folder, isolated from other sandboxes. */
 export class RehearsalSandbox {
     readonly kubeconfig: string;
 

@@ -45,7 +45,7 @@ export async function writeRecord(kubectl: Kubectl, steps: readonly PowerStep[])
     await kubectl.run(apply, JSON.stringify(object));
 }
 
-/** Polls until nothing is left; returns what is left when the time is over. */
+/** Polls until nothing is left; returns the rest at the time limit. */
 async function untilNone(ask: () => Promise<string[]>): Promise<string[]> {
     const end = Date.now() + limit * 1_000;
     for (;;) {

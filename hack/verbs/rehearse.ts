@@ -81,7 +81,7 @@ async function rehearse(base: string, head: string, report: (line: string) => vo
 /** `hack/rehearse` */
 export const verb = defineVerb({
     parameters: "[branch]",
-    describe: "Runs a branch over the commit where it left main, in a sandbox of its own, through the tiers",
+    describe: "Runs a branch over its merge base with main, in a separate sandbox, through the tiers",
     options: (parser) =>
         parser
             .positional("branch", {

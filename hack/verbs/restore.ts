@@ -65,7 +65,7 @@ export const verb = defineVerb({
                     type: "string",
                     requiresArg: true,
                     implies: "to",
-                    describe: "Restore this file or folder of the volume alone, while the service runs",
+                    describe: "Restore only this file or folder of the volume, while the service runs",
                 },
                 to: {
                     type: "string",

@@ -13,7 +13,7 @@ import { defineVerb, exitCodes } from "../verb";
 /** Seconds until removed objects have to be gone; pods have 30 s to end. */
 const removalLimit = 120;
 
-/** An object that Argo CD manages for an Application, as its status names it. */
+/** An object that Argo CD manages for an Application, from its status. */
 interface Resource {
     readonly group?: string;
     readonly version: string;

@@ -31,7 +31,7 @@ function checkNames({ nodes }: Home, without: readonly string[]): void {
     }
 }
 
-/** Objects of a chart as the checkout has it, for this home. */
+/** Objects of a chart in the checkout, for this home. */
 async function renderChart(stack: Stack, chart: string) {
     const { settings } = stack;
     const application = findApplication(root, settings.cluster, chart);

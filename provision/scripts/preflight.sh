@@ -177,10 +177,10 @@ check_cluster() {
 # Firewalls that would cut the cluster, or delete its rules.
 check_firewall() {
     if systemctl --quiet is-active firewalld.service 2>/dev/null; then
-        found fatal "firewalld is active, and blocks pods and Services" "run systemctl disable --now firewalld: hearth has a firewall of its own"
+        found fatal "firewalld is active, and blocks pods and Services" "run systemctl disable --now firewalld: hearth has its own firewall"
     fi
     if [[ $(ufw status 2>/dev/null) == "Status: active"* ]]; then
-        found fatal "ufw is active, and blocks pods and Services" "run ufw disable: hearth has a firewall of its own"
+        found fatal "ufw is active, and blocks pods and Services" "run ufw disable: hearth has its own firewall"
     fi
     if systemctl --quiet is-enabled nftables.service 2>/dev/null && grep -qs '^[[:space:]]*flush ruleset' /etc/nftables.conf; then
         found fatal "nftables.service is enabled, and its /etc/nftables.conf flushes the rules of k3s and hearth" \

@@ -1,6 +1,5 @@
-# shellcheck shell=bash
-# Data disks: LUKS2 on each, an array over them, ext4, mounted and exported over NFS. A disk alone is a mirror with one
-# member, so that a second one can join it.
+# shellcheck shell=bash Data disks: LUKS2 on each, an array over them, ext4, mounted and exported over NFS. A single
+# disk is a mirror with one member, so that a second one can join it.
 #
 # Variables: disks and raid (see disks.sh, which is prepended), passphrase, mountpoint, clients (addresses of the
 # nodes, which mount the export, separated by spaces).

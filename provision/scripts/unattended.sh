@@ -17,7 +17,7 @@ make_key_file() {
     (umask 077 && head -c 64 /dev/urandom >"$new")
     sync "$new"
     mv -fT "$new" "$key_file"
-    changed "$key_file opens the data disks when $node starts: whoever takes the whole node can read them." \
+    changed "$key_file opens the data disks when $node starts: a thief of the whole node can read them." \
         "With \"unlock\" in its entry the node prompts for the passphrase instead"
 }
 

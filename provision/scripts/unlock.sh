@@ -58,7 +58,7 @@ netmask() {
     printf '%d.%d.%d.%d' $((bits >> 24)) $((bits >> 16 & 255)) $((bits >> 8 & 255)) $((bits & 255))
 }
 
-# The network that the initramfs sets up, as initramfs.conf(5) has it.
+# The network of the initramfs, in the form of initramfs.conf(5).
 network() {
     printf 'IP=%s::%s:%s:%s:%s:off\n' "${address%/*}" "$gateway" "$(netmask "${address#*/}")" "$node" "$interface"
 }

@@ -5,7 +5,7 @@ import type { V1Ingress, V1IngressClass } from "./kubernetes-types";
 const traefik = { namespace: "kube-system", name: "traefik", controller: "traefik.io/ingress-controller" };
 
 /**
- * Reports whether Traefik serves an Ingress. The API server writes the default class into an Ingress that names none.
+ * Reports whether Traefik serves an Ingress. The API server writes the default class into an Ingress without one.
  *
  * @param classes all IngressClasses
  */

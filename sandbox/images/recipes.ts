@@ -54,7 +54,7 @@ const program = (name: ToolName, path: string, more?: Partial<CopiedFile>): Copi
     ...more,
 });
 
-/** A script of ours. */
+/** A script of this repository. */
 const script = (name: string, path: string): Entry => ({
     path,
     text: readFileSync(join(root, "sandbox/images/files", name), "utf8"),
@@ -561,7 +561,7 @@ const services: readonly Recipe[] = [
     {
         repositories: ["docker.io/library/httpd"],
         source: "docker-library/httpd master 2.4/alpine/Dockerfile",
-        differs: "Debian's apache2-utils alone: htpasswd, and no server",
+        differs: "only Debian's apache2-utils: htpasswd, and no server",
         config: { WorkingDir: "/", Cmd: ["sh"] },
         contents: async () => {
             const { layers, version } = await debian("apache2-utils");

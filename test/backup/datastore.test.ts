@@ -61,7 +61,7 @@ async function variablesOf(work: "backup" | "drill"): Promise<Record<string, str
 
 const checksum = (content: Buffer) => createHash("sha256").update(content).digest("hex");
 
-test("a cluster whose servers are all lost has the objects of the last copied snapshot back, by the emergency kit alone", async () => {
+test("a cluster whose servers are all lost gets the objects of the last copied snapshot, with only the emergency kit", async () => {
     const create = (name: string) =>
         kubectlAt(plane)(["create", "configmap", name, "--namespace=default", `--from-literal=text=${name}`]);
     for (let number = 0; number < 200; number++) {

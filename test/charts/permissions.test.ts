@@ -80,7 +80,7 @@ test("no pod has a default account's token, and only the reviewed ones have thei
         "cert-manager/cert-manager-cainjector (cert-manager-cainjector)",
         "cert-manager/cert-manager-startupapicheck (cert-manager-startupapicheck)",
         "cert-manager/cert-manager-webhook (cert-manager-webhook)",
-        // Gatus and Glance look for what they show.
+        // Gatus and Glance discover services.
         "gatus/gatus (gatus)",
         "glance/glance (glance)",
         "kube-system/csi-nfs-controller-sa (csi-nfs-controller)",

@@ -5,7 +5,7 @@ import { type ToolName, tool } from "../../toolchain/tools";
 import { commandsInSentences, linesOf, pages } from "./pages";
 
 const root = resolve(__dirname, "../..");
-/** A command as a page has it. */
+/** A command on a page. */
 interface Command {
     readonly page: string;
     readonly text: string;
@@ -39,7 +39,7 @@ function helpOf(program: string, ...words: string[]): Promise<string> {
     return help;
 }
 
-/** Each of the options is in the help, as a word of its own. */
+/** Each of the options is in the help, as a separate word. */
 function expectOptions({ page, text, words }: Command, help: string): void {
     const unknown = optionsOf(words).filter((option) => !new RegExp(`(^|[\\s,])${option}(?![\\w-])`, "m").test(help));
     expect({ page, text, unknown }).toEqual({ page, text, unknown: [] });

@@ -97,7 +97,7 @@ const edit = (from: string, to: string) =>
     });
 
 test(
-    "a good branch: which service restarts, what is pruned, seconds of the tier that it syncs",
+    "a good branch: restarted services, pruned objects, seconds of its tier",
     async () => {
         const rehearsal = await rehearse("good", () => {
             edit("memory: 256Mi", "memory: 384Mi");

@@ -43,7 +43,7 @@ export async function runningHome(prepare?: (home: Home) => void): Promise<Home>
     return started(await smallHome(prepare));
 }
 
-/** A home with few Applications and a Gitea of its own, started. */
+/** A started home with few Applications and its own Gitea. */
 export async function runningHomeWithGitea(): Promise<{ readonly home: Home; readonly gitea: GiteaAccess }> {
     const home = await Home.create();
     home.keepApplications(...apps, "database", "gitops");

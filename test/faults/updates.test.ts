@@ -11,7 +11,7 @@ import { type GiteaAccess, Home, until } from "../sandbox/home";
 import { limit } from "./fault";
 import { soon, succeeded } from "./small-home";
 
-/** Alert as Alertmanager's API has it. */
+/** Alert from Alertmanager's API. */
 interface Alert {
     readonly labels: Readonly<Record<string, string>>;
     readonly annotations: Readonly<Record<string, string>>;

@@ -55,7 +55,7 @@ export class PulledImages {
     /** @param host of the registry, such as localhost:5000 */
     constructor(readonly host: string) {}
 
-    /** @param reference as a pod has it, with the registry that the other one mirrors */
+    /** @param reference in a pod's form, with the mirrored registry */
     pull(reference: string): Promise<Image> {
         const pulling = this.#pulled.get(reference) ?? this.#pull(reference);
         this.#pulled.set(reference, pulling);

@@ -162,7 +162,7 @@ describe.each(Object.entries(clients))("%s", (_, accepts) => {
     });
 });
 
-test("a renewal, as docs/names.md has it, gives the authority of an older home its constraint and the same key", async () => {
+test("a renewal by docs/names.md gives the authority of an older home its constraint and the same key", async () => {
     const [renewal = "", ...others] = linesOf("docs/names.md").filter((line) => /patch certificate/.test(line));
     expect(others).toEqual([]);
     const kubectl = plane && kubectlAt(plane);

@@ -36,7 +36,7 @@ beforeEach(() => {
 
 afterAll(() => rmSync(directory, { recursive: true }));
 
-test("requires a login from everybody, including the addresses of the ingress controller", () => {
+test("requires a login from every client, including the addresses of the ingress controller", () => {
     const text = close();
 
     expect(text).toContain(String.raw`WebUI\AuthSubnetWhitelistEnabled=false`);

@@ -181,7 +181,7 @@ describe("four disks, one with data that may be erased", () => {
 describe("after a reboot", () => {
     let initramfsKey = "";
 
-    test("the node waits for the passphrase, with a host key of its own that the stack knows", async () => {
+    test("the node waits for the passphrase, with its own host key, which is in the stack", async () => {
         await home.nas.reboot();
         initramfsKey = await home.nas.asksForPassphrase();
         const output = await home.pulumi(["stack", "output", "--json", "--stack", "test"]);

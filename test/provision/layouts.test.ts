@@ -57,7 +57,7 @@ describe("a single disk", () => {
         await home.nas.reboot();
         await home.nas.hasStarted();
 
-        expect(output).toContain("disks.key opens the data disks when nas starts: whoever takes the whole node can");
+        expect(output).toContain("disks.key opens the data disks when nas starts: a thief of the whole node can");
         expect(await home.nas.output("lsblk --noheadings --nodeps --output FSTYPE /dev/disk/by-id/virtio-D1")).toBe(
             "crypto_LUKS\n",
         );
@@ -161,7 +161,7 @@ describe("four disks", () => {
 });
 
 describe("three disks", () => {
-    test("become RAID5 if the config asks for it, and keep it with a fourth", async () => {
+    test("become RAID5 if the config requires it, and keep it with a fourth", async () => {
         await replaceDisks();
         home.configure(named("D1", "D2", "D3"), null, 5);
         await up();

@@ -216,7 +216,7 @@ export class VirtualMachine {
                 image: this.diskImage(disks.indexOf(serial) === index ? serial : `${serial}-${index}`),
             })),
         ];
-        // Dropbear is in every initramfs here. Without an address of its own, it would ask DHCP servers that do not exist.
+        // Dropbear is in every initramfs here. Without a static address, it would query DHCP servers that do not exist.
         const network = asks ? [] : ["ip=off"];
         const [program, args] = this.args.network.command(
             // A system call is a turn of the kernel and of the process that makes it: on one processor, neither waits for the

@@ -50,7 +50,7 @@ const end = [
     "systemctl disable --quiet hearth-power-on.service",
 ];
 
-test("starts what the record lists, then deletes the record and itself", () => {
+test("starts the workloads of the record, then deletes the record and itself", () => {
     expect(powerOn(steps)).toEqual({
         succeeded: true,
         changes: [

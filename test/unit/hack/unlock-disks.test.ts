@@ -34,7 +34,7 @@ afterEach(() => {
     rmSync(folder, { recursive: true });
 });
 
-test("the initramfs has an address and a host key of its own", () => {
+test("the initramfs has its own address and host key", () => {
     expect(nodeToUnlock("home", "nas", { nas: "ssh-ed25519 DDDD" })).toEqual({
         name: "nas",
         address: "192.168.1.10",

@@ -117,7 +117,7 @@ test.concurrent.each([
         `printf '%s\\n' "\${COMPREPLY[@]}"`,
         `complete -p ${words[0]}`,
     ].join("\n");
-    // As zsh has it.
+    // In zsh's form.
     const env = { ...process.env, SHELL: "/bin/zsh", COMPLETION: (await completion).stdout };
     const { stdout } = await outcome("bash", ["-c", script], env);
 

@@ -185,7 +185,7 @@ describe("kind 2: keys as ssh-keygen, PuTTY and ssh-keyscan write them", () => {
         expect(privateKeyMistake("PuTTY-User-Key-File-3: ssh-ed25519\n")).toMatch(/puttygen/);
     });
 
-    test("a host key is the Ed25519 or ECDSA one, whole and alone (B20)", () => {
+    test("a host key is a single complete Ed25519 or ECDSA key (B20)", () => {
         keygen("host", "-t", "ed25519", "-N", "");
         keygen("host-rsa", "-t", "rsa", "-b", "2048", "-N", "");
         const line = (name: string) => readFileSync(`${name}.pub`, "utf8").trim().split(" ").slice(0, 2).join(" ");

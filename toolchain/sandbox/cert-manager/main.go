@@ -102,7 +102,7 @@ func newACME() (*acme, error) {
 
 func (*acme) Setup(_ context.Context, issuer v1.GenericIssuer) error {
 	apiutil.SetIssuerCondition(issuer, issuer.GetGeneration(), v1.IssuerConditionReady, metav1.ConditionTrue,
-		"ACMEAccountRegistered", "no ACME server is asked in the sandbox")
+		"ACMEAccountRegistered", "no ACME server is used in the sandbox")
 	return nil
 }
 

@@ -1,4 +1,4 @@
-{{/* "true" where a workload keeps data of its own: in a claim, or in the home's database. */}}
+{{/* "true" where a workload has its own data: in a claim, or in the home's database. */}}
 {{- define "common.keepsData" -}}
 {{- $found := false -}}
 {{- range .volumes -}}

@@ -1,5 +1,5 @@
 {{/*
-Its claims are objects of their own, not volumeClaimTemplates, which are immutable: a commit can change a claim's size.
+Its claims are separate objects, not volumeClaimTemplates, which are immutable: a commit can change a claim's size.
 */}}
 {{- define "common.statefulset" -}}
 apiVersion: apps/v1

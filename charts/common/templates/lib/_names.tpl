@@ -38,7 +38,7 @@ app.kubernetes.io/version: {{ splitList "@" .image.tag | first | trunc 63 | quot
 {{- end -}}
 
 {{/*
-"true" where an Ingress has a certificate of its own. A public CA limits certificates for each domain and publishes every
+"true" where an Ingress has its own certificate. A public CA limits certificates for each domain and publishes every
 name: with Let's Encrypt, Traefik serves one wildcard certificate for all of them (charts/cert-manager). Takes the root.
 */}}
 {{- define "common.ownCertificate" -}}
