@@ -2,8 +2,8 @@
 # Stands in for k3s where the real one cannot be downloaded. It reads config.yaml, checks the token and the CA's hash in
 # it, runs as the unit, starts a real etcd and API server (bind-mounted under /opt/tools) on each server, all members of
 # one etcd, and registers the machine as a Node. With a kubelet under /opt/tools the node runs pods: see k3s-pods.sh. A
-# joining server reads from a Secret what k3s serves over HTTPS, and a member of etcd whose Node was deleted is removed
-# when the next server joins (k3s does it at once).
+# joining server reads from a Secret what k3s serves over HTTPS, and a reset reads there what k3s has encrypted in the
+# datastore. A member of etcd whose Node was deleted is removed when the next server joins (k3s does it at once).
 set -euo pipefail
 version=v1.35.0+k3s1
 tools=/opt/tools
@@ -92,22 +92,22 @@ print(*[each["ID"] for each in json.loads(sys.argv[1])["members"] if each.get("n
 
 # Adds this server to the members of etcd, and prints all of them, as etcd requires.
 become_member() {
-    local nodes address
+    local nodes address id tries
     nodes=$(kubectl get nodes -l node-role.kubernetes.io/control-plane \
         -o 'jsonpath={range .items[*]}{.metadata.name}={.status.addresses[0].address} {end}')
-    [[ " $nodes" != *" $(setting node-name)="* ]] || refuse "etcd cluster join failed: duplicate node name found"
     for address in ${nodes//[^ ]*=/}; do
         etcd_at "$address" list '{}' >"$data/members" && break
     done
-    local id
     # A member without a first start is from an earlier attempt.
     for id in $(python3 -c 'import json, sys
 for each in json.load(open(sys.argv[1]))["members"]:
     if each.get("name") not in sys.argv[2].replace("=", " ").split(): print(each["ID"])' "$data/members" "$nodes"); do
         etcd_at "$address" remove "{\"ID\": \"$id\"}" >/dev/null
     done
+    # In a datastore that was restored, the node may exist without a member.
+    ! etcd_at "$address" list '{}' | grep -q "\"name\":\"$(setting node-name)\"" ||
+        refuse "etcd cluster join failed: duplicate node name found"
     # Not before etcd has found the remaining members healthy for some seconds.
-    local tries
     for ((tries = 0; tries < 60; tries++)); do
         if etcd_at "$address" add "{\"peerURLs\": [\"http://$(setting node-ip):2380\"]}" >"$data/members"; then
             python3 -c 'import json, sys
@@ -147,10 +147,19 @@ start_control_plane() { # STATE MEMBERS
 
 kubectl() { "$tools/kubectl" --kubeconfig "${KUBECONFIG:-$etc/k3s.yaml}" "$@"; }
 
+# Reads the files that all servers share from the datastore.
+read_shared() {
+    local name
+    for name in "${shared[@]}"; do
+        (umask 077 && kubectl --namespace kube-system get secret k3s-stand-in \
+            -o "go-template={{index .data \"${name//\//.}\"}}" | base64 -d >"$data/$name.new")
+    done
+}
+
 # The first server, or a former server: it can start alone, but needs a majority of etcd.
 serve() {
     mkdir -p "$data/tls" "$data/db/snapshots" "$data/logs"
-    if [[ -s $data/tokens.csv ]]; then
+    if [[ -d $data/db/etcd ]]; then
         start_control_plane existing "$(setting node-name)=http://$(setting node-ip):2380"
         return
     fi
@@ -162,15 +171,44 @@ serve() {
         kubectl --namespace kube-system create secret generic k3s-stand-in "${bundle[@]}" >/dev/null
     else
         local members
-        for name in "${shared[@]}"; do
-            (umask 077 && kubectl --namespace kube-system get secret k3s-stand-in \
-                -o "go-template={{index .data \"${name//\//.}\"}}" | base64 -d >"$data/$name.new")
-        done
+        read_shared
         # From here until its etcd runs, a second member leaves the first without a majority.
         members=$(become_member)
         for name in "${shared[@]}"; do mv "$data/$name.new" "$data/$name"; done
         start_control_plane existing "$members"
     fi
+}
+
+# Writes a snapshot of the datastore, as etcd streams it: pieces in base64, one JSON object each.
+save_snapshot() {
+    local file
+    file=$data/db/snapshots/on-demand-$(setting node-name)-$(date +%s)
+    curl --fail --silent --data '{}' http://127.0.0.1:2379/v3/maintenance/snapshot | python3 -c 'import base64, json, sys
+for line in sys.stdin: sys.stdout.buffer.write(base64.b64decode(json.loads(line)["result"].get("blob", "")))' >"$file"
+    echo "level=info msg=\"Snapshot ${file##*/} saved.\""
+}
+
+# Makes this server the only member of an etcd with the data of a snapshot, and takes what servers share from there.
+reset_cluster() { # SNAPSHOT
+    local name members
+    [[ -z $(setting server) ]] ||
+        refuse "cannot perform cluster-reset while server URL is set - remove server from configuration before resetting"
+    [[ -f $1 ]] || refuse "etcd: snapshot path does not exist: $1"
+    members=$(setting node-name)=http://$(setting node-ip):2380
+    mv "$data/db/etcd" "$data/db/etcd-old-$(date +%s)"
+    "$tools/etcdutl" snapshot restore "$1" --data-dir "$data/db/etcd" --name "${members%%=*}" --initial-cluster "$members" \
+        --initial-advertise-peer-urls "${members#*=}" >/dev/null 2>&1 || refuse "etcd: $1 cannot be restored"
+    start_control_plane existing "$members"
+    read_shared
+    [[ $(<"$data/token.new") == *"::server:$(setting token)" ]] ||
+        refuse "bootstrap data already found and encrypted with different token"
+    for name in "${shared[@]}"; do mv "$data/$name.new" "$data/$name"; done
+    rm "$data/tls/admin.crt" # The CA may be another one.
+    # The API server would wait for an etcd that has ended.
+    # shellcheck disable=SC2046 # a list of process ids
+    kill -9 $(jobs -p)
+    wait
+    echo 'level=info msg="Managed etcd cluster membership has been reset, restart without --cluster-reset flag now."'
 }
 
 # Checks the token as k3s does, and leaves a kubeconfig that uses it.
@@ -184,7 +222,7 @@ join() {
             >"$ca" || true
     if [[ ! -s $ca ]]; then
         # A former server starts without the others if they are unreachable.
-        [[ ! -s $data/tokens.csv ]] || return 0
+        [[ ! -d $data/db/etcd ]] || return 0
         refuse "failed to get CA certs: $server does not answer"
     fi
     [[ $(sha256sum <"$ca" | cut -d ' ' -f 1) == "$hash" ]] || refuse "token CA hash does not match the server's CA"
@@ -255,6 +293,17 @@ if runs_pods; then
     . "$tools/k3s-pods.sh"
 fi
 
+case ${1:-}${2:+ $2} in
+    "server --cluster-reset")
+        [[ ${3:-} == --cluster-reset-restore-path=* ]] || refuse "the stand-in does not know: $*"
+        reset_cluster "${3#*=}"
+        exit
+        ;;
+    "etcd-snapshot save")
+        save_snapshot
+        exit
+        ;;
+esac
 case ${1:-} in
     kubectl)
         shift

@@ -145,7 +145,7 @@ export class MachineHome {
             cpSync(tool(name), join(this.folder, folder, name));
             chmodSync(join(this.folder, folder, name), 0o755);
         };
-        for (const name of [...controlPlane, ...(this.runPods ? podPrograms : [])]) {
+        for (const name of [...controlPlane, ...(this.runPods ? podPrograms : (["etcdutl"] as const))]) {
             copy(name, "tools");
         }
         if (this.runPods) {
