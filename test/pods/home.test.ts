@@ -1,85 +1,29 @@
-import { readFileSync, statSync, writeFileSync } from "node:fs";
+import { statSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { MachineHome } from "../provision/home";
 import { until } from "../sandbox/home";
 import { domain, running } from "./applications";
-import { prepareCheckout } from "./checkout";
-import { busybox, kubectlOf, printed } from "./pods";
+import { busybox, printed } from "./pods";
 import { differences } from "./reach";
-import { type Surroundings, serve } from "./surroundings";
-import { Visitor } from "./visitor";
+import { type Pod, ServicesHome } from "./services";
 
 // Milliseconds for a whole home on a busy host.
 jest.setTimeout(2_400_000);
 
-let home: MachineHome;
-let surroundings: Surroundings | undefined;
-let visitor: Visitor | undefined;
+let home: ServicesHome;
 
 beforeAll(async () => {
-    home = await MachineHome.withServices("s1", "a1", "a2");
-    surroundings = await serve(home.network, running);
-    await prepareCheckout(home);
+    home = await ServicesHome.create();
 });
 
 afterAll(async () => {
-    visitor?.leave();
-    surroundings?.close();
     await home?.remove();
 });
 
-const kubectl = (...args: string[]) => kubectlOf(home)(...args);
-
-async function json<T>(...args: string[]): Promise<T> {
-    return JSON.parse(await kubectl(...args, "--output=json"));
-}
-
-interface Pod {
-    readonly metadata: {
-        readonly name: string;
-        readonly namespace: string;
-        readonly labels: Readonly<Record<string, string>>;
-    };
-    readonly spec: {
-        readonly nodeName: string;
-        readonly hostNetwork?: boolean;
-        readonly containers: readonly {
-            readonly ports?: readonly { readonly containerPort: number; readonly protocol: string }[];
-        }[];
-    };
-    readonly status: {
-        readonly phase: string;
-        readonly podIP: string;
-        readonly conditions: readonly { readonly type: string; readonly status: string }[];
-    };
-}
-
-const pods = async () => (await json<{ items: Pod[] }>("get", "pods", "--all-namespaces")).items;
-
-/** A value of a Secret. */
-async function secret(namespace: string, name: string, key: string): Promise<string> {
-    const { data } = await json<{ data: Record<string, string> }>("get", "secret", name, `--namespace=${namespace}`);
-    return Buffer.from(data[key] ?? "", "base64").toString();
-}
-
-/** Waits until `hack/status` reports no problem. */
-const isReady = () => until("the home is ready", 300_000, async () => (await home.stack.hack("status")).exitCode === 0);
-
-/** A user at home, once the home has a DNS server and a certificate authority. */
-async function somebody(): Promise<Visitor> {
-    visitor ??= await Visitor.arrive(
-        home.network,
-        (await home.stack.output("dns")).trim(),
-        await secret("glance", "glance-tls", "ca.crt"),
-    );
-    return visitor;
-}
-
 test("`pulumi up` turns bare hosts into a home whose Applications are all Synced and Healthy", async () => {
-    await printed(home.stack.up());
-    const { items } = await json<{
+    await printed(home.cluster.stack.up());
+    const { items } = await home.json<{
         items: { metadata: { name: string }; status: { sync: { status: string }; health: { status: string } } }[];
-    }>("get", "applications", "--namespace=argocd");
+    }>("applications", "--namespace=argocd");
     expect(items.map(({ metadata, status }) => [metadata.name, status.sync.status, status.health.status])).toEqual(
         [...running, "root"].sort().map((name) => [name, "Synced", "Healthy"]),
     );
@@ -87,7 +31,7 @@ test("`pulumi up` turns bare hosts into a home whose Applications are all Synced
 
 test("every pod is ready on a node, or has succeeded", async () => {
     const bad = async () =>
-        (await pods())
+        (await home.pods())
             .filter(
                 ({ status }) =>
                     status.phase !== "Succeeded" &&
@@ -101,19 +45,19 @@ test("every pod is ready on a node, or has succeeded", async () => {
 });
 
 test("a user at home opens the start page by its name, with a certificate of the home", async () => {
-    const person = await somebody();
-    const traefik = await kubectl(
+    const person = await home.person();
+    const traefik = await home.kubectl(
         ...["get", "service", "traefik", "--namespace=kube-system"],
         "--output=jsonpath={.status.loadBalancer.ingress[0].ip}",
     );
-    expect(traefik).toBe((await home.stack.output("traefik")).trim());
+    expect(traefik).toBe((await home.cluster.stack.output("traefik")).trim());
     const resolved = await printed(person.run("dig", ["+short", `home.${domain}`]));
     expect(resolved.trim()).toBe(traefik);
     expect(await person.page(`https://home.${domain}`)).toContain("Home");
 });
 
 test("a browser shows the start page with a link to each service, and takes its certificate", async () => {
-    const person = await somebody();
+    const person = await home.person();
     const shown = async () => person.look(`https://home.${domain}`);
     await until("the page has its links", 120_000, async () => /AdGuard Home/.test(await shown()));
     const links = [...(await shown()).matchAll(/href="(https:[^"]*)">([^<]+)</g)].map(([, url, title]) => [title, url]);
@@ -129,43 +73,27 @@ test("a browser shows the start page with a link to each service, and takes its 
             ["Syncthing", "syncthing"],
         ].map(([title, host]) => [title, `https://${host}.${domain}`]),
     );
-    const picture = process.env["UPDATE_PICTURE"] ? resolve("docs/home.png") : join(home.folder, "home.png");
+    const picture = process.env["UPDATE_PICTURE"] ? resolve("docs/home.png") : join(home.cluster.folder, "home.png");
     await person.photograph(`https://home.${domain}`, picture);
     expect(statSync(picture).size).toBeLessThan(200_000);
 });
 
-/** Changes a file of the home's repository by a push from a clone. */
-async function push(file: string, change: (text: string) => string, message: string): Promise<void> {
-    const person = await somebody();
-    person.logIn(`git.${domain}`, "hearth", await secret("gitops", "gitops-secrets", "gitea-admin-password"));
-    const clone = await person.clone(`https://git.${domain}/home/hearth.git`);
-    const text = readFileSync(join(clone, file), "utf8");
-    expect(change(text)).not.toBe(text);
-    writeFileSync(join(clone, file), change(text));
-    await person.git(clone, "commit", "--quiet", "--all", `--message=${message}`);
-    await person.git(clone, "push", "--quiet");
-}
-
-/** The start page with its services. */
-async function startPage(): Promise<string> {
-    const person = await somebody();
-    return person.page(`https://home.${domain}/api/pages/home/content/`);
-}
-
 test("a push to Gitea reaches a running pod without manual steps", async () => {
     const change = (text: string) => text.replace("title: Services", "title: All that we have");
-    await push("charts/glance/config/glance.yml", change, "feat: another title");
-    await until("the page has the new title", 300_000, async () => (await startPage()).includes("All that we have"));
+    await home.push("charts/glance/config/glance.yml", change, "feat: another title");
+    await until("the page has the new title", 300_000, async () =>
+        (await home.startPage()).includes("All that we have"),
+    );
 });
 
 test("pods reach each other only where the charts' NetworkPolicies allow it", async () => {
-    await kubectl("create", "namespace", "stranger");
-    await kubectl(
+    await home.kubectl("create", "namespace", "stranger");
+    await home.kubectl(
         ...["run", "stranger", "--namespace=stranger", `--image=${busybox}`, "--labels=app=stranger"],
         ...["--", "sleep", "infinity"],
     );
-    await kubectl("wait", "--namespace=stranger", "--for=condition=Ready", "pod/stranger", "--timeout=120s");
-    const endpoints = (await pods())
+    await home.kubectl("wait", "--namespace=stranger", "--for=condition=Ready", "pod/stranger", "--timeout=120s");
+    const endpoints = (await home.pods())
         .filter(({ spec, status }) => status.phase === "Running" && !spec.hostNetwork)
         .map(({ metadata: { namespace, labels }, spec, status }) => ({
             name: `${namespace}/${labels["app.kubernetes.io/name"] ?? labels["k8s-app"] ?? labels["app"]}`,
@@ -183,14 +111,14 @@ test("pods reach each other only where the charts' NetworkPolicies allow it", as
     const others = endpoints.filter(({ name }) =>
         ["kube-system/traefik", "argocd/argocd-server", "stranger/stranger"].includes(name),
     );
-    const { tried, wrong } = await differences(home.machines, [...ours, ...others], ours);
+    const { tried, wrong } = await differences(home.cluster.machines, [...ours, ...others], ours);
     expect(wrong).toEqual([]);
     expect(tried).toBeGreaterThan(100);
 });
 
 test("an app's database keeps its rows after its pod is deleted and after its node loses power", async () => {
     const psql = (statement: string) =>
-        home.kubectl(
+        home.cluster.kubectl(
             ...["exec", "--namespace=database", "postgres-0", "--container=postgres", "--"],
             ...["psql", "--username=immich", "--dbname=immich", "--tuples-only", `--command=${statement}`],
         );
@@ -200,20 +128,20 @@ test("an app's database keeps its rows after its pod is deleted and after its no
             return exitCode === 0 && output.includes("summer");
         });
     await printed(psql("CREATE TABLE albums AS SELECT 'summer' AS name"));
-    const { spec } = await json<Pod>("get", "pod", "postgres-0", "--namespace=database");
-    await kubectl("delete", "pod", "postgres-0", "--namespace=database");
+    const { spec } = await home.json<Pod>("pod", "postgres-0", "--namespace=database");
+    await home.kubectl("delete", "pod", "postgres-0", "--namespace=database");
     await hasItsRows();
 
-    await home.machine(spec.nodeName).powerOff();
-    await home.machine(spec.nodeName).start();
+    await home.cluster.machine(spec.nodeName).powerOff();
+    await home.cluster.machine(spec.nodeName).start();
     await hasItsRows();
-    await isReady();
+    await home.isReady();
 });
 
 test("Prometheus reads every target", async () => {
     const down = async () => {
         const { data } = JSON.parse(
-            await kubectl(
+            await home.kubectl(
                 ...["exec", "--namespace=monitoring", "prometheus-0", "--", "wget", "-qO-"],
                 "http://127.0.0.1:9090/api/v1/targets?state=active",
             ),
@@ -233,33 +161,36 @@ describe("an image that does not exist", () => {
     const [right, wrong] = ["docker.io/glanceapp/glance", "docker.io/glanceapp/glanse"];
 
     test("hack/status names the pod, the image and the node, and the previous page stays up", async () => {
-        await push(values, (text) => text.replace(right, wrong), "feat: an image with a misspelled name");
+        await home.push(values, (text) => text.replace(right, wrong), "feat: an image with a misspelled name");
         await until("hack/status names it", 300_000, async () =>
             /Pod glance-\S+ on (s1|a1|a2): Failed: Failed to pull image "docker.io\/glanceapp\/glanse:\S+"/.test(
-                (await home.stack.hack("status")).output,
+                (await home.cluster.stack.hack("status")).output,
             ),
         );
-        expect(await startPage()).toContain("AdGuard Home");
+        expect(await home.startPage()).toContain("AdGuard Home");
     });
 
     test("`pulumi up` fails with the same reason, and the next push fixes it", async () => {
-        await printed(home.stack.pulumi("config", "set", "hearth:tierTimeout", "1m", "--stack", "test"));
-        const { exitCode, output } = await home.stack.up();
+        await printed(home.cluster.stack.pulumi("config", "set", "hearth:tierTimeout", "1m", "--stack", "test"));
+        const { exitCode, output } = await home.cluster.stack.up();
         expect(exitCode).not.toBe(0);
         expect(output).toMatch(/Application glance \(tier 3\) did not become Synced and Healthy in time/);
         expect(output).toMatch(
             /Pod glance-\S+ on (s1|a1|a2): Failed: Failed to pull image "docker.io\/glanceapp\/glanse/,
         );
-        await push(values, (text) => text.replace(wrong, right), "fix: the image's name");
-        await isReady();
+        await home.push(values, (text) => text.replace(wrong, right), "fix: the image's name");
+        await home.isReady();
     });
 });
 
 test("while the registry is unreachable, a deleted pod restarts from its node's image", async () => {
-    surroundings?.stopImages();
-    await kubectl("delete", "pod", "alertmanager-0", "--namespace=monitoring");
+    home.surroundings.stopImages();
+    await home.kubectl("delete", "pod", "alertmanager-0", "--namespace=monitoring");
     await until("it is ready", 120_000, async () => {
         const ready = '--output=jsonpath={.status.conditions[?(@.type=="Ready")].status}';
-        return (await home.kubectl("get", "pod", "alertmanager-0", "--namespace=monitoring", ready)).output === "True";
+        return (
+            (await home.cluster.kubectl("get", "pod", "alertmanager-0", "--namespace=monitoring", ready)).output ===
+            "True"
+        );
     });
 });

@@ -115,8 +115,8 @@ export class Machine {
         }
         const folder = mkdtempSync(join(tmpdir(), `hearth-machine-${args.name}-`));
         const machine = new Machine(args, folder);
-        machine.mountAndInstall();
         try {
+            machine.mountAndInstall();
             await machine.start();
         } catch (error) {
             await machine.remove();
@@ -324,7 +324,10 @@ export class Machine {
         if (this.args.containers && hasFirstVersion) {
             spawnSync("find", ["/sys/fs/cgroup", "-path", `*/${this.controlGroup}*`, "-type", "d", "-delete"]);
         }
-        execFileSync("umount", ["--recursive", this.root]);
+        // An interruption may have come before it was mounted.
+        if (spawnSync("mountpoint", ["--quiet", this.root]).status === 0) {
+            execFileSync("umount", ["--recursive", this.root]);
+        }
         rmSync(this.folder, { recursive: true });
     }
 
