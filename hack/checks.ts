@@ -16,9 +16,9 @@ import { capture } from "./capture";
 import { certificateExpiry } from "./certificate";
 import { tryExport } from "./export-check";
 import type { Ingress } from "./home-names";
+import { answersAt, assessInternetAccess, observeInternetAccess } from "./internet-access";
 import { Kubectl } from "./kubectl";
 import { pulumi, type Stack, withKubeconfig } from "./stack";
-import { answersAt, judgeWayIn, lookAtWayIn } from "./way-in";
 
 /** Result of a check. */
 export interface Finding {
@@ -226,9 +226,9 @@ async function checkWayIn({ file }: Stack): Promise<Finding> {
     if (typeof edge === "string") {
         const good = await answersAt(edge, 443);
         const found = good ? `the edge ${edge} answers at port 443` : `the edge ${edge} does not answer at port 443`;
-        return { what: "way in", good, found, remedy: "docs/runbooks/TunnelDown.md" };
+        return { what: "internet access", good, found, remedy: "docs/runbooks/TunnelDown.md" };
     }
-    return { what: "way in", ...judgeWayIn(await lookAtWayIn()) };
+    return { what: "internet access", ...assessInternetAccess(await observeInternetAccess()) };
 }
 
 /**
@@ -309,14 +309,14 @@ export async function clusterChecks(stack: Stack, triesExport = false): Promise<
                 },
             );
         };
-        const wayIn = async (): Promise<Finding[]> => {
+        const internetAccess = async (): Promise<Finding[]> => {
             const ingresses = await kubectl.list<Ingress>("ingresses.networking.k8s.io", "--all-namespaces");
             // A home without public services needs no access from outside.
             return ingresses.some(({ metadata }) => metadata.annotations?.["hearth/public-target"] !== undefined)
                 ? [await checkWayIn(stack)]
                 : [];
         };
-        const found = await Promise.all([clock, balancer, nfs, images(), backup(), wayIn()]);
+        const found = await Promise.all([clock, balancer, nfs, images(), backup(), internetAccess()]);
         return [reachable, certificate, ...found.flat()];
     });
 }

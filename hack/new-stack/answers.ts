@@ -7,7 +7,7 @@ import { configDescribed } from "../../config/settings";
 import { readYaml, YamlError } from "../../config/yaml";
 import { Failure } from "../../lib/failure";
 import { exitCodes } from "../verb";
-import type { Asked, Person } from "./person";
+import type { Asked, Prompter } from "./prompter";
 import { ciphertext, type StackFile, valueAt } from "./stack-file";
 import type { Vault } from "./vault";
 
@@ -144,8 +144,8 @@ export async function keepSettings(
 }
 
 /** Checked answers, instead of a user at a terminal. */
-export function answering(answers: Answers, report: (line: string) => void): Person {
-    const answer: Person["text"] = async (asked) => {
+export function answering(answers: Answers, report: (line: string) => void): Prompter {
+    const answer: Prompter["text"] = async (asked) => {
         const found = at(answers, asked);
         const wrong = asked.mistake?.(found);
         if (wrong !== undefined) {

@@ -3,14 +3,14 @@ import { configPath } from "../../config/secrets";
 import type { HostKey } from "../host-key";
 import { kubeconfigMistake } from "./kubeconfig";
 import { askEdge, askNodes } from "./nodes";
-import type { Person } from "./person";
+import type { Prompter } from "./prompter";
 import type { Question, Setting } from "./questions";
 import type { StackFile } from "./stack-file";
 import type { Vault } from "./vault";
 
 /** Dependencies of the interview for a new stack. */
 export interface Interview {
-    readonly person: Person;
+    readonly prompter: Prompter;
     readonly file: StackFile;
     readonly vault: Pick<Vault, "set">;
     readonly settings: readonly Setting[];
@@ -23,21 +23,21 @@ const title = configPath;
 
 /** An existing cluster, by its kubeconfig, or hosts to build one from. */
 async function askCluster(interview: Interview, question: Setting): Promise<void> {
-    const { person, file } = interview;
+    const { prompter, file } = interview;
     if (file.at(["nodes"]) === undefined) {
         await askKubeconfig(interview, question);
     }
     if (file.at(question.path) === undefined) {
-        person.report("Without a kubeconfig, the cluster is built from hosts with Debian and an sshd.");
+        prompter.report("Without a kubeconfig, the cluster is built from hosts with Debian and an sshd.");
         await askNodes(interview);
         await askEdge(interview);
     }
 }
 
-async function askKubeconfig({ person, file, vault }: Interview, question: Setting): Promise<void> {
+async function askKubeconfig({ prompter, file, vault }: Interview, question: Setting): Promise<void> {
     const known = file.at(["context"]);
     const context = typeof known === "string" ? known : undefined;
-    const answer = await person.text({
+    const answer = await prompter.text({
         ...question,
         title: title(question.path),
         mistake: (given) =>
@@ -49,13 +49,13 @@ async function askKubeconfig({ person, file, vault }: Interview, question: Setti
     const isContents = isKubeconfigContents(answer);
     const { server, isLoopback } = readKubeconfig(answer, { context });
     if (isLoopback) {
-        person.report(
+        prompter.report(
             `Its server is ${server}, which is this machine: in a copy of k3s.yaml from a node, write the node's address.`,
         );
     }
     const keep =
         isContents ||
-        (await person.confirm(
+        (await prompter.confirm(
             `Keep its contents in ${file.path}, encrypted, so that the home is built from any machine?`,
         ));
     if (keep) {
@@ -66,28 +66,28 @@ async function askKubeconfig({ person, file, vault }: Interview, question: Setti
 }
 
 async function askSetting(interview: Interview, question: Setting): Promise<void> {
-    const { person, file } = interview;
+    const { prompter, file } = interview;
     const current = file.at(question.path);
     const text = Array.isArray(current) ? current.join(", ") : current;
     if (typeof text === "string" && question.mistake(text) === undefined) {
-        person.report(`${title(question.path)}: ${text}`);
+        prompter.report(`${title(question.path)}: ${text}`);
     } else if (question.path[0] === "kubeconfig") {
         await askCluster(interview, question);
     } else {
-        const answer = await person.text({ ...question, title: title(question.path) });
+        const answer = await prompter.text({ ...question, title: title(question.path) });
         if (answer.trim() !== "") {
             file.set(question.path, question.value(answer));
         }
     }
 }
 
-async function askSecret({ person, file, vault }: Interview, question: Question): Promise<void> {
+async function askSecret({ prompter, file, vault }: Interview, question: Question): Promise<void> {
     if (file.at(question.path) !== undefined) {
-        person.report(`${title(question.path)} is set`);
+        prompter.report(`${title(question.path)} is set`);
         return;
     }
     const explanation = question.optional ? `${question.explanation} Leave it empty to omit it.` : question.explanation;
-    const answer = await person.secret({ ...question, explanation, title: title(question.path) });
+    const answer = await prompter.secret({ ...question, explanation, title: title(question.path) });
     if (answer !== "") {
         await vault.set(question.path, answer);
     }

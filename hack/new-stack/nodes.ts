@@ -7,7 +7,7 @@ import { Failure } from "../../lib/failure";
 import { homeDirectory } from "../../lib/paths";
 import { fingerprintCommand } from "../host-key";
 import type { Interview } from "./interview";
-import type { Person } from "./person";
+import type { Prompter } from "./prompter";
 
 /** Settings of a node that are prompted for; the others have defaults. */
 type Node = Pick<z.input<typeof nodeSchema>, "name" | "address" | "user" | "role" | "hostKey">;
@@ -21,35 +21,35 @@ const mistakeBy = (schema: z.ZodType) => (answer: string) => {
 };
 
 /** Prompts for a line that a schema accepts. */
-async function line<T>(person: Person, title: string, explanation: string, schema: z.ZodType<T>): Promise<T> {
-    const answer = await person.text({ title, explanation, mistake: mistakeBy(schema) });
+async function line<T>(prompter: Prompter, title: string, explanation: string, schema: z.ZodType<T>): Promise<T> {
+    const answer = await prompter.text({ title, explanation, mistake: mistakeBy(schema) });
     return schema.parse(answer.trim());
 }
 
-/** The host key of a node, once a person has confirmed the fingerprint on its console. */
-async function comparedKey({ person, askHostKey }: Interview, address: string): Promise<string | undefined> {
+/** The host key of a node, once the user has confirmed the fingerprint on its console. */
+async function comparedKey({ prompter, askHostKey }: Interview, address: string): Promise<string | undefined> {
     try {
         const { line, fingerprint } = await askHostKey(address);
         const question = `At its console, \`${fingerprintCommand}\` prints ${fingerprint}?`;
-        if (await person.confirm(question)) {
+        if (await prompter.confirm(question)) {
             return line;
         }
-        person.report(`${address} is left out: another host answers there, or its host key has changed.`);
+        prompter.report(`${address} is left out: another host answers there, or its host key has changed.`);
     } catch (error) {
         if (!(error instanceof Failure)) {
             throw error;
         }
-        person.report(`${error.message}. It is left out.`);
+        prompter.report(`${error.message}. It is left out.`);
     }
     return undefined;
 }
 
 async function askNode(interview: Interview, named: string): Promise<Node | undefined> {
-    const { person } = interview;
-    const at = await line(person, `Address of ${named}`, "At which the other nodes reach it too.", address);
-    const login = await line(person, `User on ${named}`, "root, or a user with passwordless sudo.", user);
+    const { prompter } = interview;
+    const at = await line(prompter, `Address of ${named}`, "At which the other nodes reach it too.", address);
+    const login = await line(prompter, `User on ${named}`, "root, or a user with passwordless sudo.", user);
     const as = await line(
-        person,
+        prompter,
         `Role of ${named}`,
         "A server runs the control plane, an agent only pods; an odd number of servers, and the first starts the cluster.",
         role,
@@ -58,7 +58,7 @@ async function askNode(interview: Interview, named: string): Promise<Node | unde
     return hostKey === undefined ? undefined : { name: named, address: at, user: login, role: as, hostKey };
 }
 
-async function askPrivateKey({ person, vault }: Interview): Promise<void> {
+async function askPrivateKey({ prompter, vault }: Interview): Promise<void> {
     const { privateKey } = sshSchema.shape;
     const read = (path: string) => {
         try {
@@ -67,7 +67,7 @@ async function askPrivateKey({ person, vault }: Interview): Promise<void> {
             return undefined;
         }
     };
-    const path = await person.text({
+    const path = await prompter.text({
         title: "File with the private key that the hosts accept",
         explanation: "Without a passphrase of its own: its contents are kept in the stack, encrypted.",
         mistake: (answer) => {
@@ -82,10 +82,10 @@ async function askPrivateKey({ person, vault }: Interview): Promise<void> {
 
 /**
  * Prompts for the hosts to build the cluster from, in addition to those in the stack's file. Each is stored as soon as
- * a person has compared its host key.
+ * the user has compared its host key.
  */
 export async function askNodes(interview: Interview): Promise<void> {
-    const { person, file } = interview;
+    const { prompter, file } = interview;
     if (file.at(["ssh", "privateKey"]) === undefined && file.at(["ssh", "agent"]) !== true) {
         await askPrivateKey(interview);
     }
@@ -93,7 +93,7 @@ export async function askNodes(interview: Interview): Promise<void> {
     let nodes: readonly Node[] = Array.isArray(current) ? current : [];
     for (;;) {
         const mayEnd = nodes.length > 0;
-        const given = await person.text({
+        const given = await prompter.text({
             title: mayEnd ? "Name of another node" : "Name of the first node",
             explanation: mayEnd
                 ? "Leave it empty if there are no more."
@@ -113,7 +113,7 @@ export async function askNodes(interview: Interview): Promise<void> {
     if (servers.length > 1 && file.at(["api", "address"]) === undefined) {
         const explanation =
             "A free address of your network that the servers share; or a name that resolves to any of them.";
-        const address = await line(person, "hearth:api.address", explanation, apiSchema.shape.address);
+        const address = await line(prompter, "hearth:api.address", explanation, apiSchema.shape.address);
         file.set(["api", "address"], address);
         file.set(["api", "virtual"], isIPv4(address));
     }
@@ -121,14 +121,14 @@ export async function askNodes(interview: Interview): Promise<void> {
 
 /**
  * Prompts for the access from outside: ports that the router forwards, or a host on the Internet for a home behind its
- * provider's NAT. The host is stored as soon as a person has compared its host key.
+ * provider's NAT. The host is stored as soon as the user has compared its host key.
  */
 export async function askEdge(interview: Interview): Promise<void> {
-    const { person, file } = interview;
+    const { prompter, file } = interview;
     if (file.at(["edge"]) !== undefined) {
         return;
     }
-    const given = await person.text({
+    const given = await prompter.text({
         title: "hearth:edge.address",
         explanation:
             "Access from the Internet. Leave it empty if the router has a public address and forwards ports, or nothing " +
@@ -140,7 +140,7 @@ export async function askEdge(interview: Interview): Promise<void> {
     if (at === "") {
         return;
     }
-    const login = await line(person, "hearth:edge.user", "root, or a user with passwordless sudo.", user);
+    const login = await line(prompter, "hearth:edge.user", "root, or a user with passwordless sudo.", user);
     const hostKey = await comparedKey(interview, at);
     if (hostKey !== undefined) {
         file.set(["edge"], { address: at, user: login, hostKey });

@@ -93,7 +93,7 @@ function setting(
 }
 
 /**
- * The settings of an example that have no default, and that a person can type, in its order. The comment above each in
+ * The settings of an example that have no default, and that fit on one line, in its order. The comment above each in
  * the example explains it.
  *
  * @param example the map under `config` of the example's file

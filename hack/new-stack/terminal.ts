@@ -1,4 +1,4 @@
-import type { Asked, Person } from "./person";
+import type { Asked, Prompter } from "./prompter";
 
 /**
  * A user at the terminal.
@@ -6,7 +6,7 @@ import type { Asked, Person } from "./person";
  * @param signal ends the open prompt
  * @param cancel error to throw when a prompt is ended, by the signal or by Ctrl-C
  */
-export async function terminal(signal: AbortSignal, cancel: () => Error): Promise<Person> {
+export async function terminal(signal: AbortSignal, cancel: () => Error): Promise<Prompter> {
     // It has no form that `require` can load.
     const { confirm, log, password, text } = await import("@clack/prompts");
     async function answered<T>(question: Promise<T | symbol>): Promise<T> {

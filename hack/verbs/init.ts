@@ -11,7 +11,7 @@ import { type Answers, answering, checkConfig, keepSettings, merge, readAnswers 
 import { interview } from "../new-stack/interview";
 import { kubeconfigMistake } from "../new-stack/kubeconfig";
 import { nameMistake } from "../new-stack/name";
-import type { Person } from "../new-stack/person";
+import type { Prompter } from "../new-stack/prompter";
 import { secretQuestions, settingQuestions } from "../new-stack/questions";
 import { readConfigMap, StackFile } from "../new-stack/stack-file";
 import { terminal } from "../new-stack/terminal";
@@ -27,7 +27,7 @@ const shortest = 12;
 const passphraseVariables = ["PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"] as const;
 
 /** Prompts at the terminal, if there is one. */
-async function whoIsThere(): Promise<Person | undefined> {
+async function findPrompter(): Promise<Prompter | undefined> {
     if (!process.stdin.isTTY || !process.stdout.isTTY) {
         return undefined;
     }
@@ -37,10 +37,10 @@ async function whoIsThere(): Promise<Person | undefined> {
     );
 }
 
-async function stackName(person: Person | undefined, given: string | undefined): Promise<string> {
-    if (given === undefined && person) {
+async function stackName(prompter: Prompter | undefined, given: string | undefined): Promise<string> {
+    if (given === undefined && prompter) {
         const explanation = "Name of this Pulumi stack; its settings are kept in Pulumi.<name>.yaml.";
-        return person.text({ title: "Name of the stack", explanation, example: "my-home", mistake: nameMistake });
+        return prompter.text({ title: "Name of the stack", explanation, example: "my-home", mistake: nameMistake });
     }
     if (given === undefined) {
         throw new Failure("stdin is not a terminal: name the stack, hack/init <stack>", exitCodes.usage);
@@ -52,14 +52,14 @@ async function stackName(person: Person | undefined, given: string | undefined):
     return given;
 }
 
-async function newPassphrase(person: Person): Promise<string> {
-    const passphrase = await person.secret({
+async function newPassphrase(prompter: Prompter): Promise<string> {
+    const passphrase = await prompter.secret({
         title: "A new passphrase",
         explanation:
             "It encrypts every secret of this home. Keep it where you keep your passwords: without it they are lost.",
         mistake: (answer) => (answer.length < shortest ? `expected at least ${shortest} characters` : undefined),
     });
-    await person.secret({
+    await prompter.secret({
         title: "Repeat the passphrase",
         explanation: "",
         mistake: (answer) => (answer === passphrase ? undefined : "expected the same passphrase"),
@@ -72,7 +72,7 @@ async function newPassphrase(person: Person): Promise<string> {
  *
  * @throws Failure when the one in the environment is wrong, or when there is none and no terminal
  */
-async function openVault(person: Person | undefined, file: StackFile): Promise<Vault> {
+async function openVault(prompter: Prompter | undefined, file: StackFile): Promise<Vault> {
     const encryption = file.encryption();
     const variable = passphraseVariables.find((name) => process.env[name]);
     if (encryption === "service" || variable !== undefined) {
@@ -82,14 +82,17 @@ async function openVault(person: Person | undefined, file: StackFile): Promise<V
         }
         return vault;
     }
-    if (!person) {
+    if (!prompter) {
         throw new Failure(`no passphrase: set ${passphraseVariables.join(" or ")}`, exitCodes.usage);
     }
     if (encryption === undefined) {
-        return new Vault(file.stack, await newPassphrase(person));
+        return new Vault(file.stack, await newPassphrase(prompter));
     }
     for (let explanation = ""; ; explanation = "Wrong passphrase.") {
-        const vault = new Vault(file.stack, await person.secret({ title: `Passphrase of ${file.path}`, explanation }));
+        const vault = new Vault(
+            file.stack,
+            await prompter.secret({ title: `Passphrase of ${file.path}`, explanation }),
+        );
         if (await vault.opens(file.path)) {
             return vault;
         }
@@ -143,21 +146,21 @@ export const verb = defineVerb({
         ["$0 my-home < answers.yaml", "read the answers from a file, in the form of a stack's config"],
     ],
     run: async ({ stack }) => {
-        const person = await whoIsThere();
+        const prompter = await findPrompter();
         const example = readConfigMap(exampleFile);
-        const file = new StackFile(await stackName(person, stack), example);
+        const file = new StackFile(await stackName(prompter, stack), example);
         const settings = settingQuestions(example, settingsSchema);
-        const answers = readAnswers(person ? "" : await readAll(process.stdin));
+        const answers = readAnswers(prompter ? "" : await readAll(process.stdin));
         const config = file.config();
         const declarations = readDeclarations(config["cluster"] ?? answers["cluster"]);
-        if (!person) {
+        if (!prompter) {
             checkAnswers(file, answers, declarations);
         }
-        const vault = await openVault(person, file);
+        const vault = await openVault(prompter, file);
         await vault.createStack();
         await keepSettings(file, vault, answers);
         await interview({
-            person: person ?? answering(answers, (line) => process.stdout.write(`${line}\n`)),
+            prompter: prompter ?? answering(answers, (line) => process.stdout.write(`${line}\n`)),
             file,
             vault,
             settings,

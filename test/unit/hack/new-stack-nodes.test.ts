@@ -28,7 +28,7 @@ async function answered(
     const encrypted: Record<string, string> = {};
     const shown: string[] = [];
     const rest = [...answers];
-    const text: Interview["person"]["text"] = async ({ title, mistake }) => {
+    const text: Interview["prompter"]["text"] = async ({ title, mistake }) => {
         const answer = rest.shift();
         if (answer === undefined) {
             throw new Error(`no answer for ${title}`);
@@ -45,7 +45,7 @@ async function answered(
         return same;
     };
     await ask({
-        person: { text, secret: text, confirm, report: (line) => shown.push(line) },
+        prompter: { text, secret: text, confirm, report: (line) => shown.push(line) },
         file: {
             at: (path: readonly string[]) => kept[path.join(".")],
             set: (path: readonly string[], value: unknown) => {

@@ -1,6 +1,6 @@
 import { createSocket } from "node:dgram";
 import type { AddressInfo } from "node:net";
-import { askRouter, externalAddress, judgeWayIn } from "../../../hack/way-in";
+import { askRouter, assessInternetAccess, externalAddress } from "../../../hack/internet-access";
 
 const outside = "203.0.113.7";
 
@@ -9,26 +9,28 @@ test.each([
     ["192.168.0.2", "the provider's NAT (CGNAT): the router has 192.168.0.2"],
     ["198.51.100.9", "the provider's NAT (CGNAT): the router has 198.51.100.9, and the Internet sees 203.0.113.7"],
 ])("a router with the address %s is behind its provider's NAT", (router, found) => {
-    const judged = judgeWayIn({ outside, router, answers: false });
+    const judged = assessInternetAccess({ outside, router, answers: false });
 
     expect(judged.found).toContain(found);
     expect(judged.remedy).toContain("hearth:edge");
 });
 
 test("a router that has the home's public address does not forward", () => {
-    const judged = judgeWayIn({ outside, router: outside, answers: false });
+    const judged = assessInternetAccess({ outside, router: outside, answers: false });
 
     expect(judged.found).toContain("nothing answers at port 443 of 203.0.113.7");
     expect(judged.remedy).toMatch(/^forward the ports/);
 });
 
 test("if the router does not report its address, the remedy explains how to distinguish the two", () => {
-    expect(judgeWayIn({ outside, router: undefined, answers: false }).remedy).toContain("compare 203.0.113.7");
+    expect(assessInternetAccess({ outside, router: undefined, answers: false }).remedy).toContain(
+        "compare 203.0.113.7",
+    );
 });
 
 test("a home that answers has no problem, and an offline one is reported", () => {
-    expect(judgeWayIn({ outside, router: "100.72.3.4", answers: true })).toMatchObject({ good: true });
-    expect(judgeWayIn({ outside: undefined, router: undefined, answers: false }).found).toContain(
+    expect(assessInternetAccess({ outside, router: "100.72.3.4", answers: true })).toMatchObject({ good: true });
+    expect(assessInternetAccess({ outside: undefined, router: undefined, answers: false }).found).toContain(
         "servers on the Internet are unreachable",
     );
 });

@@ -10,7 +10,7 @@ const patience = 3_000;
 const behindNat = /^(100\.(6[4-9]|[7-9]\d|1[01]\d|12[0-7])|10|172\.(1[6-9]|2\d|3[01])|192\.168)\./;
 
 /** Observations about access from the Internet. */
-export interface WayIn {
+export interface InternetAccess {
     /** Address of the home as a server on the Internet sees it; undefined without an answer. */
     readonly outside: string | undefined;
     /** Address of the router on its provider's side, as the router reports it; undefined if it does not. */
@@ -20,7 +20,7 @@ export interface WayIn {
 }
 
 /** Reports the obstacle to access from the Internet, if any: the provider's NAT, or a router that does not forward. */
-export function judgeWayIn({ outside, router, answers }: WayIn): {
+export function assessInternetAccess({ outside, router, answers }: InternetAccess): {
     readonly good: boolean;
     readonly found: string;
     readonly remedy?: string;
@@ -115,7 +115,7 @@ export async function answersAt(host: string, port: number): Promise<boolean> {
 }
 
 /** Observes the access from the Internet to this home. */
-export async function lookAtWayIn(): Promise<WayIn> {
+export async function observeInternetAccess(): Promise<InternetAccess> {
     // resolver1.opendns.com answers this name with the client's address.
     const seen = await lookUp(["208.67.222.222"], "myip.opendns.com");
     const outside = typeof seen === "string" ? undefined : seen[0];

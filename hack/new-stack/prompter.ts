@@ -1,4 +1,4 @@
-/** Prompt for a person. */
+/** Prompt for a value. */
 export interface Asked {
     /** Names the answer: `hearth:nfs.server`. */
     readonly title: string;
@@ -11,7 +11,7 @@ export interface Asked {
 }
 
 /** Source of answers: a terminal, or standard input. */
-export interface Person {
+export interface Prompter {
     text(asked: Asked): Promise<string>;
     /** As `text`, but the answer is not shown. */
     secret(asked: Asked): Promise<string>;
