@@ -1,13 +1,13 @@
 import { spawn } from "node:child_process";
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { runMain } from "../lib/failure";
 import { machine, results } from "./record";
 
 /**
  * Cost of `npm start`: `npx tsx bench/start.ts`. It deletes the sandbox of this checkout, recreates it, starts it again
- * with nothing changed, and runs `pulumi up` by hand, also with one secret changed; next to an empty Pulumi program's
- * `up` in the same run. Prints a table and writes bench/results/start.json.
+ * with nothing changed, and runs `pulumi up` by hand with one secret changed. Prints a table and writes
+ * bench/results/start.json.
  */
 const root = resolve(__dirname, "..");
 
@@ -35,7 +35,7 @@ function residentMiB(): number {
     return total;
 }
 
-async function measure(what: string, command: string, args: string[], cwd = root): Promise<Measured> {
+async function measure(what: string, command: string, args: string[]): Promise<Measured> {
     process.stderr.write(`${what} …\n`);
     const start = process.hrtime.bigint();
     let peakMiB = 0;
@@ -45,7 +45,7 @@ async function measure(what: string, command: string, args: string[], cwd = root
     const output: string[] = [];
     const code = await new Promise<number | null>((done, fail) => {
         const child = spawn(command, args, {
-            cwd,
+            cwd: root,
             env: { ...process.env, PULUMI_CONFIG_PASSPHRASE: "sandbox", PULUMI_SKIP_UPDATE_CHECK: "true" },
             stdio: ["ignore", "pipe", "pipe"],
         });
@@ -59,19 +59,6 @@ async function measure(what: string, command: string, args: string[], cwd = root
         throw new Error(`${what} exited with ${code}:\n${output.join("")}`);
     }
     return { what, seconds: Number(process.hrtime.bigint() - start) / 1e9, peakMiB };
-}
-
-/** A project next to the sandbox's with an empty program: the lower limit of every `pulumi up`. */
-function emptyProject(): string {
-    const directory = join(root, ".sandbox/empty-program");
-    mkdirSync(join(directory, ".state"), { recursive: true });
-    writeFileSync(
-        join(directory, "Pulumi.yaml"),
-        "name: empty\nruntime: { name: nodejs, options: { typescript: false } }\nbackend: { url: file://./.state }\n",
-    );
-    writeFileSync(join(directory, "package.json"), '{"main":"index.js"}\n');
-    writeFileSync(join(directory, "index.js"), 'require("@pulumi/pulumi");\n');
-    return directory;
 }
 
 /** Changes a secret for the duration of the operation. */
@@ -95,17 +82,11 @@ async function main(): Promise<number> {
     const measured = [
         await measure("npm start, tools built, no cluster: until all Applications are Healthy", ...npm("start")),
         await measure("npm start, nothing changed", ...npm("start")),
-        await measure("pulumi up by hand, nothing changed", "npx", [...up, "sandbox"]),
-        await measure("pulumi preview by hand, nothing changed", "npx", ["pulumi", "preview", "--stack", "sandbox"]),
         await withAnotherSecret(() =>
             measure("pulumi up by hand, one secret changed: until its service runs with it", "npx", [...up, "sandbox"]),
         ),
     ];
     await measure("the previous secret", "npx", [...up, "sandbox"]);
-    const empty = emptyProject();
-    await measure("empty program: stack", "npx", ["pulumi", "stack", "select", "--create", "sandbox"], empty);
-    await measure("empty program: first up", "npx", [...up, "sandbox"], empty);
-    measured.push(await measure("pulumi up of an empty program, nothing changed", "npx", [...up, "sandbox"], empty));
 
     const here = machine();
     writeFileSync(join(results, "start.json"), `${JSON.stringify({ ...here, measured }, null, 2)}\n`);

@@ -52,8 +52,11 @@ function emptyProject(): string {
     return directory;
 }
 
-const median = (values: readonly number[]) =>
-    values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+function median(values: readonly number[]): number {
+    const sorted = values.toSorted((a, b) => a - b);
+    const middle = [sorted[(sorted.length - 1) >> 1], sorted[sorted.length >> 1]];
+    return middle.reduce((sum: number, each) => sum + (each ?? Number.NaN), 0) / 2;
+}
 
 async function main(): Promise<number> {
     const empty = emptyProject();
