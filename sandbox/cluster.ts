@@ -20,7 +20,7 @@ import { removeStackState } from "./stack-state";
 /** Milliseconds for which a cluster whose processes run may not be ready. */
 const busyLimit = 15_000;
 /** Milliseconds for a new API server to have its first namespaces, on a machine that may be busy. */
-const namespaceLimit = 120_000;
+const namespaceLimit = 300_000;
 /** Milliseconds until the ports of ended processes are free. */
 const portLimit = 10_000;
 
@@ -33,7 +33,7 @@ async function kwokctl(paths: SandboxPaths, ...args: string[]): Promise<void> {
     const { exitCode, output } = await run(ownTool(paths, "kwokctl"), [...args, "--name", clusterName], {
         // Its own folder for kubectl's and kwokctl's caches too: nothing is written to the user's home.
         env: { ...process.env, KWOK_WORKDIR: paths.kwok, HOME: join(paths.directory, "home") },
-        timeout: 120_000,
+        timeout: 300_000,
     });
     if (exitCode !== 0) {
         const last = output.trim().split("\n").at(-1) ?? "";
