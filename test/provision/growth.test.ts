@@ -124,7 +124,7 @@ describe("a node", () => {
 
         expect(exitCode).not.toBe(0);
         expect(output.replace(/\s+/g, " ")).toMatch(
-            /s1 fatal its address was 10\.77\.0\.11, .* give it 10\.77\.0\.11 again/,
+            /s1 fatal its address was 10\.77\.0\.11, .* assign it 10\.77\.0\.11 again/,
         );
     });
 
