@@ -93,11 +93,26 @@ export class ServicesHome {
         return this.visitor;
     }
 
-    /** Changes a file of the home's repository by a push from a clone. */
-    async push(file: string, change: (text: string) => string, message: string): Promise<void> {
+    /** A user at home who is Gitea's administrator. */
+    async administrator(): Promise<Visitor> {
         const person = await this.person();
         person.logIn(`git.${domain}`, "hearth", await this.secret("gitops", "gitops-secrets", "gitea-admin-password"));
-        const clone = await person.clone(`https://git.${domain}/home/hearth.git`);
+        return person;
+    }
+
+    /**
+     * Changes a file of the home's repository by a push from a clone.
+     *
+     * @param url where the clone is from
+     */
+    async push(
+        file: string,
+        change: (text: string) => string,
+        message: string,
+        url = `https://git.${domain}/home/hearth.git`,
+    ): Promise<void> {
+        const person = await this.administrator();
+        const clone = await person.clone(url);
         const text = readFileSync(join(clone, file), "utf8");
         if (change(text) === text) {
             throw new Error(`${message}: nothing is changed in ${file}`);

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { findOnPath } from "../../lib/paths";
@@ -65,10 +65,15 @@ export class Visitor {
         });
     }
 
-    /** Text of a page; throws if its certificate is not the home's. */
-    async page(url: string): Promise<string> {
+    /**
+     * Text of a page; throws if its certificate is not the home's.
+     *
+     * @param options further options of curl
+     */
+    async page(url: string, ...options: string[]): Promise<string> {
         const quiet = ["--fail", "--silent", "--show-error", "--max-time", "20"];
-        return printed(this.run("curl", [...quiet, "--location", "--cacert", this.ca, url]));
+        const known = ["--cacert", this.ca, "--netrc-optional", "--netrc-file", join(this.folder, "netrc")];
+        return printed(this.run("curl", [...quiet, "--location", ...known, ...options, url]));
     }
 
     /** Runs a browser, which trusts the home's certificate authority. */
@@ -92,14 +97,32 @@ export class Visitor {
         await this.browse(`--screenshot=${file}`, url);
     }
 
-    /** Stores a login, like a password manager. */
+    /** Stores a login for pages and for Git, like a password manager. */
     logIn(host: string, name: string, password: string): void {
-        writeFileSync(join(this.folder, "logins"), `https://${name}:${password}@${host}\n`, { mode: 0o600 });
+        appendFileSync(join(this.folder, "logins"), `https://${name}:${password}@${host}\n`, { mode: 0o600 });
+        const line = `machine ${host} login ${name} password ${password}\n`;
+        appendFileSync(join(this.folder, "netrc"), line, { mode: 0o600 });
     }
 
-    /** Runs Git, which trusts the home's certificate authority. */
+    /**
+     * Generates an SSH key.
+     *
+     * @returns its public half
+     */
+    async makeKey(): Promise<string> {
+        await printed(this.run("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", this.key]));
+        return readFileSync(`${this.key}.pub`, "utf8").trim();
+    }
+
+    private get key(): string {
+        return join(this.folder, "key");
+    }
+
+    /** Runs Git, which trusts the home's certificate authority and every host's key at the first sight. */
     async git(folder: string, ...args: string[]): Promise<string> {
+        const known = `-o UserKnownHostsFile=${join(this.folder, "known_hosts")} -o StrictHostKeyChecking=accept-new`;
         const settings = [
+            `core.sshCommand=ssh -F none -o BatchMode=yes -i ${this.key} ${known}`,
             `credential.helper=store --file=${join(this.folder, "logins")}`,
             ...["user.name=Somebody", "user.email=somebody@home.arpa"],
         ];
