@@ -12,22 +12,13 @@ export const domain = "home.arpa";
 export const pool = "10.77.0.200-10.77.0.220";
 
 const off = { enabled: false };
-const onServer = { nodeSelector: { "kubernetes.io/hostname": "s1" } };
 
 /** Services whose images can be built here, and values that omit the others. docs/pods.md has the reasons. */
 const services: Readonly<Record<string, object>> = {
     "cert-manager": {},
     database: {},
     gitops: { workloads: { runner: off } },
-    monitoring: {
-        // The chart waits for five minutes.
-        alerts: { rules: { NodeDown: { for: "1m" } } },
-        workloads: {
-            ...{ alloy: off, events: off, grafana: off, loki: off },
-            // An agent loses power in a test: these report it.
-            ...{ prometheus: onServer, alertmanager: onServer, "kube-state-metrics": onServer },
-        },
-    },
+    monitoring: { workloads: { alloy: off, events: off, grafana: off, loki: off } },
     adguard: {},
     gatus: {},
     glance: {},

@@ -10,7 +10,7 @@ const git = (folder: string, ...args: string[]) =>
     printed(run("git", ["-C", folder, "-c", "user.name=Somebody", "-c", "user.email=somebody@home.arpa", ...args]));
 
 /** Pins a release of the k3s stand-in in the home's checkout, like Renovate. */
-export function setRelease(home: MachineHome, of?: string): void {
+function setRelease(home: MachineHome, of?: string): void {
     const { version, sha256 } = home.release(of);
     const release = { version, sha256: { x86_64: sha256, aarch64: sha256 } };
     writeFileSync(
