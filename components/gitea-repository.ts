@@ -61,8 +61,15 @@ export class GiteaRepository extends pulumi.ComponentResource {
                 create: "node dist/gitea.cjs",
                 stdin: pulumi.secret(
                     pulumi
-                        .all([password, args.webhookSecret, args.seed, gitea.administrator, gitea.own?.kubeconfig])
-                        .apply(([readerPassword, webhookSecret, seed, administrator, kubeconfig]) => {
+                        .all([
+                            password,
+                            args.webhookSecret,
+                            args.seed,
+                            gitea.administrator,
+                            gitea.own?.kubeconfig,
+                            gitea.own?.updater,
+                        ])
+                        .apply(([readerPassword, webhookSecret, seed, administrator, kubeconfig, updater]) => {
                             const input: Input = {
                                 server,
                                 repository: { owner, name: repository, branch },
@@ -76,6 +83,7 @@ export class GiteaRepository extends pulumi.ComponentResource {
                                 seed: seed ?? `${seedRefs}${randomUUID()}`,
                                 limit,
                                 ...(kubeconfig !== undefined && { kubeconfig }),
+                                ...(updater !== undefined && { updater }),
                             };
                             return JSON.stringify(input);
                         }),

@@ -20,6 +20,8 @@ export interface GiteaAccess {
         readonly kubeconfig: pulumi.Input<string>;
         /** Its Service, as Argo CD reaches it. */
         readonly address: string;
+        /** Password of the account that merges updates at night; undefined if nobody does. */
+        readonly updater?: pulumi.Input<string>;
     };
 }
 
@@ -71,6 +73,7 @@ export class Gitea extends pulumi.ComponentResource {
             );
         }
         const { path, helm } = application.manifest.spec.sources[0];
+        const mergesUpdates = Object(helm?.valuesObject?.["workloads"]).updates?.enabled === true;
         const release = new kubernetes.helm.v3.Release(
             name,
             {
@@ -107,7 +110,11 @@ export class Gitea extends pulumi.ComponentResource {
                     .apply((password) => ({ name: settings.gitea.administrator, password })),
             ),
             webhook: settings.gitea.webhook,
-            own: { kubeconfig: args.kubeconfig, address: settings.gitea.address },
+            own: {
+                kubeconfig: args.kubeconfig,
+                address: settings.gitea.address,
+                updater: mergesUpdates ? args.secrets.value(application.name, "updates-password") : undefined,
+            },
         };
         this.registerOutputs({});
     }

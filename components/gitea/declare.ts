@@ -14,6 +14,8 @@ export interface Declaration {
     readonly administrator: Account;
     /** Account that Argo CD reads the repository as; may read its code, and nothing else. */
     readonly reader: Account;
+    /** Password of the account that merges updates at night, and reverts them; undefined if nobody does. */
+    readonly updater?: string;
     /** URL that is notified of a push, and the key that signs the notifications. */
     readonly webhook: { readonly url: string; readonly secret: string };
     /** A path that a repository of this home has. */
@@ -109,6 +111,39 @@ async function declareReader(gitea: Gitea, reader: Account, team: number): Promi
         ...(isKnown ? {} : password),
     });
     await gitea.change("PUT", `/teams/${team}/members/${reader.name}`);
+}
+
+/** Account that charts/gitops/config/updates merges and reverts with: it may write to this repository. */
+const updater = "hearth-updates";
+
+async function declareUpdater(
+    gitea: Gitea,
+    { owner, name }: Declaration["repository"],
+    password: string | undefined,
+): Promise<void> {
+    const account = `/users/${updater}`;
+    const identity = { login_name: updater, source_id: 0 };
+    const exists = (await gitea.find(account)) !== undefined;
+    if (password === undefined) {
+        if (exists) {
+            await gitea.change("PATCH", `/admin${account}`, { ...identity, prohibit_login: true });
+        }
+        return;
+    }
+    const login = { password, must_change_password: false };
+    if (!exists) {
+        const email = emailOf({ name: updater, password });
+        await gitea.change("POST", "/admin/users", { username: updater, email, ...login });
+    }
+    await gitea.change("PATCH", `/admin${account}`, {
+        ...identity,
+        ...login,
+        prohibit_login: false,
+        restricted: true,
+        max_repo_creation: 0,
+        allow_create_organization: false,
+    });
+    await gitea.change("PUT", `/repos/${owner}/${name}/collaborators/${updater}`, { permission: "write" });
 }
 
 /** Protects the branch that the cluster follows from rewriting and deletion. */
@@ -233,6 +268,7 @@ export async function declare(declaration: Declaration): Promise<void> {
     await declareOrganization(gitea, repository.owner);
     await declareRepository(gitea, repository);
     await declareReader(gitea, reader, (await declareTeams(gitea, repository)).readers);
+    await declareUpdater(gitea, repository, declaration.updater);
     await declareWebhook(gitea, declaration);
     if (!hasBranch) {
         await push(declaration, `refs/heads/${repository.branch}`);

@@ -53,6 +53,8 @@ const tags = ["tag: 2026.8.3", `tag: ${version}`] as const;
 let home: Home;
 let access: GiteaAccess;
 let gitea: Gitea;
+/** The account of the CronJob. */
+let updater: Gitea;
 let folder: string;
 
 /** Alerts that were posted to the stand-in for Alertmanager, which has none of its own. */
@@ -81,6 +83,11 @@ beforeAll(async () => {
     const password = await home.secret("gitops-secrets", "gitea-admin-password", "gitops");
     access = { ...own, account: { name: "hearth", password } };
     gitea = new Gitea(own.server, access.account);
+    const name = "hearth-updates";
+    updater = new Gitea(own.server, {
+        name,
+        password: await home.secret("gitops-secrets", "updates-password", "gitops"),
+    });
 }, limit);
 
 beforeEach(() => {
@@ -118,7 +125,8 @@ async function request(chart: string, from: string, to: string): Promise<PullReq
         ...{ head: branch, base: "main", title: `chore(deps): ${chart} ${to}` },
     });
     const body = `<!-- hearth: preview -->\n\n### Rehearsal of ${commit.slice(0, 10)} over 0123456789: every Application becomes Synced and Healthy (pulumi up: 60 s)`;
-    await gitea.change("POST", `${repository}/issues/${number}/comments`, { body });
+    // As the account of workflows would, which has no password.
+    await updater.change("POST", `${repository}/issues/${number}/comments`, { body });
     await until("Gitea has compared it", soon, async () => (await read(number)).mergeable);
     return read(number);
 }
@@ -157,7 +165,7 @@ async function night(): Promise<string> {
         KUBERNETES_API: server,
         NODE_EXTRA_CA_CERTS: join(folder, "ca.crt"),
         GITEA: access.server,
-        PASSWORD: access.account.password,
+        PASSWORD: updater.account.password,
         ALERTMANAGER: `http://127.0.0.1:${(alertmanager.address() as AddressInfo).port}`,
         LIMIT: "30",
         PULSE: "1",
@@ -242,6 +250,23 @@ test(
         );
         expect(await labelsOf(number)).toEqual(["hearth/reverted"]);
         expect(await imageOf("statefulset/home-assistant", "home-assistant")).toBe(before);
+    },
+    limit,
+);
+
+test(
+    "switched off, the job is gone, and its account can no longer log in",
+    async () => {
+        const login = async () => (await updater.ask("GET", "/user")).status;
+        expect(await login()).toBe(200);
+        await git("checkout", "--quiet", "main");
+        await git("pull", "--quiet", "--ff-only", authorized(), "main");
+        home.edit("clusters/home/apps/gitops.yaml", (file) => file.replace(/ {6}helm: \{ valuesObject: .*\n/, ""));
+        await home.commit("no updates by themselves");
+        succeeded(await home.pushTo(authorized(), "main"));
+        succeeded(await home.pulumi("up", "--yes", "--skip-preview"));
+        expect(await login()).toBe(403);
+        expect((await home.kubectl("get", "cronjob/updates", "--namespace=gitops")).output).toContain("NotFound");
     },
     limit,
 );

@@ -249,4 +249,10 @@ describe("Alertmanager itself, with the chart's configuration", () => {
         expect(heardAtNight).toEqual(["NodeDown"]);
         expect(Date.now()).toBeGreaterThanOrEqual(morning.getTime());
     });
+
+    test("without quiet hours, sends warnings at any hour", async () => {
+        await start("--set=notify.quiet=null");
+        await alert({ alertname: "NodeHot", severity: "warning", node: "b" });
+        await eventually("the warning", () => receiver.names("firing").includes("NodeHot"));
+    });
 });
