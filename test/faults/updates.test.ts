@@ -70,7 +70,7 @@ beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), "hearth-updates-"));
     await new Promise<void>((listening) => alertmanager.listen(0, "127.0.0.1", listening));
     home = await Home.create();
-    home.keepApplications("cert-manager", "database", "gitops", "glance", "home-assistant");
+    home.keepApplications("cert-manager", "database", "gitops", "glance", "home-assistant", "qbittorrent");
     home.edit("clusters/home/apps/gitops.yaml", (file) =>
         file.replace(
             "    - path: charts/gitops\n",
