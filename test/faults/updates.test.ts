@@ -265,7 +265,7 @@ test(
         await home.commit("no updates by themselves");
         succeeded(await home.pushTo(authorized(), "main"));
         succeeded(await home.pulumi("up", "--yes", "--skip-preview"));
-        expect(await login()).toBe(403);
+        expect(await login()).toBe(401);
         expect((await home.kubectl("get", "cronjob/updates", "--namespace=gitops")).output).toContain("NotFound");
     },
     limit,
