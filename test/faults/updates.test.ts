@@ -197,9 +197,11 @@ async function crashUntil(isOver: () => boolean, namespace: string, tag: string)
         for (const { metadata } of items.filter((pod) =>
             pod.spec.containers.some(({ image }) => image.includes(tag)),
         )) {
+            // With its UID, the API server rejects the patch of a pod that replaced it under the same name.
+            const patch = { metadata: { uid: metadata.uid }, status: { conditions } };
             await home.kubectl(
                 ...["patch", "pod", metadata.name, `--namespace=${namespace}`, "--subresource=status"],
-                ...["--type=strategic", `--patch=${JSON.stringify({ status: { conditions } })}`],
+                ...["--type=strategic", `--patch=${JSON.stringify(patch)}`],
             );
         }
     }
