@@ -283,7 +283,7 @@ export class Model {
     /**
      * Adds placements in which other pods make room than in those before: among equals, the scheduler's choice is
      * arbitrary. Those that made room before are kept from it by a higher priority, as long as everything else fits; where
-     * too few are left, all but some of them, in turn.
+     * too few are left, all but some of them, in turn; then each that made room in all placements.
      */
     async #otherVictims(
         pods: readonly Pod[],
@@ -319,6 +319,10 @@ export class Model {
                 const all = victims();
                 fits = (await keepAllBut([...all, ...all].slice(at, at + size))) || fits;
             }
+        }
+        // One that made room each time may not have to.
+        for (const key of victims().filter((each) => placements.every(({ preempted }) => preempted.has(each)))) {
+            await keepAllBut(victims().filter((each) => each !== key));
         }
     }
 
