@@ -59,7 +59,7 @@ fault(
 
         expect(outcomes.map(({ code }) => code).sort()).toEqual([0, 1]);
         expect(outcomes.find(({ code }) => code !== 0)?.output).toMatch(
-            /another `npm start` or `npm stop` works on this sandbox/,
+            /another `npm start` or `npm stop` is running on this sandbox/,
         );
     },
 );

@@ -40,7 +40,7 @@ test(
 
         expect({ code, output }).toHaveEndedWith(0);
         expect(output).toMatch(/Removed: .*sandbox\.json\.attrs, which was truncated/);
-        expect(output).toMatch(/Lock removed: its run .* is gone/);
+        expect(output).toMatch(/Lock removed: its run .* has ended/);
         expect(output).toMatch(/Forgotten: creating .*Release \S+, which was interrupted/);
         expect(output).not.toMatch(/pending operations/);
     },
