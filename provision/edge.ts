@@ -143,7 +143,7 @@ export class Edge extends pulumi.ComponentResource {
             "k3s-join": () => ({ ...k3sStep(), step: "join" }),
             "k3s-converge": () => ({ ...k3sStep(), step: "converge" }),
             member: () => ({
-                ...{ member: host.name, version, taints: host.taints.join("\n") },
+                ...{ member: host.name, machine: resultOf("baseline"), version, taints: host.taints.join("\n") },
                 labels: Object.entries(host.labels)
                     .map(([key, value]) => `${key}=${value}`)
                     .join("\n"),

@@ -182,9 +182,9 @@ export class Nodes extends pulumi.ComponentResource {
                 kubeconfig: credential(2),
                 discard,
             }),
-            member: ({ name: member, labels, taints }) => ({
-                ...{ member, version, taints: taints.join("\n") },
-                labels: Object.entries(labels)
+            member: (node) => ({
+                ...{ member: node.name, machine: resultOf("baseline", node), version, taints: node.taints.join("\n") },
+                labels: Object.entries(node.labels)
                     .map(([key, value]) => `${key}=${value}`)
                     .join("\n"),
             }),
