@@ -464,6 +464,7 @@ export const toolsFor = {
     pods: [
         ...["helm3", "gitea", "traefik", "AdGuardHome", "glance", "gatus", "crane"],
         ...["prometheus", "alertmanager", "node_exporter", "kube-state-metrics"],
+        ...["restic", "rest-server", "wireguard-go"],
         ...Object.keys(podTools),
     ],
     provision: ["traefik", "wireguard-go", "etcdutl"],
