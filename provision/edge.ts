@@ -4,6 +4,7 @@ import { type EdgeSettings, edgeNode } from "../config/edge";
 import type { K3sSettings, NodeSettings, RegistrySettings, SshSettings } from "../config/nodes";
 import { k3sInput } from "./k3s-input";
 import { k3sRelease } from "./k3s-release";
+import { memberInput } from "./member-input";
 import { firstServer, planEdge, type Step, type StepKind } from "./plan";
 import { preflight } from "./preflight";
 import { type NodeAddress, remoteScript, type ScriptInput } from "./remote-script";
@@ -142,12 +143,7 @@ export class Edge extends pulumi.ComponentResource {
             token: () => ({ member: host.name, machine: resultOf("baseline") }),
             "k3s-join": () => ({ ...k3sStep(), step: "join" }),
             "k3s-converge": () => ({ ...k3sStep(), step: "converge" }),
-            member: () => ({
-                ...{ member: host.name, machine: resultOf("baseline"), version, taints: host.taints.join("\n") },
-                labels: Object.entries(host.labels)
-                    .map(([key, value]) => `${key}=${value}`)
-                    .join("\n"),
-            }),
+            member: () => memberInput(host, resultOf("baseline"), version),
         };
         const register = ({ name: step, kind, node, on, after }: EdgeStep) => {
             const command = remoteScript(

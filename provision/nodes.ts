@@ -5,6 +5,7 @@ import type { ApiSettings, Identity, K3sSettings, NodeSettings, RegistrySettings
 import { k3sInput } from "./k3s-input";
 import { k3sRelease } from "./k3s-release";
 import { findClaimsThatLeave } from "./leaving";
+import { memberInput } from "./member-input";
 import { firstServer, planSteps, type Step, type StepKind } from "./plan";
 import { preflight } from "./preflight";
 import { remoteScript, type ScriptInput } from "./remote-script";
@@ -182,12 +183,7 @@ export class Nodes extends pulumi.ComponentResource {
                 kubeconfig: credential(2),
                 discard,
             }),
-            member: (node) => ({
-                ...{ member: node.name, machine: resultOf("baseline", node), version, taints: node.taints.join("\n") },
-                labels: Object.entries(node.labels)
-                    .map(([key, value]) => `${key}=${value}`)
-                    .join("\n"),
-            }),
+            member: (node) => memberInput(node, resultOf("baseline", node), version),
         };
 
         const unlockHostKeys: Record<string, pulumi.Output<string>> = {};
