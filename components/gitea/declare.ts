@@ -82,68 +82,53 @@ async function declareTeams(
     return { maintainers: await declare("maintainers"), readers: await declare("readers") };
 }
 
-const emailOf = ({ name }: Account) => `${name}@noreply.invalid`;
+/** Account that charts/gitops/config/updates merges and reverts with: it may write to this repository. */
+const updaterName = "hearth-updates";
 
-/** @throws GiteaError for a foreign account: its password and rights stay */
-async function checkReader(gitea: Gitea, reader: Account): Promise<void> {
-    const existing = await gitea.find<{ email: string }>(`/users/${reader.name}`);
-    if (existing !== undefined && existing.email !== emailOf(reader)) {
+/** Email address of an account of this home, by which it is told from a foreign one. */
+const emailOf = (name: string) => `${name}@noreply.invalid`;
+
+/**
+ * @param purpose what the home's account is for
+ * @throws GiteaError for a foreign account: its password and rights stay
+ */
+async function checkAccount(gitea: Gitea, account: Account, purpose: string): Promise<void> {
+    const existing = await gitea.find<{ email: string }>(`/users/${account.name}`);
+    if (existing !== undefined && existing.email !== emailOf(account.name)) {
         throw new GiteaError(
-            `The account ${reader.name} of Gitea at ${gitea.server} belongs to somebody (${existing.email}), and this home creates ` +
-                "an account of that name for Argo CD: rename it",
+            `The account ${account.name} of Gitea at ${gitea.server} belongs to somebody (${existing.email}), and this home ` +
+                `creates an account of that name for ${purpose}: rename it`,
         );
     }
 }
 
-async function declareReader(gitea: Gitea, reader: Account, team: number): Promise<void> {
-    const password = { password: reader.password, must_change_password: false };
-    if (!(await gitea.find(`/users/${reader.name}`))) {
-        await gitea.change("POST", "/admin/users", { username: reader.name, email: emailOf(reader), ...password });
+/** Creates an account of this home, which has only the rights that somebody grants it, and sets its password. */
+async function declareAccount(gitea: Gitea, account: Account): Promise<void> {
+    const login = { password: account.password, must_change_password: false };
+    if (!(await gitea.find(`/users/${account.name}`))) {
+        await gitea.change("POST", "/admin/users", { username: account.name, email: emailOf(account.name), ...login });
     }
-    const isKnown = (await new Gitea(gitea.server, reader, gitea.reached).ask("GET", "/user")).status !== 401;
-    await gitea.change("PATCH", `/admin/users/${reader.name}`, {
-        login_name: reader.name,
-        source_id: 0,
-        // It sees what its team may read, and creates nothing.
-        restricted: true,
-        max_repo_creation: 0,
-        allow_create_organization: false,
-        ...(isKnown ? {} : password),
-    });
-    await gitea.change("PUT", `/teams/${team}/members/${reader.name}`);
-}
-
-/** Account that charts/gitops/config/updates merges and reverts with: it may write to this repository. */
-const updater = "hearth-updates";
-
-async function declareUpdater(
-    gitea: Gitea,
-    { owner, name }: Declaration["repository"],
-    password: string | undefined,
-): Promise<void> {
-    const account = `/users/${updater}`;
-    const identity = { login_name: updater, source_id: 0 };
-    const exists = (await gitea.find(account)) !== undefined;
-    if (password === undefined) {
-        if (exists) {
-            await gitea.change("PATCH", `/admin${account}`, { ...identity, prohibit_login: true });
-        }
-        return;
-    }
-    const login = { password, must_change_password: false };
-    if (!exists) {
-        const email = emailOf({ name: updater, password });
-        await gitea.change("POST", "/admin/users", { username: updater, email, ...login });
-    }
-    await gitea.change("PATCH", `/admin${account}`, {
+    const path = `/admin/users/${account.name}`;
+    const identity = { login_name: account.name, source_id: 0 };
+    await gitea.change("PATCH", path, {
         ...identity,
-        ...login,
         prohibit_login: false,
         restricted: true,
         max_repo_creation: 0,
         allow_create_organization: false,
     });
-    await gitea.change("PUT", `/repos/${owner}/${name}/collaborators/${updater}`, { permission: "write" });
+    const isKnown = (await new Gitea(gitea.server, account, gitea.reached).ask("GET", "/user")).status !== 401;
+    if (!isKnown) {
+        await gitea.change("PATCH", path, { ...identity, ...login });
+    }
+}
+
+/** Forbids the login of an account of this home that is no longer used; leaves a foreign account of that name alone. */
+async function disableAccount(gitea: Gitea, name: string): Promise<void> {
+    const existing = await gitea.find<{ email: string }>(`/users/${name}`);
+    if (existing?.email === emailOf(name)) {
+        await gitea.change("PATCH", `/admin/users/${name}`, { login_name: name, source_id: 0, prohibit_login: true });
+    }
 }
 
 /** Protects the branch that the cluster follows from rewriting and deletion. */
@@ -254,6 +239,9 @@ async function checkContent(gitea: Gitea, { repository, contains, server }: Decl
  */
 export async function declare(declaration: Declaration): Promise<void> {
     const { server, reached, administrator, repository, reader, limit } = declaration;
+    const { owner, name } = repository;
+    const updater =
+        declaration.updater === undefined ? undefined : { name: updaterName, password: declaration.updater };
     const gitea = new Gitea(server, administrator, reached);
     await gitea.ready(
         limit,
@@ -264,11 +252,21 @@ export async function declare(declaration: Declaration): Promise<void> {
                   "  kubectl --namespace gitops rollout restart statefulset/gitea",
     );
     const hasBranch = await checkContent(gitea, declaration);
-    await checkReader(gitea, reader);
-    await declareOrganization(gitea, repository.owner);
+    await checkAccount(gitea, reader, "Argo CD");
+    if (updater) {
+        await checkAccount(gitea, updater, "updates at night");
+    }
+    await declareOrganization(gitea, owner);
     await declareRepository(gitea, repository);
-    await declareReader(gitea, reader, (await declareTeams(gitea, repository)).readers);
-    await declareUpdater(gitea, repository, declaration.updater);
+    const { readers } = await declareTeams(gitea, repository);
+    await declareAccount(gitea, reader);
+    await gitea.change("PUT", `/teams/${readers}/members/${reader.name}`);
+    if (updater) {
+        await declareAccount(gitea, updater);
+        await gitea.change("PUT", `/repos/${owner}/${name}/collaborators/${updater.name}`, { permission: "write" });
+    } else {
+        await disableAccount(gitea, updaterName);
+    }
     await declareWebhook(gitea, declaration);
     if (!hasBranch) {
         await push(declaration, `refs/heads/${repository.branch}`);

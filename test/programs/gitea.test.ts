@@ -131,6 +131,14 @@ test("a second declaration changes nothing, for a branch that URLs escape, and a
     await expect(declare({ ...declaration, reader })).rejects.toThrow(
         /ada of Gitea .* belongs to somebody \(ada@example\.com\)/,
     );
+    const other = { ...stranger, username: "hearth-updates", email: "updates@example.com" };
+    await client.change("POST", "/admin/users", other);
+    await expect(declare({ ...declaration, updater: "of-the-updates-12" })).rejects.toThrow(
+        /hearth-updates of Gitea .* belongs to somebody \(updates@example\.com\)/,
+    );
+    await declare(declaration);
+    const updates = new Gitea(server, { name: "hearth-updates", password: other.password });
+    expect((await updates.ask("GET", "/user")).status).toBe(200);
     await expect(
         declare({ ...declaration, administrator: { name: "ada", password: stranger.password } }),
     ).rejects.toThrow(/ada of Gitea .* is not an administrator/);

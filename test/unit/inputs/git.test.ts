@@ -275,7 +275,7 @@ describe("kind 6: a Gitea with other owners", () => {
 
     afterEach(() => server.close());
 
-    const declared = () =>
+    const declared = (more: { updater?: string } = {}) =>
         declare({
             server: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
             repository: { owner: "anna", name: "hearth", branch: "main" },
@@ -285,6 +285,7 @@ describe("kind 6: a Gitea with other owners", () => {
             contains: "clusters/home/kustomization.yaml",
             seed: "refs/hearth/seed/x",
             limit: 5,
+            ...more,
         });
 
     test.each([
@@ -344,6 +345,14 @@ describe("kind 6: a Gitea with other owners", () => {
         answers["/users/argocd"] = { email: "argocd@example.com" };
         await expect(declared()).rejects.toThrow(
             /argocd of Gitea at .* belongs to somebody \(argocd@example\.com\).*rename it/,
+        );
+        expect(changes).toEqual([]);
+    });
+
+    test("an account of another person with the name of the updates' account keeps its password", async () => {
+        answers["/users/hearth-updates"] = { email: "updates@example.com" };
+        await expect(declared({ updater: "of-the-updates-12" })).rejects.toThrow(
+            /hearth-updates of Gitea at .* belongs to somebody \(updates@example\.com\).*rename it/,
         );
         expect(changes).toEqual([]);
     });
