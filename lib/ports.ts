@@ -1,5 +1,8 @@
 import { randomInt } from "node:crypto";
 import { createServer } from "node:net";
+import { join } from "node:path";
+import { tryLock } from "./lock";
+import { cacheDirectory } from "./paths";
 
 /** Reports whether a port of loopback is free. */
 export function isFree(port: number): Promise<boolean> {
@@ -16,19 +19,35 @@ export function isFree(port: number): Promise<boolean> {
  */
 const range = { from: 20_000, before: 30_000 };
 
-/** Picked by this process, which may not listen on them yet. */
-const picked = new Set<number>();
+/** Folder with a lock for each port that a running process has picked, since its program may not listen yet. */
+const locks = join(cacheDirectory, "ports");
 
-/** Different free ports of loopback. Each is picked at random: concurrent sandboxes hardly ever pick the same. */
+const held: (() => void)[] = [];
+process.once("exit", () => {
+    for (const release of held) {
+        release();
+    }
+});
+
+/** Picks a port for the life of this process. */
+async function pick(): Promise<number> {
+    for (;;) {
+        const port = randomInt(range.from, range.before);
+        // Locked first: the program of a process that has just ended may listen by now.
+        const release = tryLock(join(locks, String(port)));
+        if (release && (await isFree(port))) {
+            held.push(release);
+            return port;
+        }
+        release?.();
+    }
+}
+
+/** Different free ports of loopback, which no other process of this user picks while this one runs. */
 export async function freePorts<T extends string>(...names: T[]): Promise<Record<T, number>> {
     const found: [T, number][] = [];
     for (const name of names) {
-        let port: number;
-        do {
-            port = randomInt(range.from, range.before);
-        } while (picked.has(port) || !(await isFree(port)));
-        picked.add(port);
-        found.push([name, port]);
+        found.push([name, await pick()]);
     }
     return Object.fromEntries(found) as Record<T, number>;
 }
