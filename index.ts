@@ -57,7 +57,7 @@ if (nodes && machines && ssh && settings.edge) {
 const given = nodes?.kubeconfig ?? pulumi.secret(settings.kubeconfig ?? "");
 const asked = askCluster(given, settings.nfs !== undefined, (facts) => [
     ...applications.flatMap((each) => missingIn(root, each, facts)),
-    ...memoryShortage(root, applications, facts),
+    ...memoryShortage(root, applications, settings, facts),
 ]);
 const { kubeconfig: cluster } = asked;
 const values = asked.facts.apply((facts) => clusterValues(root, settings, applications, facts));
@@ -87,7 +87,6 @@ const system = new System(
         applications,
         traefikValues: asked.facts.apply((facts) => facts?.traefikValues ?? ""),
         traefikAddress: values.apply((known) => known?.addresses?.traefik),
-        argocdValuesFile: "charts/gitops/argo-cd.values.yaml",
     },
     { provider },
 );

@@ -160,6 +160,8 @@ export interface Application {
     readonly tier: TierNumber;
     /** Manifest with the fields that all Applications of the cluster share, before the stack's values. */
     readonly manifest: ApplicationManifest;
+    /** Value files of the profile `small`, by source. */
+    readonly small: readonly (readonly string[])[];
 }
 
 /** Documents of another kind, for which one sentence is clearer than all errors of the schema. */
@@ -276,7 +278,19 @@ function readApplication(
         namespace: spec.destination.namespace,
         tier: Number(metadata.annotations[wave]) as TierNumber,
         manifest,
+        small: smallValueFiles(manifest, charts),
     };
+}
+
+/** Value files named `small.yaml` next to a `values.yaml`, and `argo-cd.small.yaml` next to `argo-cd.values.yaml`. */
+function smallValueFiles({ spec: { sources } }: ApplicationManifest, charts: string): string[][] {
+    const [{ path }] = sources;
+    return sources.map(({ helm }, index) =>
+        [...(index === 0 ? ["values.yaml"] : []), ...(helm?.valueFiles ?? [])]
+            .filter((file) => /(^|[/.])values\.yaml$/.test(file))
+            .map((file) => file.replace(/values\.yaml$/, "small.yaml"))
+            .filter((file) => existsSync(join(charts, "..", valueFilePath(path, file)))),
+    );
 }
 
 /** Fields that a file needs in a cluster without the shared component: the root Application's patches write into them. */

@@ -2,6 +2,7 @@ import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 import { Failure } from "../lib/failure";
+import { patched } from "../lib/merge-patch";
 import { base64 } from "./base64";
 import { chartSource, releases } from "./releases";
 import { digestOf, type WrittenSecret } from "./secrets";
@@ -11,8 +12,8 @@ import { readYamlFile } from "./yaml-file";
 export interface ArgoCDArgs {
     /** Namespace of the release, which exists already; Applications live in it. */
     readonly namespace: string;
-    /** Path of the values file that the gitops Application uses too. */
-    readonly valuesFile: string;
+    /** Paths of the value files that the gitops Application uses too; later ones override earlier ones. */
+    readonly valueFiles: readonly string[];
     /** URL of a Helm repository to use instead of the upstream one. */
     readonly chartRepository?: string;
 }
@@ -58,7 +59,7 @@ export class ArgoCD extends pulumi.ComponentResource {
                 ...chartSource(releases.argocd, args.chartRepository),
                 name: "argocd",
                 namespace: args.namespace,
-                values: readValues(args.valuesFile),
+                values: Object(args.valueFiles.map(readValues).reduce<unknown>(patched, {})),
             },
             { parent: this, dependsOn: redis, ignoreChanges: ["version", "values"] },
         );

@@ -72,7 +72,7 @@ export class Gitea extends pulumi.ComponentResource {
                     `clusters/${settings.cluster}/apps, so it runs no Gitea of its own`,
             );
         }
-        const { path, helm } = application.manifest.spec.sources[0];
+        const { path, helm } = overriddenManifest(application, settings).spec.sources[0];
         const mergesUpdates = Object(helm?.valuesObject?.["workloads"]).updates?.enabled === true;
         const release = new kubernetes.helm.v3.Release(
             name,

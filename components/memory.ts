@@ -3,6 +3,7 @@ import { isMap, patched } from "../lib/merge-patch";
 import { parseQuantity } from "../lib/quantity";
 import { type Application, valueFilePath } from "./applications";
 import type { ClusterFacts } from "./cluster";
+import { type OverrideSettings, overriddenManifest } from "./overrides";
 import { readYamlFile } from "./yaml-file";
 
 /** Bytes of a memory quantity such as 512Mi; 0 for any other value. */
@@ -59,9 +60,11 @@ export function memoryRequest(root: string, { manifest }: Application, nodes: nu
     const values = [...files, helm?.valuesObject].reduce(patched, {});
     const defaults = field(values, "defaults");
     const own = maps(field(values, "workloads")).map((workload) => workloadRequest(workload, defaults, nodes));
-    const upstream = others
-        .flatMap((each) => each.helm?.valueFiles ?? [])
-        .map((file) => upstreamRequest(read(valueFilePath(path, file))));
+    const upstream = others.map((each) =>
+        upstreamRequest(
+            (each.helm?.valueFiles ?? []).map((file) => read(valueFilePath(path, file))).reduce(patched, {}),
+        ),
+    );
     return [...own, ...upstream].reduce((sum, each) => sum + each, 0);
 }
 
@@ -77,11 +80,12 @@ const gib = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
 export function memoryShortage(
     root: string,
     applications: readonly Application[],
+    settings: OverrideSettings,
     facts: Pick<ClusterFacts, "nodes" | "memory">,
 ): string[] {
     const requests = applications.map((each) => ({
         name: each.name,
-        bytes: memoryRequest(root, each, facts.nodes.length),
+        bytes: memoryRequest(root, { ...each, manifest: overriddenManifest(each, settings) }, facts.nodes.length),
     }));
     const total = requests.reduce((sum, { bytes }) => sum + bytes, 0);
     if (facts.memory === 0 || total <= facts.memory) {
@@ -91,6 +95,6 @@ export function memoryShortage(
     return [
         `The services request at least ${gib(total)} of memory, and the nodes of this cluster have ${gib(facts.memory)}: pods that do ` +
             `not fit stay Pending. The largest: ${largest.map(({ name, bytes }) => `${name} ${gib(bytes)}`).join(", ")}. Remove ` +
-            "services from clusters/, lower their resources.requests, or add a node.",
+            "services from clusters/, lower their resources.requests, set hearth:profile to small, or add a node.",
     ];
 }

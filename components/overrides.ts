@@ -17,7 +17,8 @@ import { podSecurityLabel, podSecurityLevels } from "./pod-security";
 export type OverrideSettings = Pick<
     Settings,
     "repository" | "domain" | "charts" | "edge" | "nfs" | "backup" | "letsencrypt"
->;
+> &
+    Partial<Pick<Settings, "profile">>;
 
 /** Chart values that depend on the running cluster. */
 export interface ClusterValues {
@@ -139,6 +140,18 @@ function upstreamOverrides({ charts }: OverrideSettings, { name, manifest }: App
     ];
 }
 
+/** The overrides of the profile `small`: a value file more for each source that has one, after its own. */
+function profileOverrides({ profile }: OverrideSettings, { manifest, small }: Application): Override[] {
+    return profile !== "small"
+        ? []
+        : manifest.spec.sources.flatMap(({ helm }, index) => {
+              const files = small[index] ?? [];
+              return files.length === 0
+                  ? []
+                  : [add(`/spec/sources/${index}/helm/valueFiles`, [...(helm?.valueFiles ?? []), ...files])];
+          });
+}
+
 function replaced(target: unknown, [key, ...rest]: readonly string[], value: Override["value"]): unknown {
     if (key === undefined) {
         return value;
@@ -162,6 +175,7 @@ export function overriddenManifest(
         ...podSecurityOverrides(application.manifest.metadata.annotations[podSecurityLabel]),
         ...issuerOverrides(settings, application),
         ...upstreamOverrides(settings, application),
+        ...profileOverrides(settings, application),
     ];
     return overrides.reduce((manifest, { path, value }) => {
         const keys = path.slice(1).split("/");
@@ -194,7 +208,11 @@ export function kustomizePatches(
             patch(podSecurityOverrides(level), { annotationSelector: `${podSecurityLabel}=${level}` }),
         ),
         ...applications.flatMap((application) => {
-            const overrides = [...issuerOverrides(settings, application), ...upstreamOverrides(settings, application)];
+            const overrides = [
+                ...issuerOverrides(settings, application),
+                ...upstreamOverrides(settings, application),
+                ...profileOverrides(settings, application),
+            ];
             return overrides.length > 0 ? [patch(overrides, { name: application.name })] : [];
         }),
     ];

@@ -12,6 +12,14 @@ import { PriorityClasses } from "./priority-classes";
 import { Projects } from "./projects";
 import type { WrittenSecret } from "./secrets";
 
+const argocdValues = "charts/gitops/argo-cd.values.yaml";
+
+/** Value files of the argo-cd chart, by profile. */
+const argocdValueFiles: Readonly<Record<Settings["profile"], readonly string[]>> = {
+    standard: [argocdValues],
+    small: [argocdValues, "charts/gitops/argo-cd.small.yaml"],
+};
+
 /** Arguments of {@link System}. */
 export interface SystemArgs {
     /** The cluster: path to a kubeconfig, or the contents of one. */
@@ -24,8 +32,6 @@ export interface SystemArgs {
     readonly traefikValues?: pulumi.Input<string>;
     /** Address of Traefik's Service; by default the current one, or any of MetalLB's. */
     readonly traefikAddress?: pulumi.Input<string | undefined>;
-    /** Path of the values file of the argo-cd chart. */
-    readonly argocdValuesFile: string;
 }
 
 /** Prerequisites of Argo CD: namespaces, priority classes and the Helm releases, in parallel. */
@@ -39,7 +45,7 @@ export class System extends pulumi.ComponentResource {
     constructor(name: string, args: SystemArgs, opts?: pulumi.ComponentResourceOptions) {
         super("hearth:components:System", name, {}, opts);
         const { kubeconfig } = args;
-        const { charts, loadBalancer, nfs, repository } = args.settings;
+        const { charts, loadBalancer, nfs, profile, repository } = args.settings;
         const chartRepository = charts.repository;
         const systemNamespaces = {
             argocd: "restricted",
@@ -79,7 +85,7 @@ export class System extends pulumi.ComponentResource {
         new Descheduler("descheduler", { chartRepository }, opt);
         const argocd = new ArgoCD(
             "argocd",
-            { namespace: "argocd", valuesFile: args.argocdValuesFile, chartRepository },
+            { namespace: "argocd", valueFiles: argocdValueFiles[profile], chartRepository },
             opt,
         );
         this.written = [argocd.redis];

@@ -485,6 +485,8 @@ export const settingFields = z.strictObject({
         .optional(),
     /** Copies of volumes outside the home; none by default. */
     backup: backupSchema.optional(),
+    /** Size of the home's own programs: `small` for a home of one node with 4 GiB of memory. */
+    profile: z.enum(["standard", "small"], '"standard" or "small"').default("standard"),
     /**
      * Time from a tier's first sync until all of its Applications are Synced and Healthy: the images of the
      * third are some 15 GB, which is 20 minutes at 100 Mbit/s.

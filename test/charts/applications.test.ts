@@ -47,12 +47,12 @@ test("each is in its tier", () => {
 });
 
 /** Rendering of the root Application, from clusters/ of a checkout and the program's patches. */
-function kustomized(root: string, cluster: string, values?: ClusterValues) {
+function kustomized(root: string, cluster: string, values?: ClusterValues, given = settings) {
     const directory = mkdtempSync(join(tmpdir(), "hearth-kustomize-"));
     try {
         cpSync(join(root, "clusters"), join(directory, "clusters"), { recursive: true });
         const file = join(directory, "clusters", cluster, "kustomization.yaml");
-        const patches = kustomizePatches(readApplications(root, cluster), settings, values);
+        const patches = kustomizePatches(readApplications(root, cluster), given, values);
         writeFileSync(file, stringify({ ...(read(file) as object), patches }));
         const text = execFileSync(tool("kustomize"), ["build", join(directory, "clusters", cluster)], {
             encoding: "utf8",
@@ -83,6 +83,25 @@ describe.each<[string, ClusterValues | undefined]>([
         const ofPulumi = readApplications(root, "home").map((each) => overriddenManifest(each, settings, values));
 
         expect(byName(kustomized(root, "home", values))).toEqual(byName(ofPulumi));
+    });
+
+    test("with the profile `small`, too, whose value files come after the others", () => {
+        const root = resolve(__dirname, "../..");
+        const small: OverrideSettings = { ...settings, profile: "small" };
+        const ofPulumi = readApplications(root, "home").map((each) => overriddenManifest(each, small, values));
+
+        expect(byName(kustomized(root, "home", values, small))).toEqual(byName(ofPulumi));
+        const files = Object.fromEntries(
+            ofPulumi.map(({ metadata, spec }) => [metadata.name, spec.sources.map(({ helm }) => helm?.valueFiles)]),
+        );
+        expect(files).toMatchObject({
+            gitops: [
+                ["small.yaml"],
+                ["$values/charts/gitops/argo-cd.values.yaml", "$values/charts/gitops/argo-cd.small.yaml"],
+            ],
+            monitoring: [["small.yaml"]],
+            jellyfin: [undefined],
+        });
     });
 });
 

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { readApplications } from "../../components/applications";
 import { releases as upstream } from "../../components/releases";
 import { System } from "../../components/system";
-import { parseSettings } from "../../config/settings";
+import { parseSettings, type Settings } from "../../config/settings";
 import { run } from "../../lib/run";
 import { downloadChartModules, goModuleCharts } from "../../sandbox/charts/go-module-charts";
 import { packageChart } from "../../sandbox/charts/package";
@@ -14,7 +14,7 @@ import type { Manifest } from "./manifest";
 import { parseManifests } from "./workspace";
 
 /** The program's releases, as Pulumi passes them to Helm, by name. */
-async function releases(): Promise<Record<string, Record<string, unknown>>> {
+async function releases(profile: Settings["profile"]): Promise<Record<string, Record<string, unknown>>> {
     const registered = await mockEngine();
     new System("system", {
         settings: parseSettings({
@@ -25,19 +25,19 @@ async function releases(): Promise<Record<string, Record<string, unknown>>> {
                 repository: '{"url":"https://git.home.arpa/hearth/hearth.git"}',
                 loadBalancer: '{"addresses":["10.0.0.1-10.0.0.9"]}',
                 nfs: '{"server":"nas","path":"/export"}',
+                profile,
             },
             secretKeys: new Set(),
         }),
         kubeconfig: "/dev/null",
         applications: readApplications(".", "home"),
-        argocdValuesFile: "charts/gitops/argo-cd.values.yaml",
     });
     await settled();
     return byType(registered, "kubernetes:helm.sh/v3:Release");
 }
 
 /** Objects of the five system releases, rendered from the upstream charts with the program's values. */
-export async function renderSystem(): Promise<Manifest[]> {
+export async function renderSystem(profile: Settings["profile"] = "standard"): Promise<Manifest[]> {
     const directory = mkdtempSync(join(tmpdir(), "hearth-system-"));
     try {
         // Always from the Go modules, which the tables describe.
@@ -50,7 +50,7 @@ export async function renderSystem(): Promise<Manifest[]> {
             await packageChart(tool("helm3"), release, source, join(directory, "work"), directory);
         }
         const rendered: Manifest[] = [];
-        for (const { name, namespace, chart, version, values } of Object.values(await releases())) {
+        for (const { name, namespace, chart, version, values } of Object.values(await releases(profile))) {
             const given = join(directory, `${name}.json`);
             writeFileSync(given, JSON.stringify(values));
             const { exitCode, output } = await run(tool("helm3"), [

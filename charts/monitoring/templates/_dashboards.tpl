@@ -10,12 +10,15 @@ Converts config/dashboards to Grafana's format. A panel there is its title, type
   {{- $panels := list -}}
   {{- range $index, $panel := $source.panels -}}
     {{- $type := $panel.type | default "timeseries" -}}
+    {{- $kind := $panel.store | default (eq $type "logs" | ternary "loki" "prometheus") -}}
+    {{- if and (eq $kind "loki") (eq (toString $.Values.workloads.loki.enabled) "false") -}}
+      {{- continue -}}
+    {{- end -}}
     {{- $width := $panel.width | default (eq $type "stat" | ternary 6 12) | int -}}
     {{- $height := $panel.height | default (eq $type "stat" | ternary 4 8) | int -}}
     {{- if gt (add $x $width) 24 -}}
       {{- $x = 0 -}}{{- $y = add $y $line -}}{{- $line = 0 -}}
     {{- end -}}
-    {{- $kind := $panel.store | default (eq $type "logs" | ternary "loki" "prometheus") -}}
     {{- $store := dict "type" $kind "uid" $kind -}}
     {{- $targets := list -}}
     {{- range $number, $query := $panel.queries -}}

@@ -37,6 +37,7 @@ const settings: Settings = {
     charts: { repository: "http://127.0.0.1:8080" },
     loadBalancer: { addresses: ["10.0.0.1-10.0.0.9"] },
     nfs: { server: "nas", path: "/export" },
+    profile: "standard",
     tierTimeout: "10m",
     k3s: k3sSchema.parse({}),
     registries: {},

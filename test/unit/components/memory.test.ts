@@ -1,7 +1,14 @@
 import { readApplications } from "../../../components/applications";
 import { bytesOf, memoryRequest, memoryShortage } from "../../../components/memory";
+import { type OverrideSettings, overriddenManifest } from "../../../components/overrides";
 
 const applications = readApplications(".", "home");
+const settings: OverrideSettings = {
+    domain: "home.example.com",
+    repository: { url: "https://git.example.com/home.git", revision: "main" },
+    charts: {},
+    nfs: { server: "nas", path: "/export" },
+};
 const gib = 2 ** 30;
 
 test.each<[unknown, number]>([
@@ -19,7 +26,7 @@ test.each<[unknown, number]>([
 });
 
 test("a Raspberry Pi with 4 GiB gets a warning that names the services with the largest requests", () => {
-    const [warning, ...others] = memoryShortage(".", applications, { nodes: ["pi"], memory: 3.7 * gib });
+    const [warning, ...others] = memoryShortage(".", applications, settings, { nodes: ["pi"], memory: 3.7 * gib });
     expect(warning).toMatch(
         /^The services request at least 1\d\.\d GiB of memory, and the nodes of this cluster have 3\.7 GiB: pods that do not fit stay Pending\. The largest: (\w+ \d\.\d GiB, ){4}/,
     );
@@ -27,8 +34,8 @@ test("a Raspberry Pi with 4 GiB gets a warning that names the services with the 
 });
 
 test("a cluster with enough memory, or whose nodes do not report it, gets none", () => {
-    expect(memoryShortage(".", applications, { nodes: ["a", "b", "c"], memory: 48 * gib })).toEqual([]);
-    expect(memoryShortage(".", applications, { nodes: ["a"], memory: 0 })).toEqual([]);
+    expect(memoryShortage(".", applications, settings, { nodes: ["a", "b", "c"], memory: 48 * gib })).toEqual([]);
+    expect(memoryShortage(".", applications, settings, { nodes: ["a"], memory: 0 })).toEqual([]);
 });
 
 test("values of an Application replace those of its chart", () => {
@@ -62,4 +69,19 @@ test("the pods of a DaemonSet run on every node", () => {
     const [one = 0, two = 0, three = 0] = requests;
     expect(two - one).toBeGreaterThan(0);
     expect(three - two).toBe(two - one);
+});
+
+test("the profile `small` lowers the requests of the home's own programs", () => {
+    const requestOf = (profile: "standard" | "small", name: string) => {
+        const own = applications.filter((each) => each.name === name);
+        const sized = own.map((each) => ({
+            ...each,
+            manifest: overriddenManifest(each, { ...settings, profile }),
+        }));
+        return sized.map((each) => memoryRequest(".", each, 1))[0] ?? 0;
+    };
+    for (const name of ["gitops", "monitoring"]) {
+        expect(requestOf("small", name)).toBeLessThan(requestOf("standard", name) / 2);
+    }
+    expect(requestOf("small", "jellyfin")).toBe(requestOf("standard", "jellyfin"));
 });

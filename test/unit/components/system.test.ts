@@ -25,7 +25,6 @@ async function system(charts?: string, nfs?: object): Promise<Registered[]> {
         settings: settings(charts, nfs),
         kubeconfig: "/dev/null",
         applications: readApplications(".", "home"),
-        argocdValuesFile: "charts/gitops/argo-cd.values.yaml",
     });
     await settled();
     return registered;

@@ -21,6 +21,7 @@ const application = (name: string, tier: 1 | 2 | 3): Application => ({
     name,
     namespace: name,
     tier,
+    small: [],
     manifest: {
         apiVersion: "argoproj.io/v1alpha1",
         kind: "Application",

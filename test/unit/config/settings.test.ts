@@ -53,6 +53,7 @@ describe("a valid config", () => {
         ["a home that has its own Gitea", { repository: undefined }],
         ["its own Gitea at another address", { repository: undefined, gitea: '{"address":"http://127.0.0.1:3000"}' }],
         ["a longer time for a tier", { tierTimeout: "1h" }],
+        ["a small home", { profile: "small" }],
     ])("accepts %s", (_, changes) => {
         expect(() => parse(changes)).not.toThrow();
     });

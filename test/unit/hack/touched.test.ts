@@ -5,6 +5,7 @@ const application = (name: string, paths: string | undefined): Application => ({
     name,
     namespace: name,
     tier: 3,
+    small: [],
     manifest: {
         apiVersion: "argoproj.io/v1alpha1",
         kind: "Application",

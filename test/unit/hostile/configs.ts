@@ -20,6 +20,7 @@ const common = {
         second: { target: "sftp://me@nas.example.com//copies", sftp: { privateKey, hostKey: publicKey } },
         ...{ start: 1, hours: 4, keep: { daily: 7, weekly: 4, monthly: 12 }, uploadLimit: 1024, startEmpty: false },
     },
+    profile: "small",
     tierTimeout: "10m",
     letsencrypt: { email: "home@example.com", provider: "cloudflare", staging: true },
     secrets: { vaultwarden: { "admin-token": "a token" }, "cert-manager": { "dns-token": "a token" } },
