@@ -16,6 +16,7 @@ const suite = (name) => ({
 // Many tests start programs, on machines that may be busy: Jest's own limit of 5 s is for functions.
 module.exports = {
     testTimeout: 60_000,
+    testSequencer: `${__dirname}/test/sequencer.cjs`,
     reporters: ["default", `${__dirname}/test/count-reporter.cjs`],
     projects: [
         ...["unit", "charts", "plugins", "sandbox"],
