@@ -25,6 +25,8 @@ export interface Look {
     readonly machine?: string;
     /** Nodes of the cluster, if it is a server of it and its API answers. */
     readonly peers: readonly Peer[];
+    /** Its data disks, by world-wide name and by the UUID of their encryption; a serial number is not unique. */
+    readonly disks: readonly { readonly serial: string; readonly id: string }[];
     /** The address for the servers to share, if another host has it already, as seen from here. */
     readonly taken?: string;
 }
@@ -43,6 +45,7 @@ export function parseFindings(node: string, text: string): Look {
         peers: lines.flatMap(([level, name = "", id = "", address = "", ready = ""]) =>
             level === "node" ? [{ name, machine: id, address, ready: ready === "True" }] : [],
         ),
+        disks: lines.flatMap(([level, serial = "", id = ""]) => (level === "disk" ? [{ serial, id }] : [])),
         ...(machine === undefined ? {} : { machine }),
         ...(taken === undefined ? {} : { taken }),
     };
@@ -79,7 +82,7 @@ export function connectionFinding(node: string, target: string, stderr: string):
 }
 
 /** Inspection of a node, with its entry in the config. */
-export type NodeLook = Pick<Look, "isMember" | "machine" | "peers" | "taken"> & {
+export type NodeLook = Pick<Look, "isMember" | "machine" | "peers" | "disks" | "taken"> & {
     readonly name: string;
     readonly role: "server" | "agent";
 };
@@ -109,8 +112,12 @@ function replacedFindings(nodes: readonly NodeLook[]): Finding[] {
 
 /** Rejects hosts that cannot be distinguished: copies of one disk. */
 function copiedFindings(nodes: readonly NodeLook[]): Finding[] {
-    return nodes.flatMap(({ name, machine }, index): Finding[] => {
-        const twin = nodes.slice(0, index).find((each) => machine !== undefined && each.machine === machine);
+    // A node that is offline was not inspected, but the cluster knows its machine id.
+    const known = nodes.flatMap(({ peers }) => peers);
+    return nodes.flatMap(({ name, machine, isMember }, index): Finding[] => {
+        const twin =
+            nodes.slice(0, index).find((each) => machine !== undefined && each.machine === machine) ??
+            known.find((each) => !isMember && each.machine === machine && each.name !== name);
         return twin === undefined
             ? []
             : [
@@ -126,6 +133,25 @@ function copiedFindings(nodes: readonly NodeLook[]): Finding[] {
     });
 }
 
+/** Rejects a data disk that two hosts see, on a shared bus or in a storage network: both would write to it. */
+function sharedFindings(nodes: readonly NodeLook[]): Finding[] {
+    return nodes.flatMap(({ name, disks }, index): Finding[] => {
+        const others = nodes
+            .slice(0, index)
+            .flatMap((other) => other.disks.map(({ id }) => ({ id, node: other.name })));
+        const shared = new Map(
+            disks.flatMap(({ serial, id }): [serial: string, node: string][] => {
+                const other = others.find((each) => each.id === id);
+                return other === undefined ? [] : [[serial, other.node]];
+            }),
+        );
+        return [...shared].map(([serial, other]) => ({
+            ...{ node: name, level: "fatal", what: `disk ${serial} is a disk of ${other}, too` },
+            advice: `remove it from one of the two: hosts that write to one disk destroy each other's data`,
+        }));
+    });
+}
+
 /**
  * Findings about the nodes together. The first server starts a cluster: if others are in one already and the first is
  * not, it would start a second one. Before the cluster exists, no host may have the address that its servers will
@@ -137,7 +163,7 @@ export function clusterFindings(nodes: readonly NodeLook[]): Finding[] {
     const orphan = nodes.find(({ role, isMember }) => role === "agent" && isMember);
     const neighbor = nodes.find(({ taken }) => taken !== undefined);
     const fatal = (node: string, what: string, advice: string): Finding[] => [{ node, level: "fatal", what, advice }];
-    const others = [...copiedFindings(nodes), ...replacedFindings(nodes)];
+    const others = [...copiedFindings(nodes), ...replacedFindings(nodes), ...sharedFindings(nodes)];
     if (first && member && first !== member) {
         return [
             ...others,

@@ -23,6 +23,7 @@ async function look(node: PreflightNode, { ssh: login, cluster, script }: Prefli
               findings: [connectionFinding(node.name, `${node.user}@${node.address}`, stderr)],
               isMember: false,
               peers: [],
+              disks: [],
           };
 }
 
@@ -70,7 +71,7 @@ async function main(): Promise<void> {
         ...looks.flatMap((each) => each.findings),
         ...clusterFindings(
             input.nodes.map(({ name, role }, index) => ({
-                ...{ name, role, isMember: false, peers: [] },
+                ...{ name, role, isMember: false, peers: [], disks: [] },
                 ...looks[index],
             })),
         ),

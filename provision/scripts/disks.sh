@@ -30,6 +30,10 @@ users_of() {
         awk '$2 != "disk" && $2 != "part" || $3 != "" { print $2 " " $1 ($3 == "" ? "" : " at " $3) }' | paste -sd, | sed 's/,/, /g'
 }
 
+# Succeeds if the kernel holds the disk $1 or a partition of it, which lsblk does not show for ZFS, for all but one disk of a
+# btrfs, and for bcache.
+is_held() { perl -MFcntl -MErrno=EBUSY -e 'exit(sysopen(my $disk, $ARGV[0], O_RDONLY | O_EXCL) || $! != EBUSY)' "$1"; }
+
 # Succeeds if the disk $1 can be read where signatures would be. An unreadable disk is missing, not blank.
 is_readable() { dd if="$1" of=/dev/null bs=1M count=16 iflag=direct status=none 2>/dev/null; }
 
@@ -69,9 +73,21 @@ twins_of() {
         paste -sd, | sed 's/,/, /g'
 }
 
+# Has disks that sleep spin up together: each takes ten seconds or more.
+wake() {
+    local device pid
+    local -a pids=()
+    while read -r device _; do
+        is_readable "$device" &
+        pids+=($!)
+    done <<<"$disks"
+    for pid in "${pids[@]}"; do wait "$pid" || true; done
+}
+
 # Inspects every disk.
 inspect() {
     local device serial erase size actual found used
+    wake
     while read -r device serial erase size; do
         serials+=("$serial")
         if [[ ! -b $device ]]; then
@@ -111,8 +127,9 @@ inspect() {
             continue
         fi
         used=$(users_of "$device")
+        if [[ -z $used ]] && is_held "$device"; then used="the kernel holds it (ZFS, btrfs or bcache)"; fi
         if [[ -n $used ]]; then
-            refuse "$device ($serial) is in use: $used" "free it first: umount, mdadm --stop, vgchange --activate n"
+            refuse "$device ($serial) is in use: $used" "free it first: umount, mdadm --stop, vgchange --activate n, zpool export"
             continue
         fi
         found=$(signatures_of "$device")

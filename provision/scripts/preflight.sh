@@ -222,7 +222,13 @@ check_disks() {
     if [[ -n $(with_state hearth) ]]; then
         for serial in "${absent[@]}"; do found warning "disk $serial is missing" "connect it, or replace it"; done
     fi
-    for serial in $(with_state blank hearth hearth-new); do found ok "disk $serial: ${state[$serial]}"; done
+    for serial in $(with_state blank hearth hearth-new); do
+        found ok "disk $serial: ${state[$serial]}"
+        # Two hosts may see one disk, and two disks may have one serial number: these identify it.
+        for what in $(lsblk --nodeps --noheadings --output WWN "${path[$serial]}") $(luks "${path[$serial]}" UUID); do
+            found disk "$serial" "$what"
+        done
+    done
 }
 
 main() {

@@ -20,6 +20,9 @@ export interface DiskConfig {
     readonly erase?: string;
 }
 
+/** Milliseconds for {@link DiskHome.create} and a start: the first time, a Debian is installed and an image made of it. */
+export const createLimit = 2_700_000;
+
 /** Part of the passphrase to search for, however the rest is quoted. */
 export const passphraseWords = "kestrel heron plover";
 

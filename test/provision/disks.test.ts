@@ -3,12 +3,14 @@ import { readFileSync } from "node:fs";
 import { run } from "../../lib/run";
 import { linesOf } from "../docs/pages";
 import type { Outcome } from "../sandbox/home";
-import { type DiskConfig, DiskHome, mount, passphrase, passphraseWords } from "./disk-home";
+import { createLimit, type DiskConfig, DiskHome, mount, passphrase, passphraseWords } from "./disk-home";
 
 // Milliseconds for starting machines on a busy host.
 jest.setTimeout(900_000);
 
 const serials = ["D1", "D2", "D3", "D4"];
+
+const named = serials.map((serial): DiskConfig => ({ serial }));
 
 /** Four disks, of which one may be erased. */
 const disks: readonly DiskConfig[] = serials.map((serial) => ({
@@ -23,7 +25,7 @@ beforeAll(async () => {
     home.nas.switchOn([...serials, "TWIN", "TWIN"]);
     await home.nas.hasStarted();
     await home.nas.connectBrokenDisk();
-});
+}, createLimit);
 
 afterAll(async () => {
     await home?.remove();
@@ -64,13 +66,16 @@ const readData = () => home.nas.output(`cat ${mount}/letter`);
 
 describe("disks that differ from the config", () => {
     test("are all reported at once, with their contents, and none is changed", async () => {
-        await home.nas.output("mkfs.ext4 -q -L photos /dev/disk/by-id/virtio-D4");
+        await home.nas.output(
+            "mkfs.ext4 -q -L photos /dev/disk/by-id/virtio-D4 && " +
+                "ln -s ../../ubda /dev/disk/by-id/virtio-SYSTEM && udevadm settle",
+        );
         home.configure([
             { serial: "ELSE", device: "D1" },
             { serial: "D2", size: "4TB" },
             { serial: "D3", erase: "D1" },
             { serial: "D4" },
-            { serial: "ROOT", size: "2147MB" },
+            { serial: "ROOT", device: "SYSTEM", size: "2147MB" },
             { serial: "BROKEN", erase: "BROKEN" },
             { serial: "TWIN", erase: "TWIN" },
         ]);
@@ -87,12 +92,47 @@ describe("disks that differ from the config", () => {
         );
         expect(messages(outcome)).toMatch(/virtio-D3 \(D3\): erase names another disk, D1 correct it, or remove it/);
         expect(messages(outcome)).toMatch(/virtio-D4 \(D4\) carries data: ext4 "photos" to erase it, set .* erase: D4/);
-        expect(messages(outcome)).toMatch(/virtio-ROOT \(ROOT\) is in use: disk ubda at \/ free it first/);
+        expect(messages(outcome)).toMatch(/virtio-SYSTEM \(ROOT\) is in use: disk ubda at \/ free it first/);
         expect(messages(outcome)).toMatch(/missing: BROKEN \(cannot be read\) \(serials\) connect them/);
         expect(messages(outcome)).toMatch(
             /virtio-TWIN \(TWIN\): \/dev\/ubd\w reports the same serial connect them by another adapter/,
         );
         expect(await disksContent()).toEqual(before);
+    });
+
+    test("with a volume group, part of an array or a btrfs are reported, whether in use or not, and none is changed", async () => {
+        const device = (serial: string) => `/dev/disk/by-id/virtio-${serial}`;
+        await home.nas.output(
+            `pvcreate -qq ${device("D1")} && vgcreate -qq old ${device("D1")} && lvcreate -qq -l 100%FREE -n films old && ` +
+                `mdadm --create /dev/md/old --run --quiet --metadata=1.2 --level=1 --raid-devices=2 ${device("D2")} missing && ` +
+                `mkfs.btrfs -q -L albums ${device("D3")} && ` +
+                // Like a driver whose users lsblk does not show.
+                "systemd-run --quiet --unit=holder perl -MFcntl -e " +
+                `'sysopen(my $disk, "${device("D3")}", O_RDONLY | O_EXCL) or die; sleep' && udevadm settle`,
+        );
+        home.configure(named.slice(0, 3));
+        const before = await disksContent();
+
+        const used = await home.up();
+        await home.nas.output(
+            "systemctl stop holder && vgchange -qq --activate n old && mdadm --stop --quiet /dev/md/old && udevadm settle",
+        );
+        const carried = await home.up();
+
+        expect([used.code, carried.code]).not.toContain(0);
+        expect(messages(used)).toMatch(/virtio-D1 \(D1\) is in use: lvm old-films free it first/);
+        expect(messages(used)).toMatch(/virtio-D2 \(D2\) is in use: raid1 md\d+ free it first/);
+        expect(messages(used)).toMatch(/virtio-D3 \(D3\) is in use: the kernel holds it/);
+        expect(messages(carried)).toMatch(/virtio-D1 \(D1\) carries data: LVM2_member to erase it/);
+        expect(messages(carried)).toMatch(/virtio-D2 \(D2\) carries data: linux_raid_member "\w+:old" to erase it/);
+        expect(messages(carried)).toMatch(/virtio-D3 \(D3\) carries data: btrfs "albums" to erase it/);
+        expect(await disksContent()).toEqual(before);
+        await home.nas.output(
+            `for each in ${named
+                .slice(0, 3)
+                .map(({ serial }) => device(serial))
+                .join(" ")}; do wipefs --quiet --all $each; done`,
+        );
     });
 });
 

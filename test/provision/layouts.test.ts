@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { Outcome } from "../sandbox/home";
-import { type DiskConfig, DiskHome, mount } from "./disk-home";
+import { createLimit, type DiskConfig, DiskHome, mount } from "./disk-home";
 
 // Milliseconds for starting machines on a busy host.
 jest.setTimeout(900_000);
@@ -14,7 +14,7 @@ beforeAll(async () => {
     home = await DiskHome.create();
     home.nas.switchOn(serials);
     await home.nas.hasStarted();
-});
+}, createLimit);
 
 afterAll(async () => {
     await home?.remove();

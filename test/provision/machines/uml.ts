@@ -24,13 +24,14 @@ import { debianRoot } from "./debian";
 import { hardwareAddress, type Network } from "./network";
 
 /** Milliseconds for a machine to start on a busy host. */
-const startLimit = 240_000;
+const startLimit = 600_000;
 
 /** Debian's kernel as a program of the host, and the folder with its modules, by version. */
 const kernel = { program: "linux.uml", modules: "/usr/lib/uml/modules" };
 
-/** Packages that the scripts install on a node with data disks, and those that make an initramfs. */
+/** Packages that the scripts install on a node with data disks, those that make an initramfs, and those of other data. */
 const packages = [
+    ...["btrfs-progs", "lvm2"],
     ...["linux-base", "initramfs-tools", "busybox", "e2fsprogs"],
     ...["cryptsetup", "cryptsetup-initramfs", "dropbear-initramfs", "mdadm", "nfs-kernel-server"],
 ];

@@ -8,6 +8,7 @@ test("the findings of a node are parsed", () => {
         ],
         isMember: true,
         peers: [],
+        disks: [],
     });
 });
 
@@ -26,7 +27,13 @@ test.each([
 });
 
 describe("a blank first server", () => {
-    const node = (name: string, isMember: boolean) => ({ name, role: "server" as const, isMember, peers: [] });
+    const node = (name: string, isMember: boolean) => ({
+        name,
+        role: "server" as const,
+        isMember,
+        peers: [],
+        disks: [],
+    });
 
     test("starts a new cluster", () => {
         expect(clusterFindings([node("a", false), node("b", false)])).toEqual([]);
@@ -41,7 +48,7 @@ describe("a blank first server", () => {
 
 describe("an address that the servers share", () => {
     const node = (name: string, isMember: boolean, taken?: string) => ({
-        ...{ name, role: "server" as const, isMember, peers: [] },
+        ...{ name, role: "server" as const, isMember, peers: [], disks: [] },
         ...(taken === undefined ? {} : { taken }),
     });
 
@@ -73,12 +80,12 @@ test("the table lists problems first", () => {
 describe("a host that is to be a node", () => {
     const peer = (name: string, machine: string, ready: boolean) => ({ name, machine, ready, address: "10.0.0.2" });
     const server = (peers: ReturnType<typeof peer>[]) => ({
-        ...{ name: "a", role: "server" as const, isMember: true, machine: "id-a" },
+        ...{ name: "a", role: "server" as const, isMember: true, machine: "id-a", disks: [] },
         peers,
     });
     const agent = (machine: string, isMember = false) => ({
         ...{ name: "b", role: "agent" as const, isMember, machine },
-        peers: [],
+        ...{ peers: [], disks: [] },
     });
 
     test("is rejected while the cluster has that node on another host", () => {
@@ -105,6 +112,30 @@ describe("a host that is to be a node", () => {
                 advice: expect.stringContaining("systemd-machine-id-setup"),
             },
         ]);
+    });
+
+    test("is rejected when it is a copy of a node that is offline", () => {
+        expect(clusterFindings([server([peer("c", "id-c", false)]), agent("id-c")])).toMatchObject([
+            { node: "b", level: "fatal", what: expect.stringContaining("machine id of c") },
+        ]);
+    });
+
+    test("is rejected when it sees a data disk of another one, and accepted with a disk of the same serial number", () => {
+        const withDisks = (...ids: string[]) => ids.map((id) => ({ serial: "D1", id }));
+        const { disks } = parseFindings("a", "disk\tD1\t0x5000c500\nok\tdisk D1: hearth\t\ndisk\tD1\tuuid-1\t\n");
+        expect(disks).toEqual(withDisks("0x5000c500", "uuid-1"));
+        expect(
+            clusterFindings([
+                { ...server([]), disks },
+                { ...agent("id-b"), disks },
+            ]),
+        ).toMatchObject([{ node: "b", level: "fatal", what: "disk D1 is a disk of a, too" }]);
+        expect(
+            clusterFindings([
+                { ...server([]), disks },
+                { ...agent("id-b"), disks: withDisks("uuid-2") },
+            ]),
+        ).toEqual([]);
     });
 
     test("does not start a second cluster while agents are in one whose servers are lost", () => {
