@@ -1,7 +1,7 @@
-# shellcheck shell=bash The servers share the address of the API by keepalived: a server whose API server does not
-# answer releases it, and another one claims it (create). A node that is no longer a server releases it (delete). Input:
-# virtual, the address; address of this node; servers, the addresses of all servers; cluster and machine (see
-# identity.sh).
+# shellcheck shell=bash
+# The servers share the address of the API by keepalived: a server whose API server does not answer releases it, and another
+# one claims it (create). A node that is no longer a server releases it (delete). Input: virtual, the address; address of
+# this node; servers, the addresses of all servers; cluster and machine (see identity.sh).
 : "${virtual:?}" "${address:?}" "${servers:?}" "${cluster:?}" "${machine?}"
 
 config=/etc/keepalived/keepalived.conf

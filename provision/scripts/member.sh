@@ -1,7 +1,8 @@
-# shellcheck shell=bash Runs on the first server: waits until a node is Ready in the API, and sets its labels and taints
-# (create), or removes it from the API (delete, only for the edge: nodes of the home leave by leave.sh). Input: member,
-# the node's name; machine, its identity, so that this reruns for a machine that replaces it; version of k3s; labels, one
-# `key=value` a line; taints, one `key=value:effect` a line.
+# shellcheck shell=bash
+# Runs on the first server: waits until a node is Ready in the API, and sets its labels and taints (create), or removes it
+# from the API (delete, only for the edge: nodes of the home leave by leave.sh). Input: member, the node's name; machine, its
+# identity, so that this reruns for a machine that replaces it; version of k3s; labels, one `key=value` a line; taints, one
+# `key=value:effect` a line.
 : "${member:?}" "${machine?}" "${version:?}" "${labels?}" "${taints?}"
 
 kubectl() { k3s kubectl --request-timeout=20s "$@"; }

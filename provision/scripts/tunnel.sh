@@ -1,6 +1,7 @@
-# shellcheck shell=bash Creates (create) or removes (delete) an end of the WireGuard tunnel between the home and its
-# edge. Input: interface; config, text of WireGuard's file, with the private key; peer, the other end's address in the
-# tunnel, empty for the edge, which is dialed and dials nobody.
+# shellcheck shell=bash
+# Creates (create) or removes (delete) an end of the WireGuard tunnel between the home and its edge. Input: interface;
+# config, text of WireGuard's file, with the private key; peer, the other end's address in the tunnel, empty for the edge,
+# which is dialed and dials nobody.
 : "${interface:?}" "${config:?}" "${peer?}"
 
 file=/etc/wireguard/$interface.conf
