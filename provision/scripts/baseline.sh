@@ -51,7 +51,7 @@ no_swap() {
         changed "swap is off"
     fi
     local unit
-    for unit in swap.target dphys-swapfile.service; do
+    for unit in swap.target dphys-swapfile.service zramswap.service; do
         if [[ $(systemctl is-enabled "$unit" 2>/dev/null) == @(enabled|static) ]]; then
             systemctl --quiet mask "$unit"
             changed "$unit is masked"

@@ -1,5 +1,6 @@
-# shellcheck shell=bash Data disks: LUKS2 on each, an array over them, ext4, mounted and exported over NFS. A single
-# disk is a mirror with one member, so that a second one can join it.
+# shellcheck shell=bash
+# Data disks: LUKS2 on each, an array over them, ext4, mounted and exported over NFS. A single disk is a mirror with one
+# member, so that a second one can join it.
 #
 # Variables: disks and raid (see disks.sh, which is prepended), passphrase, mountpoint, clients (addresses of the
 # nodes, which mount the export, separated by spaces).
@@ -190,7 +191,8 @@ make_file_system() {
     # Under a new key, old bytes decrypt to random ones, which a kernel may take for a partition table.
     dd if=/dev/zero of="$array" bs=1M count=1 conv=fsync status=none
     udevadm settle
-    mkfs.ext4 -q -L hearth "$array"
+    # Reserved blocks keep a system running when its disk is full; of a data disk, 5 % are hundreds of gigabytes.
+    mkfs.ext4 -q -L hearth -m 1 "$array"
     changed "created an ext4 file system on $array"
 }
 
