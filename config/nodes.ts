@@ -132,7 +132,7 @@ export const nodesSchema = z
         for (const name of repeated(nodes.map((node) => node.name))) {
             refuse(`a name for each node; "${name}" occurs more than once`);
         }
-        for (const address of repeated(nodes.map((node) => `${node.address}:${node.port}`))) {
+        for (const address of repeated(nodes.map((node) => node.address))) {
             refuse(`an address for each node; ${address} occurs more than once`);
         }
         for (const [index, { disks, raid = 1 }] of nodes.entries()) {
