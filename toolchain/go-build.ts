@@ -166,20 +166,34 @@ async function ensureCompiler(name: string): Promise<void> {
     }
 }
 
-/** Tools of one `go build`: from one module, with equal options, and with unique names. */
+/** Tools that share compiled packages: from one module, with equal options. */
 export type BuildGroup = readonly (readonly [name: string, tool: GoTool])[];
 
 /** Groups of tools that are built together. */
 export function buildGroups(tools: BuildGroup): BuildGroup[] {
-    const groups = new Map<string, [string, GoTool][]>();
-    for (const [name, tool] of tools) {
-        const how = JSON.stringify([tool.folder, tool.cgo, compilerFlags(tool)]);
-        const isTaken = (key: string) =>
-            groups.get(key)?.some(([, other]) => programName(other.package) === programName(tool.package));
-        const key = isTaken(how) ? `${how} ${name}` : how;
-        groups.set(key, [...(groups.get(key) ?? []), [name, tool]]);
+    const groups = new Map<string, BuildGroup>();
+    for (const each of tools) {
+        const [, tool] = each;
+        const key = JSON.stringify([tool.folder, tool.cgo, compilerFlags(tool)]);
+        groups.set(key, [...(groups.get(key) ?? []), each]);
     }
     return [...groups.values()];
+}
+
+/** Splits a group into runs of `go build`: two programs with the same name in Go, as Helm 3 and 4, need two. */
+export function buildRuns(group: BuildGroup): BuildGroup[] {
+    const runs: BuildGroup[] = [];
+    for (const each of group) {
+        const isTaken = (run: BuildGroup) =>
+            run.some(([, other]) => programName(other.package) === programName(each[1].package));
+        const index = runs.findIndex((run) => !isTaken(run));
+        if (index < 0) {
+            runs.push([each]);
+        } else {
+            runs[index] = [...(runs[index] ?? []), each];
+        }
+    }
+    return runs;
 }
 
 /** A group in a sentence. */
@@ -249,37 +263,40 @@ export async function build(
             "-gcflags=all=-dwarf=false",
             ...compilerFlags(tool),
             "-gcflags=std=-dwarf=false",
-            ...group.map(([, each]) => `-ldflags=${each.package}=${linkerFlags(each)}`),
         );
-        const programs = join(temporary, "programs");
-        const { exitCode, output } = await run("go", ["build", ...flags, "-o", `${programs}/`, ...packages], {
-            cwd,
-            env,
-            ...ends,
-            onOutput: (text) => {
-                done += text.split("\n").filter(isPackage).length;
-                advance(done, total);
-            },
-        });
-        if (exitCode !== 0) {
-            throw explain(
-                cannot,
-                output
-                    .split("\n")
-                    .filter((line) => !isPackage(line))
-                    .join("\n"),
-            );
-        }
-        for (const [name, each] of group) {
-            const program = join(programs, programName(each.package));
-            if (!(await isPinnedRelease(program, each))) {
-                throw new Failure(
-                    `${name} was built but does not run as ${toolVersion(each)}: delete ${goCaches}, and rerun it`,
+        for (const tools of buildRuns(group)) {
+            const linked = tools.map(([, each]) => `-ldflags=${each.package}=${linkerFlags(each)}`);
+            const programs = join(temporary, "programs");
+            const args = [...flags, ...linked, "-o", `${programs}/`, ...tools.map(([, each]) => each.package)];
+            const { exitCode, output } = await run("go", ["build", ...args], {
+                cwd,
+                env,
+                ...ends,
+                onOutput: (text) => {
+                    done += text.split("\n").filter(isPackage).length;
+                    advance(done, total);
+                },
+            });
+            if (exitCode !== 0) {
+                throw explain(
+                    cannot,
+                    output
+                        .split("\n")
+                        .filter((line) => !isPackage(line))
+                        .join("\n"),
                 );
             }
-            const path = builtPath(name, each);
-            mkdirSync(dirname(path), { recursive: true });
-            renameSync(program, path);
+            for (const [name, each] of tools) {
+                const program = join(programs, programName(each.package));
+                if (!(await isPinnedRelease(program, each))) {
+                    throw new Failure(
+                        `${name} was built but does not run as ${toolVersion(each)}: delete ${goCaches}, and rerun it`,
+                    );
+                }
+                const path = builtPath(name, each);
+                mkdirSync(dirname(path), { recursive: true });
+                renameSync(program, path);
+            }
         }
     } finally {
         rmSync(temporary, { recursive: true, force: true });

@@ -157,7 +157,7 @@ export const goTools = {
 export const testTools = {
     // The Helm that Pulumi's kubernetes plugin embeds.
     helm3: {
-        folder: "helm3",
+        folder: "sandbox",
         module: "helm.sh/helm/v3",
         package: "helm.sh/helm/v3/cmd/helm",
         variables: (version) => ({
@@ -262,7 +262,7 @@ export const testTools = {
     },
     // Evaluator of the charts' NetworkPolicies.
     netpolicy: {
-        folder: "netpolicy",
+        folder: "sandbox",
         module: "github.com/np-guard/netpol-analyzer",
         package: "github.com/np-guard/netpol-analyzer/cmd/netpolicy",
         variables: () => ({}),
@@ -310,11 +310,10 @@ export const testTools = {
 
 function metallb(command: string): GoTool {
     return {
-        folder: "metallb-pods",
+        folder: "sandbox",
         module: "go.universe.tf/metallb",
         package: `go.universe.tf/metallb/${command}`,
         variables: (version) => ({ "go.universe.tf/metallb/internal/version.gitBranch": version }),
-        unoptimized: true,
     };
 }
 
@@ -332,14 +331,13 @@ export const podTools = {
     // The half of k3s that runs pods. containerd and runc are Debian's.
     kubelet: {
         ...kubernetes("kubelet", "--version"),
-        folder: "kubelet",
         // A node reports the release of k3s as its version.
         variables: (version) => ({
             ...kubernetes("kubelet").variables(version),
             "k8s.io/component-base/version.gitVersion": `${version}+k3s1`,
         }),
     },
-    "kube-proxy": { ...kubernetes("kube-proxy", "--version"), folder: "kubelet" },
+    "kube-proxy": kubernetes("kube-proxy", "--version"),
     "pod-network": {
         folder: "pod-network",
         module: "github.com/flannel-io/flannel",

@@ -76,11 +76,14 @@ describe("the programs of the sandbox", () => {
         expect(goBuild.buildGroups(all)).toEqual([all]);
     });
 
-    test("are built separately from a program with the same name in Go", () => {
-        const { helm4 } = tools.goTools;
-        const helm3: Tools.GoTool = { ...helm4, module: "helm.sh/helm/v3", package: "helm.sh/helm/v3/cmd/helm" };
-        const both = [["helm4", helm4] as const, ["helm3", helm3] as const];
-        expect(goBuild.buildGroups(both)).toHaveLength(2);
+    test("share packages with a program that has the same name in Go, which is linked after them", () => {
+        const { helm4, kubectl } = tools.goTools;
+        const all = Object.entries({ helm4, helm3: tools.testTools.helm3, kubectl });
+        expect(goBuild.buildGroups(all)).toEqual([all]);
+        expect(goBuild.buildRuns(all).map((run) => run.map(([name]) => name))).toEqual([
+            ["helm4", "kubectl"],
+            ["helm3"],
+        ]);
     });
 });
 
