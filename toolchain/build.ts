@@ -81,7 +81,7 @@ async function complete(tools: Tools, purposes: Purposes): Promise<void> {
     if (groups.length > 0) {
         checkDisk(missing.length / (Object.keys(goTools).length + Object.keys(pulumiTools).length));
         process.stderr.write(
-            `Building ${missing.length} tools once, into ${cacheDirectory}. Those of \`npm start\` take 15 min.\n`,
+            `Building ${missing.length} tools once, into ${cacheDirectory}. Those of \`npm start\` take 15 to 35 min.\n`,
         );
     }
     deleteLeftovers();
