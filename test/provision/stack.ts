@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { delimiter, dirname, join, resolve } from "node:path";
 import { stringify } from "yaml";
 import { type ExportedState, withoutResources } from "../../hack/dead-node";
+import { runningProcesses, signal } from "../../lib/processes";
 import { type Outcome, run } from "../../lib/run";
 import { tool } from "../../toolchain/tools";
 import type { Network } from "./machines/network";
@@ -16,7 +17,9 @@ export interface Run {
     readonly outcome: Promise<Outcome>;
     /** Waits until it has printed `text`; false if it ended before. */
     prints(text: string | RegExp): Promise<boolean>;
-    /** Kills it and its children. */
+    /** Process id of Pulumi. */
+    readonly pid: number | undefined;
+    /** Kills it and the processes of its group. */
     kill(): void;
 }
 
@@ -154,10 +157,13 @@ export class Stack {
 
     /** Removes it without changing the machines, and ends the run of a failed test. */
     remove(): void {
-        for (const run of this.runs) {
-            run.kill();
+        for (const { pid } of this.runs) {
+            if (pid !== undefined) {
+                killTree(pid);
+            }
         }
-        rmSync(this.folder, { recursive: true });
+        // A killed process may still finish a write.
+        rmSync(this.folder, { recursive: true, maxRetries: 5 });
     }
 
     private command(
@@ -176,6 +182,18 @@ export class Stack {
         };
         return [command, parameters, { cwd: this.folder, env }];
     }
+}
+
+/** Kills a process and its descendants: plugins of Pulumi have process groups of their own, and outlive it by minutes. */
+function killTree(pid: number): void {
+    // A stopped process starts no others.
+    signal(pid, "SIGSTOP");
+    for (const each of runningProcesses()) {
+        if (each.parent === pid) {
+            killTree(each.pid);
+        }
+    }
+    signal(pid, "SIGKILL");
 }
 
 function follow(child: ChildProcess, show?: (text: string) => void): Run {
@@ -197,6 +215,7 @@ function follow(child: ChildProcess, show?: (text: string) => void): Run {
     });
     return {
         outcome,
+        pid: child.pid,
         prints: (text) =>
             new Promise((found) => {
                 changed = () => {
