@@ -2,20 +2,20 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { loadavg } from "node:os";
 import { join } from "node:path";
 import Table from "cli-table3";
-import { runMain } from "../lib/failure";
+import { Failure, runMain } from "../lib/failure";
 import { running } from "../test/pods/applications";
 import { printed } from "../test/pods/pods";
 import { ServicesHome } from "../test/pods/services";
 import { machine, results } from "./record";
 
 /**
- * Cost of a home with real pods: `npx tsx bench/pods.ts [starts]`, as root. One server and two agents, from newly
+ * Cold starts of a home with real pods: `npx tsx bench/pods.ts [starts]`, as root. One server and two agents, from newly
  * installed hosts until all Applications are Synced and Healthy, as many times as the command line says. Prints a table
  * and adds to bench/results/pods.json.
  */
 const starts = Number(process.argv[2] ?? 3);
 
-/** Parts of a start, one after the other, in seconds. */
+/** Parts of a start, one after the other, as shares of its time: a busy host changes these less than the seconds. */
 interface Parts {
     /** Until the last node has joined. */
     readonly nodes: number;
@@ -27,8 +27,11 @@ interface Parts {
     readonly tier3: number;
 }
 
-/** A start that ended well, or the end of what it printed. */
-type Start = { readonly load: number } & (Parts | { readonly failed: string });
+/** Seconds of a start that ended well, or the end of the output of one that failed. */
+type Outcome = { readonly seconds: number; readonly parts: Parts } | { readonly failed: string };
+
+/** Outcome of a start, and the number of processes that were running or waiting to run. */
+type Start = { readonly date: string; readonly load: number } & Outcome;
 
 interface Dated {
     readonly metadata: {
@@ -37,7 +40,7 @@ interface Dated {
     };
 }
 
-async function coldStart(): Promise<Parts> {
+async function coldStart(): Promise<Outcome> {
     const home = await ServicesHome.create();
     try {
         const begin = Date.now();
@@ -61,10 +64,11 @@ async function coldStart(): Promise<Parts> {
             tier("3"),
             end,
         ];
+        const share = (seconds: number) => Math.round((seconds / (end - begin)) * 100) / 100;
         const [nodes = 0, system = 0, tier1 = 0, tier2 = 0, tier3 = 0] = moments
             .slice(1)
-            .map((moment, index) => Math.round((moment - (moments[index] ?? Number.NaN)) / 1000));
-        return { nodes, system, tier1, tier2, tier3 };
+            .map((moment, index) => share(moment - (moments[index] ?? Number.NaN)));
+        return { seconds: Math.round((end - begin) / 1000), parts: { nodes, system, tier1, tier2, tier3 } };
     } finally {
         await home.remove();
     }
@@ -74,13 +78,25 @@ async function main(): Promise<number> {
     const file = join(results, "pods.json");
     const former: { measured: Start[] } = existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : { measured: [] };
     const measured: Start[] = [...former.measured];
+    const { date, ...host } = machine();
     for (let start = 0; start < starts; start++) {
-        const outcome = await coldStart().catch(({ message }: Error) => ({ failed: message.slice(-2_000) }));
-        measured.push({ load: Math.round(loadavg()[1] ?? 0), ...outcome });
-        writeFileSync(file, `${JSON.stringify({ ...machine(), services: running, measured }, null, 2)}\n`);
+        const outcome = await coldStart().catch((error: Error) => {
+            if (error instanceof Failure) {
+                throw error; // Of this machine, not of the home: a tool or a package is missing.
+            }
+            return { failed: error.message.slice(-2_000) };
+        });
+        measured.push({ date, load: Math.round(loadavg()[1] ?? 0), ...outcome });
+        writeFileSync(file, `${JSON.stringify({ ...host, services: running, measured }, null, 2)}\n`);
     }
-    const table = new Table({ head: ["start", "load", "nodes", "system", "tier 1", "tier 2", "tier 3"] });
-    table.push(...measured.map((each, index) => [index + 1, ...Object.values(each)]));
+    const table = new Table({ head: ["start", "load", "seconds", "nodes", "system", "tier 1", "tier 2", "tier 3"] });
+    table.push(
+        ...measured.map((each, index) =>
+            "failed" in each
+                ? [index + 1, each.load, { content: each.failed, colSpan: 6 }]
+                : [index + 1, each.load, each.seconds, ...Object.values(each.parts)],
+        ),
+    );
     process.stdout.write(`${table.toString()}\n`);
     return measured.some((each) => "failed" in each) ? 1 : 0;
 }
