@@ -74,4 +74,4 @@ test("docs/performance.md states the memory of the home's own programs in both p
     expect(page.split("\n").filter((line) => table.some((row) => row.split("|")[1] === line.split("|")[1]))).toEqual(
         table,
     );
-});
+}, 300_000);
