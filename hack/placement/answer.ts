@@ -64,6 +64,9 @@ export interface Answer {
     readonly restore: Restore;
 }
 
+/** Reports whether a service stops or gets no node. */
+export const isBad = ({ stops, mayStop, unfit }: Answer) => stops.length + mayStop.length + unfit.length > 0;
+
 /** A change of a home. */
 export interface Change {
     /** Nodes that are lost, with their disks. */

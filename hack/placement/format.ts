@@ -33,14 +33,12 @@ function data({ claims, ...rest }: Restore): string[] {
 }
 
 /** An answer for a person. */
-export function formatAnswer(question: string, answer: Answer): string {
+export function formatAnswer(answer: Answer): string {
     const { stops, mayStop, reduced, moves, starts, waiting, unfit, controlPlane, restore } = answer;
     const goes = (service: Service) =>
         service.moves.map(({ from, to }) => `${from ? `${from} to ` : ""}${to.join(" or ")}`).join(", ");
     const quiet = [stops, mayStop, reduced, moves, starts, unfit].every(({ length }) => length === 0);
     return [
-        colors.bold(question),
-        "",
         ...(controlPlane ? [`${colors.red("The API server is lost:")} ${controlPlane}.`, ""] : []),
         ...paragraph("Does not fit", unfit, (each) => [
             `${each.after[0]} of ${each.pods} ${each.pods === 1 ? "pod" : "pods"}`,
@@ -61,6 +59,11 @@ export function formatAnswer(question: string, answer: Answer): string {
         .trimEnd();
 }
 
+/** An answer under its question. */
+export function formatQuestion(question: string, answer: Answer): string {
+    return `${colors.bold(question)}\n\n${formatAnswer(answer)}`;
+}
+
 /** Answers for an upgrade. */
 export function formatUpgrade(answers: readonly NodeAnswer[]): string {
     if (answers.length === 0) {
@@ -71,7 +74,7 @@ export function formatUpgrade(answers: readonly NodeAnswer[]): string {
             refused.length > 0
                 ? `${colors.bold(`${node} is not drained:`)} no controller recreates ${refused.join(", ")}. The upgrade ends here; ` +
                   "delete the pods first.\n"
-                : `${formatAnswer(`While ${node} is drained and upgraded:`, answer)}\n`,
+                : `${formatQuestion(`While ${node} is drained and upgraded:`, answer)}\n`,
         )
         .join("\n")
         .trimEnd();

@@ -71,6 +71,12 @@ async function manifestsOf(name: string, { root, applications }: Checkout, setti
     return application ? withoutSecrets(await render(root, application, settings)) : "";
 }
 
+/** Files that differ between two commits, as paths from the repository's top folder. */
+export async function changedFiles(repository: string, base: string, head: string): Promise<string[]> {
+    const args = ["-C", repository, "diff", "--name-only", "-z", "--no-renames", base, head];
+    return (await captureGit(args, { failure: "git cannot compare" })).split("\0").filter(Boolean);
+}
+
 /**
  * Differences that a change makes in the manifests that Argo CD would apply.
  *
@@ -92,11 +98,8 @@ export async function differences(
         const start = await mergeBase(repository, base, head);
         const before = await checkOut(repository, start, join(directory, "before"), cluster);
         const after = await checkOut(repository, head, join(directory, "after"), cluster);
-        const changed = await captureGit(["-C", repository, "diff", "--name-only", "-z", "--no-renames", start, head], {
-            failure: "git cannot compare",
-        });
         const applications = [...before.applications, ...after.applications];
-        const touched = touchedApplications(cluster, applications, changed.split("\0").filter(Boolean));
+        const touched = touchedApplications(cluster, applications, await changedFiles(repository, start, head));
         const result: Difference[] = [];
         for (const name of touched) {
             result.push({ name, result: await difference(name, before, after, settings, directory) });

@@ -1,5 +1,6 @@
 import { reasons, revisionOf, warningLines } from "../../components/application-status";
 import { type Application, type TierNumber, tiers } from "../../components/applications";
+import { type Answer, isBad } from "../placement/answer";
 import type { Claim, ManagedObject, Observation, RehearsedApplication, Workload } from "./observation";
 import { keyOf, nameOf, type Untried, untriedParts } from "./probes";
 
@@ -34,7 +35,10 @@ export interface Rehearsal {
     /** Full hashes of the commits. */
     readonly base: string;
     readonly head: string;
-    /** True if every Application becomes Synced and Healthy, no service loses a claim and every probe could pass. */
+    /**
+     * True if every Application becomes Synced and Healthy, no service loses a claim, every probe could pass, and the
+     * home's nodes have room.
+     */
     readonly good: boolean;
     /** Seconds of `pulumi up` on the branch, through the tiers. */
     readonly seconds: number;
@@ -51,6 +55,8 @@ export interface Rehearsal {
     readonly leftClaims: readonly string[];
     /** Parts that need a real kubelet. */
     readonly untried: readonly Untried[];
+    /** Forecast on the home's own nodes, if the home was asked and pods of the branch need other nodes than before. */
+    readonly home?: Answer;
     /** End of Pulumi's output, where it failed for another reason than a late Application. */
     readonly program?: string;
 }
@@ -188,13 +194,15 @@ export interface Comparison {
     /** Time at which `pulumi up` of the branch started, in milliseconds, and its end. */
     readonly started: number;
     readonly seconds: number;
+    /** Forecast on the home's own nodes. */
+    readonly home?: Answer | undefined;
     /** End of Pulumi's output, if it failed. */
     readonly failure?: string;
 }
 
 /** Compares a sandbox before and after a branch. */
 export function compare(comparison: Comparison): Rehearsal {
-    const { base, head, declared, before, after, started, seconds, failure } = comparison;
+    const { base, head, declared, before, after, started, seconds, home, failure } = comparison;
     const late = lateApplications(declared, after, head);
     const refused = after.applications
         .filter(({ metadata }) => late.some(({ name }) => name === metadata.name))
@@ -220,6 +228,7 @@ export function compare(comparison: Comparison): Rehearsal {
             late.length + lostClaims.length === 0 &&
             !leftClaims.some(isForgotten) &&
             untried.every(({ neverPass }) => neverPass.length === 0) &&
+            !(home && isBad(home)) &&
             program === undefined,
         seconds,
         tiers: tierResults(declared, after, started, late),
@@ -234,6 +243,7 @@ export function compare(comparison: Comparison): Rehearsal {
         lostClaims: lostClaims.sort(),
         leftClaims: leftClaims.sort(),
         untried,
+        ...(home && { home }),
         ...(program !== undefined && { program }),
     };
 }

@@ -1,3 +1,4 @@
+import { formatAnswer } from "../placement/format";
 import { fenced, shortened } from "../preview/comment";
 import type { Rehearsal } from "./comparison";
 
@@ -11,7 +12,7 @@ const count = (number: number, noun: string) => `${number} ${noun}${number === 1
 
 /** The sections of a rehearsal that have lines, failures first. */
 function sections(rehearsal: Rehearsal): Section[] {
-    const { tiers, late, refused, restarts, pruned, lostClaims, leftClaims, untried, program } = rehearsal;
+    const { tiers, late, refused, restarts, pruned, lostClaims, leftClaims, untried, home, program } = rehearsal;
     const all: Section[] = [
         { title: "`pulumi up` fails", lines: program?.split("\n") ?? [] },
         {
@@ -29,6 +30,7 @@ function sections(rehearsal: Rehearsal): Section[] {
             title: "Probes that never pass",
             lines: untried.flatMap(({ workload, neverPass }) => neverPass.map((each) => `${workload}: ${each}`)),
         },
+        { title: "On the home's nodes", lines: home ? formatAnswer(home).split("\n") : [] },
         { title: "Lost claims, with their volumes", lines: lostClaims },
         { title: "Claims that no pod mounts anymore; their volumes stay", lines: leftClaims },
         { title: "Restarts", lines: restarts },

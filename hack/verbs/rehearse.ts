@@ -8,11 +8,12 @@ import { Kubectl } from "../kubectl";
 import { rehearsalLimit } from "../preview/comment";
 import { mergeBase } from "../preview/differences";
 import { pullRequestOfJob, putComment, withRehearsal } from "../preview/gitea";
-import { compare, type Rehearsal } from "../rehearsal/comparison";
+import { type Comparison, compare, type Rehearsal } from "../rehearsal/comparison";
 import { formatRehearsal, rehearsalSection } from "../rehearsal/format";
+import { askHome } from "../rehearsal/home";
 import { listApplications, observe } from "../rehearsal/observation";
 import { RehearsalSandbox } from "../rehearsal/sandbox";
-import { readStack } from "../stack";
+import { readStack, stackOption } from "../stack";
 import { defineVerb, exitCodes } from "../verb";
 
 /** Exit code when the branch should not be merged as it is. */
@@ -44,7 +45,10 @@ async function settle(kubectl: Kubectl, revision: string): Promise<void> {
     }
 }
 
-async function rehearse(base: string, head: string, report: (line: string) => void): Promise<Rehearsal> {
+async function rehearse(
+    { base, head, home }: Pick<Comparison, "base" | "head" | "home">,
+    report: (line: string) => void,
+): Promise<Rehearsal> {
     const { cluster } = (await readStack("sandbox")).settings;
     return RehearsalSandbox.with(root, base, async (sandbox) => {
         report(`${base.slice(0, 10)} in a sandbox: takes some minutes`);
@@ -73,6 +77,7 @@ async function rehearse(base: string, head: string, report: (line: string) => vo
             after: await observe(kubectl),
             started,
             seconds,
+            home,
             ...(exitCode !== 0 && { failure: lastLines(output) }),
         });
     });
@@ -97,6 +102,12 @@ export const verb = defineVerb({
                     default: "main",
                     describe: "The branch that it would be merged into",
                 },
+                home: {
+                    type: "string",
+                    requiresArg: true,
+                    describe: "URL of the service `placement` of charts/gitops: is there room on the home's nodes?",
+                },
+                ...stackOption,
                 json: { type: "boolean", describe: "Print JSON" },
                 post: {
                     type: "number",
@@ -108,8 +119,9 @@ export const verb = defineVerb({
         ["$0", "the checkout's commit over main"],
         ["$0 renovate/immich --json", "another branch, for a script"],
     ],
-    exitCodes: `, ${somethingFails} an Application does not become Synced and Healthy, or a service loses a claim`,
-    run: async ({ branch, base: target, json, post }) => {
+    exitCodes: `, ${somethingFails} an Application does not become Synced and Healthy, or a service loses a claim or its node`,
+    run: async ({ branch, base: target, home: server, stack: given, json, post }) => {
+        const stack = server === undefined && given === undefined ? undefined : await readStack(given);
         const pullRequest = post === undefined ? undefined : pullRequestOfJob(post);
         const base = await mergeBase(root, target, branch);
         const failure = `${branch} cannot be read`;
@@ -117,7 +129,8 @@ export const verb = defineVerb({
         if (head === base) {
             throw new Failure(`${branch} has no commit that is missing in ${target}: commit the change first`);
         }
-        const rehearsal = await rehearse(base, head, (line) => process.stderr.write(`${line}\n`));
+        const home = server && stack ? await askHome(server, stack, base, head) : undefined;
+        const rehearsal = await rehearse({ base, head, home }, (line) => process.stderr.write(`${line}\n`));
         const text = json ? JSON.stringify(rehearsal, undefined, 2) : formatRehearsal(rehearsal);
         process.stdout.write(`${text}\n`);
         if (pullRequest) {

@@ -1,19 +1,15 @@
-import { readApplications } from "../../components/applications";
-import { clusterValues } from "../../components/overrides";
 import { Failure } from "../../lib/failure";
 import { root } from "../../lib/root";
 import { chartNames, findApplication } from "../application";
 import { Kubectl } from "../kubectl";
-import { parseManifests } from "../manifests";
-import { type Answer, askNodes, askRollout, askUpgrade } from "../placement/answer";
+import { askNodes, askRollout, askUpgrade, isBad } from "../placement/answer";
+import { renderCheckout, rolloutOfAll } from "../placement/checkout";
 import { ControlPlane } from "../placement/control-plane";
-import { formatAnswer, formatUpgrade } from "../placement/format";
+import { formatQuestion, formatUpgrade } from "../placement/format";
 import { type Home, readHome } from "../placement/home";
 import { Model } from "../placement/model";
 import { newNode } from "../placement/new-node";
-import { rolloutOf } from "../placement/rollout";
-import { render } from "../render";
-import { clusterFacts, readStack, type Stack, stackOption, withKubeconfig } from "../stack";
+import { clusterFacts, readStack, stackOption, withKubeconfig } from "../stack";
 import { defineVerb, exitCodes } from "../verb";
 
 /** Exit code when a service stops, or gets no node. */
@@ -30,18 +26,6 @@ function checkNames({ nodes }: Home, without: readonly string[]): void {
         );
     }
 }
-
-/** Objects of a chart in the checkout, for this home. */
-async function renderChart(stack: Stack, chart: string) {
-    const { settings } = stack;
-    const application = findApplication(root, settings.cluster, chart);
-    const facts = await clusterFacts(stack);
-    const values = clusterValues(root, settings, readApplications(root, settings.cluster), facts);
-    const manifests = parseManifests(await render(root, application, settings, values));
-    return { manifests, namespace: application.namespace };
-}
-
-const isBad = ({ stops, mayStop, unfit }: Answer) => stops.length + mayStop.length + unfit.length > 0;
 
 /** `hack/what-if` */
 export const verb = defineVerb({
@@ -96,7 +80,12 @@ export const verb = defineVerb({
         const stack = await readStack(name);
         const home = await withKubeconfig(stack, (path) => readHome(new Kubectl(path)));
         checkNames(home, without);
-        const rendered = chart === undefined ? undefined : await renderChart(stack, chart);
+        const rendered =
+            chart === undefined
+                ? undefined
+                : await renderCheckout(root, stack.settings, await clusterFacts(stack), [
+                      findApplication(root, stack.settings.cluster, chart).name,
+                  ]);
         const print = (value: object, text: string) =>
             process.stdout.write(`${json ? JSON.stringify(value, undefined, 2) : text}\n`);
         return ControlPlane.with(async (plane) => {
@@ -107,14 +96,14 @@ export const verb = defineVerb({
                 return answers.some((each) => isBad(each) || each.refused.length > 0) ? somethingStops : exitCodes.done;
             }
             const answer = rendered
-                ? await askRollout(model, home, await rolloutOf(model, home, rendered.manifests, rendered.namespace))
+                ? await askRollout(model, home, await rolloutOfAll(model, home, rendered))
                 : await askNodes(model, home, { without, add: added });
             const question = [
                 ...(without.length > 0 ? [`without ${without.join(" and ")}`] : []),
                 ...(add.length > 0 ? [`with a new node of ${add.join(" and of ")}`] : []),
                 ...(chart === undefined ? [] : [`with ${chart} of this checkout`]),
             ].join(", ");
-            print(answer, formatAnswer(`The home ${question}:`, answer));
+            print(answer, formatQuestion(`The home ${question}:`, answer));
             return isBad(answer) ? somethingStops : exitCodes.done;
         });
     },

@@ -152,11 +152,13 @@ test(goldenTest("the network policies leave open the connections of golden/conne
     );
 });
 
-test("a runner's job reaches Gitea and the Internet, but not the API server, another service or the home network", () => {
+test("a runner's job reaches Gitea, the lists of nodes and the Internet, but not the API server or the home network", () => {
     for (const runner of ["gitops/runner-amd64", "gitops/runner-arm64"]) {
         expect(reachedBy(runner)).toEqual([
             ["Internet", "TCP 80,443"],
             ["gitops/gitea", "TCP 3000"],
+            // Off by default, and read-only: `placement` of charts/gitops.
+            ["gitops/placement", "TCP 8001"],
             ["kube-system/kube-dns", "TCP 53,UDP 53"],
         ]);
     }

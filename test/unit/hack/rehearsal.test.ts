@@ -196,6 +196,27 @@ test("images and probes that need a kubelet are listed; a probe of a missing por
     ]);
 });
 
+test("a service that does not fit on the home's nodes fails a rehearsal; one that moves does not", () => {
+    const service = {
+        ...{ service: "books/kavita", pods: 1, before: 0, after: [0, 0] as const, moves: [], volumes: [] },
+        reasons: ["0/2 nodes are available: 2 Insufficient memory"],
+    };
+    const none = { stops: [], mayStop: [], reduced: [], moves: [], starts: [], waiting: [], unfit: [] };
+    const restore = { services: [], claims: [], seconds: 0, undrilled: [], uncopied: [] };
+    const bad = rehearsal({}, {}, { home: { ...none, unfit: [service], restore } });
+    expect(bad.good).toBe(false);
+    expect(formatRehearsal(bad)).toContain(
+        "On the home's nodes\n  Does not fit\n    books/kavita  0 of 1 pod  0/2 nodes are available: 2 Insufficient memory\n",
+    );
+    const moved = {
+        ...service,
+        before: 1,
+        after: [1, 1] as const,
+        moves: [{ pod: "kavita", from: "nas", to: ["pi"] }],
+    };
+    expect(rehearsal({}, {}, { home: { ...none, moves: [moved], restore } }).good).toBe(true);
+});
+
 test("a rehearsal as text, and in the comment, where a later one replaces it", () => {
     const bad = rehearsal({ claims: [] });
     expect(formatRehearsal(bad)).toBe(

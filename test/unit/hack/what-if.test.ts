@@ -1,5 +1,5 @@
 import { answerOf, lostControlPlane } from "../../../hack/placement/answer";
-import { formatAnswer, formatUpgrade } from "../../../hack/placement/format";
+import { formatQuestion, formatUpgrade } from "../../../hack/placement/format";
 import { type Home, lostClaims, type Node, type Pod } from "../../../hack/placement/home";
 import type { Placement } from "../../../hack/placement/model";
 import { newNode } from "../../../hack/placement/new-node";
@@ -192,7 +192,7 @@ test("the output has the time of the last drills, and the volume without a copy"
         { chart: "paper", claim: "paper/paper-data", copied, seconds: 40 },
     ];
     const answer = answerOf(home({ pods: evicted, backups }), evicted, [placement({}, stuck)], claims);
-    const page = formatAnswer("The home without pi:", answer);
+    const page = formatQuestion("The home without pi:", answer);
 
     expect(page).toContain("Lost volumes: restoring them takes about 9 minutes, and 1 volume without a backup");
     expect(page).toMatch(/games\/games-data +no backup/);
