@@ -167,6 +167,18 @@ apply() {
         write_file "$data/server/db/snapshots/server-token" 0600 <"$data/server/token"
     fi
     write_file "$stamp" 0600 <<<"$(fingerprint)"
+    forget_releases
+}
+
+# Removes releases that no longer run: each has some 80 MB.
+forget_releases() {
+    local folder
+    for folder in "$lib"/*/; do
+        if [[ $folder != "$lib/$version/" ]]; then
+            rm -rf "$folder"
+            changed "$folder was deleted"
+        fi
+    done
 }
 
 # Creates the folders of this node's volumes if it replaces a lost host: the kubelet would create them for root only, and
@@ -230,11 +242,12 @@ END
     enable_timer hearth-renew
 }
 
-is_ready() {
-    [[ $(with_cluster get node "$node" \
-        -o 'jsonpath={.status.conditions[?(@.type=="Ready")].status} {.status.nodeInfo.kubeletVersion}' 2>/dev/null) \
-        == "True $version" ]]
+# The node as the API knows it: whether it is Ready, and its version of k3s.
+node_status() {
+    with_cluster get node "$node" \
+        -o 'jsonpath={.status.conditions[?(@.type=="Ready")].status} {.status.nodeInfo.kubeletVersion}' 2>/dev/null
 }
+is_ready() { [[ $(node_status) == "True $version" ]]; }
 
 converge() {
     renew_in_time
@@ -273,6 +286,11 @@ empty_node() {
     local others
     others=$(with_cluster get nodes -o name | grep -cvx "node/$node" || true)
     with_cluster cordon "$node"
+    # Its kubelet ends no pod, and a drain would wait for that: an agent whose server has got another address, for instance.
+    if [[ $(node_status) =~ ^(False|Unknown)\  ]]; then
+        say "$node is not Ready, and is not drained: its pods keep running"
+        return
+    fi
     # The pods of a home with one node have no other node.
     if ((others > 0)) && ! with_cluster drain "$node" "${emptying[@]}"; then
         [[ $1 == cordoned ]] || with_cluster uncordon "$node"

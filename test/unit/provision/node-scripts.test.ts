@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 
@@ -28,7 +28,7 @@ function run(files: readonly string[], variables: Readonly<Record<string, string
     );
     const library = readFileSync(join(scripts, "lib.sh"), "utf8");
     const [first, ...rest] = texts.map((text) =>
-        text.replaceAll(/(?<![\w"$}])\/(etc|var\/lib|run\/systemd)\//g, `${folder}/$1/`),
+        text.replaceAll(/(?<![\w"$}])\/(etc|boot|var\/lib|run\/systemd|usr\/local\/lib)\//g, `${folder}/$1/`),
     );
     const input = [
         "node=a1\n",
@@ -185,11 +185,70 @@ test("a node whose k3s does not stop keeps its data", () => {
     expect(stderr).toContain("nothing was deleted on a1, because k3s-agent.service does not stop");
 });
 
-describe("networks of an existing cluster", () => {
-    const preflight = {
-        ...{ cluster: "c1", now: "0", address: "10.0.0.1", role: "server", version: "", ports: "6443", virtual: "" },
-        ...{ unlock: "", disks: "", raid: "1" },
+/** Input of preflight.sh. */
+const preflight = {
+    ...{ cluster: "c1", now: "0", address: "10.0.0.1", role: "server", version: "", ports: "6443", virtual: "" },
+    ...{ networks: "10.42.0.0/16 10.43.0.0/16", unlock: "", disks: "", raid: "1" },
+};
+
+describe("a Raspberry Pi whose disks are opened in the initramfs", () => {
+    const findings = (config: string, initramfs: "dracut" | "initramfs-tools", unlock = "yes") => {
+        write("boot/firmware/config.txt", config);
+        const stub = `dpkg-query() { [[ $* != *${initramfs}* ]] || echo "ii "; }`;
+        const body = `${stub}; check_initramfs; result "$findings"`;
+        return run(["identity", "preflight"], { ...preflight, unlock }, body).stdout;
     };
+
+    test("has a firmware that loads it, made by initramfs-tools", () => {
+        expect(findings("arm_64bit=1\nauto_initramfs=1\n", "initramfs-tools")).toBe("");
+        expect(findings("arm_64bit=1\n", "initramfs-tools")).toMatch(/^fatal\tthe firmware loads no initramfs/);
+        expect(findings("auto_initramfs=1\n", "dracut")).toMatch(/^fatal\tits initramfs is made by dracut/);
+        expect(findings("arm_64bit=1\n", "dracut", "")).toBe("");
+    });
+});
+
+describe("certificates of k3s", () => {
+    /** Calls of systemctl by the weekly service, with a certificate that expires in some days, and an authority. */
+    const calls = (days: number) => {
+        const tls = join(folder, "var/lib/rancher/k3s/server/tls");
+        mkdirSync(tls, { recursive: true });
+        for (const [name, expires] of [
+            ["admin", days],
+            ["server-ca", 1],
+        ]) {
+            const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "/dev/null"];
+            const certificate = ["-days", `${expires}`, "-subj", `/CN=${name}`, "-out", join(tls, `${name}.crt`)];
+            spawnSync("openssl", ["req", "-x509", ...key, ...certificate]);
+        }
+        const body = `
+            enable_timer() { :; }; renew_in_time
+            systemctl() { echo "$*" >>${folder}/calls; }; export -f systemctl
+            bash ${folder}/usr/local/lib/hearth/renew-certificates`;
+        write("calls", "");
+        expect(run(["identity", "claims", "k3s"], k3s, body)).toMatchObject({ status: 0 });
+        return readFileSync(join(folder, "calls"), "utf8");
+    };
+
+    test("are renewed by a restart within their last 90 days, and authorities are not", () => {
+        expect(calls(89)).toBe("restart k3s-agent.service\n");
+        expect(calls(91)).toBe("");
+    });
+});
+
+test("k3s uses the interface of the node's address, and the arguments of the config take precedence", () => {
+    write("etc/resolv.conf", "nameserver fe80::1%eth0\nnameserver 192.168.1.1\n");
+    const config = (own: string) => {
+        const body = `ip() { echo "3: eno2    inet 10.0.0.1/24 scope global eno2"; }; result "$(own_config)"`;
+        return run(["identity", "claims", "k3s"], { ...k3s, config: own }, body).stdout;
+    };
+    expect(config("node-ip: 10.0.0.1\n")).toBe(
+        `node-ip: 10.0.0.1\nflannel-iface: eno2\nresolv-conf: ${folder}/etc/rancher/k3s/resolv.conf`,
+    );
+    const own = "flannel-iface: wg0\nresolv-conf: /etc/own.conf";
+    expect(config(`${own}\n`)).toBe(own);
+});
+
+describe("networks of an existing cluster", () => {
     const findings = (config: string, networks: string) => {
         write("etc/machine-id", "0123\n");
         write("etc/rancher/hearth-cluster", "c1\na1\n0123\n");
@@ -212,13 +271,15 @@ describe("networks of an existing cluster", () => {
 });
 
 describe("an upgrade to another k3s", () => {
-    /** Calls of kubectl during an upgrade; `first` is the node in the API at its start. */
-    const calls = (first: string) => {
+    /** Calls of kubectl during an upgrade; `first` is the node in the API at its start, `ready` its condition. */
+    const calls = (first: string, ready = "True") => {
         const body = `
             renew_in_time() { :; }; is_applied() { return 1; }; open_cluster() { :; }; is_ready() { :; }
             apply() { [[ ! -e ${folder}/cut ]] || exit 1; }
             with_cluster() {
                 if [[ $* == *unschedulable* ]]; then cat ${folder}/cordoned; return; fi
+                if [[ $* == "get nodes "* ]]; then printf 'node/a1\\nnode/s1\\n'; return; fi
+                if [[ $* == *conditions* ]]; then echo "${ready} v1"; return; fi
                 [[ $1 != cordon ]] || printf true >${folder}/cordoned
                 echo "$1" >>${folder}/calls
             }
@@ -232,12 +293,24 @@ describe("an upgrade to another k3s", () => {
     };
 
     test("uncordons a node that it has cordoned, also in a second run", () => {
-        expect(calls("")).toEqual(expect.arrayContaining(["cordon", "uncordon"]));
+        expect(calls("")).toEqual(expect.arrayContaining(["cordon", "drain", "uncordon"]));
+    });
+
+    test("does not wait for the pods of a node that is not Ready: its kubelet ends none", () => {
+        expect(calls("", "Unknown")).not.toContain("drain");
     });
 
     test("leaves a node cordoned that a user had cordoned, also in a second run", () => {
         expect(calls("true")).not.toContain("uncordon");
     });
+});
+
+test("a release that no longer runs is deleted", () => {
+    const lib = "usr/local/lib/hearth/k3s";
+    write(`${lib}/v0/k3s`, "");
+    write(`${lib}/v1/k3s`, "");
+    run(["identity", "claims", "k3s"], k3s, "forget_releases");
+    expect(readdirSync(join(folder, lib))).toEqual(["v1"]);
 });
 
 describe("name servers of pods", () => {
