@@ -11,6 +11,8 @@ beforeAll(async () => {
     home = await MachineHome.create("s1", "a1", "a2");
     // One of them comes from an image with cloud-init.
     await home.machine("a1").run("mkdir -p /etc/cloud/cloud.cfg.d");
+    // Raspberry Pi OS has this one, which reads /etc/rpi/swap.conf.d and makes units for swap.
+    home.machine("a1").write("/usr/lib/systemd/system-generators/rpi-swap-generator", "#!/bin/sh\n", 0o755);
 });
 
 afterAll(async () => {
@@ -84,13 +86,20 @@ describe("hosts that cannot become the cluster", () => {
         await other.run(
             "echo cpu io pids > /root/controllers; mount --bind /root/controllers /sys/fs/cgroup/cgroup.controllers",
         );
+        // Firewalls that would block the cluster, or delete its rules; the machines have none of these packages.
+        await server.run(shadow("ufw", "echo Status: active"));
+        await agent.run("systemd-run --unit=firewalld sleep infinity; systemd-run --unit=docker sleep infinity");
+        await other.run(
+            "printf '#!/usr/sbin/nft -f\\nflush ruleset\\n' > /etc/nftables.conf; systemctl enable nftables",
+        );
         const before = await fingerprints();
         home.configure();
 
         const outcome = await home.stack.up();
         const after = await fingerprints();
-        await server.run("systemctl stop listener; mv /root/os-release /etc/os-release");
-        await agent.run("rm /usr/local/bin/uname /usr/local/bin/date");
+        await server.run("systemctl stop listener; mv /root/os-release /etc/os-release; rm /usr/local/bin/ufw");
+        await agent.run("rm /usr/local/bin/uname /usr/local/bin/date; systemctl stop firewalld docker");
+        await other.run("systemctl disable nftables");
         await other.run("umount /sys/fs/cgroup/cgroup.controllers; rm /root/controllers");
         await other.run("ip address change 10.77.0.13/24 dev eth0 valid_lft forever preferred_lft forever");
 
@@ -100,6 +109,10 @@ describe("hosts that cannot become the cluster", () => {
             "s1 fatal ports in use: 6443 k3s needs them: stop the programs that listen there",
             "a1 fatal architecture armv7l use a host with x86_64 or aarch64",
             "a1 fatal clock is 3600 s off set it (timedatectl set-ntp true)",
+            "s1 fatal ufw is active, and blocks pods and Services run ufw disable",
+            "a1 fatal firewalld is active, and blocks pods and Services run systemctl disable --now firewalld",
+            "a1 warning Docker is installed, and drops packets that are forwarded to pods",
+            "a2 fatal nftables.service is enabled, and its /etc/nftables.conf flushes the rules of k3s and hearth",
             "a2 fatal cgroup v2 without the memory controller, which k3s needs add cgroup_enable=memory",
             "a2 warning 10.77.0.13 is leased (DHCP) reserve this address for the host",
         ]) {
@@ -226,8 +239,6 @@ describe("hosts with Debian", () => {
                 taints: ["gpu=true:NoSchedule", "gpu:NoExecute"],
             }),
         );
-        // Raspberry Pi OS has this one, which reads /etc/rpi/swap.conf.d and makes units for swap.
-        home.machine("a1").write("/usr/lib/systemd/system-generators/rpi-swap-generator", "#!/bin/sh\n", 0o755);
         const output = await up();
 
         const live = await home.liveNodes();
@@ -331,6 +342,22 @@ describe("hosts with Debian", () => {
         expect(await fingerprints()).toEqual(before);
     });
 
+    test("keep their names: two that are swapped are both reported, and none is changed", async () => {
+        const names = new Map([
+            ["a1", "a2"],
+            ["a2", "a1"],
+        ]);
+        const before = await fingerprints();
+        home.configure(home.nodes().map((node) => ({ ...node, name: names.get(node.name) ?? node.name })));
+        const outcome = await home.stack.up();
+        home.configure();
+
+        expect(outcome.exitCode).not.toBe(0);
+        expect(messages(outcome)).toMatch(/a1 fatal this host is the node a2 name it a2 in hearth:nodes/);
+        expect(messages(outcome)).toMatch(/a2 fatal this host is the node a1 name it a1 in hearth:nodes/);
+        expect(await fingerprints()).toEqual(before);
+    });
+
     test("are upgraded to another k3s one at a time, servers first, as preview lists them", async () => {
         home.configure(undefined, versions[1]);
         const { output: preview } = await home.stack.pulumi("preview");
@@ -347,6 +374,7 @@ describe("hosts with Debian", () => {
             versions[1],
         ]);
         expect([...live.values()].map(({ spec }) => spec.unschedulable ?? false)).toEqual([false, false, false]);
+        expect(home.machine("a1").has(`/usr/local/lib/hearth/k3s/${versions[0]}`)).toBe(false);
         const turns = output
             .match(/\[\w+\] (node\/\w+ (cordoned|uncordoned))/g)
             ?.filter((line, i, all) => all.indexOf(line) === i);
@@ -373,18 +401,33 @@ describe("hosts with Debian", () => {
         const machine = home.machine("a2");
         await machine.run("systemd-run --slice=kubepods-besteffort.slice --unit=container sleep infinity");
         await machine.run("iptables --new-chain KUBE-SERVICES; iptables --new-chain OF-THE-HOME");
+        // A mount that is in use, like an export whose server does not answer.
+        const share = "/var/lib/kubelet/pods/media/volumes/share";
+        await machine.run(
+            `mkdir -p /srv/films ${share}; echo film > /srv/films/film; mount --bind /srv/films ${share}; ` +
+                `systemd-run --unit=player --working-directory=${share} sleep infinity`,
+        );
         home.configure(
             home.nodes().filter(({ name }) => name !== "a2"),
             versions[1],
         );
+        const inUse = await home.stack.up();
+        const kept = machine.has("/etc/rancher/k3s/config.yaml");
+        await machine.run("systemctl stop player");
         await up();
+        expect(inUse.exitCode).not.toBe(0);
+        expect(messages(inUse)).toMatch(
+            /nothing was deleted on a2, because these mounts are in use: .*\/kubelet\/pods\/media\/volumes\/share/,
+        );
+        expect(kept).toBe(true);
+        expect(machine.read("/srv/films/film")).toBe("film\n");
         expect([...(await home.liveNodes()).keys()].sort()).toEqual(["a1", "s1"]);
         expect((await machine.run("systemctl is-active container")).output).not.toMatch(/^active/);
         const rules = (await machine.run("iptables-save")).output;
         expect(rules).toContain("OF-THE-HOME");
         expect(rules).not.toContain("KUBE-");
         for (const path of ["/etc/rancher/k3s", "/var/lib/rancher/k3s", "/usr/local/bin/k3s"]) {
-            expect([path, home.machine("a2").has(path)]).toEqual([path, false]);
+            expect([path, machine.has(path)]).toEqual([path, false]);
         }
     });
 
