@@ -1,6 +1,6 @@
-import { accessSync, constants, statSync } from "node:fs";
+import { accessSync, constants, realpathSync, statSync } from "node:fs";
 import { homedir } from "node:os";
-import { delimiter, isAbsolute, join, resolve } from "node:path";
+import { delimiter, isAbsolute, join, resolve, sep } from "node:path";
 
 /** Home directory of the user, who may have none: a container's number without a name. */
 export function homeDirectory(): string {
@@ -29,11 +29,14 @@ export function isExecutable(path: string): boolean {
     }
 }
 
-/** The absolute path of a command on PATH, or undefined. */
+/**
+ * The absolute path of a command on PATH, or undefined. Commands of npm packages are skipped: npm's scripts have them on
+ * PATH, and the one named `pulumi` starts the CLI that setup installs, so it must not be installed as that.
+ */
 export function findOnPath(command: string): string | undefined {
     return (process.env["PATH"] ?? "")
         .split(delimiter)
         .filter((directory) => directory !== "")
         .map((directory) => resolve(directory, command))
-        .find(isExecutable);
+        .find((path) => isExecutable(path) && !realpathSync(path).split(sep).includes("node_modules"));
 }

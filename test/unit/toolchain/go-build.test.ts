@@ -1,4 +1,14 @@
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import {
+    chmodSync,
+    existsSync,
+    mkdirSync,
+    mkdtempSync,
+    readdirSync,
+    readlinkSync,
+    rmSync,
+    symlinkSync,
+    writeFileSync,
+} from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { homedir, tmpdir } from "node:os";
@@ -107,6 +117,22 @@ test(
     },
     limit,
 );
+
+test("a program on PATH is used if it is the pinned release and no launcher of an npm package", async () => {
+    const { first } = twoPrograms();
+    const script = (path: string) => {
+        write(path, "#!/bin/sh", "echo v1.2.3");
+        chmodSync(join(folder, path), 0o755);
+    };
+    script("package/node_modules/launcher/run");
+    mkdirSync(join(folder, "package/node_modules/.bin"));
+    symlinkSync("../launcher/run", join(folder, "package/node_modules/.bin/first"));
+    process.env["PATH"] = `${join(folder, "package/node_modules/.bin")}:${join(folder, "bin")}:${process.env["PATH"]}`;
+    expect(await goBuild.takeFromPath("first", first)).toBe(false);
+    script("bin/first");
+    expect(await goBuild.takeFromPath("first", first)).toBe(true);
+    expect(readlinkSync(tools.builtPath("first", first))).toBe(join(folder, "bin/first"));
+});
 
 describe("a build that cannot succeed ends with one sentence, and leaves nothing partly built", () => {
     const failing = async (tool: Tools.GoTool): Promise<string> => {

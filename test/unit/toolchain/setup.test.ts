@@ -1,7 +1,7 @@
 import { spawn, spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
+import { basename, delimiter, join } from "node:path";
 import { tryLock } from "../../../lib/lock";
 import { findOnPath } from "../../../lib/paths";
 import { root } from "../../../lib/root";
@@ -25,8 +25,8 @@ const environment = () => ({
 });
 
 test("without Go, setup prints where to get it", () => {
-    for (const name of ["node", "git", "dirname"]) {
-        symlinkSync(findOnPath(name) ?? "", join(folder, "bin", name));
+    for (const program of [process.execPath, findOnPath("git") ?? "", findOnPath("dirname") ?? ""]) {
+        symlinkSync(program, join(folder, "bin", basename(program)));
     }
     const { status, stderr } = spawnSync("/bin/sh", ["toolchain/setup.sh"], {
         cwd: root,
