@@ -4,6 +4,7 @@ import {
     appendFileSync,
     chmodSync,
     existsSync,
+    lstatSync,
     mkdirSync,
     mkdtempSync,
     readFileSync,
@@ -139,9 +140,9 @@ export class Machine {
         return readFileSync(join(this.root, path), "utf8");
     }
 
-    /** Reports whether the machine has a file or a folder. */
+    /** Reports whether the machine has a file, a folder or a link, whose target would be one of this host. */
     has(path: string): boolean {
-        return existsSync(join(this.root, path));
+        return lstatSync(join(this.root, path), { throwIfNoEntry: false }) !== undefined;
     }
 
     /** Writes a file of the machine. */
