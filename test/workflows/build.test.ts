@@ -75,7 +75,7 @@ test("a repository of the home gets one image for both architectures, by the doc
         const hello = execFileSync("tar", ["--extract", "--to-stdout", "hello"], { input: files, encoding: "utf8" });
         expect(hello).toBe("hello from the home\n");
     }
-}, 120_000);
+}, 600_000);
 
 test("a failed build leaves the tag unchanged", async () => {
     const repository = repositoryWith("broken", "FROM scratch\nCOPY hello /hello\n");
@@ -90,4 +90,4 @@ test("a failed build leaves the tag unchanged", async () => {
     expect(exitCode).toBe(1);
     expect(output).toContain("the stand-in does not know RUN false");
     expect(crane("digest", image)).toBe(before);
-}, 120_000);
+}, 600_000);

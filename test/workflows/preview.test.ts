@@ -155,7 +155,7 @@ describe("the comment", () => {
 
         expect(comment([])).toContain("Touches no chart");
         expect(comment([])).toContain("`pulumi up` does not change.");
-        expect(comment([{ name: "glance", result: { diff: "" } }])).toContain("stay as they are");
+        expect(comment([{ name: "glance", result: { diff: "" } }])).toContain("whose manifests do not change");
     });
 
     test("reports how many resources `pulumi up` would touch, or why it would fail", () => {
