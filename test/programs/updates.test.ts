@@ -13,7 +13,7 @@ import { startGitea } from "../../sandbox/gitea";
 import type { Closeable } from "../../sandbox/http-server";
 import { sandboxPaths } from "../../sandbox/paths";
 
-jest.setTimeout(120_000);
+jest.setTimeout(600_000);
 
 const script = join(__dirname, "../../charts/gitops/config/updates/updates.mjs");
 const repository = "/repos/home/hearth";
