@@ -197,7 +197,7 @@ test(
         const library = await home.commit("the library: a line that changes nothing");
         const then = rendered().length;
         expect(await home.pushTo(urlFor(gitea.account), "main")).toHaveEndedWith(0);
-        await until("every chart is Synced and Healthy on the commit", soon, () => ready(all, library));
+        await until("every chart is Synced and Healthy on the commit", limit / 2, () => ready(all, library));
         expect([...new Set(rendered().slice(then))].sort()).toEqual(all);
     },
     limit,
