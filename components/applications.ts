@@ -282,13 +282,18 @@ function readApplication(
     };
 }
 
-/** Value files named `small.yaml` next to a `values.yaml`, and `argo-cd.small.yaml` next to `argo-cd.values.yaml`. */
+/** Value file of the profile `small` for a `values.yaml`, or a `<name>.values.yaml`: `small.yaml`, or `<name>.small.yaml`. */
+export function smallFileOf(values: string): string {
+    return values.replace(/values\.yaml$/, "small.yaml");
+}
+
+/** Existing value files of the profile `small`, for each source. */
 function smallValueFiles({ spec: { sources } }: ApplicationManifest, charts: string): string[][] {
     const [{ path }] = sources;
     return sources.map(({ helm }, index) =>
         [...(index === 0 ? ["values.yaml"] : []), ...(helm?.valueFiles ?? [])]
             .filter((file) => /(^|[/.])values\.yaml$/.test(file))
-            .map((file) => file.replace(/values\.yaml$/, "small.yaml"))
+            .map(smallFileOf)
             .filter((file) => existsSync(join(charts, "..", valueFilePath(path, file)))),
     );
 }

@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Settings } from "../config/settings";
-import { type Application, chartRepositories, podSecurity } from "./applications";
+import { type Application, chartRepositories, podSecurity, smallFileOf } from "./applications";
 import { ArgoCD } from "./argocd";
 import { CertManager } from "./cert-manager";
 import { Descheduler } from "./descheduler";
@@ -13,12 +13,6 @@ import { Projects } from "./projects";
 import type { WrittenSecret } from "./secrets";
 
 const argocdValues = "charts/gitops/argo-cd.values.yaml";
-
-/** Value files of the argo-cd chart, by profile. */
-const argocdValueFiles: Readonly<Record<Settings["profile"], readonly string[]>> = {
-    standard: [argocdValues],
-    small: [argocdValues, "charts/gitops/argo-cd.small.yaml"],
-};
 
 /** Arguments of {@link System}. */
 export interface SystemArgs {
@@ -85,7 +79,11 @@ export class System extends pulumi.ComponentResource {
         new Descheduler("descheduler", { chartRepository }, opt);
         const argocd = new ArgoCD(
             "argocd",
-            { namespace: "argocd", valueFiles: argocdValueFiles[profile], chartRepository },
+            {
+                namespace: "argocd",
+                valueFiles: [argocdValues, ...(profile === "small" ? [smallFileOf(argocdValues)] : [])],
+                chartRepository,
+            },
             opt,
         );
         this.written = [argocd.redis];
