@@ -1,7 +1,9 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { stringify } from "yaml";
-import { type Application, tiers } from "../components/applications";
+import { type Application, readApplications, tiers } from "../components/applications";
+import { kustomizePatches } from "../components/overrides";
+import { readStack } from "../hack/stack";
 import { formatTable } from "../hack/table";
 import { runMain } from "../lib/failure";
 import type { SandboxPaths } from "../sandbox/paths";
@@ -63,6 +65,32 @@ const ways: Readonly<Record<string, { readonly what: string; readonly deploy: (h
                 applications.map(({ name }) => name),
                 revision,
             );
+        },
+    },
+    waves: {
+        what: "Argo CD's own gates: kubectl apply of an app of apps, whose Applications are in sync waves",
+        deploy: async ({ paths, applications, revision }) => {
+            const { settings } = await readStack("sandbox");
+            const { url: repoURL, revision: targetRevision } = settings.repository;
+            const patches = kustomizePatches(readApplications(root, settings.cluster), settings);
+            const file = join(paths.directory, "root.yaml");
+            const manifest = {
+                apiVersion: "argoproj.io/v1alpha1",
+                kind: "Application",
+                metadata: { name: "root", namespace: "argocd" },
+                spec: {
+                    project: "root",
+                    destination: { server: "https://kubernetes.default.svc", namespace: "argocd" },
+                    source: { repoURL, targetRevision, path: `clusters/${settings.cluster}`, kustomize: { patches } },
+                    syncPolicy: {
+                        automated: { prune: true, selfHeal: false },
+                        syncOptions: ["ServerSideApply=true", "Validate=false"],
+                    },
+                },
+            };
+            writeFileSync(file, stringify(manifest));
+            await kubectl(paths, "apply", "--server-side", "--filename", file);
+            await untilReady(paths, ["root", ...applications.map(({ name }) => name)], revision);
         },
     },
     helm: {
