@@ -38,8 +38,29 @@ interface Named {
     readonly metadata: { readonly name: string };
 }
 
+interface Pod extends Named {
+    readonly spec: { readonly nodeName?: string };
+}
+
 /** Services that share a folder of media over NFS. */
 const sharing = ["arr", "audiobookshelf", "jellyfin", "kavita", "navidrome", "qbittorrent", "tdarr"];
+
+/** Services of a small home, none of which needs a database or media. */
+const small = [
+    "actual",
+    "adguard",
+    "freshrss",
+    "gatus",
+    "glance",
+    "mealie",
+    "ntfy",
+    "searxng",
+    "syncthing",
+    "vaultwarden",
+];
+
+/** Memory that a k3s server takes, in MB: https://docs.k3s.io/reference/resource-profiling. */
+const k3sServer = 1596;
 
 /** No home of this table has a GPU or a public domain. */
 describe.each<[string, readonly string[], readonly string[]]>([
@@ -133,6 +154,42 @@ describe("a home of one node without an NFS server", () => {
             const items = async (kind: string) => (await home.get<{ items: Named[] }>(kind)).items;
             expect((await items("storageclasses")).map(({ metadata }) => metadata.name)).toEqual(["local-path"]);
             expect((await items("csidrivers")).map(({ metadata }) => metadata.name)).toEqual([]);
+        },
+        limit,
+    );
+});
+
+describe("a home of one node with 4 GiB, with the profile small and ten services", () => {
+    let home: Home;
+
+    beforeAll(async () => {
+        home = await Home.create();
+        home.edit(manifest, (text) =>
+            withArchitectures(text, ["amd64"]).replaceAll(/memory: \w+/g, `memory: ${2 ** 32 - k3sServer * 1e6}`),
+        );
+        home.edit("Pulumi.sandbox.yaml", (text) =>
+            text
+                .replace(/ {2}hearth:nfs:\n( {4}.*\n)+/, "  hearth:profile: small\n")
+                .replace(/ {2}hearth:secrets:\n( {4}.*\n)+/, ""),
+        );
+        home.keepApplications("cert-manager", "gitops", "monitoring", ...small);
+        await home.commit("a small home");
+    }, limit);
+
+    afterAll(async () => home.remove(), limit);
+
+    test(
+        "has every pod on it, keeps its metrics, and runs no Loki, Alloy or runner",
+        async () => {
+            expect(await home.start()).toHaveEndedWith(0);
+            const { items } = await home.get<{ items: Pod[] }>("pods", "--all-namespaces");
+            const names = items.map(({ metadata }) => metadata.name);
+
+            expect(items.filter(({ spec }) => spec.nodeName === undefined)).toEqual([]);
+            for (const service of [...small, "prometheus", "grafana"]) {
+                expect(names).toContainEqual(expect.stringContaining(service));
+            }
+            expect(names.filter((name) => /loki|alloy|runner/.test(name))).toEqual([]);
         },
         limit,
     );
