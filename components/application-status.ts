@@ -45,6 +45,9 @@ export interface Warning {
 /** Repeats of a kubelet's "Failed to pull image …" that do not name the image. */
 const unnamedImage = /^Error: (ErrImagePull|ImagePullBackOff)$/;
 
+/** Event without a reason: failed-containers.ts has it from the pod's status. */
+const unexplainedRestart = /^Back-off restarting failed container/;
+
 /** Local port of a failed connection, which differs at each attempt. */
 const ownPort = /:\d+->/g;
 
@@ -86,7 +89,11 @@ export function warningLines(all: readonly Warning[], namespace: string, now = D
     const events = all.filter(({ involvedObject }) => involvedObject.namespace === namespace);
     const lines = events
         .filter(
-            ({ reason, message = "" }) => reason !== "Pulling" && reason !== "Pulled" && !unnamedImage.test(message),
+            ({ reason, message = "" }) =>
+                reason !== "Pulling" &&
+                reason !== "Pulled" &&
+                !unnamedImage.test(message) &&
+                !unexplainedRestart.test(message),
         )
         .toSorted((a, b) => time(b) - time(a))
         .map((event) => ({
@@ -101,7 +108,7 @@ export function warningLines(all: readonly Warning[], namespace: string, now = D
  * Reasons why an Application is not Synced and Healthy, one a line, the most specific first.
  *
  * @param status the Application's status; undefined before Argo CD has processed it
- * @param warnings Kubernetes' warnings in its namespace, newest first
+ * @param warnings failed containers and Kubernetes' warnings in its namespace, newest first
  */
 export function reasons(status: ApplicationStatus | undefined, warnings: readonly string[] = []): string[] {
     const { health, operationState: operation, conditions = [], resources = [] } = status ?? {};

@@ -5,6 +5,7 @@ import {
     type Warning,
     warningLines,
 } from "../components/application-status";
+import { failedContainerLines, type PodContainers } from "../components/failed-containers";
 import { isStopped, type JournalObject, parseJournal } from "./backups/journal";
 import type { CronJob, Pod } from "./backups/objects";
 import { type BackupRow, backupRows, emptiedTarget, worstBackup } from "./backups/results";
@@ -37,6 +38,8 @@ export interface HomeObjects {
     }[];
     /** Events of all namespaces, for {@link warningLines}. */
     readonly warnings: readonly Warning[];
+    /** Pods of all namespaces. */
+    readonly pods: readonly PodContainers[];
     /** Argo CD's own Deployments and StatefulSets. */
     readonly argocd: readonly {
         readonly kind: string;
@@ -140,7 +143,7 @@ function nodeRow(node: HomeObjects["nodes"][number]): NodeRow {
 
 function applicationRow(
     { metadata, spec, status }: ApplicationObject,
-    { events, warnings }: Pick<HomeObjects, "events" | "warnings">,
+    { events, warnings, pods }: Pick<HomeObjects, "events" | "warnings" | "pods">,
 ): ApplicationRow {
     const sync = status?.sync?.status ?? "Unknown";
     const health = status?.health?.status ?? "Unknown";
@@ -150,6 +153,7 @@ function applicationRow(
         .sort()
         .at(-1);
     const ready = sync === "Synced" && health === "Healthy";
+    const namespace = spec?.destination?.namespace ?? metadata.name;
     return {
         tier: metadata.annotations?.[tierAnnotation],
         name: metadata.name,
@@ -158,7 +162,9 @@ function applicationRow(
         revision: revisionOf(status),
         created: metadata.creationTimestamp,
         since: ready ? undefined : sync === "Synced" ? status?.health?.lastTransitionTime : becameOutOfSync,
-        reasons: ready ? [] : reasons(status, warningLines(warnings, spec?.destination?.namespace ?? metadata.name)),
+        reasons: ready
+            ? []
+            : reasons(status, [...failedContainerLines(pods, namespace), ...warningLines(warnings, namespace)]),
     };
 }
 

@@ -1,4 +1,5 @@
 import { eventSelectors, explainFailure, isReady, revisionOf, warningLines } from "../application-status";
+import { failedContainerLines } from "../failed-containers";
 import {
     type Client,
     fail,
@@ -23,16 +24,20 @@ interface Input extends WaitInput {
     readonly revision: string;
 }
 
-/** Events of a namespace, for {@link warningLines}. */
+/** Failed containers and Kubernetes' warnings in a namespace. */
 async function warningsIn({ CoreV1Api }: Client, config: Instance<"KubeConfig">, namespace: string): Promise<string[]> {
     const api = config.makeApiClient(CoreV1Api);
-    const lists = await Promise.all(
-        eventSelectors.map((fieldSelector) => api.listNamespacedEvent({ namespace, fieldSelector })),
-    );
-    return warningLines(
-        lists.flatMap(({ items }) => items),
-        namespace,
-    );
+    const [pods, ...events] = await Promise.all([
+        api.listNamespacedPod({ namespace }),
+        ...eventSelectors.map((fieldSelector) => api.listNamespacedEvent({ namespace, fieldSelector })),
+    ]);
+    return [
+        ...failedContainerLines(pods.items, namespace),
+        ...warningLines(
+            events.flatMap(({ items }) => items),
+            namespace,
+        ),
+    ];
 }
 
 /** Waits until Applications are ready on a commit, after refreshing them; explains each that is not ready in time. */

@@ -26,7 +26,7 @@ async function readObjects(kubectl: Kubectl): Promise<HomeObjects> {
     const ordered = Promise.all(
         orderKinds.map((kind) => kubectl.listIfKnown<OrderObject>(kind, "--all-namespaces")),
     ).then((lists) => lists.flatMap((each) => each ?? []));
-    const [nodes, argocd, events, warnings, applications, claims, volumes, orders, ...backups] = await Promise.all([
+    const [nodes, argocd, events, warnings, applications, claims, volumes, orders, ...rest] = await Promise.all([
         kubectl.list<HomeObjects["nodes"][number]>("nodes"),
         kubectl.list<HomeObjects["argocd"][number]>("deployments,statefulsets", ...inArgocd),
         kubectl.list<HomeObjects["events"][number]>(
@@ -49,14 +49,15 @@ async function readObjects(kubectl: Kubectl): Promise<HomeObjects> {
         kubectl.list<HomeObjects["claims"][number]>("persistentvolumeclaims", "--all-namespaces"),
         kubectl.list<HomeObjects["volumes"][number]>("persistentvolumes"),
         ordered,
+        kubectl.list<HomeObjects["pods"][number]>("pods", "--all-namespaces"),
         kubectl.list<CronJob>("cronjobs", ...labeled(backupLabels.work)),
         kubectl.list<Pod>("pods", ...labeled(backupLabels.work)),
         kubectl.list<JournalObject>("configmaps", ...labeled(journalLabel)),
     ]);
-    const [cronJobs, pods, journals] = backups;
+    const [pods, cronJobs, workers, journals] = rest;
     return {
-        ...{ nodes, argocd, events, warnings, applications, claims, volumes, orders },
-        backups: { cronJobs, pods, journals },
+        ...{ nodes, argocd, events, warnings, applications, claims, volumes, orders, pods },
+        backups: { cronJobs, pods: workers, journals },
     };
 }
 

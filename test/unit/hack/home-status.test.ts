@@ -52,6 +52,7 @@ const home = (changes: Partial<HomeObjects> = {}): HomeObjects => ({
     applications: [application("root", undefined), application("jellyfin", "3"), application("database", "1")],
     events: [],
     warnings: [],
+    pods: [],
     claims: [],
     volumes: [],
     orders: [],
