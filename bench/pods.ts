@@ -30,8 +30,8 @@ interface Parts {
 /** Seconds of a start that ended well, or the end of the output of one that failed. */
 type Outcome = { readonly seconds: number; readonly parts: Parts } | { readonly failed: string };
 
-/** Outcome of a start, and the number of processes that were running or waiting to run. */
-type Start = { readonly date: string; readonly load: number } & Outcome;
+/** Outcome of a start, and the number of processes that were running or waiting to run when it ended. */
+type Start = ReturnType<typeof machine> & { readonly load: number } & Outcome;
 
 interface Dated {
     readonly metadata: {
@@ -78,7 +78,6 @@ async function main(): Promise<number> {
     const file = join(results, "pods.json");
     const former: { measured: Start[] } = existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : { measured: [] };
     const measured: Start[] = [...former.measured];
-    const { date, ...host } = machine();
     for (let start = 0; start < starts; start++) {
         const outcome = await coldStart().catch((error: Error) => {
             if (error instanceof Failure) {
@@ -86,8 +85,8 @@ async function main(): Promise<number> {
             }
             return { failed: error.message.slice(-2_000) };
         });
-        measured.push({ date, load: Math.round(loadavg()[1] ?? 0), ...outcome });
-        writeFileSync(file, `${JSON.stringify({ ...host, services: running, measured }, null, 2)}\n`);
+        measured.push({ ...machine(), load: Math.round(loadavg()[1] ?? 0), ...outcome });
+        writeFileSync(file, `${JSON.stringify({ services: running, measured }, null, 2)}\n`);
     }
     const table = new Table({ head: ["start", "load", "seconds", "nodes", "system", "tier 1", "tier 2", "tier 3"] });
     table.push(
