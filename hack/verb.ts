@@ -83,10 +83,16 @@ export function defineVerb<T>(definition: VerbDefinition<T>): Verb {
             .version(false)
             .alias("help", "h")
             .fail((message, error) => {
-                throw (
-                    error ?? new Failure(`${message}\nTry 'hack/${name} --help' for more information.`, exitCodes.usage)
+                // yargs throws an error of its own for an option without its value.
+                if (error && error.name !== "YError") {
+                    throw error;
+                }
+                throw new Failure(
+                    `${message ?? error?.message}\nTry 'hack/${name} --help' for more information.`,
+                    exitCodes.usage,
                 );
             })
+            .locale("en")
             .parseAsync();
         return exitCode;
     };

@@ -68,6 +68,17 @@ test.concurrent("a started verb reports its actions and unknown arguments, and e
     expect(misspelt.stderr).not.toMatch(/\n\s+at /);
 });
 
+test.each([
+    ["status", ["--stack"], "Not enough arguments following: stack"],
+    ["status", ["--json", "--watch"], "Arguments json and watch are mutually exclusive"],
+    ["rehearse", ["--stack=home"], "Missing dependent arguments:\n stack -> home"],
+])("hack/%s %j is rejected with a message", async (name, args, message) => {
+    await expect(call(name, ...args)).rejects.toMatchObject({
+        exitCode: 2,
+        message: `${message}\nTry 'hack/${name} --help' for more information.`,
+    });
+});
+
 test.concurrent.each([{ CI: "true" }, { FORCE_COLOR: "1" }])(
     "output to a file has no color codes, with %j too",
     async (environment) => {
