@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { type ApiSettings, k3sSchema, nodesSchema } from "../../../config/nodes";
 import { Nodes, renewalPeriod } from "../../../provision/nodes";
 import { planSteps } from "../../../provision/plan";
@@ -159,5 +160,22 @@ test("a connection checks the node's host key", async () => {
     expect(registered.length).toBeGreaterThan(0);
     for (const { inputs } of registered) {
         expect(JSON.stringify(inputs["connection"])).toContain(publicKey);
+    }
+});
+
+test("the host ends a script that hangs, since Pulumi's timeouts do not", async () => {
+    const registered = scripts(await register(mixed));
+    expect(registered.length).toBeGreaterThan(0);
+    for (const { name, inputs } of registered) {
+        const { create } = inputs;
+        expect([name, create]).toEqual([
+            name,
+            expect.stringMatching(/timeout --kill-after=30 (900|1800) bash -s create/),
+        ]);
+        const hangs = `${create}`.replace(/timeout --kill-after=30 \d+ bash -s create/g, "timeout 0.01 sleep 60");
+        expect(spawnSync("sh", ["-c", hangs.replace("sudo -n ", "")], { encoding: "utf8" })).toMatchObject({
+            status: 124,
+            stderr: expect.stringMatching(/^not done within (15|30) minutes, and stopped: .*rerun "pulumi up"\n$/),
+        });
     }
 });
