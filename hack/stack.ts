@@ -79,6 +79,8 @@ export async function pulumi(...args: string[]): Promise<string> {
 
 /** @throws Failure that lists the stacks, when none is chosen */
 async function selectedStack(): Promise<string> {
+    // A missing CLI has a message of its own.
+    tool("pulumi");
     try {
         return await pulumi("stack", "--show-name");
     } catch {
