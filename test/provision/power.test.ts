@@ -2,6 +2,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { until } from "../sandbox/home";
 import { MachineHome } from "./home";
+import { batteryRunsLow } from "./power-ups";
 
 // Hosts that become a cluster, are shut down and start again.
 jest.setTimeout(1_200_000);
@@ -38,7 +39,7 @@ async function untilAllAreOff(): Promise<string[]> {
 const value = async (path: string, ...object: string[]) =>
     (await home.kubectl("get", ...object, "--output", `jsonpath={${path}}`)).output;
 
-test("off stops the services, then agents, then servers; they start again with the nodes, unchanged", async () => {
+test("a UPS that runs low stops the services, then agents, then servers; they start again with the nodes, unchanged", async () => {
     const objects = [
         {
             apiVersion: "apiextensions.k8s.io/v1",
@@ -91,11 +92,13 @@ test("off stops the services, then agents, then servers; they start again with t
     const annotations = () => value(".metadata.annotations", "application", "kavita", "--namespace=argocd");
 
     const order = untilAllAreOff();
-    const off = await home.stack.hack("power", "off", "--yes");
+    const off = await batteryRunsLow(home.stack);
 
     expect(off).toHaveEndedWith(0);
     expect(await order).toEqual(["a2", "s1"]);
-    expect(off.output).toMatch(/stopping tier 3\n.*shutting down a2\nshutting down s1\n/s);
+    expect(off.output).toMatch(
+        /stopping tier 3\n.*shutting down a2\nshutting down s1\n.*this computer is shut down\n/s,
+    );
 
     await Promise.all(home.machines.map((machine) => machine.start()));
     const unit = "/etc/systemd/system/hearth-power-on.service";
