@@ -5,11 +5,16 @@
 : "${node:?}" "${hosts:?}"
 
 set_hostname() {
-    # The addresses first: sudo looks its host's name up.
-    {
-        sed '/^# hearth: nodes$/,/^# hearth: end$/d' /etc/hosts
-        printf '# hearth: nodes\n%s\n# hearth: end\n' "$hosts"
-    } | write_file /etc/hosts 0644
+    local file
+    # The addresses first: sudo looks its host's name up. cloud-init writes the first file from the other one at each boot, if
+    # the machine's own data at its provider says so (manage_etc_hosts, as on Proxmox), which outranks all of /etc/cloud.
+    for file in /etc/hosts /etc/cloud/templates/hosts.debian.tmpl; do
+        [[ -e $file ]] || continue
+        {
+            sed '/^# hearth: nodes$/,/^# hearth: end$/d' "$file"
+            printf '# hearth: nodes\n%s\n# hearth: end\n' "$hosts"
+        } | write_file "$file" 0644
+    done
     write_file /etc/hostname 0644 <<<"$node"
     # A cloud image, or one of Raspberry Pi OS, would reset both at boot.
     if [[ -d /etc/cloud/cloud.cfg.d ]]; then

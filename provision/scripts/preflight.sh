@@ -54,6 +54,24 @@ check_kernel() {
     fi
 }
 
+# Memory that k3s requires (docs.k3s.io/installation/requirements), and free space, below which its kubelet admits no pods
+# (k3s, pkg/daemons/agent: eviction-hard). Firmware and kernel keep up to a quarter of a small host's memory.
+check_size() {
+    local memory needed=512 where=/var/lib/rancher blocks available level=fatal
+    if [[ $(mark_line 1) == "$cluster" ]]; then level=warning; fi
+    if [[ $role == server ]]; then needed=2048; fi
+    memory=$(($(getconf _PHYS_PAGES) * $(getconf PAGESIZE) >> 20))
+    if ((memory < needed * 3 / 4)); then
+        found "$level" "$memory MiB of memory, and k3s requires $needed for its role, $role" "add memory, or use another host"
+    fi
+    [[ -d $where ]] || where=/var/lib
+    read -r blocks available < <(stat --file-system --format='%b %a' "$where")
+    if ((available * 20 < blocks)); then
+        found "$level" "less than 5 % of the file system at $where is free, and k3s starts no pods on it" \
+            "delete what is not needed (journalctl --vacuum-size=100M, apt clean), or use a larger disk"
+    fi
+}
+
 check_address() {
     local line
     # Hosts of many providers have their public address at a router in front.
@@ -238,6 +256,7 @@ main() {
     check_system
     check_clock
     check_kernel
+    check_size
     check_address
     check_cluster
     check_firewall

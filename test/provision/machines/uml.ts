@@ -229,7 +229,7 @@ export class VirtualMachine {
             // The kernel's processes end with it, and have the host's /proc.
             ...["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"],
             kernel.program,
-            ...["mem=1024M", `uml_dir=${this.folder}`, "umid=uml", "con=null", "con0=null,fd:1"],
+            ...["mem=2048M", `uml_dir=${this.folder}`, "umid=uml", "con=null", "con0=null,fd:1"],
             ...drives.map(({ serial, image }, index) => `ubd${index}=${image},,${serial}`),
             `eth0=tuntap,t-${this.name},${hardwareAddress(this.address)}`,
             ...[

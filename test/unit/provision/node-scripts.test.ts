@@ -248,6 +248,35 @@ test("k3s uses the interface of the node's address, and the arguments of the con
     expect(config(`${own}\n`)).toBe(own);
 });
 
+describe("a small host", () => {
+    const findings = (mebibytes: number, role: string, free = 50) => {
+        const body = `
+            getconf() { case $1 in PAGESIZE) echo 4096 ;; _PHYS_PAGES) echo ${mebibytes * 256} ;; esac; }
+            stat() { echo "100 ${free}"; }
+            check_size; result "$findings"`;
+        return run(["identity", "preflight"], { ...preflight, role }, body).stdout;
+    };
+
+    test("is rejected with less memory than k3s requires, and admitted with what one of that size has left", () => {
+        expect(findings(985, "server")).toBe(
+            "fatal\t985 MiB of memory, and k3s requires 2048 for its role, server\tadd memory, or use another host\n",
+        );
+        expect(findings(1_843, "server")).toBe("");
+        expect(findings(985, "agent")).toBe("");
+        expect(findings(234, "agent")).toMatch(/^fatal\t234 MiB of memory, and k3s requires 512 for its role, agent/);
+    });
+
+    test("is rejected with a disk on which k3s would start no pods", () => {
+        expect(findings(4_096, "server", 5)).toBe("");
+        expect(findings(4_096, "server", 4)).toMatch(/^fatal\tless than 5 % of the file system at \S+ is free/);
+    });
+
+    test("is warned of once it is a node", () => {
+        write("etc/rancher/hearth-cluster", "c1\na1\n0123\n");
+        expect(findings(985, "server", 4)).toMatch(/^warning\t985 MiB.*\nwarning\tless than 5 %/);
+    });
+});
+
 describe("networks of an existing cluster", () => {
     const findings = (config: string, networks: string) => {
         write("etc/machine-id", "0123\n");
