@@ -92,12 +92,14 @@ print(*[each["ID"] for each in json.loads(sys.argv[1])["members"] if each.get("n
 
 # Adds this server to the members of etcd, and prints all of them, as etcd requires.
 become_member() {
-    local nodes address id tries
+    local nodes each address id tries
     nodes=$(kubectl get nodes -l node-role.kubernetes.io/control-plane \
         -o 'jsonpath={range .items[*]}{.metadata.name}={.status.addresses[0].address} {end}')
-    for address in ${nodes//[^ ]*=/}; do
-        etcd_at "$address" list '{}' >"$data/members" && break
+    for each in $nodes; do
+        address=${each#*=}
+        ! etcd_at "$address" list '{}' >"$data/members" || break
     done
+    [[ -s $data/members ]] || refuse "etcd cluster join failed: no member answers"
     # A member without a first start is from an earlier attempt.
     for id in $(python3 -c 'import json, sys
 for each in json.load(open(sys.argv[1]))["members"]:
@@ -120,7 +122,7 @@ print(",".join((each.get("name") or sys.argv[2]) + "=" + each["peerURLs"][0]
     refuse "etcd takes no new member"
 }
 
-start_control_plane() { # STATE MEMBERS
+start_control_plane() { # STATE MEMBERS [OPTION OF ETCD]
     unset KUBECONFIG
     make_certificates
     local ip
@@ -128,7 +130,7 @@ start_control_plane() { # STATE MEMBERS
     "$tools/etcd" --data-dir "$data/db/etcd" --log-level error --name "$(setting node-name)" \
         --listen-client-urls "http://127.0.0.1:2379,http://$ip:2379" --advertise-client-urls "http://$ip:2379" \
         --listen-peer-urls "http://$ip:2380" --initial-advertise-peer-urls "http://$ip:2380" \
-        --initial-cluster "$2" --initial-cluster-state "$1" &
+        --initial-cluster "$2" --initial-cluster-state "$1" "${@:3}" &
     local arguments=() each
     ! runs_pods || arguments=("${pod_api_arguments[@]}")
     while read -r each; do arguments+=("--$each"); done < <(settings kube-apiserver-arg)
@@ -143,6 +145,9 @@ start_control_plane() { # STATE MEMBERS
         [[ $(jobs -rp | wc -l) == 2 ]] || refuse "the control plane ended"
         read -rt 1 <> <(:) || true
     done
+    # etcd itself would start with another address than its members know.
+    [[ ${3:-} == --force-new-cluster || $(etcd_at 127.0.0.1 list '{}') == *"\"http://$ip:2380\""* ]] ||
+        refuse "this server is a not a member of the etcd cluster, expect: $(setting node-name)=http://$ip:2380"
 }
 
 kubectl() { "$tools/kubectl" --kubeconfig "${KUBECONFIG:-$etc/k3s.yaml}" "$@"; }
@@ -188,17 +193,23 @@ for line in sys.stdin: sys.stdout.buffer.write(base64.b64decode(json.loads(line)
     echo "level=info msg=\"Snapshot ${file##*/} saved.\""
 }
 
-# Makes this server the only member of an etcd with the data of a snapshot, and takes what servers share from there.
-reset_cluster() { # SNAPSHOT
-    local name members
+# Makes this server the only member of its etcd, or of one with the data of a snapshot, and takes what servers share from
+# there.
+reset_cluster() { # [SNAPSHOT]
+    local name members id
     [[ -z $(setting server) ]] ||
         refuse "cannot perform cluster-reset while server URL is set - remove server from configuration before resetting"
-    [[ -f $1 ]] || refuse "etcd: snapshot path does not exist: $1"
     members=$(setting node-name)=http://$(setting node-ip):2380
-    mv "$data/db/etcd" "$data/db/etcd-old-$(date +%s)"
-    "$tools/etcdutl" snapshot restore "$1" --data-dir "$data/db/etcd" --name "${members%%=*}" --initial-cluster "$members" \
-        --initial-advertise-peer-urls "${members#*=}" >/dev/null 2>&1 || refuse "etcd: $1 cannot be restored"
-    start_control_plane existing "$members"
+    if (($# > 0)); then
+        [[ -f $1 ]] || refuse "etcd: snapshot path does not exist: $1"
+        mv "$data/db/etcd" "$data/db/etcd-old-$(date +%s)"
+        "$tools/etcdutl" snapshot restore "$1" --data-dir "$data/db/etcd" --name "${members%%=*}" \
+            --initial-cluster "$members" --initial-advertise-peer-urls "${members#*=}" >/dev/null 2>&1 ||
+            refuse "etcd: $1 cannot be restored"
+    fi
+    start_control_plane existing "$members" --force-new-cluster
+    id=$(etcd_at 127.0.0.1 list '{}' | python3 -c 'import json, sys; print(json.load(sys.stdin)["members"][0]["ID"])')
+    etcd_at 127.0.0.1 update "{\"ID\": \"$id\", \"peerURLs\": [\"${members#*=}\"]}" >/dev/null
     read_shared
     [[ $(<"$data/token.new") == *"::server:$(setting token)" ]] ||
         refuse "bootstrap data already found and encrypted with different token"
@@ -295,8 +306,11 @@ fi
 
 case ${1:-}${2:+ $2} in
     "server --cluster-reset")
-        [[ ${3:-} == --cluster-reset-restore-path=* ]] || refuse "the stand-in does not know: $*"
-        reset_cluster "${3#*=}"
+        case ${3:-} in
+            "") reset_cluster ;;
+            --cluster-reset-restore-path=*) reset_cluster "${3#*=}" ;;
+            *) refuse "the stand-in does not know: $*" ;;
+        esac
         exit
         ;;
     "etcd-snapshot save")
