@@ -11,6 +11,7 @@ beforeAll(async () => {
     home = await MachineHome.create("s1", "a1", "a2");
     // One of them comes from an image with cloud-init.
     await home.machine("a1").run("mkdir -p /etc/cloud/cloud.cfg.d");
+    home.machine("a1").write("/etc/cloud/templates/hosts.debian.tmpl", "127.0.1.1 {{fqdn}} {{hostname}}\n");
     // Raspberry Pi OS has this one, which reads /etc/rpi/swap.conf.d and makes units for swap.
     home.machine("a1").write("/usr/lib/systemd/system-generators/rpi-swap-generator", "#!/bin/sh\n", 0o755);
 });
@@ -82,6 +83,7 @@ describe("hosts that cannot become the cluster", () => {
         );
         await server.run("systemd-run --unit=listener python3 -m http.server 6443");
         await agent.run(shadow("uname", "echo armv7l") + shadow("date", "exec /usr/bin/date -d +1hour +%s"));
+        await other.run(shadow("getconf", "echo 256"));
         await other.run("ip address change 10.77.0.13/24 dev eth0 valid_lft 3600 preferred_lft 3600");
         await other.run(
             "echo cpu io pids > /root/controllers; mount --bind /root/controllers /sys/fs/cgroup/cgroup.controllers",
@@ -99,7 +101,7 @@ describe("hosts that cannot become the cluster", () => {
         const after = await fingerprints();
         await server.run("systemctl stop listener; mv /root/os-release /etc/os-release; rm /usr/local/bin/ufw");
         await agent.run("rm /usr/local/bin/uname /usr/local/bin/date; systemctl stop firewalld docker");
-        await other.run("systemctl disable nftables");
+        await other.run("systemctl disable nftables; rm /usr/local/bin/getconf");
         await other.run("umount /sys/fs/cgroup/cgroup.controllers; rm /root/controllers");
         await other.run("ip address change 10.77.0.13/24 dev eth0 valid_lft forever preferred_lft forever");
 
@@ -114,6 +116,7 @@ describe("hosts that cannot become the cluster", () => {
             "a1 warning Docker is installed, and drops packets that are forwarded to pods",
             "a2 fatal nftables.service is enabled, and its /etc/nftables.conf flushes the rules of k3s and hearth",
             "a2 fatal cgroup v2 without the memory controller, which k3s needs add cgroup_enable=memory",
+            "a2 fatal 0 MiB of memory, and k3s requires 512 for its role, agent",
             "a2 warning 10.77.0.13 is leased (DHCP) reserve this address for the host",
         ]) {
             expect(messages(outcome).replace(/(clock is 3)\d{3}/, "$1600")).toContain(finding);
@@ -262,6 +265,9 @@ describe("hosts with Debian", () => {
         expect(home.machine("a1").read("/etc/rpi/swap.conf.d/90-hearth.conf")).toBe("[Main]\nMechanism=none\n");
         expect(home.machine("a2").has("/etc/rpi")).toBe(false);
         expect(home.machine("a1").read("/etc/cloud/cloud.cfg.d/99-hearth.cfg")).toContain("preserve_hostname: true");
+        for (const file of ["/etc/hosts", "/etc/cloud/templates/hosts.debian.tmpl"]) {
+            expect(home.machine("a1").read(file)).toMatch(/^127\.0\.1\.1 [\s\S]*\n10\.77\.0\.13 a2\n/m);
+        }
 
         const kubeconfig = await home.stack.output("kubeconfig");
         const key = /client-key-data: (\S+)/.exec(kubeconfig)?.[1] ?? "";
@@ -355,6 +361,21 @@ describe("hosts with Debian", () => {
         expect(outcome.exitCode).not.toBe(0);
         expect(messages(outcome)).toMatch(/a1 fatal this host is the node a2 name it a2 in hearth:nodes/);
         expect(messages(outcome)).toMatch(/a2 fatal this host is the node a1 name it a1 in hearth:nodes/);
+        expect(await fingerprints()).toEqual(before);
+
+        // One of them renamed, and both with the other's address, in one change.
+        const [, a1, a2] = home.nodes();
+        home.configure(
+            home.nodes().flatMap((node) => {
+                const other = { a1: a2, a2: a1 }[node.name];
+                return other === undefined ? [node] : [{ ...other, name: node.name === "a1" ? "attic" : node.name }];
+            }),
+        );
+        const renamed = await home.stack.up();
+        home.configure();
+        expect(renamed.exitCode).not.toBe(0);
+        expect(messages(renamed)).toMatch(/attic fatal this host is the node a2 name it a2 in hearth:nodes/);
+        expect(messages(renamed)).toMatch(/a2 fatal this host is the node a1 name it a1 in hearth:nodes/);
         expect(await fingerprints()).toEqual(before);
     });
 
