@@ -1,3 +1,4 @@
+import { stripVTControlCharacters } from "node:util";
 import { formatAnswer } from "../placement/format";
 import { fenced, shortened } from "../preview/comment";
 import type { Rehearsal } from "./comparison";
@@ -70,6 +71,7 @@ export function formatRehearsal(rehearsal: Rehearsal): string {
  * @param limit maximum length in characters
  */
 export function rehearsalSection(rehearsal: Rehearsal, limit: number): string {
-    const [title, ...parts] = formatRehearsal(rehearsal).split("\n");
+    // A job may have a terminal, and its colors.
+    const [title, ...parts] = stripVTControlCharacters(formatRehearsal(rehearsal)).split("\n");
     return `### ${title}\n\n${fenced("", shortened(parts.join("\n").trim(), limit - (title ?? "").length - 100))}`;
 }

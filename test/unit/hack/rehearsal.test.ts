@@ -238,6 +238,8 @@ test("a rehearsal as text, and in the comment, where a later one replaces it", (
     expect(twice).not.toContain("books/config");
     expect(twice.startsWith(`${preview}\n\n`)).toBe(true);
     expect(withRehearsal("", "section").startsWith(marker)).toBe(true);
+    const colored = rehearsalSection({ ...bad, restarts: ["\u001b[1mbooks\u001b[22m/kavita"] }, rehearsalLimit);
+    expect(colored).toContain("  books/kavita\n");
     const many = { ...bad, restarts: Array.from({ length: 2_000 }, (_, index) => `books/${index}`) };
     expect(rehearsalSection(many, rehearsalLimit).length).toBeLessThanOrEqual(rehearsalLimit);
 });
