@@ -1,9 +1,14 @@
 import { join } from "node:path";
 import { runMain } from "../../lib/failure";
 import { endGracefully, interruptionSignal, throwIfInterrupted } from "../../lib/run";
+import { shellQuote } from "../../lib/shell";
 import { tool } from "../../toolchain/tools";
 import { domain } from "./applications";
 import { ServicesHome } from "./services";
+
+/** Command line as a person types it. */
+const typed = ([program, args]: readonly [string, readonly string[]]) =>
+    [program, ...args].map((word) => (/^[\w./:=-]+$/.test(word) ? word : shellQuote(word))).join(" ");
 
 const report = (line: string) => process.stdout.write(`${line}\n`);
 
@@ -33,9 +38,10 @@ async function main(): Promise<number> {
         if (outcome.exitCode === 0) {
             report(await home.kubectl("get", "applications", "--namespace=argocd"));
             const visitor = await home.person();
-            const within = cluster.network.command(tool("kubectl")).flat().join(" ");
-            report(`Pods   ${within} --kubeconfig ${join(cluster.folder, "kubeconfig")} get pods --all-namespaces`);
-            report(`Pages  ${visitor.command("curl")} --cacert ${visitor.ca} https://home.${domain}`);
+            const kubeconfig = join(cluster.folder, "kubeconfig");
+            const pods = ["--kubeconfig", kubeconfig, "get", "pods", "--all-namespaces"];
+            report(`Pods   ${typed(cluster.network.command(tool("kubectl"), ...pods))}`);
+            report(`Pages  ${typed(visitor.command("curl", "--cacert", visitor.ca, `https://home.${domain}`))}`);
             report("End    Ctrl-C");
         } else {
             report("pulumi up failed. The machines keep running for you to look; Ctrl-C ends them.");

@@ -4,7 +4,7 @@ import { basename, join } from "node:path";
 import { findOnPath } from "../../lib/paths";
 import { type Outcome, run } from "../../lib/run";
 import { aptGetInstall } from "../../toolchain/apt-get";
-import type { Network } from "../provision/machines/network";
+import { type Network, within } from "../provision/machines/network";
 import { printed } from "./pods";
 
 /** Programs of a user at home, with their packages. */
@@ -51,16 +51,15 @@ export class Visitor {
     }
 
     /** Command line that runs a program on this computer. */
-    command(program: string): string {
-        return `ip netns exec ${this.namespace} ${program}`;
+    command(program: string, ...args: readonly string[]): [program: string, args: string[]] {
+        return within(this.namespace, program, ...args);
     }
 
     /** Runs a program on this computer. */
     async run(program: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Outcome> {
-        const { HTTP_PROXY: _, HTTPS_PROXY: __, http_proxy: ___, https_proxy: ____, ...own } = process.env;
-        return run("ip", ["netns", "exec", this.namespace, program, ...args], {
+        return run(...this.command(program, ...args), {
             cwd: this.folder,
-            env: { ...own, HOME: this.folder, ...env },
+            env: { ...process.env, HOME: this.folder, ...env },
             timeout: 120_000,
         });
     }

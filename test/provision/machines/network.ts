@@ -7,6 +7,11 @@ const ip = (...args: string[]) => execFileSync("ip", args, { stdio: ["ignore", "
 export const hardwareAddress = (address: string) =>
     `52:54:00:77:00:${Number(address.split(".")[3]).toString(16).padStart(2, "0")}`;
 
+/** Command line that runs a program in a network namespace, from which no proxy is reachable. */
+export function within(namespace: string, program: string, ...args: readonly string[]): [string, string[]] {
+    return ["ip", ["netns", "exec", namespace, "env", "NO_PROXY=*", "no_proxy=*", program, ...args]];
+}
+
 /**
  * An isolated network for a test: one network namespace with a bridge, where the test's programs run, and one for each
  * machine, connected to the bridge.
@@ -34,7 +39,7 @@ export class Network {
 
     /** The command line that runs a program in this network. */
     command(program: string, ...args: readonly string[]): [program: string, args: string[]] {
-        return ["ip", ["netns", "exec", this.namespace, program, ...args]];
+        return within(this.namespace, program, ...args);
     }
 
     /**
