@@ -107,11 +107,7 @@ export const verb = defineVerb({
                     requiresArg: true,
                     describe: "URL of the service `placement` of charts/gitops: is there room on the home's nodes?",
                 },
-                stack: {
-                    ...stackOption.stack,
-                    implies: "home",
-                    describe: "The Pulumi stack of the cluster, whose settings the home's services have",
-                },
+                ...stackOption,
                 json: { type: "boolean", describe: "Print JSON" },
                 post: {
                     type: "number",
@@ -125,7 +121,7 @@ export const verb = defineVerb({
     ],
     exitCodes: `, ${somethingFails} an Application does not become Synced and Healthy, or a service loses a claim or its node`,
     run: async ({ branch, base: target, home: server, stack: given, json, post }) => {
-        const stack = server === undefined ? undefined : await readStack(given);
+        const stack = server === undefined && given === undefined ? undefined : await readStack(given);
         const pullRequest = post === undefined ? undefined : pullRequestOfJob(post);
         const base = await mergeBase(root, target, branch);
         const failure = `${branch} cannot be read`;

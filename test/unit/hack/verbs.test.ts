@@ -71,7 +71,6 @@ test.concurrent("a started verb reports its actions and unknown arguments, and e
 test.each([
     ["status", ["--stack"], "Not enough arguments following: stack"],
     ["status", ["--json", "--watch"], "Arguments json and watch are mutually exclusive"],
-    ["rehearse", ["--stack=home"], "Missing dependent arguments:\n stack -> home"],
 ])("hack/%s %j is rejected with a message", async (name, args, message) => {
     await expect(call(name, ...args)).rejects.toMatchObject({
         exitCode: 2,
