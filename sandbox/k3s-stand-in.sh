@@ -16,10 +16,11 @@ setting() { sed -n "s/^$1: *//p" "$etc/config.yaml" | tr -d '"'; }
 settings() { sed -n "/^$1:/,/^[^ ]/s/^ *- *//p" "$etc/config.yaml" | tr -d '"'; }
 refuse() {
     echo "level=fatal msg=\"$*\"" >&2
-    # shellcheck disable=SC2046 # a list of process ids
-    kill -9 $(jobs -p) 2>/dev/null || true
     exit 1
 }
+# However it ends: systemd kills only this process (KillMode=process), and parts of an earlier start would keep the ports of
+# the next one, and query its API server.
+trap 'kill -9 $(jobs -p) 2>/dev/null || true; wait' EXIT
 
 runs_pods() { [[ -x $tools/kubelet-$version ]]; }
 
@@ -215,10 +216,6 @@ reset_cluster() { # [SNAPSHOT]
         refuse "bootstrap data already found and encrypted with different token"
     for name in "${shared[@]}"; do mv "$data/$name.new" "$data/$name"; done
     rm "$data/tls/admin.crt" # The CA may be another one.
-    # The API server would wait for an etcd that has ended.
-    # shellcheck disable=SC2046 # a list of process ids
-    kill -9 $(jobs -p)
-    wait
     echo 'level=info msg="Managed etcd cluster membership has been reset, restart without --cluster-reset flag now."'
 }
 
@@ -331,7 +328,7 @@ case ${1:-} in
         ;;
     --version) echo "k3s version $version (stand-in)" ;;
     server | agent)
-        trap 'kill -9 $(jobs -p) 2>/dev/null; wait; exit 0' TERM INT
+        trap 'exit 0' TERM INT
         [[ $1 == server && $(setting cluster-init) == true ]] || join
         [[ $1 == agent ]] || serve
         if runs_pods; then
@@ -342,7 +339,7 @@ case ${1:-} in
             if [[ $1 == server ]]; then watch_nodes & else sleep infinity & fi
         fi
         systemd-notify --ready || true
-        wait -n
+        wait -n || true
         refuse "a part of k3s ended"
         ;;
     *) refuse "the stand-in does not know: $*" ;;
