@@ -183,6 +183,20 @@ describe("an image that does not exist", () => {
     });
 });
 
+test("hack/status names a container that exceeds its memory limit, and the previous page stays up", async () => {
+    const values = "charts/glance/values.yaml";
+    const [right, wrong] = ["args: [--config, /app/config/glance.yml]", "command: [tail, /dev/zero]"];
+    await home.push(values, (text) => text.replace(right, wrong), "feat: a program that needs more memory");
+    const named =
+        /Pod glance-\S+ on (s1|a1|a2): container glance \(docker.io\/glanceapp\/glance:\S+\) was killed at its memory limit of 128Mi/;
+    await until("hack/status names it", 300_000, async () =>
+        named.test((await home.cluster.stack.hack("status")).output),
+    );
+    expect(await home.startPage()).toContain("AdGuard Home");
+    await home.push(values, (text) => text.replace(wrong, right), "fix: the program's arguments");
+    await home.isReady();
+});
+
 test("while the registry is unreachable, a deleted pod restarts from its node's image", async () => {
     home.surroundings.stopImages();
     await home.kubectl("delete", "pod", "alertmanager-0", "--namespace=monitoring");

@@ -51,3 +51,20 @@ test("`hack/template --diff` shows uncommitted changes and applies none", async 
     writeFileSync(file, committed);
     expect(await template("--diff")).toBe("");
 });
+
+test("AdGuard Home keeps its users' rewrites through `hack/uninstall` and `hack/install`", async () => {
+    const person = await home.person();
+    const host = `adguard.${domain}`;
+    const answer = "10.77.0.50";
+    person.logIn(host, "admin", await home.secret("adguard", "adguard-secrets", "admin-password"));
+    const rewrite = JSON.stringify({ domain: "printer.lan", answer });
+    await person.page(`https://${host}/control/rewrite/add`, "--json", rewrite);
+    const asked = async () => (await person.run("dig", ["+short", "+time=2", "+tries=1", "printer.lan"])).output.trim();
+    await until("the name is resolved", 30_000, async () => (await asked()) === answer);
+
+    await printed(home.cluster.stack.hack("uninstall", "adguard", "--yes"));
+    expect(await asked()).not.toBe(answer);
+    await printed(home.cluster.stack.hack("install", "adguard"));
+    await until("the name is resolved again", 120_000, async () => (await asked()) === answer);
+    await home.isReady();
+});
