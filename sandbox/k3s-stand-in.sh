@@ -5,9 +5,6 @@
 # joining server reads from a Secret what k3s serves over HTTPS, and a reset reads there what k3s has encrypted in the
 # datastore. A member of etcd whose Node was deleted is removed when the next server joins (k3s does it at once).
 set -euo pipefail
-# k3s is one process. Its parts are several here, which the unit (KillMode=process) does not end: one that is left would
-# keep the next start from its port.
-trap 'kill -9 $(jobs -p) 2>/dev/null || true; wait' EXIT
 version=v1.35.0+k3s1
 tools=/opt/tools
 etc=/etc/rancher/k3s
