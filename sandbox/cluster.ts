@@ -105,13 +105,21 @@ async function endControlPlane(paths: SandboxPaths): Promise<void> {
     mkdirSync(pids, { recursive: true });
 }
 
-/** The API server answers before its first namespaces exist. */
+/**
+ * The API server answers before its first namespaces exist, whose accounts the controller manager creates. That ends if
+ * the API server is not healthy within 10 s (WaitForAPIServer in kubernetes' cmd/kube-controller-manager); a kubelet would
+ * start it again.
+ */
 async function waitForNamespace(paths: SandboxPaths, name: string): Promise<void> {
     const api = kubeApi(paths.kubeconfig);
     try {
-        for (const deadline = Date.now() + namespaceLimit; Date.now() < deadline; await delay(50)) {
+        for (const deadline = Date.now() + namespaceLimit; Date.now() < deadline; await delay(200)) {
             if (await api.get(`/api/v1/namespaces/${name}/serviceaccounts/default`).catch(() => undefined)) {
                 return;
+            }
+            if (!runsAsRecorded(paths)) {
+                // Starts the components that have ended; the others keep running.
+                await kwokctl(paths, "start", "cluster");
             }
         }
         throw new Failure(
