@@ -2,7 +2,8 @@ import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
-import { Home } from "./home";
+import { runningProcesses } from "../../lib/processes";
+import { Home, until } from "./home";
 import { startAndCut } from "./killed-run";
 
 /** Milliseconds; a fresh cluster takes minutes on two cores. */
@@ -24,6 +25,27 @@ function isInstalling(): boolean {
     const pending = existsSync(file) ? readFileSync(file, "utf8").split('"pending_operations"')[1] : undefined;
     return pending?.includes("kubernetes:helm.sh/v3:Release") ?? false;
 }
+
+test(
+    "a control plane whose controller manager ends at its start, as on a slow machine, is completed",
+    async () => {
+        const managers = () =>
+            [...runningProcesses()].filter(
+                ({ commandLine }) =>
+                    commandLine.startsWith(`${home.root}/.sandbox/`) &&
+                    /kube-controller-manager\0.*--kubeconfig=/.test(commandLine),
+            );
+        const starting = home.startCluster();
+        await until("the controller manager runs", limit, async () => managers().length > 0);
+        const [ended] = managers();
+        process.kill(ended?.pid ?? 0, "SIGKILL");
+        await starting;
+
+        expect(managers()).toHaveLength(1);
+        expect(managers()).not.toContainEqual(ended);
+    },
+    limit,
+);
 
 test(
     "`npm start` completes a run that was killed while it installed Helm releases and wrote its state",
